@@ -1,0 +1,57 @@
+"""PostgreSQL: the pool and its codecs. Edges open transactions; nobody else commits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import asyncpg
+import msgspec
+from asyncpg.pool import PoolConnectionProxy
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+if TYPE_CHECKING:
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+else:  # generic for the type checker only; Litestar resolves handlers' annotations as the program starts
+    Pool = asyncpg.Pool
+Row: TypeAlias = asyncpg.Record
+
+_json_encoder = msgspec.json.Encoder()
+
+
+def to_json(value: Any) -> str:
+    """JSON text of structs, dicts, Decimals (as strings), datetimes: what goes into a jsonb parameter."""
+    return _json_encoder.encode(value).decode()
+
+
+def _jsonb_text(value: Any) -> str:
+    # Callers on the hot path pass JSON text they encoded themselves.
+    return value if isinstance(value, str) else to_json(value)
+
+
+async def _prepare(conn: Any) -> None:
+    for name in ("json", "jsonb"):
+        await conn.set_type_codec(name, encoder=_jsonb_text, decoder=msgspec.json.decode, schema="pg_catalog")
+
+
+async def connect_pool(
+    database_url: str, *, size: int = 8, name: str = "ohmstead", command_timeout_s: float = 30
+) -> Pool:
+    """A pool of `size` connections. One connection per unit of work, passed along: a unit never asks for a second one."""
+    return await asyncpg.create_pool(
+        database_url,
+        min_size=1,
+        max_size=size,
+        init=_prepare,
+        command_timeout=command_timeout_s,
+        max_inactive_connection_lifetime=300,
+        server_settings={"application_name": name, "timezone": "UTC", "jit": "off"},
+    )
+
+
+async def connect_one(database_url: str, *, name: str = "ohmstead") -> asyncpg.Connection[asyncpg.Record]:
+    """A single connection outside any pool (migrations, LISTEN, tools)."""
+    conn: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+        database_url, server_settings={"application_name": name, "timezone": "UTC", "jit": "off"}
+    )
+    await _prepare(conn)
+    return conn

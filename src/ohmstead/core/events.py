@@ -1,0 +1,179 @@
+"""The outbox: facts written in the transaction that made them true, read afterwards by named consumers.
+
+At least once, in order per subject. A consumer's own writes and its cursor move commit together, so a consumer that
+only writes to the database handles each event exactly once; one that calls the outside world must be idempotent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from ohmstead.core import metrics
+from ohmstead.core.bus import Bus
+from ohmstead.core.db import Connection, Pool, to_json
+from ohmstead.core.log import logger
+
+log = logger("ohmstead.outbox")
+
+NUDGE = "ohmstead.outbox"  # published after commits that wrote events, so that readers need not poll fast
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A fact. `kind` is past tense (`SessionEnded`), `subject` names what it is about (`session/<id>`)."""
+
+    kind: str
+    subject: str
+    payload: dict[str, Any]
+    party_id: UUID | None = None
+    event_id: int = 0
+    at: datetime | None = None
+
+
+async def record(conn: Connection, events: Sequence[Event]) -> None:
+    """Write events in the caller's transaction."""
+    if not events:
+        return
+    await conn.execute(
+        "insert into outbox (party_id, kind, subject, payload)"
+        " select * from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[])",
+        [e.party_id for e in events],
+        [e.kind for e in events],
+        [e.subject for e in events],
+        [to_json(e.payload) for e in events],
+    )
+
+
+Consumer = Callable[[Connection, list[Event]], Awaitable[None]]
+
+
+async def consume(pool: Pool, consumer: str, handle: Consumer, kinds: Sequence[str], limit: int = 200) -> int:
+    """Handle the next events of `kinds` for `consumer` in one transaction; returns how many (0: nothing to do now).
+
+    When `handle` raises, nothing of it is kept, the cursor stays and the failure is counted on it.
+    """
+    try:
+        async with pool.acquire() as conn, conn.transaction():
+            cursor = await conn.fetchrow(
+                "select * from outbox_cursor where consumer = $1 for update skip locked", consumer
+            )
+            if cursor is None:
+                await _begin(conn, consumer)
+                return 0
+            events = await _read(conn, cursor, kinds, limit)
+            if not events:
+                return await _next_window(conn, consumer, cursor)
+            await handle(conn, events)
+            await conn.execute(
+                "update outbox_cursor set done_event_id = $2, failures = 0, last_error = null, updated_at = now() where consumer = $1",
+                consumer,
+                events[-1].event_id,
+            )
+            return len(events)
+    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
+        raise
+    except Exception as error:
+        metrics.outbox_failures.labels(consumer).inc()
+        log.exception("consumer_failed", consumer=consumer)
+        async with pool.acquire() as conn:
+            await conn.execute(
+                "update outbox_cursor set failures = failures + 1, last_error = left($2, 500), updated_at = now() where consumer = $1",
+                consumer,
+                repr(error),
+            )
+        raise
+
+
+async def _begin(conn: Connection, consumer: str) -> None:
+    # A new consumer starts with what happens from now on; one that wants the past says so in its migration.
+    await conn.execute(
+        "insert into outbox_cursor (consumer, window_from, window_to) values"
+        " ($1, pg_snapshot_xmin(pg_current_snapshot()), pg_snapshot_xmin(pg_current_snapshot())) on conflict do nothing",
+        consumer,
+    )
+
+
+async def _read(conn: Connection, cursor: asyncpg.Record, kinds: Sequence[str], limit: int) -> list[Event]:
+    rows = await conn.fetch(
+        "select event_id, at, party_id, kind, subject, payload from outbox"
+        " where xid >= $1 and xid < $2 and event_id > $3 and kind = any($4) order by event_id limit $5",
+        cursor["window_from"],
+        cursor["window_to"],
+        cursor["done_event_id"],
+        list(kinds),
+        limit,
+    )
+    return [Event(**row) for row in rows]
+
+
+async def _next_window(conn: Connection, consumer: str, cursor: asyncpg.Record) -> int:
+    horizon = await conn.fetchval("select pg_snapshot_xmin(pg_current_snapshot())")
+    if horizon == cursor["window_to"]:
+        return 0
+    await conn.execute(
+        "update outbox_cursor set window_from = window_to, window_to = $2, done_event_id = 0, updated_at = now() where consumer = $1",
+        consumer,
+        horizon,
+    )
+    waiting: int = await conn.fetchval(
+        "select count(*) from outbox where xid >= $1 and xid < $2", cursor["window_to"], horizon
+    )
+    return waiting
+
+
+async def forget(conn: Connection, days: int) -> None:
+    """Drop events older than `days` that every consumer has passed."""
+    await conn.execute(
+        "delete from outbox where at < now() - make_interval(days => $1)"
+        " and xid < coalesce((select min(window_from) from outbox_cursor), '0'::xid8)",
+        days,
+    )
+
+
+class Runner:
+    """Runs consumers until stopped: woken by the bus, polling every second as the safety net, backing off on failure."""
+
+    def __init__(self, pool: Pool, bus: Bus | None) -> None:
+        self._pool = pool
+        self._bus = bus
+        self._consumers: list[tuple[str, Consumer, tuple[str, ...]]] = []
+        self._wakes: list[asyncio.Event] = []
+
+    def add(self, consumer: str, handle: Consumer, kinds: Sequence[str]) -> None:
+        self._consumers.append((consumer, handle, tuple(kinds)))
+        self._wakes.append(asyncio.Event())
+
+    async def run(self) -> None:
+        if self._bus is not None:
+            await self._bus.listen(NUDGE, self._nudged)
+        async with asyncio.TaskGroup() as group:
+            for (consumer, handle, kinds), wake in zip(self._consumers, self._wakes, strict=True):
+                group.create_task(self._one(consumer, handle, kinds, wake))
+
+    async def _nudged(self, _subject: str, _data: bytes) -> None:
+        for wake in self._wakes:
+            wake.set()
+
+    async def _one(self, consumer: str, handle: Consumer, kinds: tuple[str, ...], wake: asyncio.Event) -> None:
+        pause_s = 1.0
+        while True:
+            try:
+                wake.clear()
+                if await consume(self._pool, consumer, handle, kinds):
+                    pause_s = 1.0
+                    continue
+            except Exception as error:  # noqa: BLE001  (a consumer that fails must not end the others; consume() counted it)
+                pause_s = min(pause_s * 2, 60)
+                log.warning("consumer_backs_off", consumer=consumer, pause_s=pause_s, error=repr(error))
+                await asyncio.sleep(pause_s)
+                continue
+            try:
+                await asyncio.wait_for(wake.wait(), 1.0)
+            except TimeoutError:
+                continue

@@ -1,0 +1,53 @@
+"""Prometheus metrics, all named here so that a dashboard's author finds them on one page."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+REGISTRY = CollectorRegistry()
+
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+stations_connected = Gauge(
+    "ohmstead_stations_connected", "Stations connected to this gateway", ["version"], registry=REGISTRY
+)
+handshakes = Counter("ohmstead_handshakes_total", "Connection attempts by outcome", ["outcome"], registry=REGISTRY)
+frames = Counter("ohmstead_frames_total", "OCPP frames", ["direction", "kind"], registry=REGISTRY)
+calls = Counter(
+    "ohmstead_calls_total",
+    "Calls from stations by action and outcome",
+    ["version", "action", "outcome"],
+    registry=REGISTRY,
+)
+bad_frames = Counter("ohmstead_bad_frames_total", "Frames refused, by error code", ["code"], registry=REGISTRY)
+batch_seconds = Histogram(
+    "ohmstead_ingest_batch_seconds", "Time of one ingest transaction", buckets=_FAST, registry=REGISTRY
+)
+batch_size = Histogram(
+    "ohmstead_ingest_batch_size",
+    "Messages in one ingest transaction",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
+    registry=REGISTRY,
+)
+answer_seconds = Histogram(
+    "ohmstead_answer_seconds", "From a call read to its answer written", buckets=_FAST, registry=REGISTRY
+)
+ingest_waiting = Gauge("ohmstead_ingest_waiting", "Messages waiting for the next transaction", registry=REGISTRY)
+ingest_failures = Counter(
+    "ohmstead_ingest_failures_total", "Ingest transactions that failed, by kind", ["kind"], registry=REGISTRY
+)
+commands = Counter("ohmstead_commands_total", "Commands to stations by outcome", ["kind", "outcome"], registry=REGISTRY)
+outbox_lag = Gauge("ohmstead_outbox_waiting", "Events not yet handled, by consumer", ["consumer"], registry=REGISTRY)
+outbox_failures = Counter(
+    "ohmstead_outbox_failures_total",
+    "Events a consumer failed on (they are tried again)",
+    ["consumer"],
+    registry=REGISTRY,
+)
+live_clients = Gauge("ohmstead_live_clients", "Browsers and API clients on the live stream", registry=REGISTRY)
+http_requests = Counter("ohmstead_http_requests_total", "HTTP requests", ["method", "status"], registry=REGISTRY)
+
+
+def exposition() -> bytes:
+    """All metrics in Prometheus' text form."""
+    return generate_latest(REGISTRY)
