@@ -1,0 +1,435 @@
+"""Sessions in PostgreSQL: a handful of set-based statements a batch, each safe to run again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from ohmstead.core.db import Connection, Row
+from ohmstead.sessions.model import (
+    ENERGY_REGISTER,
+    SOC,
+    ChargingPeriod,
+    MeterSample,
+    Reading,
+    Session,
+    SessionEvent,
+    SignedReading,
+)
+
+# column → SQL type of the array it travels in. Arrays inside a row travel as text, since unnest flattens them.
+_FIXED = {
+    "session_id": "uuid",
+    "party_id": "uuid",
+    "station_id": "text",
+    "transaction_id": "text",
+    "run": "smallint",
+    "start_key": "text",
+    "ocpp_version": "text",
+    "first_received_at": "timestamptz",
+}
+_CHANGING = {
+    "location_id": "uuid",
+    "evse_number": "integer",
+    "connector_number": "integer",
+    "status": "text",
+    "charging_state": "text",
+    "token_uid": "text",
+    "token_type": "text",
+    "token_id": "uuid",
+    "group_uid": "text",
+    "authorization_status": "text",
+    "is_offline": "boolean",
+    "is_orphan": "boolean",
+    "remote_start_id": "integer",
+    "reservation_id": "integer",
+    "started_at": "timestamptz",
+    "ended_at": "timestamptz",
+    "last_event_at": "timestamptz",
+    "updated_at": "timestamptz",
+    "stop_reason": "text",
+    "stop_token_uid": "text",
+    "energy_wh": "numeric",
+    "energy_before_wh": "numeric",
+    "energy_source": "text",
+    "register_before_wh": "numeric",
+    "is_start_exact": "boolean",
+    "is_end_exact": "boolean",
+    "register_start_wh": "numeric",
+    "register_start_at": "timestamptz",
+    "register_last_wh": "numeric",
+    "register_last_at": "timestamptz",
+    "power_w": "numeric",
+    "power_at": "timestamptz",
+    "peak_power_w": "numeric",
+    "soc_start_percent": "numeric",
+    "soc_percent": "numeric",
+    "soc_at": "timestamptz",
+    "n_samples": "integer",
+    "charging_s": "integer",
+    "idle_s": "integer",
+    "seen_seq_nos": "integer[]",
+    "end_seq_no": "integer",
+    "anomalies": "text[]",
+    "needs_refold": "boolean",
+    "settled_at": "timestamptz",
+}
+_ALL = {**_FIXED, **_CHANGING}
+_COLUMNS = ", ".join(_ALL)
+
+
+def _arrays(columns: dict[str, str]) -> str:
+    return ", ".join(
+        f"${n}::{'text' if sql.endswith('[]') else sql}[]" for n, sql in enumerate(columns.values(), start=1)
+    )
+
+
+def _picked(columns: dict[str, str], alias: str) -> str:
+    return ", ".join(
+        f"{alias}.{name}::{sql}" if sql.endswith("[]") else f"{alias}.{name}" for name, sql in columns.items()
+    )
+
+
+_INSERT = f"insert into session ({_COLUMNS}) select {_picked(_ALL, 'u')} from unnest({_arrays(_ALL)}) as u ({_COLUMNS})"
+_UPDATED = {"session_id": "uuid", **_CHANGING}
+_UPDATE = (
+    "update session s set "
+    + ", ".join(f"{name} = u.{name}" + ("::" + sql if sql.endswith("[]") else "") for name, sql in _CHANGING.items())
+    + f" from unnest({_arrays(_UPDATED)}) as u ({', '.join(_UPDATED)}) where s.session_id = u.session_id"
+)
+
+
+def _value(session: Session, name: str) -> Any:
+    value = getattr(session, name)
+    if name == "seen_seq_nos":
+        return "{" + ",".join(map(str, value)) + "}"
+    if name == "anomalies":
+        return "{" + ",".join(value) + "}"
+    return value
+
+
+def _session(row: Row) -> Session:
+    return Session(**dict(row))
+
+
+async def find_by_transaction(
+    conn: Connection, station_ids: Sequence[str], transaction_ids: Sequence[str]
+) -> dict[tuple[str, str], Session]:
+    """The latest session of each (station, transaction), locked. A transaction is only ever looked up with its station."""
+    rows = await conn.fetch(
+        f"select f.* from unnest($1::text[], $2::text[]) as k (station_id, transaction_id) cross join lateral"
+        f" (select {_COLUMNS} from session s where s.station_id = k.station_id and s.transaction_id = k.transaction_id"
+        f" order by run desc limit 1 for update) f",
+        station_ids,
+        transaction_ids,
+    )
+    return {(row["station_id"], row["transaction_id"]): _session(row) for row in rows}
+
+
+async def find_by_start_key(
+    conn: Connection, station_ids: Sequence[str], start_keys: Sequence[str]
+) -> dict[tuple[str, str], Session]:
+    """Sessions of 1.6 starts that came before, locked."""
+    rows = await conn.fetch(
+        f"select {_COLUMNS} from session where (station_id, start_key) in"
+        " (select * from unnest($1::text[], $2::text[])) for update",
+        station_ids,
+        start_keys,
+    )
+    return {(row["station_id"], row["start_key"]): _session(row) for row in rows}
+
+
+async def find_open(
+    conn: Connection, station_ids: Sequence[str], evse_numbers: Sequence[int]
+) -> dict[tuple[str, int], list[Session]]:
+    """Open sessions at outlets, locked, the latest start first."""
+    rows = await conn.fetch(
+        f"select {_COLUMNS} from session where status in ('pending', 'active', 'closing') and (station_id, evse_number) in"
+        " (select * from unnest($1::text[], $2::integer[])) order by started_at desc for update",
+        station_ids,
+        evse_numbers,
+    )
+    found: dict[tuple[str, int], list[Session]] = {}
+    for row in rows:
+        found.setdefault((row["station_id"], row["evse_number"]), []).append(_session(row))
+    return found
+
+
+async def find_covering(conn: Connection, station_id: str, evse_number: int, at: datetime) -> Session | None:
+    """The session that an outlet had at an instant: for meter values that name no transaction."""
+    row = await conn.fetchrow(
+        f"select {_COLUMNS} from session where station_id = $1 and evse_number = $2 and started_at <= $3"
+        " and (ended_at is null or ended_at >= $3) order by started_at desc limit 1 for update",
+        station_id,
+        evse_number,
+        at,
+    )
+    return _session(row) if row else None
+
+
+async def registers_before(
+    conn: Connection, station_ids: Sequence[str], evse_numbers: Sequence[int], ats: Sequence[datetime]
+) -> list[Decimal | None]:
+    """For each outlet the register at the end of the last session begun before an instant."""
+    rows = await conn.fetch(
+        "select k.n, f.register_last_wh from unnest($1::text[], $2::integer[], $3::timestamptz[])"
+        " with ordinality as k (station_id, evse_number, at, n) cross join lateral"
+        " (select register_last_wh from session s where s.station_id = k.station_id and s.evse_number = k.evse_number"
+        "  and s.started_at < k.at order by started_at desc limit 1) f",
+        station_ids,
+        evse_numbers,
+        ats,
+    )
+    found: list[Decimal | None] = [None] * len(station_ids)
+    for row in rows:
+        found[row["n"] - 1] = row["register_last_wh"]
+    return found
+
+
+async def open_by_token(
+    conn: Connection, party_ids: Sequence[UUID], uids: Sequence[str]
+) -> dict[tuple[UUID, str], list[UUID]]:
+    """Sessions that tokens hold now, by (party, lower-case uid): implements tokens.service.OpenSessions."""
+    rows = await conn.fetch(
+        "select party_id, token_key, session_id from session where status in ('pending', 'active') and"
+        " (party_id, token_key) in (select * from unnest($1::uuid[], $2::text[]))",
+        list(party_ids),
+        [uid.lower() for uid in uids],
+    )
+    found: dict[tuple[UUID, str], list[UUID]] = {}
+    for row in rows:
+        found.setdefault((row["party_id"], row["token_key"]), []).append(row["session_id"])
+    return found
+
+
+async def next_transaction_numbers(conn: Connection, n: int) -> list[int]:
+    """`n` fresh OCPP 1.6 transaction ids, unique over all stations."""
+    rows = await conn.fetch("select nextval('transaction_number')::integer as number from generate_series(1, $1)", n)
+    return [row["number"] for row in rows]
+
+
+async def next_run(conn: Connection, station_id: str, transaction_id: str) -> int:
+    """The number for one more use of a transaction id by its station."""
+    run: int = await conn.fetchval(
+        "select coalesce(max(run) + 1, 0) from session where station_id = $1 and transaction_id = $2",
+        station_id,
+        transaction_id,
+    )
+    return run
+
+
+async def is_known_elsewhere(conn: Connection, station_id: str, transaction_id: str) -> bool:
+    """Does another station own this transaction id? Only 1.6 ids are ours, and unique over stations."""
+    return bool(
+        await conn.fetchval(
+            "select exists (select from session where transaction_id = $2 and station_id <> $1 and ocpp_version = '1.6'"
+            " and not is_orphan)",
+            station_id,
+            transaction_id,
+        )
+    )
+
+
+async def insert_sessions(conn: Connection, sessions: Sequence[Session]) -> None:
+    """New sessions. Raises UniqueViolation when another gateway was first (the batch is then tried again)."""
+    if sessions:
+        await conn.execute(_INSERT, *[[_value(s, name) for s in sessions] for name in _ALL])
+
+
+async def update_sessions(conn: Connection, sessions: Sequence[Session]) -> None:
+    if sessions:
+        await conn.execute(_UPDATE, *[[_value(s, name) for s in sessions] for name in _UPDATED])
+
+
+async def insert_samples(
+    conn: Connection, samples: Iterable[tuple[UUID, MeterSample]], received_at: datetime
+) -> dict[UUID, int]:
+    """Keep samples; one that is there already gains readings it lacked. Returns how many were new per session."""
+    merged: dict[tuple[UUID, datetime, str], dict[str, Any]] = {}
+    for session_id, sample in samples:
+        row = merged.setdefault((session_id, sample.sampled_at, sample.context), {"readings": {}})
+        _merge(row, sample)
+    if not merged:
+        return {}
+    rows = await conn.fetch(
+        "insert into sample as s (session_id, sampled_at, context, energy_wh, power_w, soc_percent, readings, received_at)"
+        " select *, $8::timestamptz from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::numeric[], $5::numeric[],"
+        " $6::numeric[], $7::jsonb[])"
+        " on conflict (session_id, sampled_at, context) do update set readings = excluded.readings || s.readings,"
+        " energy_wh = coalesce(s.energy_wh, excluded.energy_wh), power_w = coalesce(s.power_w, excluded.power_w),"
+        " soc_percent = coalesce(s.soc_percent, excluded.soc_percent)"
+        " where not s.readings @> excluded.readings"
+        " returning session_id, received_at = $8::timestamptz as is_new",
+        *_sample_columns(merged),
+        received_at,
+    )
+    new: dict[UUID, int] = {}
+    for done in rows:
+        if done["is_new"]:
+            new[done["session_id"]] = new.get(done["session_id"], 0) + 1
+    return new
+
+
+async def insert_loose_samples(
+    conn: Connection, samples: Iterable[tuple[str, int, MeterSample]], received_at: datetime
+) -> None:
+    """Keep readings that belong to no session."""
+    merged: dict[tuple[str, int, datetime, str], dict[str, Any]] = {}
+    for station_id, evse_number, sample in samples:
+        row = merged.setdefault((station_id, evse_number, sample.sampled_at, sample.context), {"readings": {}})
+        _merge(row, sample)
+    if merged:
+        keys = list(merged)
+        await conn.execute(
+            "insert into loose_sample (station_id, evse_number, sampled_at, context, energy_wh, power_w, soc_percent,"
+            " readings, received_at) select *, $9::timestamptz from unnest($1::text[], $2::integer[], $3::timestamptz[],"
+            " $4::text[], $5::numeric[], $6::numeric[], $7::numeric[], $8::jsonb[]) on conflict do nothing",
+            [k[0] for k in keys],
+            [k[1] for k in keys],
+            [k[2] for k in keys],
+            [k[3] for k in keys],
+            *[[merged[k].get(name) for k in keys] for name in ("energy_wh", "power_w", "soc_percent")],
+            [_readings_json(merged[k]["readings"]) for k in keys],
+            received_at,
+        )
+
+
+def _merge(row: dict[str, Any], sample: MeterSample) -> None:
+    for reading in sample.readings:
+        row["readings"].setdefault(reading_name(reading), [str(reading.value), reading.unit])
+    for name, value in (
+        ("energy_wh", sample.total(ENERGY_REGISTER)),
+        ("power_w", sample.power_w()),
+        ("soc_percent", next((r.value for r in sample.readings if r.measurand == SOC), None)),
+    ):
+        if row.get(name) is None:
+            row[name] = value
+
+
+def _sample_columns(merged: dict[tuple[UUID, datetime, str], dict[str, Any]]) -> list[list[Any]]:
+    keys = list(merged)
+    return [
+        [k[0] for k in keys],
+        [k[1] for k in keys],
+        [k[2] for k in keys],
+        *[[merged[k].get(name) for k in keys] for name in ("energy_wh", "power_w", "soc_percent")],
+        [_readings_json(merged[k]["readings"]) for k in keys],
+    ]
+
+
+def _readings_json(readings: dict[str, list[str]]) -> str:
+    return msgspec.json.encode(readings).decode()
+
+
+def reading_name(reading: Reading) -> str:
+    """`measurand[/phase][@location]`: how a reading is named inside a sample."""
+    name = reading.measurand
+    if reading.phase:
+        name += f"/{reading.phase}"
+    if reading.location:
+        name += f"@{reading.location}"
+    return name
+
+
+def parse_reading(name: str, value: Sequence[str]) -> Reading:
+    """The reading behind a name and its [value, unit]."""
+    name, _, location = name.partition("@")
+    measurand, _, phase = name.partition("/")
+    return Reading(measurand, Decimal(value[0]), value[1], phase or None, location or None)
+
+
+async def insert_signed(conn: Connection, signed: Sequence[tuple[UUID, datetime, str, SignedReading]]) -> None:
+    """Signed readings, byte for byte."""
+    if signed:
+        await conn.executemany(
+            "insert into signed_reading (session_id, sampled_at, context, measurand, digest, encoding, signing_method,"
+            " public_key, data) values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing",
+            [
+                (
+                    i,
+                    at,
+                    context,
+                    s.measurand,
+                    hashlib.sha256(s.data).digest(),
+                    s.encoding,
+                    s.signing_method,
+                    s.public_key,
+                    s.data,
+                )
+                for i, at, context, s in signed
+            ],
+        )
+
+
+async def insert_events(conn: Connection, events: Sequence[tuple[UUID, SessionEvent]]) -> None:
+    """What happened, each instant and kind once."""
+    if events:
+        await conn.execute(
+            "insert into session_event (session_id, at, kind, detail)"
+            " select * from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::jsonb[]) on conflict do nothing",
+            [i for i, _ in events],
+            [e.at for _, e in events],
+            [e.kind for _, e in events],
+            [msgspec.json.encode({k: v for k, v in e.detail.items() if v is not None}).decode() for _, e in events],
+        )
+
+
+async def get_for_update(conn: Connection, session_id: UUID) -> Session | None:
+    row = await conn.fetchrow(f"select {_COLUMNS} from session where session_id = $1 for update", session_id)
+    return _session(row) if row else None
+
+
+async def find_open_of_station(conn: Connection, station_id: str) -> list[Session]:
+    """Sessions of a station that are not over, locked."""
+    rows = await conn.fetch(
+        f"select {_COLUMNS} from session where station_id = $1 and status in ('pending', 'active', 'closing') for update",
+        station_id,
+    )
+    return [_session(row) for row in rows]
+
+
+async def list_samples(conn: Connection, session_id: UUID) -> list[MeterSample]:
+    """All samples of a session in time order."""
+    rows = await conn.fetch(
+        "select sampled_at, context, readings from sample where session_id = $1 order by sampled_at", session_id
+    )
+    return [
+        MeterSample(
+            sampled_at=row["sampled_at"],
+            context=row["context"],
+            readings=tuple(parse_reading(name, value) for name, value in row["readings"].items()),
+        )
+        for row in rows
+    ]
+
+
+async def list_events(conn: Connection, session_id: UUID) -> list[SessionEvent]:
+    rows = await conn.fetch(
+        "select at, kind, detail from session_event where session_id = $1 order by at, received_at", session_id
+    )
+    return [SessionEvent(row["at"], row["kind"], row["detail"]) for row in rows]
+
+
+async def replace_periods(conn: Connection, session_id: UUID, periods: Sequence[ChargingPeriod]) -> None:
+    await conn.execute("delete from charging_period where session_id = $1", session_id)
+    await conn.executemany(
+        "insert into charging_period (session_id, started_at, ended_at, kind, energy_wh) values ($1, $2, $3, $4, $5)",
+        [(session_id, p.started_at, p.ended_at, p.kind, p.energy_wh) for p in periods],
+    )
+
+
+async def rated_power_w(conn: Connection, station_id: str, evse_number: int | None) -> int | None:
+    """What the outlet can deliver, as far as anybody told us."""
+    rating: int | None = await conn.fetchval(
+        "select coalesce(e.max_power_w, s.max_power_w) from station s"
+        " left join evse e on e.station_id = s.station_id and e.evse_number = $2 where s.station_id = $1",
+        station_id,
+        evse_number,
+    )
+    return rating

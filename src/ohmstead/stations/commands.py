@@ -1,0 +1,137 @@
+"""The desk that carries out orders to stations.
+
+An order becomes a row in `command` first (who, what, when: the audit), then travels over the bus to whichever gateway
+holds the station, which translates it, records the station's answer on the row, and replies.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from ohmstead.core import clock, metrics
+from ohmstead.core.bus import Bus, Unanswered
+from ohmstead.core.db import Connection, Pool
+from ohmstead.core.errors import NotFound
+from ohmstead.core.ids import new_id
+from ohmstead.stations import store
+from ohmstead.stations.orders import (
+    Command,
+    Dispatch,
+    GetVariables,
+    Order,
+    Raw,
+    Receipt,
+    RemoteStart,
+    RemoteStop,
+    Reset,
+    SetAvailability,
+    SetVariables,
+    Status,
+    TransactionStatus,
+    Trigger,
+    Unlock,
+    gateway_subject,
+    order_of,
+)
+
+__all__ = [
+    "Command",
+    "CommandDesk",
+    "Dispatch",
+    "GetVariables",
+    "Order",
+    "Raw",
+    "Receipt",
+    "RemoteStart",
+    "RemoteStop",
+    "Reset",
+    "SetAvailability",
+    "SetVariables",
+    "Status",
+    "TransactionStatus",
+    "Trigger",
+    "Unlock",
+    "expire",
+    "gateway_subject",
+    "order_of",
+]
+
+
+class CommandDesk:
+    """Sends orders and remembers them."""
+
+    def __init__(self, pool: Pool, bus: Bus) -> None:
+        self._pool = pool
+        self._bus = bus
+
+    async def send(
+        self,
+        order: Order,
+        *,
+        party_id: UUID,
+        station_id: str,
+        requested_by: str,
+        timeout_s: float = 30,
+        queue_for_s: float | None = None,
+    ) -> Command:
+        """Carry out an order and wait for the station's answer, at most `timeout_s`.
+
+        A station that is not connected: `offline` at once, or `queued` until `queue_for_s` seconds from now if asked.
+        A station that answers after the wait is over still has its answer recorded. Raises NotFound for a station that
+        is not the party's.
+        """
+        parameters: dict[str, Any] = msgspec.to_builtins(order)
+        kind = parameters.pop("kind")
+        now = clock.now()
+        command = Command(
+            command_id=new_id(),
+            party_id=party_id,
+            station_id=station_id,
+            kind=kind,
+            action=order.action if isinstance(order, Raw) else None,
+            parameters=parameters,
+            status="sending",
+            requested_by=requested_by,
+            requested_at=now,
+            expires_at=now + timedelta(seconds=queue_for_s) if queue_for_s else None,
+        )
+        async with self._pool.acquire() as conn, conn.transaction():
+            found = await store.insert_command(conn, command)
+        if not found:
+            raise NotFound(f"no station {station_id}")
+        is_delivered = await self._deliver(command, timeout_s)
+        async with self._pool.acquire() as conn, conn.transaction():
+            if not is_delivered:
+                await store.command_undelivered(
+                    conn, command.command_id, "queued" if command.expires_at else "offline", clock.now()
+                )
+            result = await store.get_command(conn, party_id, command.command_id)
+        metrics.commands.labels(kind, result.status).inc()
+        return result
+
+    async def _deliver(self, command: Command, timeout_s: float) -> bool:
+        # A station may move to another gateway between our look and the dispatch: look twice before saying offline.
+        for _ in range(2):
+            async with self._pool.acquire() as conn:
+                gateway_id = await store.gateway_of(conn, command.station_id)
+            if gateway_id is None:
+                return False
+            dispatch = Dispatch(command_id=command.command_id, station_id=command.station_id, timeout_s=timeout_s)
+            try:
+                reply = await self._bus.request(gateway_subject(gateway_id), dispatch, timeout_s + 2)
+            except Unanswered:
+                continue
+            except TimeoutError:
+                return True
+            if msgspec.json.decode(reply, type=Receipt).is_here:
+                return True
+        return False
+
+
+async def expire(conn: Connection, at: datetime) -> list[UUID]:
+    """Queued commands whose time is over become `expired`; returns their ids."""
+    return await store.expire_commands(conn, at)

@@ -1,0 +1,150 @@
+"""What stations tell of themselves, taken in; each function takes a batch and the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from ohmstead.core import clock
+from ohmstead.core.db import Connection
+from ohmstead.core.events import Event, record
+from ohmstead.stations import store
+from ohmstead.stations.model import (
+    BootOutcome,
+    BootReport,
+    Connected,
+    Disconnected,
+    Record,
+    Registration,
+    Signal,
+    Station,
+    StatusReport,
+    Variable,
+)
+
+find_station = store.find_station
+save_seen = store.save_seen
+beat_gateway = store.beat_gateway
+list_queued = store.list_queued
+take_command = store.take_command
+command_named = store.command_named
+command_answered = store.command_answered
+find_command_by_message = store.find_command_by_message
+
+
+async def take_unknown(conn: Connection, station_id: str, registration: Registration, profile: int) -> Station | None:
+    """A station that nobody announced, under the policy `pending` or `accept`: it gets a place on the list."""
+    is_new = await store.insert_unknown(conn, station_id, registration, profile)
+    station = await store.find_station(conn, station_id)
+    if is_new and station is not None:
+        await record(conn, [_event("StationAppeared", station_id, station.party_id, {"registration": registration})])
+    return station
+
+
+async def boot(conn: Connection, reports: Sequence[BootReport], party_ids: Sequence[UUID]) -> list[BootOutcome]:
+    """Take in boots; the outcome says whether the station may serve."""
+    registrations = await store.save_boots(conn, reports)
+    await record(
+        conn,
+        [
+            _event(
+                "StationBooted",
+                r.station_id,
+                party_id,
+                {"vendor": r.vendor, "model": r.model, "firmware_version": r.firmware_version, "reason": r.reason},
+            )
+            for r, party_id in zip(reports, party_ids, strict=True)
+        ],
+    )
+    return [BootOutcome(registrations.get(r.station_id, "rejected")) for r in reports]
+
+
+async def report_status(conn: Connection, reports: Sequence[StatusReport]) -> None:
+    """Take in states of connectors; faults and their end become events."""
+    if not reports:
+        return
+    await store.save_statuses(conn, reports)
+    await record(
+        conn,
+        [
+            _event(
+                "ConnectorFaulted",
+                r.station_id,
+                r.party_id,
+                {
+                    "evse_number": r.evse_number,
+                    "connector_number": r.connector_number,
+                    "error_code": r.error_code,
+                    "vendor_error_code": r.vendor_error_code,
+                    "info": r.info,
+                },
+            )
+            for r in reports
+            if r.status == "faulted"
+        ],
+    )
+
+
+async def connected(conn: Connection, items: Sequence[Connected]) -> None:
+    """Stations are here now, whoever held them before."""
+    await store.save_connected(conn, items)
+    await record(
+        conn, [_event("StationConnected", c.station_id, c.party_id, {"ocpp_version": c.ocpp_version}) for c in items]
+    )
+
+
+async def disconnected(conn: Connection, items: Sequence[Disconnected]) -> set[UUID]:
+    """Connections ended; returns those that did hold their station."""
+    held = await store.save_disconnected(conn, items)
+    await record(
+        conn,
+        [
+            _event("StationDisconnected", d.station_id, d.party_id, {"reason": d.reason})
+            for d in items
+            if d.connection_id in held
+        ],
+    )
+    return held
+
+
+async def release_gateways(conn: Connection, gateway_id: UUID | None = None, older_than_s: float = 30) -> int:
+    """Stations of gateways that are gone are offline; returns how many."""
+    rows = await store.release_gateways(conn, gateway_id, older_than_s)
+    await record(
+        conn,
+        [_event("StationDisconnected", r["station_id"], r["party_id"], {"reason": "gateway_lost"}) for r in rows],
+    )
+    return len(rows)
+
+
+async def keep_records(conn: Connection, records: Sequence[Record]) -> None:
+    """Reports whose meaning comes with later work, kept whole."""
+    await store.insert_records(conn, records)
+
+
+async def keep_variables(conn: Connection, variables: Sequence[Variable], at: datetime | None = None) -> None:
+    """Configuration as stations report it."""
+    await store.upsert_variables(conn, variables, at or clock.now())
+
+
+async def keep_signals(conn: Connection, signals: Sequence[Signal]) -> None:
+    """Security signals, with an event for each that belongs to somebody."""
+    await store.insert_signals(conn, signals)
+    await record(
+        conn,
+        [
+            _event("SecuritySignalRaised", s.station_id or "-", s.party_id, {"kind": s.kind, **s.detail})
+            for s in signals
+            if s.party_id is not None
+        ],
+    )
+
+
+def _event(kind: str, station_id: str, party_id: UUID | None, payload: dict[str, object]) -> Event:
+    return Event(
+        kind=kind,
+        subject=f"station/{station_id}",
+        party_id=party_id,
+        payload={"station_id": station_id, **payload},
+    )

@@ -1,0 +1,459 @@
+"""Stations in PostgreSQL: what the gateway reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from ohmstead.core.db import Connection, Row, to_json
+from ohmstead.core.errors import NotFound
+from ohmstead.stations.model import (
+    BootReport,
+    Connected,
+    Disconnected,
+    Record,
+    Registration,
+    Signal,
+    Station,
+    StatusReport,
+    Variable,
+)
+from ohmstead.stations.orders import Command, Status
+
+_STATION = """
+select s.station_id, s.party_id, s.registration, s.security_profile, s.location_id, s.secret_hash, s.certificate_name,
+       s.retired_at is not null as is_retired, s.booted_at is not null as has_booted, s.heartbeat_interval_s, s.max_power_w,
+       coalesce(l.time_zone, p.time_zone) as time_zone,
+       (select jsonb_object_agg(evse_number, max_power_w) from evse e
+         where e.station_id = s.station_id and e.max_power_w is not null) as evse_power_w
+from station s join party p using (party_id) left join location l on l.location_id = s.location_id
+"""
+
+
+def _station(row: Row) -> Station:
+    fields = dict(row)
+    fields["evse_power_w"] = {int(n): w for n, w in (fields["evse_power_w"] or {}).items()}
+    return Station(**fields)
+
+
+# any party: a station knocks with its identity alone; the answer tells whose it is
+async def find_station(conn: Connection, station_id: str) -> Station | None:
+    row = await conn.fetchrow(_STATION + " where s.station_id = $1", station_id)
+    return _station(row) if row else None
+
+
+# any party: new stations belong to the first party until an operator assigns them
+async def insert_unknown(conn: Connection, station_id: str, registration: Registration, profile: int) -> bool:
+    """Put a station that nobody announced on the list; False when it is there already, or there is no party yet."""
+    done = await conn.fetchval(
+        "insert into station (station_id, party_id, registration, security_profile, is_lab)"
+        " select $1, party_id, $2, $3, true from party order by created_at limit 1"
+        " on conflict do nothing returning station_id",
+        station_id,
+        registration,
+        profile,
+    )
+    return done is not None
+
+
+# any party: keyed by stations that proved their identity
+async def save_boots(conn: Connection, boots: Sequence[BootReport]) -> dict[str, Registration]:
+    """Remember what stations say of themselves; returns their registration."""
+    rows = await conn.fetch(
+        "update station s set vendor = b.vendor, model = b.model, serial_number = coalesce(b.serial_number, s.serial_number),"
+        " firmware_version = coalesce(b.firmware_version, s.firmware_version), iccid = coalesce(b.iccid, s.iccid),"
+        " imsi = coalesce(b.imsi, s.imsi), meter_type = coalesce(b.meter_type, s.meter_type),"
+        " meter_serial_number = coalesce(b.meter_serial_number, s.meter_serial_number), boot_reason = b.reason,"
+        " booted_at = b.at, last_seen_at = b.at"
+        " from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],"
+        " $9::text[], $10::text[], $11::text[]) as b (station_id, at, vendor, model, reason, serial_number,"
+        " firmware_version, iccid, imsi, meter_type, meter_serial_number)"
+        " where s.station_id = b.station_id returning s.station_id, s.registration",
+        [b.station_id for b in boots],
+        [b.at for b in boots],
+        *[
+            [getattr(b, name) for b in boots]
+            for name in (
+                "vendor",
+                "model",
+                "reason",
+                "serial_number",
+                "firmware_version",
+                "iccid",
+                "imsi",
+                "meter_type",
+                "meter_serial_number",
+            )
+        ],
+    )
+    return {row["station_id"]: row["registration"] for row in rows}
+
+
+async def save_statuses(conn: Connection, reports: Sequence[StatusReport]) -> None:
+    """Keep every change; move a connector's present state only forward in the station's time."""
+    columns = [
+        [getattr(r, name) for r in reports]
+        for name in (
+            "station_id",
+            "evse_number",
+            "connector_number",
+            "at",
+            "status",
+            "error_code",
+            "info",
+            "vendor_id",
+            "vendor_error_code",
+            "received_at",
+        )
+    ]
+    await conn.execute(
+        "insert into status_change (station_id, evse_number, connector_number, at, status, error_code, info, vendor_id,"
+        " vendor_error_code, received_at) select * from unnest($1::text[], $2::integer[], $3::integer[],"
+        " $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[])"
+        " on conflict do nothing",
+        *columns,
+    )
+    outlets = [r for r in reports if r.evse_number > 0]
+    if outlets:
+        await _save_connectors(conn, outlets)
+    devices = [r for r in reports if r.evse_number == 0]
+    if devices:
+        await conn.execute(
+            "update station s set status = r.status, status_at = r.at, error_code = r.error_code, info = r.info"
+            " from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[])"
+            " as r (station_id, status, at, error_code, info)"
+            " where s.station_id = r.station_id and (s.status_at is null or s.status_at <= r.at)",
+            [r.station_id for r in devices],
+            [r.status for r in devices],
+            [r.at for r in devices],
+            [r.error_code for r in devices],
+            [r.info for r in devices],
+        )
+
+
+async def _save_connectors(conn: Connection, reports: Sequence[StatusReport]) -> None:
+    latest: dict[tuple[str, int, int], StatusReport] = {}
+    for report in reports:
+        key = (report.station_id, report.evse_number, report.connector_number)
+        if key not in latest or latest[key].at <= report.at:
+            latest[key] = report
+    values = list(latest.values())
+    arguments = [
+        [getattr(r, name) for r in values]
+        for name in (
+            "station_id",
+            "evse_number",
+            "connector_number",
+            "status",
+            "at",
+            "error_code",
+            "info",
+            "vendor_error_code",
+        )
+    ]
+    sql = (
+        "update connector c set status = r.status, status_at = r.at, error_code = r.error_code, info = r.info,"
+        " vendor_error_code = r.vendor_error_code from unnest($1::text[], $2::integer[], $3::integer[], $4::text[],"
+        " $5::timestamptz[], $6::text[], $7::text[], $8::text[])"
+        " as r (station_id, evse_number, connector_number, status, at, error_code, info, vendor_error_code)"
+        " where (c.station_id, c.evse_number, c.connector_number) = (r.station_id, r.evse_number, r.connector_number)"
+        " and (c.status_at is null or c.status_at <= r.at)"
+    )
+    done = await conn.execute(sql, *arguments)
+    if int(done.split()[-1]) < len(values):
+        # An outlet nobody described: the station knows best what it has.
+        await conn.execute(
+            "insert into evse (station_id, evse_number) select distinct * from unnest($1::text[], $2::integer[])"
+            " on conflict do nothing",
+            arguments[0],
+            arguments[1],
+        )
+        await conn.execute(
+            "insert into connector (station_id, evse_number, connector_number)"
+            " select * from unnest($1::text[], $2::integer[], $3::integer[]) on conflict do nothing",
+            *arguments[:3],
+        )
+        await conn.execute(sql, *arguments)
+
+
+# any party: keyed by stations that proved their identity
+async def save_connected(conn: Connection, items: Sequence[Connected]) -> None:
+    await conn.execute(
+        "update station s set gateway_id = c.gateway_id, connection_id = c.connection_id, connected_at = c.at,"
+        " ocpp_version = c.version, remote_address = c.address, last_seen_at = c.at"
+        " from unnest($1::text[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[], $6::text[])"
+        " as c (station_id, gateway_id, connection_id, at, version, address) where s.station_id = c.station_id",
+        [c.station_id for c in items],
+        [c.gateway_id for c in items],
+        [c.connection_id for c in items],
+        [c.at for c in items],
+        [c.ocpp_version for c in items],
+        [c.remote_address for c in items],
+    )
+    await _insert_connection_changes(conn, [(c.station_id, c.at, True, "", c.remote_address) for c in items])
+
+
+# any party: only the connection that holds a station can let it go
+async def save_disconnected(conn: Connection, items: Sequence[Disconnected]) -> set[UUID]:
+    """Returns the connections that did hold their station; the others were superseded and change nothing."""
+    rows = await conn.fetch(
+        "update station s set gateway_id = null, connection_id = null, disconnected_at = d.at, last_seen_at = d.at"
+        " from unnest($1::text[], $2::uuid[], $3::timestamptz[]) as d (station_id, connection_id, at)"
+        " where s.station_id = d.station_id and s.connection_id = d.connection_id returning d.connection_id",
+        [d.station_id for d in items],
+        [d.connection_id for d in items],
+        [d.at for d in items],
+    )
+    held = {row["connection_id"] for row in rows}
+    await _insert_connection_changes(
+        conn, [(d.station_id, d.at, False, d.reason, "") for d in items if d.connection_id in held]
+    )
+    return held
+
+
+async def _insert_connection_changes(conn: Connection, changes: Sequence[tuple[str, datetime, bool, str, str]]) -> None:
+    if changes:
+        await conn.execute(
+            "insert into connection_change (station_id, at, is_connected, reason, detail)"
+            " select * from unnest($1::text[], $2::timestamptz[], $3::boolean[], $4::text[], $5::text[])"
+            " on conflict do nothing",
+            *[list(column) for column in zip(*changes, strict=True)],
+        )
+
+
+# any party: the gateway's own stations
+async def save_seen(conn: Connection, seen: dict[str, datetime]) -> None:
+    """When stations were last heard; written now and then, since it changes with every message."""
+    await conn.execute(
+        "update station s set last_seen_at = greatest(s.last_seen_at, u.at)"
+        " from unnest($1::text[], $2::timestamptz[]) as u (station_id, at) where s.station_id = u.station_id",
+        list(seen),
+        list(seen.values()),
+    )
+
+
+async def insert_records(conn: Connection, records: Sequence[Record]) -> None:
+    if records:
+        await conn.execute(
+            "insert into station_record (station_id, received_at, kind, digest, payload)"
+            " select * from unnest($1::text[], $2::timestamptz[], $3::text[], $4::bytea[], $5::jsonb[])"
+            " on conflict do nothing",
+            [r.station_id for r in records],
+            [r.at for r in records],
+            [r.kind for r in records],
+            [r.digest for r in records],
+            [r.payload.decode() for r in records],
+        )
+
+
+async def upsert_variables(conn: Connection, variables: Sequence[Variable], at: datetime) -> None:
+    latest = {(v.station_id, v.component, v.variable, v.attribute): v for v in variables}
+    if latest:
+        await conn.execute(
+            "insert into station_variable as s (station_id, component, variable, attribute, value, is_read_only, data_type,"
+            " unit, updated_at) select *, $9::timestamptz from unnest($1::text[], $2::text[], $3::text[], $4::text[],"
+            " $5::text[], $6::boolean[], $7::text[], $8::text[])"
+            " on conflict (station_id, component, variable, attribute) do update set value = excluded.value,"
+            " is_read_only = coalesce(excluded.is_read_only, s.is_read_only),"
+            " data_type = coalesce(excluded.data_type, s.data_type), unit = coalesce(excluded.unit, s.unit),"
+            " updated_at = excluded.updated_at",
+            *[
+                [getattr(v, name) for v in latest.values()]
+                for name in (
+                    "station_id",
+                    "component",
+                    "variable",
+                    "attribute",
+                    "value",
+                    "is_read_only",
+                    "data_type",
+                    "unit",
+                )
+            ],
+            at,
+        )
+
+
+# any party: a refused connection belongs to nobody
+async def insert_signals(conn: Connection, signals: Sequence[Signal]) -> None:
+    if signals:
+        await conn.executemany(
+            "insert into security_signal (at, party_id, station_id, remote_address, kind, detail)"
+            " values ($1, $2, $3, $4, $5, $6)",
+            [(s.at, s.party_id, s.station_id, s.remote_address, s.kind, to_json(s.detail)) for s in signals],
+        )
+
+
+# ------------------------------------------------------------------------------------------------------- gateways
+
+
+async def beat_gateway(conn: Connection, gateway_id: UUID, address: str) -> None:
+    await conn.execute(
+        "insert into gateway (gateway_id, address) values ($1, $2)"
+        " on conflict (gateway_id) do update set alive_at = now()",
+        gateway_id,
+        address,
+    )
+
+
+# any party: a dead gateway had stations of all
+async def release_gateways(conn: Connection, gateway_id: UUID | None, older_than_s: float) -> list[Row]:
+    """Forget a gateway that stops (`gateway_id`) or those silent for `older_than_s`; returns the stations let go."""
+    rows = await conn.fetch(
+        "with dead as (delete from gateway where gateway_id = $1 or alive_at < now() - make_interval(secs => $2)"
+        "              returning gateway_id, alive_at),"
+        " orphaned as (select s.station_id, d.alive_at from station s join dead d using (gateway_id)"
+        "   union select station_id, s.last_seen_at from station s where gateway_id is not null"
+        "   and not exists (select from gateway g where g.gateway_id = s.gateway_id))"
+        " update station s set gateway_id = null, connection_id = null, disconnected_at = o.alive_at"
+        " from orphaned o where s.station_id = o.station_id returning s.station_id, s.party_id, o.alive_at as at",
+        gateway_id,
+        older_than_s,
+    )
+    await _insert_connection_changes(
+        conn, [(r["station_id"], r["at"], False, "gateway_lost", "") for r in rows if r["at"] is not None]
+    )
+    return rows
+
+
+# ------------------------------------------------------------------------------------------------------- commands
+
+_COMMAND = (
+    "command_id, party_id, station_id, kind, action, parameters, status, requested_by, requested_at, expires_at, sent_at,"
+    " answered_at, message_id, answer, error_code, error_text"
+)
+
+
+def _command(row: Row) -> Command:
+    return Command(**dict(row))
+
+
+async def insert_command(conn: Connection, command: Command) -> bool:
+    """False when the party has no such station in service."""
+    done = await conn.fetchval(
+        "insert into command (command_id, party_id, station_id, kind, action, parameters, status, requested_by,"
+        " requested_at, expires_at) select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 where exists"
+        " (select from station where station_id = $3 and party_id = $2 and retired_at is null) returning command_id",
+        command.command_id,
+        command.party_id,
+        command.station_id,
+        command.kind,
+        command.action,
+        to_json(command.parameters),
+        command.status,
+        command.requested_by,
+        command.requested_at,
+        command.expires_at,
+    )
+    return done is not None
+
+
+async def get_command(conn: Connection, party_id: UUID, command_id: UUID) -> Command:
+    row = await conn.fetchrow(
+        f"select {_COMMAND} from command where command_id = $1 and party_id = $2", command_id, party_id
+    )
+    if row is None:
+        raise NotFound(f"no command {command_id}")
+    return _command(row)
+
+
+# any party: dispatched to the gateway by id, which only the desk knows
+async def take_command(conn: Connection, command_id: UUID) -> Command | None:
+    """The command if it still waits to be sent; it is `sent` from here on, so that nobody sends it twice."""
+    row = await conn.fetchrow(
+        f"update command set status = 'sent', sent_at = clock_timestamp() where command_id = $1"
+        f" and status in ('sending', 'queued') and (expires_at is null or expires_at > now()) returning {_COMMAND}",
+        command_id,
+    )
+    return _command(row) if row else None
+
+
+# any party: the connection's own station
+async def list_queued(conn: Connection, station_id: str) -> list[UUID]:
+    rows = await conn.fetch(
+        "select command_id from command where station_id = $1 and status = 'queued' and expires_at > now()"
+        " order by requested_at",
+        station_id,
+    )
+    return [row["command_id"] for row in rows]
+
+
+# any party: the gateway that sent it
+async def command_named(conn: Connection, command_id: UUID, action: str, message_id: str) -> None:
+    """Which OCPP message a command became; late answers find the command by it."""
+    await conn.execute(
+        "update command set action = $2, message_id = $3 where command_id = $1", command_id, action, message_id
+    )
+
+
+# any party: the gateway that sent it
+async def command_answered(
+    conn: Connection,
+    command_id: UUID,
+    status: Status,
+    at: datetime | None,
+    answer: str | None = None,
+    error_code: str | None = None,
+    error_text: str | None = None,
+) -> Command | None:
+    """What became of a command. An answer always counts, even after we stopped waiting for it."""
+    row = await conn.fetchrow(
+        "update command set status = $2, answered_at = $3, answer = $4::jsonb, error_code = $5, error_text = left($6, 500)"
+        f" where command_id = $1 and answered_at is null returning {_COMMAND}",
+        command_id,
+        status,
+        at,
+        answer,
+        error_code,
+        error_text,
+    )
+    return _command(row) if row else None
+
+
+# any party: a station's late answer, found by the message it answers
+async def find_command_by_message(conn: Connection, station_id: str, message_id: str) -> Command | None:
+    row = await conn.fetchrow(
+        f"select {_COMMAND} from command where station_id = $1 and message_id = $2", station_id, message_id
+    )
+    return _command(row) if row else None
+
+
+# any party: the desk that made the row
+async def command_undelivered(conn: Connection, command_id: UUID, status: Status, at: datetime) -> None:
+    await conn.execute(
+        "update command set status = $2, answered_at = case when $2 = 'offline' then $3::timestamptz end"
+        " where command_id = $1 and status = 'sending'",
+        command_id,
+        status,
+        at,
+    )
+
+
+# any party: an expiry is an expiry
+async def expire_commands(conn: Connection, at: datetime) -> list[UUID]:
+    rows = await conn.fetch(
+        "update command set status = 'expired', answered_at = $1 where status = 'queued' and expires_at <= $1"
+        " returning command_id",
+        at,
+    )
+    return [row["command_id"] for row in rows]
+
+
+# any party: the desk checked the party when it made the row
+async def gateway_of(conn: Connection, station_id: str) -> UUID | None:
+    """The gateway that holds a station now, if any is alive."""
+    found: UUID | None = await conn.fetchval(
+        "select g.gateway_id from station s join gateway g using (gateway_id)"
+        " where s.station_id = $1 and g.alive_at > now() - interval '30 seconds'",
+        station_id,
+    )
+    return found
+
+
+# any party: for the worker's reconciliation
+async def list_connected(conn: Connection, station_ids: Sequence[str]) -> set[str]:
+    rows = await conn.fetch(
+        "select station_id from station where station_id = any($1) and gateway_id is not null", list(station_ids)
+    )
+    return {row["station_id"] for row in rows}

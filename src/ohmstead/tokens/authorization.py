@@ -1,0 +1,84 @@
+"""Whether a token may charge: a pure decision."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ohmstead.tokens.model import Authorization, AuthorizationRequest, AuthorizationStatus, Token
+
+NoAuthorization = Literal["accept", "reject"]
+
+
+def decide(
+    request: AuthorizationRequest,
+    token: Token | None,
+    n_open_sessions: int,
+    *,
+    no_authorization: NoAuthorization = "accept",
+) -> Authorization:
+    """The answer for one request.
+
+    `n_open_sessions`: sessions the token holds now, the asking one not counted. `no_authorization` is the named policy
+    for stations that start without any credential (OCPP 2.x `NoAuthorization`, button or plug start).
+    """
+    if token is None:
+        if request.type == "NoAuthorization" and no_authorization == "accept":
+            return Authorization(status="accepted", uid=request.uid, type=request.type)
+        return Authorization(status="unknown", uid=request.uid, type=request.type)
+    return Authorization(
+        status=_status(request, token, n_open_sessions),
+        uid=token.uid,
+        type=token.type,
+        token_id=token.token_id,
+        group_uid=token.group_uid,
+        is_master=token.is_master,
+        valid_until=token.valid_until,
+    )
+
+
+def _status(request: AuthorizationRequest, token: Token, n_open_sessions: int) -> AuthorizationStatus:
+    if token.status == "blocked":
+        return "blocked"
+    if token.valid_from is not None and request.at < token.valid_from:
+        return "not_at_this_time"
+    if token.valid_until is not None and request.at >= token.valid_until:
+        return "expired"
+    if token.is_master:
+        # A master pass ends sessions of others; OCPP 2.x C16 lets it start none.
+        return "accepted" if not request.is_start else "not_at_this_location"
+    if token.location_ids is not None and request.location_id not in token.location_ids:
+        return "not_at_this_location"
+    if not _is_hour_allowed(token, request.at, request.time_zone):
+        return "not_at_this_time"
+    if request.is_start and token.max_sessions is not None and n_open_sessions >= token.max_sessions:
+        return "concurrent"
+    return "accepted"
+
+
+def _is_hour_allowed(token: Token, at: datetime, time_zone: str) -> bool:
+    if token.weekdays == 127 and token.from_minute is None and token.until_minute is None:
+        return True
+    try:
+        local = at.astimezone(ZoneInfo(time_zone))
+    except (ZoneInfoNotFoundError, ValueError):
+        local = at
+    minute = local.hour * 60 + local.minute
+    start = token.from_minute or 0
+    end = token.until_minute if token.until_minute is not None else 1440
+    if start < end:
+        return start <= minute < end and bool(token.weekdays >> local.weekday() & 1)
+    # Over midnight: the small hours belong to the day on which the span began.
+    if minute >= start:
+        return bool(token.weekdays >> local.weekday() & 1)
+    return minute < end and bool(token.weekdays >> (local - timedelta(days=1)).weekday() & 1)
+
+
+def may_stop(presented: Authorization, starter_uid: str | None, starter_group: str | None) -> bool:
+    """May this token end a session that another began? Itself, its group (C09), or a master pass (C16)."""
+    if presented.is_master:
+        return presented.status == "accepted"
+    if starter_uid is not None and presented.uid.lower() == starter_uid.lower():
+        return True
+    return presented.group_uid is not None and presented.group_uid == starter_group and presented.status != "blocked"

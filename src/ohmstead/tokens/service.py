@@ -1,0 +1,50 @@
+"""authorize(): one answer for OCPP, OCPI and the web."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+from ohmstead.core.db import Connection
+from ohmstead.tokens import store
+from ohmstead.tokens.authorization import NoAuthorization, decide
+from ohmstead.tokens.model import Authorization, AuthorizationRequest
+
+
+class OpenSessions(Protocol):
+    """What the sessions room tells about a token's use; sessions stand above tokens, so it comes as a port."""
+
+    async def __call__(
+        self, conn: Connection, party_ids: Sequence[UUID], uids: Sequence[str]
+    ) -> dict[tuple[UUID, str], list[UUID]]:
+        """Open sessions by (party, lower-case uid)."""
+        ...
+
+
+async def authorize(
+    conn: Connection,
+    requests: Sequence[AuthorizationRequest],
+    *,
+    open_sessions: OpenSessions,
+    no_authorization: NoAuthorization = "accept",
+) -> list[Authorization]:
+    """An answer for each request, in order. Two starts with one token in one call count against each other."""
+    if not requests:
+        return []
+    party_ids = [r.party_id for r in requests]
+    uids = [r.uid for r in requests]
+    tokens = await store.find_tokens(conn, party_ids, uids)
+    in_use = await open_sessions(conn, party_ids, uids) if tokens else {}
+    answers = []
+    for request in requests:
+        key = (request.party_id, request.uid.lower())
+        holders = in_use.get(key, [])
+        n_open = sum(1 for session_id in holders if session_id != request.session_id)
+        answer = decide(request, tokens.get(key), n_open, no_authorization=no_authorization)
+        if request.is_start and request.session_id is not None and answer.is_accepted:
+            in_use.setdefault(key, [])
+            if request.session_id not in in_use[key]:
+                in_use[key].append(request.session_id)
+        answers.append(answer)
+    return answers
