@@ -1,0 +1,482 @@
+"""Where stations connect: the door, who is here, and what is said to whom."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import socket
+import ssl
+import time
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from aiohttp import WSCloseCode, web
+
+from ohmstead.core import clock, metrics
+from ohmstead.core.bus import Bus
+from ohmstead.core.db import Pool
+from ohmstead.core.ids import new_id
+from ohmstead.core.log import logger
+from ohmstead.ocpp import rpc
+from ohmstead.ocpp.commander import Commander
+from ohmstead.ocpp.connection import Connection, Slot, spawn
+from ohmstead.ocpp.dispatch import TABLES, work_for
+from ohmstead.ocpp.ingest import Full, Ingest, Item, refusal_exchange
+from ohmstead.ocpp.limits import AttemptLimiter, NewcomerLimiter, TakeoverWatch
+from ohmstead.ocpp.rpc import Call, CallError, CallResult, ErrorCode, FrameError, Send, Version
+from ohmstead.ocpp.security import Admission, Handshake, Policy, Refusal, StationIdentity, admit, read_handshake
+from ohmstead.ocpp.tls import CertificateReloader, TlsFiles
+from ohmstead.ocpp.work import Inbound, Refused
+from ohmstead.settings import Settings
+from ohmstead.stations import service as stations
+from ohmstead.stations.model import Connected, Disconnected, Signal, Station
+from ohmstead.stations.orders import gateway_subject
+
+log = logger("ohmstead.gateway")
+
+PATH = "/ocpp/"
+STATION_CHANGED = "ohmstead.station.changed"
+STATION_CONNECTED = "ohmstead.station.connected"
+BEAT_S = 5.0
+SEEN_EVERY_S = 30.0
+HANDSHAKES_AT_ONCE = 32  # reads of the register at one time: a reconnect storm queues here, not in the database
+
+_UPGRADE_HEADERS = {"websocket"}
+
+
+class Gateway:
+    """One process's stations. Implements connection.Doorman."""
+
+    def __init__(self, settings: Settings, pool: Pool, bus: Bus) -> None:
+        self.gateway_id = new_id()
+        self.settings = settings
+        self._pool = pool
+        self._bus = bus
+        self._policy = Policy.of(settings)
+        self._slots: dict[str, Slot] = {}
+        self._attempts = AttemptLimiter()
+        self._newcomers = NewcomerLimiter()
+        self._takeovers = TakeoverWatch()
+        self._handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
+        self._tls = CertificateReloader(TlsFiles.of(settings), self._tls_failed)
+        self._is_draining = False
+        self.ingest = Ingest(pool, bus, no_authorization=settings.no_authorization)
+        self.commander = Commander(self, pool, bus, self.ingest, settings.call_timeout_s)
+
+    # -------------------------------------------------------------------------------------------- life
+
+    def application(self) -> web.Application:
+        """The HTTP side: one route for stations, whatever stands before the identity in the path."""
+        app = web.Application(client_max_size=1024)
+        app.router.add_get(PATH + "{identity:.*}", self._door)
+        return app
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        return self._tls.context
+
+    async def run(self) -> None:
+        """Serve until cancelled; then let the stations go politely and forget this gateway."""
+        address = f"{socket.gethostname()}:{self.settings.gateway_port}"
+        async with self._pool.acquire() as conn:
+            await stations.beat_gateway(conn, self.gateway_id, address)
+        await self._bus.serve(gateway_subject(self.gateway_id), self.commander.dispatched)
+        stops = [
+            await self._bus.listen(STATION_CHANGED, self._station_changed),
+            await self._bus.listen(STATION_CONNECTED, self._connected_elsewhere),
+        ]
+        tasks = [
+            asyncio.create_task(self.ingest.run()),
+            asyncio.create_task(self._beat(address)),
+            asyncio.create_task(self._tls.run()),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for stop in stops:
+                with contextlib.suppress(Exception):
+                    await stop()
+            await self._drain()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            with contextlib.suppress(Exception):
+                async with self._pool.acquire() as conn, conn.transaction():
+                    await stations.release_gateways(conn, self.gateway_id, 3600)
+
+    async def _beat(self, address: str) -> None:
+        """Tell that we live, and when stations were last heard."""
+        reported_at = clock.now()
+        last_seen = time.monotonic()
+        while True:
+            await asyncio.sleep(BEAT_S)
+            try:
+                async with self._pool.acquire() as conn, conn.transaction():
+                    await stations.beat_gateway(conn, self.gateway_id, address)
+                    if time.monotonic() - last_seen >= SEEN_EVERY_S:
+                        last_seen = time.monotonic()
+                        seen = self._heard_since(reported_at)
+                        reported_at = clock.now()
+                        if seen:
+                            await stations.save_seen(conn, seen)
+            except Exception as error:  # noqa: BLE001  (a beat that fails is told by its absence; the next one may succeed)
+                log.warning("beat_failed", error=repr(error))
+
+    def _heard_since(self, at: datetime) -> dict[str, datetime]:
+        return {
+            station_id: slot.connection.last_heard
+            for station_id, slot in self._slots.items()
+            if slot.connection is not None and slot.connection.last_heard > at
+        }
+
+    async def _drain(self) -> None:
+        self._is_draining = True
+        live = [slot.connection for slot in self._slots.values() if slot.connection is not None]
+        for start in range(0, len(live), 200):
+            await asyncio.gather(
+                *(c.close(WSCloseCode.GOING_AWAY, "restarting") for c in live[start : start + 200]),
+                return_exceptions=True,
+            )
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(10):
+                await self.ingest.drained()
+
+    # -------------------------------------------------------------------------------------------- the door
+
+    async def _door(self, request: web.Request) -> web.StreamResponse:
+        try:
+            handshake = self._read_handshake(request)
+            with self._attempts.attempt(handshake.identity, handshake.address):
+                admission, station = await self._admit(handshake)
+        except Refusal as refusal:
+            return self._refuse(request, refusal)
+        except Exception:
+            log.exception("handshake_failed")
+            metrics.handshakes.labels("unavailable").inc()
+            return web.Response(status=503, text="Please try again in a moment.", headers={"Retry-After": "5"})
+        return await self._welcome(request, handshake, admission, station)
+
+    def _read_handshake(self, request: web.Request) -> Handshake:
+        if self._is_draining:
+            raise Refusal(503, "draining", "Restarting; please connect again.", retry_after_s=1)
+        if request.headers.get("Upgrade", "").lower() not in _UPGRADE_HEADERS:
+            raise Refusal(426, "not_a_websocket", "This address is for charging stations: OCPP over WebSocket.")
+        transport = request.transport
+        tls = transport.get_extra_info("ssl_object") if transport is not None else None
+        raw_path = request.raw_path.split("?", 1)[0]
+        return read_handshake(
+            raw_identity=raw_path[raw_path.index(PATH) + len(PATH) :],
+            headers=request.headers.items(),
+            remote=request.remote or "",
+            is_tls=tls is not None,
+            peer_certificate=tls.getpeercert(True) if tls is not None else None,
+            trusted_proxies=self.settings.trusted_proxies,
+            authorities=self._tls.authorities,
+            at=clock.now(),
+        )
+
+    async def _admit(self, handshake: Handshake) -> tuple[Admission, Station]:
+        async with self._handshakes:
+            async with self._pool.acquire() as conn:
+                station = await stations.find_station(conn, handshake.identity)
+            identity = _identity(station) if station is not None else None
+            admission = await admit(handshake, identity, self._policy)
+            if admission.is_new:
+                self._newcomers.enter()
+                log.warning("unknown_station_admitted", station_id=admission.station_id, as_=admission.registration)
+                async with self._pool.acquire() as conn, conn.transaction():
+                    station = await stations.take_unknown(
+                        conn, admission.station_id, admission.registration, admission.security_profile
+                    )
+        if station is None:
+            raise Refusal(503, "no_party", "This installation is not set up yet.", retry_after_s=30)
+        slot = self._slots.get(station.station_id)
+        if slot is not None and slot.connection is not None and slot.connection.is_open:
+            self._takeovers.check(station.station_id)
+        return admission, station
+
+    def _refuse(self, request: web.Request, refusal: Refusal) -> web.Response:
+        metrics.handshakes.labels(refusal.reason).inc()
+        identity = request.match_info.get("identity", "")[:48]
+        log.info("station_refused", identity=identity, address=request.remote, reason=refusal.reason)
+        if refusal.is_attempt or refusal.status == 429:
+            self._signal("connection_refused", identity, request.remote, {"reason": refusal.reason})
+        return web.Response(status=refusal.status, text=refusal.text, headers=refusal.headers)
+
+    def _tls_failed(self, reason: str) -> None:
+        metrics.handshakes.labels("tls_failed").inc()
+        self._signal("tls_handshake_failed", None, None, {"reason": reason[:100]})
+
+    def _signal(
+        self,
+        kind: str,
+        station_id: str | None,
+        address: str | None,
+        detail: dict[str, Any],
+        party_id: UUID | None = None,
+    ) -> None:
+        now = clock.now()
+        clean = station_id.replace("\0", "�").encode(errors="replace").decode() if station_id else None
+        signal = Signal(kind=kind, at=now, station_id=clean, remote_address=address, detail=detail, party_id=party_id)
+        self.ingest.note(Item(at=now, signal=signal))
+
+    async def _welcome(
+        self, request: web.Request, handshake: Handshake, admission: Admission, station: Station
+    ) -> web.StreamResponse:
+        version = _common_version(handshake.offered)
+        ws = web.WebSocketResponse(
+            protocols=[version.subprotocol] if version else [],
+            heartbeat=self.settings.ping_interval_s,
+            max_msg_size=self.settings.max_frame_bytes,
+            compress=True,
+            timeout=5,
+        )
+        await ws.prepare(request)
+        if version is None:
+            # The handshake is completed without a subprotocol and closed (1.6J §3.3, 2.x part 4 §3.2): not refused.
+            metrics.handshakes.labels("no_common_version").inc()
+            self._signal(
+                "no_common_version",
+                station.station_id,
+                handshake.address,
+                {"offered": list(handshake.offered[:8])},
+                station.party_id,
+            )
+            await ws.close(code=WSCloseCode.PROTOCOL_ERROR, message=b"no common OCPP version")
+            return ws
+        metrics.handshakes.labels("accepted").inc()
+        slot = self._slots.setdefault(station.station_id, Slot(station.station_id))
+        connection = Connection(ws, slot, station, version, handshake.address, self)
+        await self._serve(connection)
+        return ws
+
+    async def _serve(self, connection: Connection) -> None:
+        self._take_over(connection)
+        station = connection.station
+        link = Connected(
+            station_id=station.station_id,
+            party_id=station.party_id,
+            gateway_id=self.gateway_id,
+            connection_id=connection.connection_id,
+            at=connection.connected_at,
+            ocpp_version=connection.version.value,
+            remote_address=connection.address,
+        )
+        gauge = metrics.stations_connected.labels(connection.version.value)
+        gauge.inc()
+        reason = "unavailable"
+        try:
+            await self.ingest.submit(Item(at=link.at, connected=link))
+            spawn(
+                self._bus.publish(
+                    STATION_CONNECTED, {"station_id": station.station_id, "connection_id": connection.connection_id}
+                )
+            )
+            if connection.is_registered:
+                spawn(self.commander.send_queued(connection))
+            reason = await connection.read()
+        except Full:
+            await connection.close(WSCloseCode.TRY_AGAIN_LATER, "busy")
+        except Exception:
+            log.exception("connection_failed", station_id=station.station_id)
+            await connection.close(WSCloseCode.INTERNAL_ERROR, "please connect again")
+        finally:
+            gauge.dec()
+            self._left(connection, reason)
+
+    def _take_over(self, connection: Connection) -> None:
+        """The newcomer has proved who it is: the old socket goes at once, and its late end changes nothing."""
+        slot = connection.slot
+        old, slot.connection = slot.connection, connection
+        if old is None or not old.is_open:
+            return
+        log.info("connection_taken_over", station_id=slot.station_id)
+        old.end()
+        spawn(old.close(WSCloseCode.POLICY_VIOLATION, "connected anew"))
+        if self._takeovers.note(slot.station_id) == "flagged":
+            self._signal(
+                TakeoverWatch.SIGNAL,
+                slot.station_id,
+                connection.address,
+                {"old_address": old.address},
+                connection.station.party_id,
+            )
+
+    def _left(self, connection: Connection, reason: str) -> None:
+        connection.end()
+        slot = connection.slot
+        if slot.connection is connection:
+            slot.connection = None
+        now = clock.now()
+        gone = Disconnected(
+            station_id=slot.station_id,
+            party_id=connection.station.party_id,
+            connection_id=connection.connection_id,
+            at=now,
+            reason=reason,
+        )
+        self.ingest.note(Item(at=now, disconnected=gone))
+
+    # -------------------------------------------------------------------------------------------- messages
+
+    def find(self, station_id: str) -> Connection | None:
+        """The live connection of a station, if it is here."""
+        slot = self._slots.get(station_id)
+        connection = slot.connection if slot is not None else None
+        return connection if connection is not None and connection.is_open else None
+
+    async def answer(self, connection: Connection, frame: Call | Send) -> bytes | None:
+        """The answer frame to one call, after everything it said is committed."""
+        started = time.perf_counter()
+        inbound = Inbound(
+            station=connection.station,
+            version=connection.version,
+            action=frame.action,
+            message_id=frame.message_id,
+            payload=bytes(frame.payload),
+            received_at=connection.last_heard,
+            interval_s=self._interval_s(connection.station),
+        )
+        try:
+            if not connection.may_send(frame.action):
+                raise Refused(ErrorCode.SECURITY_ERROR, "the station is not accepted yet: BootNotification comes first")
+            payload = await self._committed(connection, frame, inbound)
+        except Refused as refused:
+            return self._refused(inbound, frame, refused.code, refused.text, started)
+        except Full:
+            return self._refused(inbound, frame, ErrorCode.INTERNAL_ERROR, "busy: please send again later", started)
+        except Exception as error:
+            log.exception("call_failed", station_id=connection.slot.station_id, action=frame.action)
+            return self._refused(
+                inbound,
+                frame,
+                ErrorCode.INTERNAL_ERROR,
+                f"not stored ({type(error).__name__}): please send again",
+                started,
+            )
+        metrics.calls.labels(connection.version.value, frame.action, "answered").inc()
+        metrics.answer_seconds.observe(time.perf_counter() - started)
+        if payload is None or isinstance(frame, Send):
+            return None
+        return rpc.encode_result(frame.message_id, payload)
+
+    async def _committed(self, connection: Connection, frame: Call | Send, inbound: Inbound) -> bytes | None:
+        slot = connection.slot
+        is_boot = frame.action == "BootNotification"
+        if is_boot:
+            slot.replies.clear()
+        elif isinstance(frame, Call) and frame.action != "Heartbeat":
+            earlier = slot.earlier(frame)
+            if earlier is not None:
+                return await asyncio.shield(earlier)
+        work = work_for(frame, inbound)
+        reply = self.ingest.submit(Item(at=inbound.received_at, inbound=inbound, work=work))
+        if isinstance(frame, Call) and not is_boot and frame.action != "Heartbeat":
+            slot.remember(frame, reply)
+        try:
+            payload = await reply
+        except BaseException:
+            if isinstance(frame, Call):
+                slot.forget(frame)
+            raise
+        if is_boot and payload is not None:
+            await self._booted(connection, payload)
+        return payload
+
+    async def _booted(self, connection: Connection, payload: bytes) -> None:
+        status = msgspec.json.decode(payload)["status"].lower()
+        connection.station = msgspec.structs.replace(
+            connection.station, has_booted=status == "accepted", registration=status
+        )
+        if status == "accepted":
+            spawn(self.commander.send_queued(connection))
+
+    def _interval_s(self, station: Station) -> int:
+        """Heartbeats of a fleet must not beat together: ±10 %, the same for a station each time."""
+        base = station.heartbeat_interval_s or self.settings.heartbeat_interval_s
+        spread = int.from_bytes(hashlib.blake2b(station.station_id.encode(), digest_size=2).digest()) / 65535
+        interval = round(base * (0.9 + 0.2 * spread))
+        return interval if station.registration == "accepted" else min(interval, 60)
+
+    def _refused(
+        self, inbound: Inbound, frame: Call | Send, code: ErrorCode, text: str, started: float
+    ) -> bytes | None:
+        metrics.calls.labels(inbound.version.value, _known_action(inbound), code.value).inc()
+        exchange = refusal_exchange(inbound, code, text, inbound.version, started)
+        self.ingest.note(Item(at=inbound.received_at, exchange=exchange))
+        if isinstance(frame, Send):
+            return None
+        return rpc.encode_error(frame.message_id, code, text, None, inbound.version)
+
+    def bad_frame(self, connection: Connection, data: bytes, error: FrameError) -> None:
+        """Log a frame that is no OCPP message."""
+        inbound = Inbound(
+            station=connection.station,
+            version=connection.version,
+            action="(unreadable)",
+            message_id=error.message_id.replace("\0", "�"),
+            payload=data[:4096],
+            received_at=connection.last_heard,
+        )
+        exchange = refusal_exchange(inbound, error.code, error.description, connection.version, time.perf_counter())
+        self.ingest.note(Item(at=inbound.received_at, exchange=exchange))
+
+    def late_answer(self, connection: Connection, frame: CallResult | CallError) -> None:
+        """The station obeyed, only slowly: its answer still counts."""
+        spawn(self.commander.late_answer(connection, frame))
+
+    # -------------------------------------------------------------------------------------------- news from elsewhere
+
+    async def _station_changed(self, _subject: str, data: bytes) -> None:
+        """An operator adopted, rejected, retired or changed a station: act on it now."""
+        connection = self.find(msgspec.json.decode(data).get("station_id", ""))
+        if connection is None:
+            return
+        async with self._pool.acquire() as conn:
+            station = await stations.find_station(conn, connection.slot.station_id)
+        if station is None or station.is_retired:
+            await connection.close(WSCloseCode.POLICY_VIOLATION, "no longer in service here")
+            return
+        before, connection.station = connection.station, station
+        if station.security_profile > before.security_profile or station.secret_hash != before.secret_hash:
+            await connection.close(WSCloseCode.SERVICE_RESTART, "credentials changed")
+        elif before.registration != station.registration and station.registration == "accepted":
+            connection.station = msgspec.structs.replace(station, has_booted=False)
+            await self.commander.ask_to_boot(connection)
+
+    async def _connected_elsewhere(self, _subject: str, data: bytes) -> None:
+        """A station that another gateway let in is not here any more."""
+        news = msgspec.json.decode(data)
+        connection = self.find(news["station_id"])
+        if connection is not None and str(connection.connection_id) != news["connection_id"]:
+            if UUID(news["connection_id"]) < connection.connection_id:
+                return
+            await connection.close(WSCloseCode.POLICY_VIOLATION, "connected anew")
+
+
+def _identity(station: Station) -> StationIdentity:
+    return StationIdentity(
+        station_id=station.station_id,
+        security_profile=station.security_profile,
+        secret_hash=station.secret_hash,
+        certificate_name=station.certificate_name,
+        registration=station.registration,
+        is_retired=station.is_retired,
+    )
+
+
+def _common_version(offered: tuple[str, ...]) -> Version | None:
+    """The station's first choice among the versions we speak; the address never decides."""
+    for name in offered:
+        with contextlib.suppress(ValueError):
+            return Version.from_subprotocol(name)
+    return None
+
+
+def _known_action(inbound: Inbound) -> str:
+    """Metrics must not grow with what strangers invent."""
+    return inbound.action if inbound.action in TABLES[inbound.version] else "(unknown)"

@@ -1,0 +1,397 @@
+"""OCPP 2.0.1 and 2.1, station → us: action → type → handler. Translation only, no decisions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from ohmstead.ocpp.readings import PERIODIC, grouped, reading
+from ohmstead.ocpp.v2 import messages as m
+from ohmstead.ocpp.work import Answers, Handler, Inbound, Work, instant, instant_text, kept, snake
+from ohmstead.sessions.model import (
+    ENERGY_REGISTER,
+    ChargingState,
+    MeterSample,
+    PresentedToken,
+    ReportKind,
+    SignedReading,
+    TransactionReport,
+)
+from ohmstead.stations.model import BootReport, ConnectorStatus, Signal, StatusReport, Variable
+from ohmstead.tokens.model import Authorization, AuthorizationRequest, AuthorizationStatus
+
+_REGISTRATION: dict[str, Literal["Accepted", "Pending", "Rejected"]] = {
+    "accepted": "Accepted",
+    "pending": "Pending",
+    "rejected": "Rejected",
+}
+_STATUS: dict[str, ConnectorStatus] = {
+    "Available": "available",
+    "Occupied": "occupied",
+    "Reserved": "reserved",
+    "Unavailable": "unavailable",
+    "Faulted": "faulted",
+}
+_KIND: dict[str, ReportKind] = {"Started": "started", "Updated": "updated", "Ended": "ended"}
+_CHARGING_STATE: dict[str, ChargingState] = {
+    "EVConnected": "connected",
+    "Charging": "charging",
+    "SuspendedEV": "suspended_ev",
+    "SuspendedEVSE": "suspended_evse",
+    "Idle": "idle",
+}
+_AUTHORIZATION: dict[AuthorizationStatus, m.AuthorizationStatusEnumType] = {
+    "accepted": "Accepted",
+    "blocked": "Blocked",
+    "expired": "Expired",
+    "unknown": "Unknown",
+    "concurrent": "ConcurrentTx",
+    "not_at_this_location": "NotAtThisLocation",
+    "not_at_this_time": "NotAtThisTime",
+    "no_credit": "NoCredit",
+}
+_STOP_TRIGGERS = frozenset(("StopAuthorized", "Deauthorized"))
+
+
+def id_token_info(authorization: Authorization) -> m.IdTokenInfoType:
+    group = authorization.group_uid
+    return m.IdTokenInfoType(
+        status=_AUTHORIZATION[authorization.status],
+        group_id_token=m.IdTokenType(id_token=group[:36], type="Central") if group else None,
+        cache_expiry_date_time=instant_text(authorization.valid_until) if authorization.valid_until else None,
+    )
+
+
+def authorize(message: m.AuthorizeRequest, inbound: Inbound) -> Work:
+    station = inbound.station
+
+    def reply(answers: Answers) -> m.AuthorizeResponse:
+        assert answers.authorization is not None
+        return m.AuthorizeResponse(id_token_info=id_token_info(answers.authorization))
+
+    return Work(
+        authorization=AuthorizationRequest(
+            party_id=station.party_id,
+            uid=message.id_token.id_token,
+            type=message.id_token.type,
+            at=inbound.received_at,
+            location_id=station.location_id,
+            time_zone=station.time_zone,
+        ),
+        reply=reply,
+    )
+
+
+def boot_notification(message: m.BootNotificationRequest, inbound: Inbound) -> Work:
+    station = message.charging_station
+
+    def reply(answers: Answers) -> m.BootNotificationResponse:
+        assert answers.boot is not None
+        return m.BootNotificationResponse(
+            status=_REGISTRATION[answers.boot.registration],
+            current_time=instant_text(answers.at),
+            interval=inbound.interval_s,
+        )
+
+    return Work(
+        boot=BootReport(
+            station_id=inbound.station.station_id,
+            at=inbound.received_at,
+            vendor=station.vendor_name,
+            model=station.model,
+            reason=snake(message.reason),
+            serial_number=station.serial_number,
+            firmware_version=station.firmware_version,
+            iccid=station.modem.iccid if station.modem else None,
+            imsi=station.modem.imsi if station.modem else None,
+        ),
+        reply=reply,
+    )
+
+
+def heartbeat(_message: m.HeartbeatRequest, _inbound: Inbound) -> Work:
+    return Work(reply=lambda answers: m.HeartbeatResponse(current_time=instant_text(answers.at)))
+
+
+def status_notification(message: m.StatusNotificationRequest, inbound: Inbound) -> Work:
+    status = StatusReport(
+        station_id=inbound.station.station_id,
+        party_id=inbound.station.party_id,
+        evse_number=message.evse_id,
+        connector_number=message.connector_id,
+        at=instant(message.timestamp),
+        received_at=inbound.received_at,
+        status=_STATUS[message.connector_status],
+    )
+    return Work(statuses=(status,), reply=lambda _: m.StatusNotificationResponse())
+
+
+def notify_event(message: m.NotifyEventRequest, inbound: Inbound) -> Work:
+    """All events are kept; availability of connectors (2.1's way to tell it, G01) is also their status."""
+    statuses = []
+    for event in message.event_data:
+        evse = event.component.evse
+        status = _STATUS.get(event.actual_value)
+        if event.variable.name != "AvailabilityState" or status is None:
+            continue
+        if event.component.name == "Connector" and evse is not None and evse.id > 0:
+            outlet = (evse.id, evse.connector_id or 1)
+        elif event.component.name == "ChargingStation":
+            outlet = (0, 0)
+        else:
+            continue
+        statuses.append(
+            StatusReport(
+                station_id=inbound.station.station_id,
+                party_id=inbound.station.party_id,
+                evse_number=outlet[0],
+                connector_number=outlet[1],
+                at=instant(event.timestamp),
+                received_at=inbound.received_at,
+                status=status,
+                error_code=event.tech_code,
+                info=event.tech_info,
+            )
+        )
+    return Work(statuses=tuple(statuses), records=(kept(inbound),), reply=lambda _: m.NotifyEventResponse())
+
+
+def transaction_event(message: m.TransactionEventRequest, inbound: Inbound) -> Work:
+    info = message.transaction_info
+    report = _report(inbound, _KIND[message.event_type], instant(message.timestamp))
+    report.transaction_id = info.transaction_id
+    report.seq_no = message.seq_no
+    report.trigger = snake(message.trigger_reason)
+    if message.evse is not None and message.evse.id > 0:
+        report.evse_number, report.connector_number = message.evse.id, message.evse.connector_id
+        report.max_power_w = inbound.station.rated_power_w(message.evse.id)
+    report.is_offline = bool(message.offline)
+    if message.id_token is not None:
+        report.token = PresentedToken(message.id_token.id_token, message.id_token.type)
+        report.is_stop_token = message.event_type == "Ended" or message.trigger_reason in _STOP_TRIGGERS
+    report.charging_state = _CHARGING_STATE[info.charging_state] if info.charging_state else None
+    if message.event_type == "Ended":
+        report.stop_reason = snake(info.stopped_reason or "Local")
+    report.remote_start_id = info.remote_start_id
+    report.reservation_id = message.reservation_id
+    report.samples = samples(message.meter_value or [])
+
+    def reply(answers: Answers) -> m.TransactionEventResponse:
+        authorization = answers.session.authorization if answers.session else None
+        return m.TransactionEventResponse(id_token_info=id_token_info(authorization) if authorization else None)
+
+    return Work(report=report, reply=reply)
+
+
+def meter_values(message: m.MeterValuesRequest, inbound: Inbound) -> Work:
+    """Values outside TransactionEvent: they belong to the EVSE's session of that time, if there was one (J01)."""
+    taken = samples(message.meter_value)
+    report = _report(inbound, "metered", max((s.sampled_at for s in taken), default=inbound.received_at))
+    report.evse_number = message.evse_id
+    report.max_power_w = inbound.station.rated_power_w(message.evse_id)
+    report.samples = taken
+    return Work(report=report, reply=lambda _: m.MeterValuesResponse())
+
+
+def notify_report(message: m.NotifyReportRequest, inbound: Inbound) -> Work:
+    variables: list[Variable] = []
+    for data in message.report_data or []:
+        limits = data.variable_characteristics
+        variables += [
+            Variable(
+                station_id=inbound.station.station_id,
+                component=component_name(data.component),
+                variable=variable_name(data.variable),
+                attribute=attribute.type or "Actual",
+                value=attribute.value,
+                is_read_only=attribute.mutability == "ReadOnly" if attribute.mutability else None,
+                data_type=limits.data_type if limits else None,
+                unit=limits.unit if limits else None,
+            )
+            for attribute in data.variable_attribute
+        ]
+    return Work(variables=tuple(variables), records=(kept(inbound),), reply=lambda _: m.NotifyReportResponse())
+
+
+def security_event_notification(message: m.SecurityEventNotificationRequest, inbound: Inbound) -> Work:
+    signal = Signal(
+        kind=f"station_{snake(message.type)}",
+        at=instant(message.timestamp),
+        party_id=inbound.station.party_id,
+        station_id=inbound.station.station_id,
+        detail={"tech_info": message.tech_info} if message.tech_info else {},
+    )
+    return Work(signals=(signal,), records=(kept(inbound),), reply=lambda _: m.SecurityEventNotificationResponse())
+
+
+def get_certificate_chain_status(message: m.GetCertificateChainStatusRequest, inbound: Inbound) -> Work:
+    """Kept; answered Failed for each certificate, since this version of Ohmstead asks no OCSP responder yet."""
+
+    def reply(answers: Answers) -> m.GetCertificateChainStatusResponse:
+        return m.GetCertificateChainStatusResponse(
+            certificate_status=[
+                m.CertificateStatusType(
+                    certificate_hash_data=asked.certificate_hash_data,
+                    source=asked.source,
+                    status="Failed",
+                    next_update=instant_text(answers.at),
+                )
+                for asked in message.certificate_status_requests
+            ]
+        )
+
+    return Work(records=(kept(inbound),), reply=reply)
+
+
+def vat_number_validation(message: m.VatNumberValidationRequest, inbound: Inbound) -> Work:
+    """Kept; no register of VAT numbers is asked yet, so none is confirmed."""
+    return Work(
+        records=(kept(inbound),),
+        reply=lambda _: m.VatNumberValidationResponse(
+            vat_number=message.vat_number, evse_id=message.evse_id, status="Rejected"
+        ),
+    )
+
+
+def recorded(response: type[Any] | None, **fields: Any) -> Handler:
+    """A message that is kept and answered with fixed `fields`."""
+
+    def handle(_message: Any, inbound: Inbound) -> Work:
+        return Work(records=(kept(inbound),), reply=lambda _: response(**fields) if response else None)
+
+    return handle
+
+
+TABLE: dict[str, tuple[type[Any], Handler]] = {
+    "Authorize": (m.AuthorizeRequest, authorize),
+    "BatterySwap": (m.BatterySwapRequest, recorded(m.BatterySwapResponse)),
+    "BootNotification": (m.BootNotificationRequest, boot_notification),
+    "ClearedChargingLimit": (m.ClearedChargingLimitRequest, recorded(m.ClearedChargingLimitResponse)),
+    "ClosePeriodicEventStream": (m.ClosePeriodicEventStreamRequest, recorded(m.ClosePeriodicEventStreamResponse)),
+    "DataTransfer": (m.DataTransferRequest, recorded(m.DataTransferResponse, status="UnknownVendorId")),
+    "FirmwareStatusNotification": (
+        m.FirmwareStatusNotificationRequest,
+        recorded(m.FirmwareStatusNotificationResponse),
+    ),
+    "Get15118EVCertificate": (
+        m.Get15118EVCertificateRequest,
+        recorded(m.Get15118EVCertificateResponse, status="Failed", exi_response=""),
+    ),
+    "GetCertificateChainStatus": (m.GetCertificateChainStatusRequest, get_certificate_chain_status),
+    "GetCertificateStatus": (
+        m.GetCertificateStatusRequest,
+        recorded(m.GetCertificateStatusResponse, status="Failed"),
+    ),
+    "Heartbeat": (m.HeartbeatRequest, heartbeat),
+    "LogStatusNotification": (m.LogStatusNotificationRequest, recorded(m.LogStatusNotificationResponse)),
+    "MeterValues": (m.MeterValuesRequest, meter_values),
+    "NotifyChargingLimit": (m.NotifyChargingLimitRequest, recorded(m.NotifyChargingLimitResponse)),
+    "NotifyCustomerInformation": (
+        m.NotifyCustomerInformationRequest,
+        recorded(m.NotifyCustomerInformationResponse),
+    ),
+    "NotifyDERAlarm": (m.NotifyDERAlarmRequest, recorded(m.NotifyDERAlarmResponse)),
+    "NotifyDERStartStop": (m.NotifyDERStartStopRequest, recorded(m.NotifyDERStartStopResponse)),
+    "NotifyDisplayMessages": (m.NotifyDisplayMessagesRequest, recorded(m.NotifyDisplayMessagesResponse)),
+    "NotifyEVChargingNeeds": (
+        m.NotifyEVChargingNeedsRequest,
+        recorded(m.NotifyEVChargingNeedsResponse, status="Rejected"),
+    ),
+    "NotifyEVChargingSchedule": (
+        m.NotifyEVChargingScheduleRequest,
+        recorded(m.NotifyEVChargingScheduleResponse, status="Accepted"),
+    ),
+    "NotifyEvent": (m.NotifyEventRequest, notify_event),
+    "NotifyMonitoringReport": (m.NotifyMonitoringReportRequest, recorded(m.NotifyMonitoringReportResponse)),
+    "NotifyPeriodicEventStream": (m.NotifyPeriodicEventStreamRequest, recorded(None)),
+    "NotifyPriorityCharging": (m.NotifyPriorityChargingRequest, recorded(m.NotifyPriorityChargingResponse)),
+    "NotifyReport": (m.NotifyReportRequest, notify_report),
+    "NotifySettlement": (m.NotifySettlementRequest, recorded(m.NotifySettlementResponse)),
+    "OpenPeriodicEventStream": (
+        m.OpenPeriodicEventStreamRequest,
+        recorded(m.OpenPeriodicEventStreamResponse, status="Accepted"),
+    ),
+    "PublishFirmwareStatusNotification": (
+        m.PublishFirmwareStatusNotificationRequest,
+        recorded(m.PublishFirmwareStatusNotificationResponse),
+    ),
+    "PullDynamicScheduleUpdate": (
+        m.PullDynamicScheduleUpdateRequest,
+        recorded(m.PullDynamicScheduleUpdateResponse, status="Rejected"),
+    ),
+    "ReportChargingProfiles": (m.ReportChargingProfilesRequest, recorded(m.ReportChargingProfilesResponse)),
+    "ReportDERControl": (m.ReportDERControlRequest, recorded(m.ReportDERControlResponse)),
+    "ReservationStatusUpdate": (m.ReservationStatusUpdateRequest, recorded(m.ReservationStatusUpdateResponse)),
+    "SecurityEventNotification": (m.SecurityEventNotificationRequest, security_event_notification),
+    "SignCertificate": (m.SignCertificateRequest, recorded(m.SignCertificateResponse, status="Rejected")),
+    "StatusNotification": (m.StatusNotificationRequest, status_notification),
+    "TransactionEvent": (m.TransactionEventRequest, transaction_event),
+    "VatNumberValidation": (m.VatNumberValidationRequest, vat_number_validation),
+}
+
+
+def component_name(component: m.ComponentType) -> str:
+    """`Name[instance]@evse.connector`: a component as one word."""
+    name = component.name
+    if component.instance:
+        name += f"[{component.instance}]"
+    if component.evse is not None:
+        name += f"@{component.evse.id}"
+        if component.evse.connector_id is not None:
+            name += f".{component.evse.connector_id}"
+    return name
+
+
+def variable_name(variable: m.VariableType) -> str:
+    """`Name[instance]`."""
+    return f"{variable.name}[{variable.instance}]" if variable.instance else variable.name
+
+
+def samples(values: list[m.MeterValueType]) -> tuple[MeterSample, ...]:
+    """2.x meter values: exact numbers with unit and power of ten, signed data beside the value it signs."""
+    taken: list[MeterSample] = []
+    for value in values:
+        converted = []
+        for v in value.sampled_value:
+            unit = v.unit_of_measure
+            plain = reading(
+                v.value,
+                v.measurand,
+                unit.unit if unit else None,
+                unit.multiplier if unit else None,
+                v.phase,
+                v.location,
+            )
+            signed = v.signed_meter_value
+            converted.append(
+                (
+                    v.context or PERIODIC,
+                    plain,
+                    SignedReading(
+                        measurand=v.measurand or ENERGY_REGISTER,
+                        data=signed.signed_meter_data.encode(),
+                        encoding=signed.encoding_method,
+                        signing_method=signed.signing_method,
+                        public_key=signed.public_key,
+                    )
+                    if signed
+                    else None,
+                )
+            )
+        taken += grouped(instant(value.timestamp), converted)
+    return tuple(taken)
+
+
+def _report(inbound: Inbound, kind: ReportKind, at: datetime) -> TransactionReport:
+    station = inbound.station
+    return TransactionReport(
+        kind=kind,
+        station_id=station.station_id,
+        party_id=station.party_id,
+        ocpp_version=inbound.version.value,
+        at=at,
+        received_at=inbound.received_at,
+        location_id=station.location_id,
+        time_zone=station.time_zone,
+        max_power_w=station.max_power_w,
+    )

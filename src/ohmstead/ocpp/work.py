@@ -1,0 +1,114 @@
+"""What an inbound message asks of the domain, and how its answer is worded: the seam between versions and batch."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from ohmstead.ocpp.rpc import ErrorCode, Version
+from ohmstead.sessions.model import Outcome, TransactionReport
+from ohmstead.stations.model import (
+    BootOutcome,
+    BootReport,
+    Record,
+    Signal,
+    Station,
+    StatusReport,
+    Variable,
+)
+from ohmstead.tokens.model import Authorization, AuthorizationRequest
+
+
+class Refused(Exception):
+    """A message that cannot be taken; becomes a CALLERROR."""
+
+    def __init__(self, code: ErrorCode, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+class Inbound(msgspec.Struct, kw_only=True):
+    """One message of a station, with what the handlers may know about its sender."""
+
+    station: Station
+    version: Version
+    action: str
+    message_id: str
+    payload: bytes
+    received_at: datetime
+    interval_s: int = 900
+
+
+class Answers(msgspec.Struct, kw_only=True):
+    """What the domain made of the parts of a Work."""
+
+    at: datetime
+    session: Outcome | None = None
+    boot: BootOutcome | None = None
+    authorization: Authorization | None = None
+
+
+class Work(msgspec.Struct, kw_only=True):
+    """Neutral reports of one message, and `reply`, which words the answer's payload once they are taken in."""
+
+    reply: Callable[[Answers], Any]
+    report: TransactionReport | None = None
+    boot: BootReport | None = None
+    authorization: AuthorizationRequest | None = None
+    statuses: tuple[StatusReport, ...] = ()
+    records: tuple[Record, ...] = ()
+    variables: tuple[Variable, ...] = ()
+    signals: tuple[Signal, ...] = ()
+
+
+Handler = Callable[[Any, Inbound], Work]
+
+
+def instant(text: str) -> datetime:
+    """An OCPP date-time, aware, UTC. Stations write offsets, `Z`, none (taken as UTC), and any number of decimals.
+
+    Raises Refused (a format violation) for what is no instant.
+    """
+    try:
+        at = datetime.fromisoformat(text.strip().replace("z", "Z").replace(" ", "T", 1))
+    except ValueError:
+        raise Refused(ErrorCode.FORMAT_VIOLATION, f"not a date and time: {text[:40]!r}") from None
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise Refused(ErrorCode.FORMAT_VIOLATION, f"date out of range: {text[:40]!r}") from None
+
+
+def instant_text(at: datetime) -> str:
+    """How we write instants: UTC, milliseconds, `Z`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def snake(name: str) -> str:
+    """`EVDisconnected` → `ev_disconnected`: protocol names as our own words."""
+    return _WORD.sub("_", name).lower()
+
+
+def kept(inbound: Inbound, kind: str | None = None) -> Record:
+    """The message as a record of its own."""
+    digest = hashlib.sha256(
+        f"{inbound.action}\0{inbound.message_id}\0".encode() + inbound.payload, usedforsecurity=False
+    ).digest()[:16]
+    return Record(
+        station_id=inbound.station.station_id,
+        kind=kind or inbound.action,
+        digest=digest,
+        payload=inbound.payload,
+        at=inbound.received_at,
+    )
