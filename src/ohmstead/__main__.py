@@ -1,0 +1,290 @@
+"""The command line. Thin: every command imports what it needs when it runs."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from ohmstead.settings import PREFIX, Settings, SettingsError, listing, unknown_variables
+
+ROOT = Path(__file__).resolve().parents[2]
+
+console = Console()
+errors = Console(stderr=True)
+
+HELP = """[bold]Ohmstead runs an EV charging network.[/bold]
+
+Charging stations connect to its gateway over OCPP 1.6, 2.0.1 and 2.1; operators see them in the console; other programs
+use the REST API. Everything that lasts is in PostgreSQL.
+
+[bold]A first tour[/bold]
+
+[cyan]ohmstead demo[/cyan]    a city of simulated stations; open the link it prints
+
+[cyan]ohmstead up[/cyan]      your own stations connect to ws://HOST:9000/ocpp/ID
+
+[cyan]ohmstead doctor[/cyan]  what is wrong on this machine, and how to mend it
+
+Nothing has to be installed or configured first: where no URL is set, PostgreSQL and NATS are started for you."""
+
+EPILOG = (
+    "Settings are environment variables (OHMSTEAD_…): `ohmstead doctor --settings` lists them. "
+    "Documentation: docs/operations.md for running it, ARCHITECTURE.md for reading the code."
+)
+
+app = typer.Typer(
+    name="ohmstead",
+    help=HELP,
+    epilog=EPILOG,
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+RUN, ONE, WORK = "Run everything", "Run one role", "Work with it"
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+@app.command(rich_help_panel=RUN)
+def demo(
+    speed: Annotated[
+        float, typer.Option(min=0.1, max=1000, help="Shorten stays by this factor; power stays real.")
+    ] = 1,
+    stations: Annotated[int, typer.Option(min=1, max=10_000, help="How many simulated stations.")] = 120,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the console.")] = None,
+) -> None:
+    """Run everything with a city of simulated stations.
+
+    The first start plays back thirty days, then goes on live; a later start goes on where it was.
+    """
+    from ohmstead.up import Demo
+
+    _up(port, Demo(speed=speed, stations=stations))
+
+
+@app.command(rich_help_panel=RUN)
+def up(port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the console.")] = None) -> None:
+    """Run everything: one gateway, one web and one worker, with PostgreSQL and NATS where no URL is set.
+
+    Ctrl-C stops all of it. What dies is started again. A second `up` on the same data finds the first.
+    """
+    _up(port, None)
+
+
+@app.command(rich_help_panel=ONE)
+def gateway() -> None:
+    """Run the gateway: stations' sockets."""
+    _role("gateway")
+
+
+@app.command(rich_help_panel=ONE)
+def web() -> None:
+    """Run the web server: console, REST API, documentation."""
+    _role("web")
+
+
+@app.command(rich_help_panel=ONE)
+def worker() -> None:
+    """Run the worker: outbox consumers, jobs, timers."""
+    _role("worker")
+
+
+@app.command(rich_help_panel=WORK)
+def migrate() -> None:
+    """Bring the database up to this version. Safe to repeat, and to run from several machines at once."""
+
+    async def work(settings: Settings) -> None:
+        from ohmstead import app as composition
+
+        applied = await composition.migrate(settings)
+        for name in applied:
+            console.print(f"applied {name}", highlight=False)
+        if not applied:
+            console.print("The database is up to date.")
+
+    _with_servers(work)
+
+
+@app.command(rich_help_panel=WORK, context_settings=PASS_ON, add_help_option=False)
+def simulate(context: typer.Context) -> None:
+    """Simulated stations, thousands if need be, against this or any other back-end. See `simulate --help`."""
+    from ohmstead.simulator.cli import simulate as command
+
+    _pass_on(context, command)
+
+
+@app.command("demo-stations", hidden=True, context_settings=PASS_ON, add_help_option=False)
+def demo_stations(context: typer.Context) -> None:
+    """The demo's simulator; `demo` runs it."""
+    from ohmstead.simulator.cli import demo_stations as command
+
+    _pass_on(context, command)
+
+
+@app.command(rich_help_panel=WORK, context_settings=PASS_ON)
+def bench(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Which; none lists them.")] = None,
+) -> None:
+    """Measure: run a benchmark of the `bench` folder."""
+    folder = ROOT / "bench"
+    names = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+    if name is None:
+        for one in names:
+            console.print(f"  [bold]{one:<16}[/bold]{_first_line(folder / f'{one}.py')}", highlight=False)
+        if not names:
+            console.print(f"There are no benchmarks in {folder}.", highlight=False)
+        return
+    if name not in names:
+        _fail(f"There is no benchmark {name!r}. There are: {', '.join(names) or 'none'}.")
+    _become(["-m", f"bench.{name}", *context.args])
+
+
+@app.command(rich_help_panel=WORK)
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    settings: Annotated[bool, typer.Option("--settings", help="List every setting instead.")] = False,
+    stations: Annotated[int, typer.Option(min=1, help="Check limits for this many stations.")] = 1000,
+) -> None:
+    """Check ports, database, NATS, clock, disk, limits and certificates, and say how to mend each.
+
+    The exit code is 1 when a check failed.
+    """
+    if settings:
+        _list_settings()
+        return
+    from ohmstead.doctor import examine, show
+
+    given = _settings()
+    findings = _run(examine(given, stations))
+    show(findings, console, as_json=as_json)
+    raise typer.Exit(1 if any(finding.state == "failed" for finding in findings) else 0)
+
+
+@app.command(rich_help_panel=WORK, context_settings=PASS_ON, add_help_option=False)
+def test(context: typer.Context) -> None:
+    """Run the tests; everything after `test` goes to pytest: `test tests/stories -k offline`."""
+    arguments = []
+    for argument in context.args:
+        path, mark, rest = argument.partition("::")
+        # The tests run from the checkout; what was meant from here stays meant.
+        here = not argument.startswith("-") and Path(path).exists()
+        arguments.append(f"{Path(path).resolve()}{mark}{rest}" if here else argument)
+    os.chdir(ROOT)
+    _become(["-m", "pytest", *arguments])
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="ohmstead")
+
+
+def _up(port: int | None, with_demo: Any) -> None:
+    from ohmstead.up import up as run_up
+
+    if port is not None:
+        os.environ[PREFIX + "WEB_PORT"] = str(port)
+    settings = _settings()
+    _log(settings, "up")
+    raise typer.Exit(_run(run_up(settings, os.environ, console, with_demo)))
+
+
+def _role(name: str) -> None:
+    async def work(settings: Settings) -> None:
+        from ohmstead import app as composition
+
+        await getattr(composition, f"run_{name}")(settings)
+
+    _with_servers(work, role=name)
+
+
+def _with_servers(work: Callable[[Settings], Awaitable[None]], role: str = "") -> None:
+    async def run() -> None:
+        import msgspec
+
+        from ohmstead import embedded
+
+        servers = await embedded.start(settings)
+        try:
+            with_urls = msgspec.structs.replace(settings, database_url=servers.database_url, nats_url=servers.nats_url)
+            await work(with_urls)
+        finally:
+            await servers.stop()
+
+    settings = _settings()
+    _log(settings, role)
+    _run(run())
+
+
+def _settings() -> Settings:
+    for name in unknown_variables(os.environ):
+        errors.print(f"[yellow]{name} is not a setting of Ohmstead[/yellow]; `ohmstead doctor --settings` lists them.")
+    try:
+        return Settings.from_env(os.environ)
+    except SettingsError as error:
+        _fail(str(error), code=2)
+
+
+def _log(settings: Settings, role: str) -> None:
+    from ohmstead.core import log
+
+    log.setup(settings.log_level, settings.log_format, role)
+
+
+def _run(work: Any) -> Any:
+    """Run to the end. Errors written for people are shown as text, everything else as it is."""
+    from ohmstead.core.errors import OhmsteadError
+    from ohmstead.core.migrations import MigrationError
+    from ohmstead.roles import Cannot
+    from ohmstead.runas import EmbeddedError
+
+    try:
+        import uvloop
+
+        return uvloop.run(work)
+    except (OhmsteadError, MigrationError, EmbeddedError, Cannot, SettingsError) as error:
+        _fail(str(error))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise typer.Exit(130) from None
+
+
+def _fail(text: str, code: int = 1) -> NoReturn:
+    errors.print("[bold red]ohmstead:[/bold red] ", end="")
+    errors.print(text, markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(code)
+
+
+def _pass_on(context: typer.Context, command: Callable[..., Any]) -> None:
+    inner = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+    inner.command(name=context.info_name)(command)
+    inner(args=context.args, prog_name=context.command_path)
+
+
+def _become(arguments: list[str]) -> NoReturn:
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(ROOT / "src"), str(ROOT)]))
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-P", *arguments], environment)  # noqa: S606
+
+
+def _first_line(file: Path) -> str:
+    import ast
+
+    text = ast.get_docstring(ast.parse(file.read_text())) or ""
+    return text.partition("\n")[0]
+
+
+def _list_settings() -> None:
+    for line in listing():
+        state = "[green]set[/green]" if os.environ.get(line.variable) else f"[dim]{line.default or 'unset'}[/dim]"
+        console.print(f"[bold]{line.variable}[/bold]  {state}", highlight=False)
+        console.print(f"    {line.meaning}", markup=False, highlight=False)
+
+
+if __name__ == "__main__":
+    main()

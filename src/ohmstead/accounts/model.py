@@ -1,0 +1,70 @@
+"""Accounts: parties own data, operators and API keys act for them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+from uuid import UUID
+
+from msgspec import Meta, Struct
+
+Role: TypeAlias = Literal["owner", "operations", "technician", "finance", "support", "read_only"]
+
+
+class Party(Struct, frozen=True, kw_only=True):
+    """A company that owns stations, tokens and sessions. `country_code` and `party_code` identify it to others (OCPI)."""
+
+    party_id: UUID
+    name: str
+    country_code: str
+    party_code: str
+    currency: str
+    time_zone: str
+
+
+class Operator(Struct, frozen=True, kw_only=True):
+    """A person who works for a party."""
+
+    operator_id: UUID
+    party_id: UUID
+    name: str
+    email: str | None
+    role: Role
+    created_at: datetime
+    disabled_at: datetime | None = None
+
+
+class WebSession(Struct, frozen=True, kw_only=True):
+    """A signed-in browser. `web_session_id` names it in lists; the cookie itself is known to the browser only."""
+
+    web_session_id: str
+    operator_id: UUID
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    remote_address: str | None
+    user_agent: str | None
+
+
+class ApiKey(Struct, frozen=True, kw_only=True):
+    """A program's way in. The key itself is shown once, when it is made; only its hash is kept."""
+
+    api_key_id: UUID
+    name: str
+    key_start: Annotated[str, Meta(description="The first characters of the key, to tell keys apart.")]
+    scopes: list[str]
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None = None
+    last_used_at: Annotated[datetime | None, Meta(description="When it was last used, to the minute.")] = None
+    revoked_at: datetime | None = None
+
+
+class AuditEntry(Struct, frozen=True, kw_only=True):
+    """Who did what to which object, and from where."""
+
+    entry_id: int
+    at: datetime
+    actor: str
+    action: str
+    object: str
+    detail: dict[str, Any]
+    remote_address: str | None

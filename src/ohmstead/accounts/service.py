@@ -1,0 +1,253 @@
+"""Signing in, web sessions, API keys and the audit log.
+
+Secrets are random (at least 192 bits), so one round of SHA-256 keeps them: there is nothing to guess that would make a
+slow hash worth its time on every request.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from msgspec import Struct
+
+from ohmstead.accounts import access, store
+from ohmstead.accounts.access import Actor
+from ohmstead.accounts.model import ApiKey, AuditEntry, Operator, Party, WebSession
+from ohmstead.core import clock
+from ohmstead.core.db import Connection
+from ohmstead.core.errors import Invalid, NotFound, Refused
+from ohmstead.core.ids import new_id, new_secret
+
+LINK_VALID_S = 30 * 60
+# A browser stays signed in while it is used at least weekly, and at most for a month.
+SESSION_IDLE_S = 7 * 86400
+SESSION_LONGEST_S = 30 * 86400
+KEY_PREFIX = "ohm_"
+_TOUCH_EVERY = timedelta(minutes=1)
+
+
+class SignedIn(Struct, frozen=True, kw_only=True):
+    """A fresh web session: `cookie` goes to the browser and is kept nowhere else."""
+
+    cookie: str
+    csrf_token: str
+    expires_at: datetime
+    operator: Operator
+
+
+class Recognised(Struct, frozen=True, kw_only=True):
+    """A browser that is signed in: who it is, and what unsafe requests must carry."""
+
+    actor: Actor
+    csrf_token: str
+
+
+def digest(secret: str) -> bytes:
+    """What is kept of a secret that we made."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+async def ensure_first_operator(conn: Connection, *, currency: str = "EUR", time_zone: str = "UTC") -> Operator:
+    """The first owner, made with a party of its own when there is nobody yet. Wants the caller's transaction."""
+    await store.lock_first_party(conn)
+    found = await store.find_first_operator(conn)
+    if found is not None:
+        return found
+    party = Party(
+        party_id=new_id(), name="Ohmstead", country_code="XX", party_code="OHM", currency=currency, time_zone=time_zone
+    )
+    operator = Operator(
+        operator_id=new_id(), party_id=party.party_id, name="Owner", email=None, role="owner", created_at=clock.now()
+    )
+    await store.insert_party(conn, party)
+    await store.insert_operator(conn, operator)
+    await audit(conn, access.system(party.party_id), "operator.created", f"operator/{operator.operator_id}")
+    return operator
+
+
+async def has_signed_in(conn: Connection, operator_id: UUID) -> bool:
+    """Has this operator ever used a sign-in link?"""
+    return await store.has_used_link(conn, operator_id)
+
+
+async def new_sign_in_link(conn: Connection, operator_id: UUID, valid_s: float = LINK_VALID_S) -> str:
+    """The secret of a link that signs this operator in once within `valid_s` seconds. Raises NotFound."""
+    operator = await store.find_operator(conn, operator_id)
+    if operator is None or operator.disabled_at is not None:
+        raise NotFound(f"no operator {operator_id}")
+    secret = new_secret()
+    now = clock.now()
+    await store.insert_link(conn, digest(secret), operator_id, now, now + timedelta(seconds=valid_s))
+    await audit(conn, access.system(operator.party_id), "sign_in_link.created", f"operator/{operator_id}")
+    return secret
+
+
+async def redeem_sign_in_link(
+    conn: Connection, secret: str, *, remote_address: str | None = None, user_agent: str | None = None
+) -> SignedIn:
+    """Turn a link into a web session, once. Raises Refused when the link is unknown, used or over (which, is not told)."""
+    now = clock.now()
+    operator = await store.use_link(conn, digest(secret), now)
+    if operator is None:
+        raise Refused("this sign-in link was used already, is over, or was never given out")
+    cookie, csrf_token = new_secret(32), new_secret(24)
+    expires_at = now + timedelta(seconds=SESSION_IDLE_S)
+    await store.insert_web_session(
+        conn,
+        digest(cookie),
+        operator.operator_id,
+        csrf_token,
+        now,
+        expires_at,
+        remote_address,
+        user_agent[:300] if user_agent else None,
+    )
+    actor = _operator_actor(operator.operator_id, operator.name, operator.party_id, operator.role, remote_address)
+    await audit(conn, actor, "operator.signed_in", f"operator/{operator.operator_id}")
+    return SignedIn(cookie=cookie, csrf_token=csrf_token, expires_at=expires_at, operator=operator)
+
+
+async def recognise_cookie(conn: Connection, cookie: str, remote_address: str | None = None) -> Recognised | None:
+    """Who a browser's cookie belongs to; its expiry slides, written at most once a minute."""
+    now = clock.now()
+    cookie_hash = digest(cookie)
+    row = await store.find_web_session(conn, cookie_hash, now)
+    if row is None:
+        return None
+    if now - row["last_seen_at"] >= _TOUCH_EVERY:
+        last = row["created_at"] + timedelta(seconds=SESSION_LONGEST_S)
+        await store.touch_web_session(conn, cookie_hash, now, min(last, now + timedelta(seconds=SESSION_IDLE_S)))
+    actor = _operator_actor(row["operator_id"], row["name"], row["party_id"], row["role"], remote_address)
+    return Recognised(actor=actor, csrf_token=row["csrf_token"])
+
+
+async def sign_out(conn: Connection, cookie: str) -> None:
+    """End the browser's session."""
+    await store.delete_web_session_by_cookie(conn, digest(cookie))
+
+
+async def list_web_sessions(conn: Connection, operator_id: UUID) -> list[WebSession]:
+    """The operator's signed-in browsers, last seen first."""
+    return await store.list_web_sessions(conn, operator_id, clock.now())
+
+
+async def revoke_web_session(conn: Connection, actor: Actor, operator_id: UUID, web_session_id: str) -> None:
+    """Sign a browser out. Raises NotFound."""
+    operator = await store.find_operator(conn, operator_id)
+    if operator is None or operator.party_id != actor.party_id:
+        raise NotFound(f"no operator {operator_id}")
+    if not await store.delete_web_session(conn, operator_id, web_session_id):
+        raise NotFound("no such web session")
+    await audit(conn, actor, "web_session.revoked", f"operator/{operator_id}", {"web_session_id": web_session_id})
+
+
+async def create_api_key(
+    conn: Connection, actor: Actor, *, name: str, scopes: Sequence[str], expires_at: datetime | None = None
+) -> tuple[ApiKey, str]:
+    """A new key and its text, which is told this once. Raises Invalid, or Refused for scopes the actor has not itself."""
+    if not name.strip():
+        raise Invalid("a key needs a name", field="name")
+    if not scopes:
+        raise Invalid("a key needs at least one scope", field="scopes")
+    if unknown := access.unknown_scopes(scopes):
+        raise Invalid(f"unknown scope: {', '.join(unknown)}; there are {', '.join(access.ACTIONS)}", field="scopes")
+    if beyond := access.beyond(actor, scopes):
+        raise Refused(f"you cannot give what you may not do yourself: {', '.join(beyond)}")
+    now = clock.now()
+    if expires_at is not None and expires_at <= now:
+        raise Invalid("the key would be over before it is made", field="expires_at")
+    secret = KEY_PREFIX + new_secret(32)
+    key = ApiKey(
+        api_key_id=new_id(),
+        name=name.strip(),
+        key_start=secret[:10],
+        scopes=sorted(set(scopes)),
+        created_at=now,
+        created_by=actor.actor_id,
+        expires_at=expires_at,
+    )
+    await store.insert_api_key(conn, actor.party_id, key, digest(secret))
+    await audit(conn, actor, "api_key.created", f"api_key/{key.api_key_id}", {"name": key.name, "scopes": key.scopes})
+    return key, secret
+
+
+async def recognise_key(conn: Connection, secret: str, remote_address: str | None = None) -> Actor | None:
+    """Who a bearer key belongs to; None when it is unknown, over or revoked."""
+    if not secret.startswith(KEY_PREFIX) or len(secret) > 200:
+        return None
+    now = clock.now()
+    row = await store.find_api_key(conn, digest(secret), now)
+    if row is None:
+        return None
+    if row["last_used_at"] is None or now - row["last_used_at"] >= _TOUCH_EVERY:
+        await store.touch_api_key(conn, row["api_key_id"], now)
+    return Actor(
+        actor_id=f"key:{row['api_key_id']}",
+        name=row["name"],
+        party_id=row["party_id"],
+        actions=frozenset(row["scopes"]),
+        remote_address=remote_address,
+    )
+
+
+async def list_api_keys(conn: Connection, party_id: UUID) -> list[ApiKey]:
+    """All keys of a party, revoked ones too, newest first."""
+    return await store.list_api_keys(conn, party_id)
+
+
+async def get_api_key(conn: Connection, party_id: UUID, api_key_id: UUID) -> ApiKey:
+    """Raises NotFound."""
+    key = await store.find_api_key_by_id(conn, party_id, api_key_id)
+    if key is None:
+        raise NotFound(f"no API key {api_key_id}")
+    return key
+
+
+async def revoke_api_key(conn: Connection, actor: Actor, api_key_id: UUID) -> ApiKey:
+    """The key opens nothing from now on. Raises NotFound."""
+    key = await store.revoke_api_key(conn, actor.party_id, api_key_id, clock.now())
+    if key is None:
+        raise NotFound(f"no API key {api_key_id}")
+    await audit(conn, actor, "api_key.revoked", f"api_key/{api_key_id}", {"name": key.name})
+    return key
+
+
+async def audit(
+    conn: Connection, actor: Actor, action: str, thing: str, detail: dict[str, object] | None = None
+) -> None:
+    """Write down who did what, in the transaction that does it. `thing` names the object as `kind/id`; no secrets."""
+    await store.insert_audit_entry(
+        conn, actor.party_id, actor.actor_id, action, thing, detail or {}, actor.remote_address
+    )
+
+
+async def list_audit_entries(
+    conn: Connection,
+    party_id: UUID,
+    *,
+    before: tuple[datetime, int] | None = None,
+    thing: str | None = None,
+    limit: int = 100,
+) -> list[AuditEntry]:
+    """The party's audit log, newest first."""
+    return await store.list_audit_entries(conn, party_id, before=before, thing=thing, limit=limit)
+
+
+async def get_party(conn: Connection, party_id: UUID) -> Party:
+    """Raises NotFound."""
+    party = await store.find_party(conn, party_id)
+    if party is None:
+        raise NotFound(f"no party {party_id}")
+    return party
+
+
+def _operator_actor(operator_id: UUID, name: str, party_id: UUID, role: str, remote_address: str | None) -> Actor:
+    return Actor(
+        actor_id=f"operator:{operator_id}",
+        name=name,
+        party_id=party_id,
+        actions=access.for_role(role),
+        role=role,
+        remote_address=remote_address,
+    )

@@ -1,0 +1,321 @@
+"""Accounts in PostgreSQL. Secrets come in as hashes only."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from ohmstead.accounts.model import ApiKey, AuditEntry, Operator, Party, WebSession
+from ohmstead.core.db import Connection, Row
+
+_OPERATOR = "operator_id, party_id, name, email, role, created_at, disabled_at"
+_KEY = "api_key_id, name, key_start, scopes, created_at, created_by, expires_at, last_used_at, revoked_at"
+_FIRST_PARTY_LOCK = 0x0415_0001
+
+
+async def lock_first_party(conn: Connection) -> None:
+    """Hold until the transaction ends: of two processes that start together, one makes the first party."""
+    await conn.execute("select pg_advisory_xact_lock($1)", _FIRST_PARTY_LOCK)
+
+
+async def find_first_operator(conn: Connection) -> Operator | None:
+    """The oldest owner that is not disabled."""
+    row = await conn.fetchrow(
+        f"select {_OPERATOR} from operator where disabled_at is null order by (role = 'owner') desc, created_at limit 1"  # noqa: S608
+    )
+    return Operator(**row) if row else None
+
+
+async def insert_party(conn: Connection, party: Party) -> None:
+    await conn.execute(
+        "insert into party (party_id, name, country_code, party_code, currency, time_zone)"
+        " values ($1, $2, $3, $4, $5, $6)",
+        party.party_id,
+        party.name,
+        party.country_code,
+        party.party_code,
+        party.currency,
+        party.time_zone,
+    )
+
+
+async def find_party(conn: Connection, party_id: UUID) -> Party | None:
+    row = await conn.fetchrow(
+        "select party_id, name, country_code, party_code, currency, time_zone from party where party_id = $1", party_id
+    )
+    return Party(**row) if row else None
+
+
+async def insert_operator(conn: Connection, operator: Operator) -> None:
+    await conn.execute(
+        "insert into operator (operator_id, party_id, name, email, role, created_at) values ($1, $2, $3, $4, $5, $6)",
+        operator.operator_id,
+        operator.party_id,
+        operator.name,
+        operator.email,
+        operator.role,
+        operator.created_at,
+    )
+
+
+async def find_operator(conn: Connection, operator_id: UUID) -> Operator | None:
+    row = await conn.fetchrow(f"select {_OPERATOR} from operator where operator_id = $1", operator_id)  # noqa: S608
+    return Operator(**row) if row else None
+
+
+async def list_operators(conn: Connection, party_id: UUID) -> list[Operator]:
+    rows = await conn.fetch(
+        f"select {_OPERATOR} from operator where party_id = $1 order by name, operator_id",  # noqa: S608
+        party_id,
+    )
+    return [Operator(**row) for row in rows]
+
+
+async def insert_link(
+    conn: Connection, link_hash: bytes, operator_id: UUID, at: datetime, expires_at: datetime
+) -> None:
+    """Keep a link's hash; links that ended more than a day ago are swept away on the occasion."""
+    await conn.execute("delete from sign_in_link where expires_at < $1::timestamptz - interval '1 day'", at)
+    await conn.execute(
+        "insert into sign_in_link (link_hash, operator_id, created_at, expires_at) values ($1, $2, $3, $4)",
+        link_hash,
+        operator_id,
+        at,
+        expires_at,
+    )
+
+
+async def use_link(conn: Connection, link_hash: bytes, at: datetime) -> Operator | None:
+    """Use a link up; None when there is none, or it was used, or its time is over. Of two at once one wins."""
+    row = await conn.fetchrow(
+        "with used as (update sign_in_link set used_at = $2"
+        " where link_hash = $1 and used_at is null and expires_at > $2 returning operator_id)"
+        f" select {_OPERATOR} from operator join used using (operator_id) where disabled_at is null",  # noqa: S608
+        link_hash,
+        at,
+    )
+    return Operator(**row) if row else None
+
+
+async def insert_web_session(
+    conn: Connection,
+    cookie_hash: bytes,
+    operator_id: UUID,
+    csrf_token: str,
+    at: datetime,
+    expires_at: datetime,
+    remote_address: str | None,
+    user_agent: str | None,
+) -> None:
+    await conn.execute("delete from web_session where expires_at < $1", at)
+    await conn.execute(
+        "insert into web_session (cookie_hash, operator_id, csrf_token, created_at, last_seen_at, expires_at,"
+        " remote_address, user_agent) values ($1, $2, $3, $4, $4, $5, $6, $7)",
+        cookie_hash,
+        operator_id,
+        csrf_token,
+        at,
+        expires_at,
+        remote_address,
+        user_agent,
+    )
+
+
+async def find_web_session(conn: Connection, cookie_hash: bytes, at: datetime) -> Row | None:
+    """The session's CSRF token and times with its operator's columns; None when over, unknown or disabled."""
+    return await conn.fetchrow(
+        "select w.csrf_token, w.created_at, w.last_seen_at, o.operator_id, o.party_id, o.name, o.role"
+        " from web_session w join operator o using (operator_id)"
+        " where w.cookie_hash = $1 and w.expires_at > $2 and o.disabled_at is null",
+        cookie_hash,
+        at,
+    )
+
+
+async def touch_web_session(conn: Connection, cookie_hash: bytes, at: datetime, expires_at: datetime) -> None:
+    await conn.execute(
+        "update web_session set last_seen_at = $2, expires_at = $3 where cookie_hash = $1", cookie_hash, at, expires_at
+    )
+
+
+async def list_web_sessions(conn: Connection, operator_id: UUID, at: datetime) -> list[WebSession]:
+    rows = await conn.fetch(
+        "select encode(substr(cookie_hash, 1, 8), 'hex') as web_session_id, operator_id, created_at, last_seen_at,"
+        " expires_at, remote_address, user_agent from web_session where operator_id = $1 and expires_at > $2"
+        " order by last_seen_at desc",
+        operator_id,
+        at,
+    )
+    return [WebSession(**row) for row in rows]
+
+
+async def delete_web_session(conn: Connection, operator_id: UUID, web_session_id: str) -> bool:
+    done = await conn.execute(
+        "delete from web_session where operator_id = $1 and encode(substr(cookie_hash, 1, 8), 'hex') = $2",
+        operator_id,
+        web_session_id,
+    )
+    return done != "DELETE 0"
+
+
+async def delete_web_session_by_cookie(conn: Connection, cookie_hash: bytes) -> None:
+    await conn.execute("delete from web_session where cookie_hash = $1", cookie_hash)
+
+
+async def insert_api_key(conn: Connection, party_id: UUID, key: ApiKey, key_hash: bytes) -> None:
+    await conn.execute(
+        "insert into api_key (api_key_id, party_id, name, key_start, key_hash, scopes, created_at, created_by, expires_at)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        key.api_key_id,
+        party_id,
+        key.name,
+        key.key_start,
+        key_hash,
+        key.scopes,
+        key.created_at,
+        key.created_by,
+        key.expires_at,
+    )
+
+
+async def find_api_key(conn: Connection, key_hash: bytes, at: datetime) -> Row | None:
+    """The key that is good at `at`, with its party."""
+    return await conn.fetchrow(
+        "select api_key_id, party_id, name, scopes, last_used_at from api_key"
+        " where key_hash = $1 and revoked_at is null and (expires_at is null or expires_at > $2)",
+        key_hash,
+        at,
+    )
+
+
+async def touch_api_key(conn: Connection, api_key_id: UUID, at: datetime) -> None:
+    await conn.execute("update api_key set last_used_at = $2 where api_key_id = $1", api_key_id, at)
+
+
+async def list_api_keys(conn: Connection, party_id: UUID) -> list[ApiKey]:
+    rows = await conn.fetch(
+        f"select {_KEY} from api_key where party_id = $1 order by created_at desc, api_key_id",  # noqa: S608
+        party_id,
+    )
+    return [ApiKey(**row) for row in rows]
+
+
+async def find_api_key_by_id(conn: Connection, party_id: UUID, api_key_id: UUID) -> ApiKey | None:
+    row = await conn.fetchrow(
+        f"select {_KEY} from api_key where party_id = $1 and api_key_id = $2",  # noqa: S608
+        party_id,
+        api_key_id,
+    )
+    return ApiKey(**row) if row else None
+
+
+async def revoke_api_key(conn: Connection, party_id: UUID, api_key_id: UUID, at: datetime) -> ApiKey | None:
+    row = await conn.fetchrow(
+        "update api_key set revoked_at = coalesce(revoked_at, $3) where party_id = $1 and api_key_id = $2"
+        f" returning {_KEY}",
+        party_id,
+        api_key_id,
+        at,
+    )
+    return ApiKey(**row) if row else None
+
+
+async def insert_audit_entry(
+    conn: Connection, party_id: UUID, actor: str, action: str, thing: str, detail: Any, remote_address: str | None
+) -> None:
+    await conn.execute(
+        "insert into audit_entry (party_id, actor, action, object, detail, remote_address) values ($1, $2, $3, $4, $5, $6)",
+        party_id,
+        actor,
+        action,
+        thing,
+        detail,
+        remote_address,
+    )
+
+
+async def list_audit_entries(
+    conn: Connection, party_id: UUID, *, before: tuple[datetime, int] | None, thing: str | None, limit: int
+) -> list[AuditEntry]:
+    """Newest first; `before` is the (time, number) of the last entry of the page before."""
+    rows = await conn.fetch(
+        "select entry_id, at, actor, action, object, detail, remote_address from audit_entry where party_id = $1"
+        " and ($2::timestamptz is null or (at, entry_id) < ($2, $3::bigint)) and ($4::text is null or object = $4)"
+        " order by at desc, entry_id desc limit $5",
+        party_id,
+        *(before or (None, None)),
+        thing,
+        limit,
+    )
+    return [AuditEntry(**row) for row in rows]
+
+
+async def claim_request(
+    conn: Connection,
+    party_id: UUID,
+    key: str,
+    fingerprint: bytes,
+    at: datetime,
+    stale_before: datetime,
+    gone_before: datetime,
+) -> bool:
+    """Be the one that carries out a POST with this Idempotency-Key; False when another did or does.
+
+    A first one that never finished (its process died) gives way once it is older than `stale_before`; an answer older
+    than `gone_before` is forgotten.
+    """
+    row = await conn.fetchrow(
+        "insert into idempotent_request as r (party_id, key, fingerprint, created_at) values ($1, $2, $3, $4)"
+        " on conflict (party_id, key) do update"
+        " set fingerprint = $3, created_at = $4, status = null, headers = null, body = null"
+        " where r.created_at < $6 or (r.status is null and r.fingerprint = $3 and r.created_at < $5)"
+        " returning 1 as claimed",
+        party_id,
+        key,
+        fingerprint,
+        at,
+        stale_before,
+        gone_before,
+    )
+    return row is not None
+
+
+async def find_request(conn: Connection, party_id: UUID, key: str) -> Row | None:
+    return await conn.fetchrow(
+        "select fingerprint, status, headers, body from idempotent_request where party_id = $1 and key = $2",
+        party_id,
+        key,
+    )
+
+
+async def finish_request(
+    conn: Connection, party_id: UUID, key: str, status: int, headers: Sequence[tuple[str, str]], body: bytes
+) -> None:
+    await conn.execute(
+        "update idempotent_request set status = $3, headers = $4, body = $5 where party_id = $1 and key = $2",
+        party_id,
+        key,
+        status,
+        list(headers),
+        body,
+    )
+
+
+async def forget_request(conn: Connection, party_id: UUID, key: str) -> None:
+    await conn.execute(
+        "delete from idempotent_request where party_id = $1 and key = $2 and status is null", party_id, key
+    )
+
+
+async def drop_requests(conn: Connection, before: datetime) -> int:
+    """Forget answers to POST requests older than `before`; returns how many."""
+    done = await conn.execute("delete from idempotent_request where created_at < $1", before)
+    return int(done.rpartition(" ")[2])
+
+
+async def has_used_link(conn: Connection, operator_id: UUID) -> bool:
+    return bool(
+        await conn.fetchval(
+            "select exists (select from sign_in_link where operator_id = $1 and used_at is not null)", operator_id
+        )
+    )

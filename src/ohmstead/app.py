@@ -1,0 +1,216 @@
+"""The composition root: settings → pool and bus → the three roles. The one file that knows everybody."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from urllib.parse import quote
+
+import asyncpg
+from aiohttp import web as aiohttp_web
+
+from ohmstead import worker
+from ohmstead.accounts import access
+from ohmstead.accounts import service as accounts
+from ohmstead.core import metrics, migrations
+from ohmstead.core.bus import Bus
+from ohmstead.core.db import Pool, connect_one, connect_pool
+from ohmstead.core.log import logger
+from ohmstead.ocpp.gateway import Gateway
+from ohmstead.settings import Settings
+
+log = logger("ohmstead.app")
+
+DEMO_KEY_NAME = "Demo simulator"
+DEMO_SCOPES = ("stations:read", "stations:write", "tokens:read", "tokens:write")
+
+
+async def migrate(settings: Settings) -> list[str]:
+    """Bring the database up to date; the names of what was applied."""
+    return await migrations.migrate(_required(settings.database_url))
+
+
+async def run_gateway(settings: Settings) -> None:
+    """Stations' sockets, until SIGTERM or SIGINT; then they are let go politely."""
+    async with _deps(settings, "gateway") as (pool, bus):
+        gateway = Gateway(settings, pool, bus)
+        stations = aiohttp_web.AppRunner(
+            gateway.application(), access_log=None, handler_cancellation=False, shutdown_timeout=10
+        )
+        await stations.setup()
+        health = await _health(settings.metrics_gateway_port, pool, bus)
+        serving = asyncio.create_task(gateway.run())
+        try:
+            await aiohttp_web.TCPSite(stations, settings.gateway_host, settings.gateway_port, backlog=4096).start()
+            context = gateway.ssl_context()
+            if context is not None:
+                await aiohttp_web.TCPSite(
+                    stations, settings.gateway_host, settings.gateway_tls_port, ssl_context=context, backlog=4096
+                ).start()
+            if settings.unknown_stations == "accept":
+                log.warning(
+                    "every_station_is_let_in",
+                    meaning="OHMSTEAD_UNKNOWN_STATIONS=accept: whoever connects is served. For laboratories only.",
+                )
+            log.info("gateway_ready", port=settings.gateway_port, tls=settings.gateway_tls_port if context else None)
+            await _until_told(serving)
+        finally:
+            serving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await serving
+            await stations.cleanup()
+            await health.cleanup()
+
+
+async def run_web(settings: Settings) -> None:
+    """REST API and console, until SIGTERM or SIGINT."""
+    import uvicorn
+
+    from ohmstead.web import create_web
+
+    async with _deps(settings, "web") as (pool, bus):
+        config = uvicorn.Config(
+            create_web(settings, pool, bus),
+            host=settings.web_host,
+            port=settings.web_port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=5,
+            http="httptools",
+            ws="none",
+            loop="none",
+        )
+        await uvicorn.Server(config).serve()
+
+
+async def run_worker(settings: Settings) -> None:
+    """Consumers, jobs, timers and control loops, until SIGTERM or SIGINT."""
+    async with _deps(settings, "worker") as (pool, bus):
+        health = await _health(settings.worker_health_port, pool, bus)
+        working = asyncio.create_task(worker.run(settings, pool, bus))
+        try:
+            log.info("worker_ready")
+            await _until_told(working)
+        finally:
+            working.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await working
+            await health.cleanup()
+
+
+async def first_sign_in_link(settings: Settings) -> str | None:
+    """The address that signs the first owner in, once; None when somebody has signed in before."""
+    async with _connection(settings) as conn, conn.transaction():
+        operator = await accounts.ensure_first_operator(conn, currency=settings.currency, time_zone=settings.time_zone)
+        if await accounts.has_signed_in(conn, operator.operator_id):
+            return None
+        return _link(settings, await accounts.new_sign_in_link(conn, operator.operator_id))
+
+
+async def new_sign_in_link(settings: Settings) -> str:
+    """Another one-time address for the first owner: whoever may run this command owns the machine."""
+    async with _connection(settings) as conn, conn.transaction():
+        operator = await accounts.ensure_first_operator(conn, currency=settings.currency, time_zone=settings.time_zone)
+        return _link(settings, await accounts.new_sign_in_link(conn, operator.operator_id))
+
+
+async def prepare_demo(settings: Settings) -> dict[str, str]:
+    """What the demo's simulator needs in its environment: an API key of its own, the earlier ones revoked."""
+    async with _connection(settings) as conn, conn.transaction():
+        operator = await accounts.ensure_first_operator(conn, currency=settings.currency, time_zone=settings.time_zone)
+        actor = access.system(operator.party_id)
+        for key in await accounts.list_api_keys(conn, operator.party_id):
+            if key.name == DEMO_KEY_NAME and key.revoked_at is None:
+                await accounts.revoke_api_key(conn, actor, key.api_key_id)
+        _, secret = await accounts.create_api_key(conn, actor, name=DEMO_KEY_NAME, scopes=DEMO_SCOPES)
+    return {"OHMSTEAD_API_KEY": secret}
+
+
+def _link(settings: Settings, secret: str) -> str:
+    return f"{settings.console_url}/sign-in?link={quote(secret)}"
+
+
+@contextlib.asynccontextmanager
+async def _deps(settings: Settings, role: str) -> AsyncIterator[tuple[Pool, Bus]]:
+    pool = await connect_pool(_required(settings.database_url), size=settings.pool_size, name=f"ohmstead-{role}")
+    try:
+        async with pool.acquire() as conn:
+            if waiting := await migrations.pending(conn):
+                raise migrations.MigrationError(f"the database lacks {', '.join(waiting)}: run `ohmstead migrate`")
+        bus = await Bus.connect(_required(settings.nats_url), f"ohmstead-{role}")
+        try:
+            yield pool, bus
+        finally:
+            await bus.close()
+    finally:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                await pool.close()
+        pool.terminate()
+
+
+@contextlib.asynccontextmanager
+async def _connection(settings: Settings) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    conn = await connect_one(_required(settings.database_url))
+    try:
+        yield conn
+    finally:
+        await conn.close()
+
+
+def _required(url: str | None) -> str:
+    if url is None:
+        raise ValueError("no URL: start the embedded servers first")
+    return url
+
+
+async def _health(port: int, pool: Pool, bus: Bus) -> aiohttp_web.AppRunner:
+    """/healthz (the process lives), /readyz (database and bus answer), /metrics, on loopback."""
+
+    async def healthz(_request: aiohttp_web.Request) -> aiohttp_web.Response:
+        return aiohttp_web.json_response({"status": "ok"})
+
+    async def readyz(_request: aiohttp_web.Request) -> aiohttp_web.Response:
+        checks = {"database": await _answers(pool), "nats": "ok" if bus.is_connected else "not connected"}
+        is_ready = all(state == "ok" for state in checks.values())
+        return aiohttp_web.json_response(
+            {"status": "ok" if is_ready else "unavailable", "checks": checks}, status=200 if is_ready else 503
+        )
+
+    async def exposed(_request: aiohttp_web.Request) -> aiohttp_web.Response:
+        return aiohttp_web.Response(body=metrics.exposition(), content_type="text/plain", charset="utf-8")
+
+    app = aiohttp_web.Application()
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", exposed)
+    runner = aiohttp_web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await aiohttp_web.TCPSite(runner, "127.0.0.1", port).start()
+    return runner
+
+
+async def _answers(pool: Pool) -> str:
+    try:
+        async with asyncio.timeout(3), pool.acquire() as conn:
+            await conn.fetchval("select 1")
+    except Exception as error:  # noqa: BLE001  (whatever it is, the answer is "not ready", with the reason)
+        return f"{type(error).__name__}: {error}"
+    return "ok"
+
+
+async def _until_told(work: asyncio.Task[None]) -> None:
+    """Until SIGTERM or SIGINT, or until the work ends by itself, which raises what ended it."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    waiting = asyncio.create_task(told.wait())
+    await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if work.done():
+        work.result()

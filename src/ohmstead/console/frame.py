@@ -1,0 +1,41 @@
+"""What every page of the console begins with: who looks, at whose network, and may they?"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Request
+from litestar.datastructures import State
+
+from ohmstead.accounts.access import Actor, NotAllowed, may
+from ohmstead.core.db import Connection
+from ohmstead.core.errors import NotFound
+from ohmstead.reports import service
+from ohmstead.ui.templating import View, view_of
+
+PageRequest = Request[Any, Any, State]
+
+
+async def opened(request: PageRequest, conn: Connection, actor: Actor, action: str = "stations:read") -> View:
+    """The page's view. Raises NotAllowed when the actor may not do `action`."""
+    allow(actor, action)
+    frame = await service.frame(conn, actor.party_id)
+    state = request.scope["state"]
+    state["party_name"], state["party_zone"], state["n_attention"] = frame.network, frame.time_zone, frame.n_concerns
+    state.pop("view", None)
+    return view_of(request)
+
+
+def allow(actor: Actor, action: str) -> None:
+    """Raises NotAllowed."""
+    if not may(actor, action):
+        raise NotAllowed(f"your role does not include {action}")
+
+
+def uuid_of(text: str, what: str) -> UUID:
+    """A path's id. Raises NotFound for what cannot be one, as for one that is not there."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound(f"no {what} {text}") from None

@@ -1,0 +1,177 @@
+"""The live stream of the console: news from NATS, told to every open page in the page's own terms.
+
+One subscription per process. A page's queue is bounded; one that cannot follow is told to load everything anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import get
+from litestar.response import ServerSentEvent
+from litestar.response.sse import ServerSentEventMessage
+
+from ohmstead.accounts.access import Actor
+from ohmstead.console import feed
+from ohmstead.console.frame import PageRequest, allow
+from ohmstead.core import clock, metrics
+from ohmstead.core.bus import Bus
+from ohmstead.core.log import logger
+from ohmstead.ui import figures
+
+log = logger("ohmstead.web")
+
+SUBJECT = "ohmstead.live.*"
+QUEUE_LENGTH = 256
+BEAT_S = 5.0
+AGAIN_MS = 2000
+RESYNC: Mapping[str, Any] = {"resync": True}
+
+
+class Listener:
+    """One open page. `station_id`: whose messages it wants to hear of."""
+
+    def __init__(self, station_id: str | None) -> None:
+        self.station_id = station_id
+        self.queue: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue(QUEUE_LENGTH)
+
+    def tell(self, news: Mapping[str, Any]) -> None:
+        if news.get("only") not in (None, self.station_id):
+            return
+        if self.queue.full():
+            while not self.queue.empty():
+                self.queue.get_nowait()
+            news = RESYNC
+        self.queue.put_nowait(news)
+
+
+class Hub:
+    """Fans news out to the pages of each party."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._listeners: dict[str, set[Listener]] = {}
+        self._listening: asyncio.Task[Any] | None = None
+
+    async def join(self, party_id: UUID, listener: Listener) -> None:
+        """From now on the listener hears of its party."""
+        self._listeners.setdefault(party_id.hex, set()).add(listener)
+        metrics.live_clients.inc()
+        if self._listening is None:
+            self._listening = asyncio.ensure_future(self._bus.listen(SUBJECT, self._heard))
+        await asyncio.shield(self._listening)
+
+    def leave(self, party_id: UUID, listener: Listener) -> None:
+        party = self._listeners.get(party_id.hex, set())
+        if listener in party:
+            party.discard(listener)
+            metrics.live_clients.dec()
+        if not party:
+            self._listeners.pop(party_id.hex, None)
+
+    async def _heard(self, subject: str, data: bytes) -> None:
+        listeners = self._listeners.get(subject.rpartition(".")[2])
+        if not listeners:
+            return
+        try:
+            events = msgspec.json.decode(data)
+        except msgspec.DecodeError:
+            log.warning("live_news_unreadable", subject=subject)
+            return
+        for event in events if isinstance(events, list) else []:
+            news = news_of(event) if isinstance(event, dict) else None
+            if news is not None:
+                for listener in tuple(listeners):
+                    listener.tell(news)
+
+
+def news_of(event: Mapping[str, Any]) -> dict[str, Any] | None:
+    """An event as pages need it: texts to set in place, places to fetch anew, and a line for the feed.
+
+    `set`: place → text; `touch`: what changed, by name; `only`: the station whose page alone wants it.
+    """
+    station_id, kind = event.get("station_id"), event.get("kind")
+    if not isinstance(station_id, str):
+        return None
+    news: dict[str, Any] = {"at": event.get("at"), "touch": [f"station:{station_id}"]}
+    if kind == "message":
+        return {"at": event.get("at"), "touch": [f"messages:{station_id}"], "only": station_id}
+    if kind == "session":
+        session_id = event.get("session_id")
+        news["touch"] = [f"session:{session_id}"]
+        news["set"], news["width"] = _session_places(event)
+        if event.get("what") != "updated":
+            news["touch"] += [f"station:{station_id}", "network", "sessions"]
+        else:
+            news["touch"].append("power")
+    elif kind in ("connection", "connector", "station"):
+        news["touch"] += ["network", "stations"]
+    elif kind == "command":
+        news["touch"] = [f"commands:{station_id}"]
+    else:
+        return None
+    line = feed.of_news(event)
+    if line is not None:
+        news["line"] = {
+            "at": line.at.isoformat(),
+            "tone": line.tone,
+            "icon": line.icon,
+            "station": line.station_id,
+            "text": line.text,
+            "path": line.path,
+            "note": line.note,
+        }
+    return news
+
+
+def _session_places(event: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, float]]:
+    prefix = f"session/{event.get('session_id')}/"
+    places: dict[str, str] = {}
+    widths: dict[str, float] = {}
+    for name, form in (("power", figures.power), ("energy", figures.energy)):
+        value = feed.decimal(event.get({"power": "power_w", "energy": "energy_wh"}[name]))
+        if value is not None:
+            places[prefix + name], places[prefix + name + "_unit"] = form(value)
+    soc = feed.decimal(event.get("soc_percent"))
+    if soc is not None:
+        places[prefix + "soc"] = figures.percent(soc)
+        widths[prefix + "soc"] = float(min(max(soc, 0), 100))  # type: ignore[type-var]
+    return places, widths
+
+
+def hub_of(request: PageRequest, bus: Bus) -> Hub:
+    """The process's hub, made when the first page opens."""
+    state = request.app.state
+    hub: Hub | None = state.get("live_hub")
+    if hub is None:
+        hub = state["live_hub"] = Hub(bus)
+    return hub
+
+
+@get("/live")
+async def live(request: PageRequest, actor: Actor, bus: Bus, station: str | None = None) -> ServerSentEvent:
+    """The stream a page holds open. A `beat` every five seconds lets it tell silence from a lost server."""
+    allow(actor, "events:read")
+    hub = hub_of(request, bus)
+    listener = Listener(station)
+
+    async def stream() -> AsyncIterator[ServerSentEventMessage]:
+        try:
+            await hub.join(actor.party_id, listener)
+            yield ServerSentEventMessage(data=clock.now().isoformat(), event="beat", retry=AGAIN_MS)
+            while True:
+                try:
+                    news = await asyncio.wait_for(listener.queue.get(), BEAT_S)
+                except TimeoutError:
+                    beat = {"at": clock.now().isoformat(), "is_whole": bus.is_connected}
+                    yield ServerSentEventMessage(data=msgspec.json.encode(beat).decode(), event="beat")
+                    continue
+                yield ServerSentEventMessage(data=msgspec.json.encode(news).decode(), event="news")
+        finally:
+            hub.leave(actor.party_id, listener)
+
+    return ServerSentEvent(stream())

@@ -1,0 +1,327 @@
+"""What every request passes on its way to a page or to the API, and every answer on its way out.
+
+A request id, the body's size limit, security headers, the access log and the count; then who is asking: a bearer key or
+a browser's cookie, and for the latter the CSRF token on whatever changes something.
+"""
+
+import hmac
+import ipaddress
+import re
+import time
+from collections import OrderedDict
+from typing import Any, cast
+
+import structlog
+from litestar import Litestar, Request
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Cookie
+from litestar.enums import ScopeType
+from litestar.handlers import BaseRouteHandler
+from litestar.middleware import ASGIMiddleware
+from litestar.types import (
+    ASGIApp,
+    HTTPScope,
+    LifeSpanReceive,
+    LifeSpanScope,
+    LifeSpanSend,
+    Message,
+    Receive,
+    Scope,
+    Send,
+)
+
+from ohmstead.accounts import service
+from ohmstead.accounts.access import Actor, NotAllowed, NotSignedIn, TooManyAttempts
+from ohmstead.core import metrics
+from ohmstead.core.db import Pool
+from ohmstead.core.ids import new_id
+from ohmstead.core.log import logger
+from ohmstead.settings import Settings
+
+log = logger("ohmstead.web")
+
+STATIC_PATH = "/static/"
+API_PATH = "/api/"
+_GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_QUIET_PATHS = ("/healthz", "/readyz", "/metrics")
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Web(Litestar):
+    """Litestar, with the things that belong to every answer, also to those for paths that do not exist."""
+
+    async def __call__(
+        self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
+    ) -> None:
+        if scope["type"] == "lifespan" or scope["type"] == ScopeType.WEBSOCKET:
+            await super().__call__(scope, receive, send)
+            return
+        await _Passage(self.state.settings, scope, cast(Send, send)).run(super().__call__, receive)
+
+
+class _Passage:
+    """One request and its answer."""
+
+    def __init__(self, settings: Settings, scope: HTTPScope, send: Send) -> None:
+        self._settings = settings
+        self._scope = scope
+        self._send = send
+        self._status = 500
+        self._began_at = time.perf_counter()
+        self._request_id = _request_id(scope)
+
+    async def run(self, app: Any, receive: Any) -> None:
+        state = self._scope.setdefault("state", {})
+        state["request_id"] = self._request_id
+        state["remote_address"] = client_address(self._scope, self._settings)
+        with structlog.contextvars.bound_contextvars(request_id=self._request_id):
+            try:
+                await app(self._scope, receive, self._sent)
+            finally:
+                self._record()
+
+    async def _sent(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            headers = list(message["headers"])
+            present = {name.lower() for name, _ in headers}
+            for name, value in (*security_headers(self._settings), (b"x-request-id", self._request_id.encode())):
+                if name not in present:
+                    headers.append((name, value))
+            if b"cache-control" not in present and not self._scope["path"].startswith(STATIC_PATH):
+                headers.append((b"cache-control", b"no-store"))
+            message["headers"] = headers
+        await self._send(message)
+
+    def _record(self) -> None:
+        method, path = self._scope["method"], self._scope["path"]
+        metrics.http_requests.labels(method if method in _METHODS else "other", str(self._status)).inc()
+        if path.startswith(STATIC_PATH) or path in _QUIET_PATHS:
+            return
+        state = self._scope["state"]
+        actor = state.get("actor")
+        log.info(
+            "request",
+            method=method,
+            path=path,
+            status=self._status,
+            took_ms=round((time.perf_counter() - self._began_at) * 1000, 1),
+            remote_address=state["remote_address"],
+            actor=actor.actor_id if actor else None,
+        )
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def _request_id(scope: Scope) -> str:
+    # A caller's id is taken over only when it is plain, because it goes into headers and log lines.
+    given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+    return given if _GIVEN_ID.fullmatch(given) else new_id().hex
+
+
+def security_headers(settings: Settings) -> list[tuple[bytes, bytes]]:
+    """Headers of every answer. The policy allows no inline script or style, and no outside host but the map's tiles."""
+    tiles = _tile_origin(settings.tile_url)
+    policy = (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data: blob:{tiles};"
+        f" connect-src 'self'{tiles}; worker-src 'self' blob:; manifest-src 'self'; form-action 'self';"
+        " base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
+    )
+    headers = [
+        (b"content-security-policy", policy.encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", b"DENY"),
+        (b"referrer-policy", b"same-origin"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"permissions-policy", b"geolocation=(self), camera=(), microphone=(), payment=(), usb=()"),
+    ]
+    if is_https(settings):
+        headers.append((b"strict-transport-security", b"max-age=31536000"))
+    return headers
+
+
+def _tile_origin(tile_url: str | None) -> str:
+    if tile_url is None or (match := re.match(r"https?://[^/;,\s']+", tile_url)) is None:
+        return ""
+    return " " + match[0].replace("{s}", "*")
+
+
+def is_https(settings: Settings) -> bool:
+    """Whether people reach the console by https."""
+    return settings.public_url is not None and settings.public_url.startswith("https://")
+
+
+def client_address(scope: Scope, settings: Settings) -> str:
+    """Where the request comes from. Forwarded addresses are believed only from the trusted proxies, right to left."""
+    peer = scope["client"]
+    address = peer[0] if peer else "unknown"
+    if not settings.trusted_proxies or not _is_trusted(address, settings):
+        return address
+    forwarded = dict(scope["headers"]).get(b"x-forwarded-for", b"").decode("latin-1")
+    for hop in reversed([part.strip() for part in forwarded.split(",") if part.strip()]):
+        if not _is_address(hop):
+            break
+        address = hop
+        if not _is_trusted(hop, settings):
+            break
+    return address
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_trusted(text: str, settings: Settings) -> bool:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return any(address.version == network.version and address in network for network in settings.trusted_proxies)
+
+
+class Attempts:
+    """Bad credentials by address: after `limit` within a minute the address waits the minute out.
+
+    Known addresses are bounded, so that an attacker with many cannot fill the memory.
+    """
+
+    WINDOW_S = 60
+
+    def __init__(self, limit: int = 30, n_addresses: int = 10_000) -> None:
+        self._limit = limit
+        self._n_addresses = n_addresses
+        self._bad: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def check(self, address: str) -> None:
+        """Raises TooManyAttempts."""
+        since, count = self._bad.get(address, (0.0, 0))
+        left_s = since + self.WINDOW_S - time.monotonic()
+        if count >= self._limit and left_s > 0:
+            raise TooManyAttempts("too many bad credentials came from your address", retry_after_s=int(left_s) + 1)
+
+    def failed(self, address: str) -> None:
+        """Count one more."""
+        now = time.monotonic()
+        since, count = self._bad.pop(address, (now, 0))
+        if now - since >= self.WINDOW_S:
+            since, count = now, 0
+        self._bad[address] = (since, count + 1)
+        while len(self._bad) > self._n_addresses:
+            self._bad.popitem(last=False)
+
+
+class KnownKeys:
+    """Digests of keys that were good a moment ago: they are not held up by others' bad attempts from their address."""
+
+    GOOD_FOR_S = 600
+
+    def __init__(self, size: int = 10_000) -> None:
+        self._size = size
+        self._good: OrderedDict[bytes, float] = OrderedDict()
+
+    def saw(self, secret: str) -> None:
+        key = service.digest(secret)
+        self._good[key] = time.monotonic()
+        self._good.move_to_end(key)
+        while len(self._good) > self._size:
+            self._good.popitem(last=False)
+
+    def knows(self, secret: str) -> bool:
+        return time.monotonic() - self._good.get(service.digest(secret), float("-inf")) < self.GOOD_FOR_S
+
+
+class Authentication(ASGIMiddleware):
+    """Finds out who asks; refuses bad keys, lets nobody in particular through to what needs nobody."""
+
+    def __init__(self, pool: Pool, settings: Settings, attempts: Attempts) -> None:
+        self._pool = pool
+        self._cookie_name = cookie_name(settings)
+        self._attempts = attempts
+        self._known = KnownKeys()
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        if (
+            scope["type"] == ScopeType.HTTP
+            and not scope["path"].startswith(STATIC_PATH)
+            and scope["path"] not in _QUIET_PATHS
+        ):
+            connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(scope)
+            if "authorization" in connection.headers:
+                await self._by_key(connection)
+            elif (cookie := connection.cookies.get(self._cookie_name)) is not None:
+                await self._by_cookie(connection, cookie)
+        await next_app(scope, receive, send)
+
+    async def _by_key(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+        address = connection.scope["state"]["remote_address"]
+        kind, _, secret = connection.headers["authorization"].strip().partition(" ")
+        secret = secret.strip()
+        if not self._known.knows(secret):
+            self._attempts.check(address)
+        actor = None
+        if kind.lower() == "bearer":
+            async with self._pool.acquire() as conn:
+                actor = await service.recognise_key(conn, secret, address)
+        if actor is None:
+            self._attempts.failed(address)
+            raise NotSignedIn("this is not a key that is good here: send `Authorization: Bearer ohm_…`")
+        self._known.saw(secret)
+        connection.scope["state"]["actor"] = actor
+
+    async def _by_cookie(self, connection: ASGIConnection[Any, Any, Any, Any], cookie: str) -> None:
+        address = connection.scope["state"]["remote_address"]
+        async with self._pool.acquire() as conn:
+            found = await service.recognise_cookie(conn, cookie, address)
+        if found is not None:
+            connection.scope["state"]["actor"] = found.actor
+            connection.scope["state"]["csrf_token"] = found.csrf_token
+
+
+def current_actor(request: Request[Any, Any, Any]) -> Actor:
+    """Who asks. Raises NotSignedIn: the API answers 401, pages lead to /sign-in."""
+    actor = request.scope["state"].get("actor")
+    if actor is None:
+        raise NotSignedIn("sign in, or send `Authorization: Bearer ohm_…`")
+    return cast(Actor, actor)
+
+
+def csrf_token(request: Request[Any, Any, Any]) -> str:
+    """What a page puts into its forms (field `csrf_token`) and scripts (header `X-CSRF-Token`); "" when not signed in."""
+    return str(request.scope["state"].get("csrf_token", ""))
+
+
+async def guard_against_forgery(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """A request that changes something and comes with a cookie must show the token another site cannot know."""
+    token = connection.scope["state"].get("csrf_token")
+    if token is None or cast(HTTPScope, connection.scope)["method"] in SAFE_METHODS:
+        return
+    shown = connection.headers.get("x-csrf-token")
+    if shown is None and connection.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        form = await cast("Request[Any, Any, Any]", connection).form()
+        shown = form.get("csrf_token")
+    if not isinstance(shown, str) or not hmac.compare_digest(shown.encode(), token.encode()):
+        raise NotAllowed("the request does not show the page's token (header X-CSRF-Token): load the page again")
+
+
+def cookie_name(settings: Settings) -> str:
+    """`__Host-` ties the cookie to this host by the browser's own rule; it needs https."""
+    return "__Host-ohmstead" if is_https(settings) else "ohmstead"
+
+
+def session_cookie(settings: Settings, value: str, max_age_s: int) -> Cookie:
+    """The cookie that keeps a browser signed in; a `max_age_s` of 0 ends it."""
+    return Cookie(
+        key=cookie_name(settings),
+        value=value,
+        max_age=max_age_s,
+        path="/",
+        httponly=True,
+        secure=is_https(settings),
+        samesite="lax",
+    )

@@ -1,0 +1,512 @@
+"""Rows behind the console's pages: read-only SQL across the rooms' tables, always of one party."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from ohmstead.core.db import Connection, Row
+from ohmstead.reports.model import ConnectorNow, Hit, SessionPage, SessionRow, StationPage, StationRow
+from ohmstead.reports.queries import CONNECTOR_STATE, OPEN_SESSION
+from ohmstead.stations.redaction import hide_secrets, hide_secrets_in_text
+
+# ------------------------------------------------------------------------------------------------------- stations
+
+_STATION_STATE = """case
+    when st.registration <> 'accepted' then st.registration
+    when st.gateway_id is not null then 'online'
+    when st.connected_at is null then 'never'
+    else 'offline'
+end"""
+
+_STATIONS = f"""
+select st.station_id, st.name, st.registration, {_STATION_STATE} as state,
+       case when st.registration = 'pending' then st.created_at when st.gateway_id is not null then st.connected_at
+            else st.disconnected_at end as state_at,
+       st.location_id, l.name as location_name, l.city, coalesce(l.time_zone, p.time_zone) as time_zone, st.vendor,
+       st.model, st.serial_number, st.firmware_version, st.ocpp_version, st.last_seen_at, x.power_w,
+       z.session_id as last_session_id, z.started_at as last_session_at, z.energy_wh as last_session_energy_wh,
+       coalesce(z.status in ('pending', 'active'), false) as is_last_session_open, x.n_faulted, x.n_charging
+from station st join party p using (party_id) left join location l using (location_id)
+left join lateral (
+    select count(*) filter (where c.status = 'faulted' and st.gateway_id is not null) as n_faulted,
+           count(*) filter (where s.charging_state = 'charging' or c.status = 'charging') as n_charging,
+           sum(s.power_w) as power_w
+    from connector c {OPEN_SESSION} where c.station_id = st.station_id
+) x on true
+left join lateral (
+    select session_id, started_at, energy_wh, status from session s
+    where s.station_id = st.station_id order by s.started_at desc limit 1
+) z on true
+where st.party_id = $1 and st.retired_at is null
+"""
+
+_CHIPS = {
+    "all": "true",
+    "needs": "(state = 'offline' or state = 'pending' or n_faulted > 0)",
+    "charging": "(n_charging > 0 and state = 'online')",
+    "online": "state = 'online'",
+    "offline": "state = 'offline'",
+    "faulted": "n_faulted > 0",
+    "pending": "state = 'pending'",
+    "never": "state = 'never'",
+}
+STATION_CHIPS = tuple(_CHIPS)
+
+
+def escaped(text: str) -> str:
+    """Text to be found as it is by `like`, which has wildcards of its own."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+_URGENCY = """case when state = 'pending' then 0 when n_faulted > 0 then 1 when state = 'offline' then 2
+    when state = 'never' then 4 when state = 'rejected' then 5 else 3 end"""
+
+_STATION_ORDERS = {
+    "station": "station_id",
+    "location": "location_name nulls last, station_id",
+    "connection": "state, state_at desc nulls last, station_id",
+    "power": "power_w nulls first, station_id",
+    "last": "last_session_at nulls first, station_id",
+    "energy": "last_session_energy_wh nulls first, station_id",
+    "version": "ocpp_version nulls last, station_id",
+    "firmware": "firmware_version nulls last, station_id",
+    "urgency": f"{_URGENCY}, state_at desc nulls last, station_id",
+}
+STATION_ORDERS = tuple(_STATION_ORDERS)
+
+
+def _turned(order: str) -> str:
+    """An ORDER BY the other way round, but for the identity that breaks ties."""
+    *keys, tie = order.split(", ") if ", " in order else [order, ""]
+    turned = []
+    for key in keys:
+        nulls = " nulls last" if "nulls first" in key else " nulls first" if "nulls last" in key else ""
+        name = key.replace(" nulls last", "").replace(" nulls first", "")
+        turned.append((name[:-5] if name.endswith(" desc") else name + " desc") + nulls)
+    return ", ".join([*turned, tie] if tie else turned)
+
+
+async def list_stations(
+    conn: Connection,
+    party_id: UUID,
+    *,
+    chip: str = "all",
+    text: str = "",
+    location_id: UUID | None = None,
+    sort: str = "urgency",
+    is_descending: bool = False,
+    limit: int = 50,
+    offset: int = 0,
+) -> StationPage:
+    """A page of stations with their connectors, and the counts under each chip for the same text and location."""
+    order = _STATION_ORDERS[sort]
+    found = f"""with found as ({_STATIONS}
+        and ($2 = '' or concat_ws(' ', st.station_id, st.name, l.name, l.city, st.vendor, st.model, st.serial_number,
+                                  st.firmware_version) ilike '%' || $2 || '%')
+        and ($3::uuid is null or st.location_id = $3))"""
+    pattern = escaped(text)
+    counts = await conn.fetchrow(
+        found
+        + " select "
+        + ", ".join(f'count(*) filter (where {rule}) as "{name}"' for name, rule in _CHIPS.items())
+        + " from found",
+        party_id,
+        pattern,
+        location_id,
+    )
+    assert counts is not None
+    rows = await conn.fetch(
+        found + f" select * from found where {_CHIPS[chip]} order by {_turned(order) if is_descending else order}"
+        " limit $4 offset $5",
+        party_id,
+        pattern,
+        location_id,
+        limit,
+        offset,
+    )
+    stations = [StationRow(**row) for row in rows]
+    by_station: dict[str, list[ConnectorNow]] = {}
+    for connector in await list_connectors(conn, party_id, [s.station_id for s in stations]):
+        by_station.setdefault(connector.station_id, []).append(connector)
+    for station in stations:
+        station.connectors = by_station.get(station.station_id, [])
+    return StationPage(rows=stations, n_found=counts[chip], counts=dict(counts))
+
+
+async def list_connectors(conn: Connection, party_id: UUID, station_ids: list[str]) -> list[ConnectorNow]:
+    """The connectors of some stations as they are now."""
+    rows = await conn.fetch(
+        f"select c.station_id, c.evse_number, c.connector_number, {CONNECTOR_STATE} as state, c.status, c.status_at,"
+        " c.standard, coalesce(c.max_power_w, e.max_power_w) as max_power_w, e.current_type, c.error_code, c.info,"
+        " c.vendor_error_code, s.session_id, s.started_at as session_started_at, s.transaction_id, s.token_uid,"
+        " s.charging_state, s.energy_wh, s.power_w, s.power_at, s.soc_start_percent, s.soc_percent,"
+        " count(*) over (partition by c.station_id, c.evse_number) = 1 as is_only_connector"
+        f" from station st join connector c using (station_id) join evse e using (station_id, evse_number) {OPEN_SESSION}"
+        " where st.party_id = $1 and c.station_id = any ($2)"
+        " order by c.station_id, c.evse_number, c.connector_number",
+        party_id,
+        station_ids,
+    )
+    return [ConnectorNow(**row) for row in rows]
+
+
+async def find_station(conn: Connection, party_id: UUID, station_id: str) -> Row | None:
+    """Everything known of one station, without its secret."""
+    return await conn.fetchrow(
+        f"select st.station_id, st.party_id, st.name, st.registration, {_STATION_STATE} as state, st.security_profile,"
+        " st.secret_hash is not null as has_secret, st.certificate_name, st.is_lab, st.vendor, st.model,"
+        " st.serial_number, st.firmware_version, st.iccid, st.imsi, st.meter_type, st.meter_serial_number,"
+        " st.ocpp_version, st.heartbeat_interval_s, st.max_power_w, st.status, st.status_at, st.error_code, st.info,"
+        " st.boot_reason, st.booted_at, st.connected_at, st.disconnected_at, st.last_seen_at, st.remote_address,"
+        " st.version, st.created_at, st.retired_at, st.location_id, l.name as location_name, l.address, l.city,"
+        " l.latitude, l.longitude, coalesce(l.time_zone, p.time_zone) as time_zone"
+        " from station st join party p using (party_id) left join location l using (location_id)"
+        " where st.party_id = $1 and st.station_id = $2",
+        party_id,
+        station_id,
+    )
+
+
+async def neighbours(conn: Connection, party_id: UUID, station_id: str) -> tuple[str | None, str | None]:
+    """The stations before and after in the order of their ids."""
+    row = await conn.fetchrow(
+        "select (select max(station_id) from station where party_id = $1 and retired_at is null and station_id < $2) as a,"
+        " (select min(station_id) from station where party_id = $1 and retired_at is null and station_id > $2) as b",
+        party_id,
+        station_id,
+    )
+    assert row is not None
+    return row["a"], row["b"]
+
+
+async def list_locations(conn: Connection, party_id: UUID) -> list[Row]:
+    return await conn.fetch(
+        "select location_id, name from location where party_id = $1 order by name, location_id limit 1000", party_id
+    )
+
+
+async def status_history(conn: Connection, party_id: UUID, station_id: str, since: datetime) -> list[Row]:
+    """States of connectors since then, each connector's first row being the state it was in before."""
+    return await conn.fetch(
+        "select evse_number, connector_number, at, status, error_code from ("
+        "  select k.* from status_change k where k.station_id = $2 and k.at >= $3"
+        "  union all select k.* from connector c cross join lateral (select * from status_change k"
+        "    where k.station_id = c.station_id and k.evse_number = c.evse_number"
+        "    and k.connector_number = c.connector_number and k.at < $3 and k.at > $3 - interval '90 days'"
+        "    order by k.at desc limit 1) k where c.station_id = $2) h"
+        " where exists (select from station where station_id = $2 and party_id = $1) and evse_number > 0"
+        " order by evse_number, connector_number, at",
+        party_id,
+        station_id,
+        since,
+    )
+
+
+async def connection_history(conn: Connection, party_id: UUID, station_id: str, since: datetime) -> list[Row]:
+    """Connects and disconnects since then, the last one before first."""
+    return await conn.fetch(
+        "select at, is_connected, reason from ("
+        "  select * from connection_change where station_id = $2 and at >= $3"
+        "  union all (select * from connection_change where station_id = $2 and at < $3"
+        "    and at > $3 - interval '90 days' order by at desc limit 1)) h"
+        " where exists (select from station where station_id = $2 and party_id = $1) order by at, is_connected",
+        party_id,
+        station_id,
+        since,
+    )
+
+
+async def sessions_at(conn: Connection, party_id: UUID, station_id: str, since: datetime) -> list[Row]:
+    """Sessions at a station that were going on after `since`."""
+    return await conn.fetch(
+        "select session_id, evse_number, connector_number, started_at, ended_at, last_event_at, energy_wh, status"
+        " from session where party_id = $1 and station_id = $2 and started_at > $3 - interval '7 days'"
+        " and coalesce(ended_at, last_event_at) >= $3 and status <> 'invalid' order by started_at",
+        party_id,
+        station_id,
+        since,
+    )
+
+
+async def power_samples(conn: Connection, party_id: UUID, session_ids: list[UUID], since: datetime) -> list[Row]:
+    """Measured powers of some sessions, oldest first."""
+    return await conn.fetch(
+        "select p.session_id, p.sampled_at, p.power_w, p.energy_wh from session s join sample p using (session_id)"
+        " where s.party_id = $1 and s.session_id = any ($2) and p.sampled_at >= $3"
+        " order by p.session_id, p.sampled_at limit 20000",
+        party_id,
+        session_ids,
+        since,
+    )
+
+
+async def list_variables(conn: Connection, party_id: UUID, station_id: str, text: str, limit: int) -> list[Row]:
+    """Configuration as last reported."""
+    return await conn.fetch(
+        "select v.component, v.variable, v.attribute, v.value, v.is_read_only, v.data_type, v.unit, v.updated_at"
+        " from station st join station_variable v using (station_id) where st.party_id = $1 and st.station_id = $2"
+        " and ($3 = '' or concat_ws(' ', v.component, v.variable, v.value) ilike '%' || $3 || '%')"
+        " order by v.component, v.variable, v.attribute limit $4",
+        party_id,
+        station_id,
+        escaped(text),
+        limit,
+    )
+
+
+async def count_variables(conn: Connection, party_id: UUID, station_id: str) -> int:
+    n: int = await conn.fetchval(
+        "select count(*) from station st join station_variable v using (station_id)"
+        " where st.party_id = $1 and st.station_id = $2",
+        party_id,
+        station_id,
+    )
+    return n
+
+
+async def list_commands(conn: Connection, party_id: UUID, station_id: str, limit: int) -> list[dict[str, Any]]:
+    """Orders given to a station, newest first; station passwords in them are blotted out."""
+    rows = await conn.fetch(
+        "select command_id, kind, action, parameters, status, requested_at, answered_at, answer, error_code, error_text"
+        " from command where party_id = $1 and station_id = $2 order by requested_at desc limit $3",
+        party_id,
+        station_id,
+        limit,
+    )
+    return [
+        {**row, "parameters": hide_secrets(row["parameters"]), "answer": hide_secrets(row["answer"])} for row in rows
+    ]
+
+
+# ------------------------------------------------------------------------------------------------------- messages
+
+
+async def list_messages(
+    conn: Connection,
+    party_id: UUID,
+    station_id: str,
+    *,
+    direction: str = "",
+    action: str = "",
+    is_failed: bool = False,
+    text: str = "",
+    after: datetime | None = None,
+    before: datetime | None = None,
+    limit: int = 50,
+) -> list[dict[str, Any]]:
+    """Exchanges with a station, newest first, station passwords blotted out.
+
+    `is_failed`: answered with an error, late, refused or not at all.
+    """
+    rows = await conn.fetch(
+        "select m.received_at, m.message_id, m.direction, m.version, m.action, m.payload, m.answer_kind, m.answer,"
+        " m.error_code, m.latency_us from station st join ocpp_message m using (station_id)"
+        " where st.party_id = $1 and m.station_id = $2"
+        " and ($3 = '' or m.direction = $3) and ($4 = '' or m.action = $4)"
+        " and (not $5 or m.answer_kind in ('error', 'none') or m.latency_us > case m.direction when 'in' then 1000000"
+        '      else 5000000 end or m.answer ~ \'"status" ?: ?"(Rejected|Failed|NotSupported|UnlockFailed|Faulted'
+        "|NotImplemented|UnknownVendorId|Invalid|Blocked|ConcurrentTx|Unknown|Expired)')"
+        " and ($6 = '' or m.payload ilike '%' || $6 || '%' or m.answer ilike '%' || $6 || '%' or m.message_id = $6)"
+        " and ($7::timestamptz is null or m.received_at > $7) and ($8::timestamptz is null or m.received_at < $8)"
+        " order by m.received_at desc limit $9",
+        party_id,
+        station_id,
+        direction,
+        action,
+        is_failed,
+        escaped(text),
+        after,
+        before,
+        limit,
+    )
+    return [
+        {**row, "payload": hide_secrets_in_text(row["payload"]), "answer": hide_secrets_in_text(row["answer"])}
+        for row in rows
+    ]
+
+
+async def message_actions(conn: Connection, party_id: UUID, station_id: str, since: datetime) -> list[str]:
+    """Names of the actions in a station's log."""
+    rows = await conn.fetch(
+        "select distinct m.action from station st join ocpp_message m using (station_id)"
+        " where st.party_id = $1 and m.station_id = $2 and m.received_at > $3 order by 1",
+        party_id,
+        station_id,
+        since,
+    )
+    return [row["action"] for row in rows]
+
+
+async def latencies(conn: Connection, party_id: UUID, station_id: str, since: datetime) -> Row | None:
+    """Median latency each way and what stayed unanswered."""
+    return await conn.fetchrow(
+        "select (percentile_cont(0.5) within group (order by latency_us) filter (where direction = 'in'))::bigint as in_us,"
+        " (percentile_cont(0.5) within group (order by latency_us) filter (where direction = 'out'))::bigint as out_us,"
+        " count(*) filter (where answer_kind = 'none') as n_unanswered, count(*) as n"
+        " from station st join ocpp_message m using (station_id)"
+        " where st.party_id = $1 and m.station_id = $2 and m.received_at > $3",
+        party_id,
+        station_id,
+        since,
+    )
+
+
+# ------------------------------------------------------------------------------------------------------- sessions
+
+_SESSION_COLUMNS = """s.session_id, s.station_id, l.name as location_name, coalesce(l.time_zone, p.time_zone) as time_zone,
+    s.evse_number, s.connector_number, s.transaction_id, s.status, s.charging_state, s.token_uid,
+    nullif(k.label, '') as token_label, s.started_at, s.ended_at, s.last_event_at, s.energy_wh, s.power_w, s.peak_power_w,
+    s.soc_start_percent, s.soc_percent, s.stop_reason, s.anomalies, s.is_orphan, s.ocpp_version, s.charging_s"""
+
+_SESSION_JOINS = """from session s join party p using (party_id)
+    left join location l on l.location_id = s.location_id left join token k on k.token_id = s.token_id"""
+
+_SESSION_CHIPS = {
+    "all": "true",
+    "now": "s.status in ('pending', 'active')",
+    "completed": "s.status = 'completed'",
+    "odd": "cardinality(s.anomalies) > 0",
+    "orphan": "s.is_orphan",
+    "open": "s.status = 'closing'",
+}
+SESSION_CHIPS = tuple(_SESSION_CHIPS)
+
+
+async def list_sessions(
+    conn: Connection,
+    party_id: UUID,
+    *,
+    chip: str = "all",
+    text: str = "",
+    station_id: str = "",
+    token_uid: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: tuple[datetime, UUID] | None = None,
+    limit: int = 50,
+) -> SessionPage:
+    """Sessions, newest start first; `before` continues after a row. Text finds tokens, labels, stations and transactions."""
+    where = f"""where s.party_id = $1 and {_SESSION_CHIPS[chip]}
+        and ($2 = '' or concat_ws(' ', s.station_id, s.transaction_id, s.token_uid, k.label, l.name)
+             ilike '%' || $2 || '%' or s.session_id::text ilike $2 || '%')
+        and ($3 = '' or s.station_id = $3) and ($4 = '' or s.token_key = lower($4))
+        and ($5::timestamptz is null or s.started_at >= $5) and ($6::timestamptz is null or s.started_at < $6)"""
+    arguments: list[Any] = [
+        party_id,
+        escaped(text),
+        station_id,
+        token_uid,
+        since,
+        until,
+    ]
+    sums = await conn.fetchrow(
+        f"select count(*) as n, coalesce(sum(s.energy_wh), 0) as energy_wh {_SESSION_JOINS} {where}",
+        *arguments,
+    )
+    assert sums is not None
+    rows = await conn.fetch(
+        f"select {_SESSION_COLUMNS} {_SESSION_JOINS} {where}"
+        " and ($7::timestamptz is null or (s.started_at, s.session_id) < ($7, $8::uuid))"
+        " order by s.started_at desc, s.session_id desc limit $9",
+        *arguments,
+        before[0] if before else None,
+        before[1] if before else None,
+        limit + 1,
+    )
+    return SessionPage(
+        rows=[SessionRow(**row) for row in rows[:limit]],
+        has_more=len(rows) > limit,
+        n_found=sums["n"],
+        energy_wh=sums["energy_wh"],
+    )
+
+
+async def find_session(conn: Connection, party_id: UUID, session_id: UUID) -> Row | None:
+    return await conn.fetchrow(
+        "select s.*, l.name as location_name, coalesce(l.time_zone, p.time_zone) as time_zone, k.label as token_label,"
+        " st.gateway_id is not null as is_online, coalesce(e.max_power_w, st.max_power_w) as rated_power_w"
+        " from session s join party p using (party_id) join station st using (station_id)"
+        " left join location l on l.location_id = s.location_id left join token k on k.token_id = s.token_id"
+        " left join evse e on e.station_id = s.station_id and e.evse_number = s.evse_number"
+        " where s.party_id = $1 and s.session_id = $2",
+        party_id,
+        session_id,
+    )
+
+
+async def session_samples(conn: Connection, party_id: UUID, session_id: UUID, limit: int, offset: int = 0) -> list[Row]:
+    """Readings of a session, oldest first."""
+    return await conn.fetch(
+        "select p.sampled_at, p.context, p.energy_wh, p.power_w, p.soc_percent, p.readings"
+        " from session s join sample p using (session_id) where s.party_id = $1 and s.session_id = $2"
+        " order by p.sampled_at, p.context limit $3 offset $4",
+        party_id,
+        session_id,
+        limit,
+        offset,
+    )
+
+
+async def session_events(conn: Connection, party_id: UUID, session_id: UUID) -> list[Row]:
+    return await conn.fetch(
+        "select e.at, e.kind, e.detail from session s join session_event e using (session_id)"
+        " where s.party_id = $1 and s.session_id = $2 order by e.at, e.received_at limit 500",
+        party_id,
+        session_id,
+    )
+
+
+async def session_periods(conn: Connection, party_id: UUID, session_id: UUID) -> list[Row]:
+    return await conn.fetch(
+        "select c.started_at, c.ended_at, c.kind, c.energy_wh from session s join charging_period c using (session_id)"
+        " where s.party_id = $1 and s.session_id = $2 order by c.started_at",
+        party_id,
+        session_id,
+    )
+
+
+async def signed_readings(conn: Connection, party_id: UUID, session_id: UUID) -> list[Row]:
+    return await conn.fetch(
+        "select g.sampled_at, g.context, g.measurand, g.encoding, g.signing_method, octet_length(g.data) as n_bytes"
+        " from session s join signed_reading g using (session_id) where s.party_id = $1 and s.session_id = $2"
+        " order by g.sampled_at",
+        party_id,
+        session_id,
+    )
+
+
+# --------------------------------------------------------------------------------------------------------- search
+
+
+async def search(conn: Connection, party_id: UUID, text: str, limit: int) -> list[Hit]:
+    """Stations, locations, tokens and sessions whose id or name holds the text; exact ids first."""
+    pattern = escaped(text)
+    rows = await conn.fetch(
+        "(select 'station' as kind, st.station_id as id, concat_ws(' · ', nullif(st.name, ''), l.name,"
+        "   concat_ws(' ', st.vendor, st.model)) as text, st.last_seen_at as at, lower(st.station_id) = lower($3) as is_exact"
+        "   from station st left join location l using (location_id) where st.party_id = $1 and st.retired_at is null"
+        "   and concat_ws(' ', st.station_id, st.name, l.name, st.vendor, st.model, st.serial_number,"
+        "                 st.firmware_version) ilike '%' || $2 || '%'"
+        "   order by lower(st.station_id) = lower($3) desc, st.station_id limit $4)"
+        " union all (select 'token', uid, concat_ws(' · ', nullif(label, ''), type,"
+        "   case when status = 'blocked' then 'blocked' end), updated_at, uid_key = lower($3)"
+        "   from token where party_id = $1 and concat_ws(' ', uid, label, contract_id, group_uid) ilike '%' || $2 || '%'"
+        "   order by uid_key = lower($3) desc, uid limit $4)"
+        " union all (select 'session', session_id::text, concat_ws(' · ', station_id,"
+        "   'transaction ' || transaction_id, token_uid), started_at, transaction_id = $3 or session_id::text = lower($3)"
+        "   from session where party_id = $1 and (transaction_id = $3 or session_id::text like lower($2) || '%'"
+        "     or token_key = lower($3)) order by started_at desc limit $4)"
+        " order by is_exact desc, kind desc, at desc nulls last",
+        party_id,
+        pattern,
+        text,
+        limit,
+    )
+    return [_hit(row) for row in rows]
+
+
+def _hit(row: Row) -> Hit:
+    path = {"station": "/stations/{}", "session": "/sessions/{}", "token": "/sessions?token={}"}[row["kind"]]
+    return Hit(kind=row["kind"], id=row["id"], text=row["text"], path=path, at=row["at"])

@@ -1,0 +1,262 @@
+"""The network in figures: read-only SQL across the rooms' tables. Nothing here names a session or a station to change."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from ohmstead.core.db import Connection, Row
+from ohmstead.reports.model import NetworkState, Past, PowerPoint, SessionCounts, Site
+
+# The state pages show of a connector: what it says of itself, unless nobody can hear it or its session knows better
+# (2.x connectors are only `occupied`). c: connector, st: station, s: its open session.
+CONNECTOR_STATE = """case
+    when st.gateway_id is null then 'offline'
+    when c.status in ('occupied', 'charging') and s.charging_state in
+         ('charging', 'suspended_ev', 'suspended_evse', 'connected') then s.charging_state
+    else c.status
+end"""
+
+# A partial index holds the open sessions of each station.
+OPEN_SESSION = """left join lateral (
+    select * from session o
+    where o.station_id = c.station_id and o.evse_number = c.evse_number and o.status in ('pending', 'active')
+      and (o.connector_number is null or o.connector_number = c.connector_number)
+    order by o.started_at desc limit 1
+) s on true"""
+
+SERVING = "st.party_id = $1 and st.retired_at is null and st.registration = 'accepted'"
+
+# A power reading older than this says nothing about now.
+POWER_GOOD_FOR = timedelta(minutes=15)
+# Older changes of connection are not searched for: a station silent for so long counts as offline.
+LOOK_BACK = timedelta(days=45)
+
+
+async def network_state(conn: Connection, party_id: UUID, at: datetime) -> NetworkState:
+    stations = await conn.fetchrow(
+        "select count(*) filter (where registration = 'accepted') as n_stations,"
+        " count(*) filter (where registration = 'accepted' and gateway_id is not null) as n_online,"
+        " count(*) filter (where registration = 'pending') as n_pending,"
+        " count(*) filter (where registration = 'accepted' and connected_at is null) as n_never_seen"
+        " from station where party_id = $1 and retired_at is null",
+        party_id,
+    )
+    assert stations is not None
+    states = await conn.fetch(
+        f"select {CONNECTOR_STATE} as state, count(*) as n"
+        f" from station st join connector c using (station_id) {OPEN_SESSION} where {SERVING} group by 1",
+        party_id,
+    )
+    power = await conn.fetchrow(
+        "select coalesce(sum(s.power_w), 0) as power_w, count(*) filter (where s.power_w > 0) as n_powered"
+        " from session s join station st using (station_id)"
+        " where s.party_id = $1 and s.status in ('pending', 'active') and s.power_at > $2 and st.gateway_id is not null",
+        party_id,
+        at - POWER_GOOD_FOR,
+    )
+    assert power is not None
+    return NetworkState(
+        **stations,
+        connectors={row["state"]: row["n"] for row in states},
+        power_w=power["power_w"],
+        n_powered=power["n_powered"],
+    )
+
+
+async def past(conn: Connection, party_id: UUID, at: datetime) -> Past:
+    """How many stations were online and how many connectors out of order at an earlier instant."""
+    n_online = await conn.fetchval(
+        "select count(*) from station st where st.party_id = $1 and st.created_at <= $2"
+        " and (st.retired_at is null or st.retired_at > $2)"
+        " and case when st.gateway_id is not null and st.connected_at <= $2 then true"
+        " else coalesce((select k.is_connected from connection_change k where k.station_id = st.station_id"
+        "   and k.at <= $2 and k.at > $3 order by k.at desc limit 1), false) end",
+        party_id,
+        at,
+        at - LOOK_BACK,
+    )
+    n_faulted = await conn.fetchval(
+        "select count(*) from station st join connector c using (station_id)"
+        f" where {SERVING}"
+        " and case when c.status_at <= $2 then c.status else (select k.status from status_change k"
+        "   where k.station_id = c.station_id and k.evse_number = c.evse_number"
+        "   and k.connector_number = c.connector_number and k.at <= $2 and k.at > $3"
+        "   order by k.at desc limit 1) end = 'faulted'",
+        party_id,
+        at,
+        at - LOOK_BACK,
+    )
+    return Past(at=at, n_online=n_online, n_faulted=n_faulted)
+
+
+async def session_counts(
+    conn: Connection, party_id: UUID, today: datetime, yesterday: datetime, yesterday_until: datetime
+) -> SessionCounts:
+    """Sessions begun since `today`, and from `yesterday` until `yesterday_until`; orphans do not count."""
+    row = await conn.fetchrow(
+        "select count(*) filter (where started_at >= $2) as today,"
+        " count(*) filter (where started_at >= $3 and started_at < $4) as yesterday"
+        " from session where party_id = $1 and started_at >= $3 and status <> 'invalid'",
+        party_id,
+        today,
+        yesterday,
+        yesterday_until,
+    )
+    assert row is not None
+    return SessionCounts(**row)
+
+
+# Each step of a session's register is spread evenly over the time it took; steps are then cut at the borders of the
+# chart's steps. So readings every ten seconds and a start and stop alone give the same energy.
+_CURVE = """
+with running as (
+    select session_id, register_start_at, register_start_wh, register_last_at, register_last_wh from session
+    where party_id = $1 and started_at > $2 - interval '3 days' and started_at < $3
+      and coalesce(ended_at, last_event_at, started_at) > $2 and status <> 'invalid'
+), point as (
+    select p.session_id, p.sampled_at as at, p.energy_wh from running join sample p using (session_id)
+    where p.sampled_at > $2 - interval '2 hours' and p.sampled_at < $3 + interval '2 hours' and p.energy_wh is not null
+    union
+    select session_id, register_start_at, register_start_wh from running where register_start_wh is not null
+    union
+    select session_id, register_last_at, register_last_wh from running where register_last_wh is not null
+), step as (
+    select at as until, lag(at) over w as since, energy_wh - lag(energy_wh) over w as energy_wh
+    from point window w as (partition by session_id order by at, energy_wh)
+), cut as (
+    select b as at, energy_wh * extract(epoch from least(until, b + $4) - greatest(since, b))
+                              / extract(epoch from until - since) as energy_wh
+    from step, generate_series(date_bin($4, greatest(since, $2), $2), least(until, $3), $4) b
+    where until > since and energy_wh > 0 and energy_wh < 2000000
+      and least(until, b + $4) > greatest(since, b)
+)
+select at, (sum(energy_wh) * 3600 / extract(epoch from $4))::float8 as power_w
+from cut where at >= $2 and at < $3 group by at order by at
+"""
+
+
+async def power_curve(
+    conn: Connection, party_id: UUID, since: datetime, until: datetime, step: timedelta
+) -> list[PowerPoint]:
+    """Mean power per step from metered energy; steps in which nothing flowed are left out."""
+    return [PowerPoint(row["at"], row["power_w"]) for row in await conn.fetch(_CURVE, party_id, since, until, step)]
+
+
+async def sites(conn: Connection, party_id: UUID) -> list[Site]:
+    """Locations with coordinates and what their stations do."""
+    rows = await conn.fetch(
+        "select l.location_id, l.name, l.latitude, l.longitude, count(distinct st.station_id) as n_stations,"
+        " count(distinct st.station_id) filter (where st.gateway_id is null) as n_offline,"
+        " count(*) filter (where x.state = 'faulted') as n_faulted,"
+        " count(*) filter (where x.state = 'charging') as n_charging, count(x.state) as n_connectors"
+        " from location l join station st using (location_id)"
+        f" left join lateral (select {CONNECTOR_STATE} as state from connector c {OPEN_SESSION}"
+        "   where c.station_id = st.station_id) x on true"
+        f" where {SERVING} and l.latitude is not null and l.longitude is not null"
+        " group by l.location_id order by l.name, l.location_id",
+        party_id,
+    )
+    return [Site(**row) for row in rows]
+
+
+async def offline_stations(conn: Connection, party_id: UUID) -> list[Row]:
+    """Stations that were here and are gone."""
+    return await conn.fetch(
+        "select st.station_id, st.disconnected_at, st.location_id, l.name as location_name,"
+        " (select count(*) from connector c where c.station_id = st.station_id) as n_connectors,"
+        " (select k.reason from connection_change k where k.station_id = st.station_id and not k.is_connected"
+        "   and k.at = st.disconnected_at limit 1) as reason"
+        " from station st left join location l using (location_id)"
+        f" where {SERVING} and st.gateway_id is null and st.connected_at is not null"
+        " order by st.disconnected_at desc nulls last limit 200",
+        party_id,
+    )
+
+
+async def faulted_connectors(conn: Connection, party_id: UUID) -> list[Row]:
+    """Connectors, and stations as a whole (EVSE 0), that say they are out of order."""
+    return await conn.fetch(
+        "select * from (select c.station_id, c.evse_number, c.connector_number, c.status_at, c.error_code, c.info,"
+        " c.vendor_error_code, st.location_id, l.name as location_name"
+        " from station st join connector c using (station_id) left join location l using (location_id)"
+        f" where {SERVING} and st.gateway_id is not null and c.status = 'faulted'"
+        " union all select st.station_id, 0, 0, st.status_at, st.error_code, st.info, null, st.location_id, l.name"
+        " from station st left join location l using (location_id)"
+        f" where {SERVING} and st.gateway_id is not null and st.status = 'faulted') f"
+        " order by status_at desc nulls last limit 200",
+        party_id,
+    )
+
+
+async def pending_stations(conn: Connection, party_id: UUID) -> list[Row]:
+    """Stations that knocked and wait to be adopted."""
+    return await conn.fetch(
+        "select station_id, vendor, model, remote_address, created_at, last_seen_at, gateway_id is not null as is_online"
+        " from station where party_id = $1 and registration = 'pending' and retired_at is null"
+        " order by created_at desc limit 50",
+        party_id,
+    )
+
+
+async def orphan_sessions(conn: Connection, party_id: UUID, since: datetime) -> list[Row]:
+    """Charges that stations ended and nobody saw begin, by station."""
+    return await conn.fetch(
+        "select s.station_id, count(*) as n, max(s.first_received_at) as last_at,"
+        " (array_agg(s.session_id order by s.first_received_at desc))[1] as session_id,"
+        " bool_or('foreign_transaction' = any (s.anomalies)) as is_foreign"
+        " from session s where s.party_id = $1 and s.is_orphan and s.started_at > $2"
+        " group by s.station_id order by max(s.first_received_at) desc limit 50",
+        party_id,
+        since,
+    )
+
+
+async def refused_connections(conn: Connection, party_id: UUID, since: datetime) -> list[Row]:
+    """Who was turned away at the door. A knock with an unknown identity is nobody's: shown where one party lives alone."""
+    return await conn.fetch(
+        "select g.station_id, g.remote_address, (array_agg(g.detail ->> 'reason' order by g.at desc))[1] as reason,"
+        " count(*) as n, max(g.at) as last_at, bool_or(st.station_id is not null) as is_known"
+        " from security_signal g left join station st on st.station_id = g.station_id and st.party_id = $1"
+        " where g.at > $2 and g.kind = 'connection_refused'"
+        " and (g.party_id = $1 or (g.party_id is null and (select count(*) from party) = 1))"
+        " group by g.station_id, g.remote_address order by max(g.at) desc limit 20",
+        party_id,
+        since,
+    )
+
+
+async def recent_sessions(conn: Connection, party_id: UUID, since: datetime, limit: int) -> list[Row]:
+    """Sessions that began or ended lately, for the feed."""
+    return await conn.fetch(
+        "select session_id, station_id, evse_number, status, charging_state, started_at, ended_at, energy_wh, power_w,"
+        " power_at, soc_percent, token_uid, stop_reason, is_orphan from session"
+        " where party_id = $1 and started_at > $2 order by greatest(started_at, ended_at) desc limit $3",
+        party_id,
+        since,
+        limit,
+    )
+
+
+async def recent_connections(conn: Connection, party_id: UUID, since: datetime, limit: int) -> list[Row]:
+    """The last change of each station's connection."""
+    return await conn.fetch(
+        "select station_id, gateway_id is not null as is_connected, ocpp_version,"
+        " case when gateway_id is not null then connected_at else disconnected_at end as at from station"
+        " where party_id = $1 and retired_at is null and greatest(connected_at, disconnected_at) > $2"
+        " order by 4 desc nulls last limit $3",
+        party_id,
+        since,
+        limit,
+    )
+
+
+async def party_frame(conn: Connection, party_id: UUID) -> Row | None:
+    """What every page's frame says of the party."""
+    return await conn.fetchrow("select name, time_zone, created_at from party where party_id = $1", party_id)
+
+
+async def has_stations(conn: Connection, party_id: UUID) -> bool:
+    return bool(
+        await conn.fetchval("select exists (select from station where party_id = $1 and retired_at is null)", party_id)
+    )

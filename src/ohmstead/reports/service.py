@@ -1,0 +1,181 @@
+"""The network's state in answers: how it is, what needs a person, how today compares."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec import Struct
+
+from ohmstead.core import clock
+from ohmstead.core.db import Connection
+from ohmstead.core.errors import NotFound
+from ohmstead.reports import concerns, queries
+from ohmstead.reports.model import Concern, NetworkState, Past, PowerPoint, SessionCounts, Site
+
+T = TypeVar("T")
+
+STEP = timedelta(minutes=10)
+FAULTS_FOR = timedelta(days=1)
+ORPHANS_FOR = timedelta(days=7)
+
+
+class Frame(Struct, frozen=True):
+    """What every page's frame shows."""
+
+    network: str
+    time_zone: str
+    n_concerns: int
+
+
+class Day(Struct, frozen=True, kw_only=True):
+    """A day in the network's zone: its bounds, and the energy curve so far."""
+
+    start_at: datetime
+    end_at: datetime
+    points: list[PowerPoint]
+
+    def energy_wh(self, until: datetime) -> float:
+        """Energy delivered from the day's start until an instant, a started step in proportion."""
+        total = 0.0
+        for point in self.points:
+            share = (until - point.at) / STEP
+            if share > 0:
+                total += point.power_w * min(1.0, share) * STEP.total_seconds() / 3600
+        return total
+
+    def power_at(self, at: datetime) -> float:
+        """Mean power of the step that holds an instant."""
+        return next((p.power_w for p in self.points if p.at <= at < p.at + STEP), 0.0)
+
+
+class Overview(Struct, frozen=True, kw_only=True):
+    """The answer to "is the network well, right now?" and its evidence."""
+
+    at: datetime
+    time_zone: str
+    state: NetworkState
+    before: Past
+    sessions: SessionCounts
+    today: Day
+    yesterday: Day
+    last_week: Day
+    concerns: list[Concern]
+    sites: list[Site]
+
+    @property
+    def energy_today_wh(self) -> float:
+        return self.today.energy_wh(self.at)
+
+    @property
+    def energy_yesterday_wh(self) -> float:
+        """Until the same time of day."""
+        return self.yesterday.energy_wh(self.yesterday.start_at + (self.at - self.today.start_at))
+
+    @property
+    def power_last_week_w(self) -> float:
+        return self.last_week.power_at(self.last_week.start_at + (self.at - self.today.start_at))
+
+
+class _Remembered:
+    """Answers that may be a little old, so that a hundred open pages cost as much as one."""
+
+    def __init__(self, size: int = 2000) -> None:
+        self._answers: dict[tuple[object, ...], tuple[datetime, object]] = {}
+        self._size = size
+
+    async def get(self, key: tuple[object, ...], good_for: timedelta, ask: Callable[[], Awaitable[T]]) -> T:
+        now = clock.now()
+        kept = self._answers.get(key)
+        if kept is not None and timedelta(0) <= now - kept[0] < good_for:
+            return kept[1]  # type: ignore[return-value]
+        answer = await ask()
+        if len(self._answers) >= self._size:
+            self._answers.clear()
+        self._answers[key] = (now, answer)
+        return answer
+
+    def forget(self) -> None:
+        self._answers.clear()
+
+
+_remembered = _Remembered()
+forget = _remembered.forget
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """A party's zone; UTC for a name that the machine does not know."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+async def frame(conn: Connection, party_id: UUID) -> Frame:
+    """The frame of a page. Raises NotFound for a party that is gone."""
+
+    async def ask() -> Frame:
+        row = await queries.party_frame(conn, party_id)
+        if row is None:
+            raise NotFound(f"no party {party_id}")
+        found = await list_concerns(conn, party_id)
+        return Frame(row["name"], row["time_zone"], sum(1 for c in found if c.urgency != "working"))
+
+    return await _remembered.get(("frame", party_id), timedelta(seconds=3), ask)
+
+
+async def list_concerns(conn: Connection, party_id: UUID) -> list[Concern]:
+    """What needs a look, most urgent first."""
+    now = clock.now()
+    return concerns.ordered(
+        [
+            *concerns.of_offline(await queries.offline_stations(conn, party_id)),
+            *concerns.of_faults(await queries.faulted_connectors(conn, party_id)),
+            *concerns.of_pending(await queries.pending_stations(conn, party_id)),
+            *concerns.of_orphans(await queries.orphan_sessions(conn, party_id, now - ORPHANS_FOR)),
+            *concerns.of_refusals(await queries.refused_connections(conn, party_id, now - FAULTS_FOR)),
+        ]
+    )
+
+
+async def overview(conn: Connection, party_id: UUID, time_zone: str) -> Overview:
+    """Everything the overview shows, as of now."""
+    now = clock.now()
+    zone = zone_of(time_zone)
+    today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    yesterday = _same_wall(today, days=-1)
+    elapsed = now - today
+    return Overview(
+        at=now,
+        time_zone=time_zone,
+        state=await _remembered.get(
+            ("state", party_id), timedelta(seconds=1), lambda: queries.network_state(conn, party_id, now)
+        ),
+        before=await _remembered.get(
+            ("past", party_id), timedelta(minutes=5), lambda: queries.past(conn, party_id, now - timedelta(days=1))
+        ),
+        sessions=await queries.session_counts(conn, party_id, today, yesterday, yesterday + elapsed),
+        today=await _day(conn, party_id, today, timedelta(seconds=20)),
+        yesterday=await _day(conn, party_id, yesterday, timedelta(minutes=20)),
+        last_week=await _day(conn, party_id, _same_wall(today, days=-7), timedelta(hours=2)),
+        concerns=await list_concerns(conn, party_id),
+        sites=await _remembered.get(("sites", party_id), timedelta(seconds=2), lambda: queries.sites(conn, party_id)),
+    )
+
+
+async def _day(conn: Connection, party_id: UUID, start_at: datetime, good_for: timedelta) -> Day:
+    end_at = _same_wall(start_at, days=1)
+
+    async def ask() -> Day:
+        points = await queries.power_curve(conn, party_id, start_at, end_at, STEP)
+        return Day(start_at=start_at, end_at=end_at, points=points)
+
+    return await _remembered.get(("day", party_id, start_at), good_for, ask)
+
+
+def _same_wall(at: datetime, days: int) -> datetime:
+    """The same time on the wall some days on, across changes of summer time."""
+    return (at.replace(tzinfo=None) + timedelta(days=days)).replace(tzinfo=at.tzinfo)

@@ -1,0 +1,340 @@
+"""Every environment variable Ohmstead reads: type, default, one line of meaning.
+
+`OHMSTEAD_` + the field's name in capitals. A secret may come from a file named by the same variable with `_FILE`
+appended. The documentation's table and `ohmstead --help` are made from this struct.
+"""
+
+import os
+import secrets
+import zoneinfo
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+PREFIX = "OHMSTEAD_"
+SECRETS = frozenset({"database_url", "nats_url", "secret_key"})
+# Read by the `ohmstead` script, the tests and the benchmarks, not by the running system.
+OUTSIDE = frozenset({"PYTHON", "VENV", "TEST_DATABASE_URL", "TEST_NATS_URL"})
+
+Network: TypeAlias = IPv4Network | IPv6Network
+Port: TypeAlias = Annotated[int, Meta(ge=1, le=65535)]
+PublicUrl: TypeAlias = Annotated[str, Meta(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*[^/?#\s])?$")]
+KeyText: TypeAlias = Annotated[str, Meta(pattern=r"^([0-9a-fA-F]{2}){32,}$")]
+Days: TypeAlias = Annotated[int, Meta(ge=1, le=36500)]
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used. Names the variable, the value given (unless secret) and the rule it breaks."""
+
+    def __init__(self, variable: str, value: str | None, rule: str) -> None:
+        shown = "" if value is None else f"={value!r}"
+        super().__init__(f"{variable}{shown}: {rule}")
+        self.variable = variable
+        self.value = value
+        self.rule = rule
+
+
+class Setting(Struct, frozen=True):
+    """One line of the settings table."""
+
+    variable: str
+    kind: str
+    default: str
+    meaning: str
+    is_secret: bool
+
+
+def default_data_dir(env: Mapping[str, str]) -> Path:
+    """Where everything lasting is kept when nothing is said."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/ohmstead")
+    base = env.get("XDG_DATA_HOME") or os.path.join(env.get("HOME") or os.path.expanduser("~"), ".local", "share")
+    return Path(base) / "ohmstead"
+
+
+def _about(meaning: str) -> Meta:
+    return Meta(description=meaning)
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """All settings. `Settings.from_env(os.environ)` in programs, `Settings(data_dir=…)` in tests."""
+
+    database_url: Annotated[
+        str | None, _about("PostgreSQL ≥ 15, `postgresql://user:password@host:5432/name`. Unset: the built-in one.")
+    ] = None
+    nats_url: Annotated[
+        str | None, _about("NATS, `nats://user:password@host:4222`, several with commas. Unset: the built-in one.")
+    ] = None
+    data_dir: Annotated[
+        Path, _about("Directory for the built-in servers, the secret key and the lock. As root: `/var/lib/ohmstead`.")
+    ] = msgspec.field(default_factory=lambda: default_data_dir(os.environ))
+
+    gateway_host: Annotated[str, _about("Address for stations; `0.0.0.0` for all interfaces.")] = "127.0.0.1"
+    gateway_port: Annotated[Port, _about("Port for stations without TLS.")] = 9000
+    gateway_tls_port: Annotated[Port, _about("Port for stations with TLS; open only when a certificate is set.")] = 9443
+    tls_ec_cert: Annotated[Path | None, _about("Server certificate chain with an elliptic-curve key, PEM.")] = None
+    tls_ec_key: Annotated[Path | None, _about("Private key of the elliptic-curve certificate, PEM.")] = None
+    tls_rsa_cert: Annotated[Path | None, _about("Server certificate chain with an RSA key, PEM.")] = None
+    tls_rsa_key: Annotated[Path | None, _about("Private key of the RSA certificate, PEM.")] = None
+    tls_client_ca: Annotated[
+        Path | None, _about("Authorities whose client certificates are accepted (security profile 3), PEM.")
+    ] = None
+    tls_client_crl: Annotated[
+        Path | None, _about("Revocation lists of those authorities, PEM; each must be current.")
+    ] = None
+    tls_client_organization: Annotated[
+        str | None, _about("Organization that a station's certificate must name, when the authority serves others too.")
+    ] = None
+    tls_allows_rsa_key_exchange: Annotated[
+        bool, _about("Also offer the TLS_RSA_WITH_AES_GCM suites, without forward secrecy, for old stations.")
+    ] = False
+    trusted_proxies: Annotated[
+        tuple[Network, ...],
+        _about("Networks, with commas, from which forwarded addresses and client certificates are believed."),
+    ] = ()
+    unknown_stations: Annotated[
+        Literal["reject", "pending", "accept"],
+        _about("A station nobody registered: turned away, listed for adoption, or (laboratory only) let in."),
+    ] = "reject"
+    hide_unknown_stations: Annotated[
+        bool, _about("Answer unknown identities like wrong passwords (401), not 404 as OCPP asks: nobody can probe.")
+    ] = False
+    heartbeat_interval_s: Annotated[
+        int, Meta(ge=10, le=86400), _about("Heartbeat interval given to stations, spread by ±10 %.")
+    ] = 900
+    ping_interval_s: Annotated[
+        int, Meta(ge=1, le=3600), _about("WebSocket pings to stations; two without answer close the socket.")
+    ] = 30
+    call_timeout_s: Annotated[int, Meta(ge=1, le=600), _about("How long a station may take to answer a command.")] = 30
+    max_frame_bytes: Annotated[
+        int, Meta(ge=4096, le=64 * 1024 * 1024), _about("Largest message accepted from a station, uncompressed.")
+    ] = 1024 * 1024
+    no_authorization: Annotated[
+        Literal["accept", "reject"], _about("Sessions that a station starts without asking for authorization.")
+    ] = "accept"
+
+    web_host: Annotated[str, _about("Address of the console and the REST API.")] = "127.0.0.1"
+    web_port: Annotated[Port, _about("Port of the console and the REST API.")] = 8080
+    public_url: Annotated[
+        PublicUrl | None,
+        _about("Address under which people reach the console, without a slash at the end; used in links."),
+    ] = None
+    tile_url: Annotated[
+        str | None, _about("Map tiles, a template with `{z}`, `{x}`, `{y}`. Unset: the map draws no background.")
+    ] = None
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$"), _about("Currency of a new installation, ISO 4217.")] = "EUR"
+    time_zone: Annotated[str, _about("Time zone of a new installation, IANA name.")] = "UTC"
+
+    message_retention_days: Annotated[Days, _about("OCPP messages older than this are dropped.")] = 14
+    sample_retention_days: Annotated[Days, _about("Meter samples older than this are dropped; sessions stay.")] = 1095
+    status_retention_days: Annotated[Days, _about("Status intervals older than this are dropped.")] = 1095
+    pool_size: Annotated[int, Meta(ge=1, le=200), _about("Database connections of each process.")] = 8
+    secret_key: Annotated[
+        KeyText | None,
+        _about("At least 32 bytes as hexadecimal; signs sign-in links and hashes generated secrets. See `secret()`."),
+    ] = None
+
+    metrics_gateway_port: Annotated[Port, _about("Health and metrics of the gateway, on 127.0.0.1.")] = 9001
+    worker_health_port: Annotated[Port, _about("Health and metrics of the worker, on 127.0.0.1.")] = 9002
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _about("Least severity written.")] = "info"
+    log_format: Annotated[Literal["console", "json"], _about("Log lines for people or for collectors.")] = "console"
+
+    def __repr__(self) -> str:
+        shown = {name: getattr(self, name) for name in self.__struct_fields__}
+        parts = (f"{n}={'•••' if n in SECRETS and v is not None else repr(v)}" for n, v in shown.items())
+        return f"Settings({', '.join(parts)})"
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "Settings":
+        """Read every variable. Empty means unset. Raises SettingsError at the first one that breaks its rule."""
+        hints = get_type_hints(cls, include_extras=True)
+        given: dict[str, Any] = {"data_dir": default_data_dir(env)}
+        for name in cls.__struct_fields__:
+            raw = _raw(env, name)
+            if raw is not None:
+                given[name] = _parsed(name, raw, hints[name])
+        settings = cls(**given)
+        _check_together(settings)
+        return settings
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether stations can connect with TLS."""
+        return self.tls_ec_cert is not None or self.tls_rsa_cert is not None
+
+    @property
+    def console_url(self) -> str:
+        """Where people reach the console."""
+        if self.public_url:
+            return self.public_url
+        host = "127.0.0.1" if self.web_host in ("0.0.0.0", "::") else self.web_host  # noqa: S104  (compared, not bound)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.web_port}"
+
+    def secret(self) -> bytes:
+        """The installation's secret key: `secret_key`, or the file `secret.key` in the data directory.
+
+        With the built-in database the file is made on first use (mode 0600). With `database_url` set nothing is
+        generated: several machines may share that database, and a key of its own on each would invalidate the
+        others' sign-in links and station secrets without a word. Raises SettingsError.
+        """
+        if self.secret_key is not None:
+            return bytes.fromhex(self.secret_key)
+        path = self.data_dir / "secret.key"
+        if not path.exists():
+            if self.database_url is not None:
+                raise SettingsError(
+                    PREFIX + "SECRET_KEY",
+                    None,
+                    "is required when OHMSTEAD_DATABASE_URL is set: the same key on every machine of the installation. "
+                    "Make one with `openssl rand -hex 32`",
+                )
+            _make_key(path)
+        try:
+            key = bytes.fromhex(path.read_text().strip())
+        except (OSError, ValueError) as error:
+            raise SettingsError(PREFIX + "SECRET_KEY", None, f"{path} cannot be used: {error}") from error
+        if len(key) < 32:
+            raise SettingsError(PREFIX + "SECRET_KEY", None, f"{path} holds fewer than 32 bytes")
+        return key
+
+
+def _raw(env: Mapping[str, str], name: str) -> str | None:
+    variable = PREFIX + name.upper()
+    value = env.get(variable, "").strip() or None
+    file = env.get(variable + "_FILE", "").strip() if name in SECRETS else ""
+    if not file:
+        return value
+    if value is not None:
+        raise SettingsError(variable + "_FILE", file, f"{variable} is set too; give one of the two")
+    try:
+        return Path(file).expanduser().read_text().strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(variable + "_FILE", file, f"cannot be read: {error}") from error
+
+
+def _parsed(name: str, raw: str, hint: Any) -> Any:
+    variable = PREFIX + name.upper()
+    shown = None if name in SECRETS else raw
+    value: Any = raw
+    try:
+        if hint == _TYPES["trusted_proxies"]:
+            return tuple(ip_network(part.strip(), strict=False) for part in raw.split(",") if part.strip())
+        return msgspec.convert(value, hint, strict=False, dec_hook=_decode)
+    except (msgspec.ValidationError, ValueError) as error:
+        rule = str(error).split(" - at `$")[0]
+        rule = _RULES.get(name, rule[:1].lower() + rule[1:].replace("`", ""))
+        if "Literal" in str(hint):
+            rule = "expected one of " + ", ".join(hint.__origin__.__args__)
+        raise SettingsError(variable, shown, rule) from error
+
+
+def _decode(kind: type, value: Any) -> Any:
+    if kind is Path:
+        return Path(value).expanduser().absolute()
+    raise NotImplementedError(kind)
+
+
+_TYPES = get_type_hints(Settings, include_extras=True)
+_RULES = {
+    "public_url": "expected http:// or https://, a host, and no slash at the end",
+    "currency": "expected three capitals, such as EUR (ISO 4217)",
+    "secret_key": "expected at least 32 bytes as hexadecimal digits; make one with `openssl rand -hex 32`",
+}
+
+
+def _check_together(settings: Settings) -> None:
+    def refuse(name: str, rule: str) -> None:
+        value = None if name in SECRETS else str(getattr(settings, name))
+        raise SettingsError(PREFIX + name.upper(), value, rule)
+
+    for kind in ("ec", "rsa"):
+        cert, key = f"tls_{kind}_cert", f"tls_{kind}_key"
+        if (getattr(settings, cert) is None) != (getattr(settings, key) is None):
+            lonely, absent = (cert, key) if getattr(settings, key) is None else (key, cert)
+            refuse(lonely, f"needs {PREFIX}{absent.upper()} beside it")
+    if settings.tls_client_ca is not None and not settings.has_tls and not settings.trusted_proxies:
+        refuse(
+            "tls_client_ca",
+            "needs a server certificate (OHMSTEAD_TLS_EC_CERT or OHMSTEAD_TLS_RSA_CERT) or a trusted proxy",
+        )
+    for name in ("tls_client_crl", "tls_client_organization"):
+        if getattr(settings, name) is not None and settings.tls_client_ca is None:
+            refuse(name, f"needs {PREFIX}TLS_CLIENT_CA")
+    if settings.database_url and not settings.database_url.startswith(("postgresql://", "postgres://")):
+        refuse("database_url", "expected postgresql://…")
+    if settings.nats_url and not settings.nats_url.startswith(("nats://", "tls://", "ws://", "wss://")):
+        refuse("nats_url", "expected nats://… or tls://…")
+    try:
+        zoneinfo.ZoneInfo(settings.time_zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        refuse("time_zone", "expected an IANA time zone, such as Europe/Amsterdam")
+    ports: dict[int, str] = {}
+    for name in ("gateway_port", "gateway_tls_port", "web_port", "metrics_gateway_port", "worker_health_port"):
+        other = ports.setdefault(getattr(settings, name), name)
+        if other != name:
+            refuse(name, f"is the same port as {PREFIX}{other.upper()}")
+
+
+def _make_key(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".secret.{os.getpid()}.{secrets.token_hex(4)}")
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.write(secrets.token_hex(32) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        # A link, not a rename: of two processes that start together, one key wins and both read it.
+        os.link(fresh, path)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+
+
+def listing() -> list[Setting]:
+    """Every setting, in the order of the struct: for `ohmstead --help` and the documentation."""
+    defaults = {f.name: f for f in msgspec.structs.fields(Settings)}
+    lines = []
+    for name, hint in _TYPES.items():
+        meaning = next(
+            m.description for m in reversed(hint.__metadata__) if isinstance(m, Meta) and m.description is not None
+        )
+        default = "" if name == "data_dir" else _shown(defaults[name].default)
+        if name == "data_dir":
+            default = "~/.local/share/ohmstead"
+        lines.append(Setting(PREFIX + name.upper(), _kind(name, hint), default, meaning, name in SECRETS))
+    return lines
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == ():
+        return ""
+    return str(value)
+
+
+def _kind(name: str, hint: Any) -> str:
+    origin = hint.__origin__
+    if name == "trusted_proxies":
+        return "networks"
+    text = str(origin)
+    if "Literal" in text:
+        return " | ".join(origin.__args__)
+    if "bool" in text:
+        return "true | false"
+    if "int" in text:
+        return "number"
+    if "Path" in text:
+        return "path"
+    return "text"
+
+
+def unknown_variables(env: Mapping[str, str]) -> list[str]:
+    """Variables that start with OHMSTEAD_ and that nobody reads: most likely misspelt."""
+    known = {PREFIX + name.upper() for name in Settings.__struct_fields__}
+    known |= {PREFIX + name.upper() + "_FILE" for name in SECRETS} | {PREFIX + name for name in OUTSIDE}
+    return sorted(name for name in env if name.startswith(PREFIX) and name not in known)

@@ -1,0 +1,361 @@
+"""What people decide about locations and stations. Every change is audited and recorded as an event.
+
+The edge opens the transaction, and after its commit calls `announce`, so that gateways and pages learn of it.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Literal, TypeAlias
+from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from ohmstead.accounts import service as accounts
+from ohmstead.accounts.access import Actor
+from ohmstead.core import clock
+from ohmstead.core.bus import Bus
+from ohmstead.core.db import Connection
+from ohmstead.core.errors import Conflict, Invalid, Refused
+from ohmstead.core.events import NUDGE, Event, record
+from ohmstead.core.ids import new_id
+from ohmstead.stations import directory_store as store
+from ohmstead.stations import queries
+from ohmstead.stations.credentials import check_chosen, hash_secret, new_secret
+from ohmstead.stations.queries import Location, StationView
+
+Name: TypeAlias = Annotated[str, Meta(max_length=200)]
+# OCPP 2.x identifierString; 1.6 identities are URL path parts and fit it.
+StationId: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9*\-_=:+|@.]{1,48}$",
+        description="The OCPP identity: 1 to 48 of letters, digits and `*-_=:+|@.`",
+    ),
+]
+SecurityProfile: TypeAlias = Annotated[int, Meta(ge=0, le=3)]
+Password: TypeAlias = Annotated[
+    str, Meta(min_length=16, max_length=40, description="Leave it out to have one generated, which is stronger.")
+]
+PowerW: TypeAlias = Annotated[int, Meta(ge=1, le=10_000_000)]
+IntervalS: TypeAlias = Annotated[int, Meta(ge=10, le=86400)]
+What: TypeAlias = Literal["created", "changed", "adopted", "rejected", "retired"]
+
+
+class NewLocation(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A site to be."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    address: Name = ""
+    city: Name = ""
+    postal_code: Annotated[str, Meta(max_length=20)] = ""
+    country: Annotated[str, Meta(pattern=r"^([A-Z]{2,3})?$", description="ISO 3166-1, two or three letters.")] = ""
+    latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
+    time_zone: Annotated[str, Meta(max_length=64)] | None = None
+
+
+class LocationChange(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What to change of a location; what is left out stays."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    address: Name | UnsetType = UNSET
+    city: Name | UnsetType = UNSET
+    postal_code: Annotated[str, Meta(max_length=20)] | UnsetType = UNSET
+    country: Annotated[str, Meta(pattern=r"^([A-Z]{2,3})?$")] | UnsetType = UNSET
+    latitude: Annotated[float, Meta(ge=-90, le=90)] | None | UnsetType = UNSET
+    longitude: Annotated[float, Meta(ge=-180, le=180)] | None | UnsetType = UNSET
+    time_zone: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
+
+
+class NewConnector(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A plug or socket."""
+
+    connector_number: Annotated[int, Meta(ge=1, le=99)] = 1
+    standard: Annotated[str, Meta(max_length=40, description="As OCPI names it: `IEC_62196_T2_COMBO`.")] | None = None
+    max_power_w: PowerW | None = None
+
+
+class NewEvse(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A part of a station that charges one car at a time; without connectors it gets one."""
+
+    evse_number: Annotated[int, Meta(ge=1, le=99)]
+    current_type: Literal["AC", "DC"] | None = None
+    max_power_w: PowerW | None = None
+    physical_reference: Annotated[str, Meta(max_length=40)] | None = None
+    connectors: list[NewConnector] = []
+
+
+class NewStation(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A station to be. With profile 1 or 2 and no password one is generated, and told this once."""
+
+    station_id: StationId
+    name: Name = ""
+    location_id: UUID | None = None
+    security_profile: SecurityProfile = 1
+    password: Password | None = None
+    certificate_name: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    heartbeat_interval_s: IntervalS | None = None
+    max_power_w: PowerW | None = None
+    evses: Annotated[list[NewEvse], Meta(max_length=99)] = []
+
+
+class StationChange(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What to change of a station; what is left out stays. EVSEs named are added or changed, others stay."""
+
+    name: Name | UnsetType = UNSET
+    location_id: UUID | None | UnsetType = UNSET
+    security_profile: SecurityProfile | UnsetType = UNSET
+    certificate_name: Annotated[str, Meta(min_length=1, max_length=100)] | None | UnsetType = UNSET
+    heartbeat_interval_s: IntervalS | None | UnsetType = UNSET
+    max_power_w: PowerW | None | UnsetType = UNSET
+    evses: Annotated[list[NewEvse], Meta(max_length=99)] | UnsetType = UNSET
+
+
+class Adoption(Struct, kw_only=True, forbid_unknown_fields=True):
+    """How a station from the onboarding list goes into service."""
+
+    name: Name | UnsetType = UNSET
+    location_id: UUID | None | UnsetType = UNSET
+    security_profile: SecurityProfile | UnsetType = UNSET
+    password: Password | None = None
+
+
+class WithSecret(Struct, frozen=True, kw_only=True):
+    """A station, and its password if one was generated just now: nobody can read it again."""
+
+    station: StationView
+    secret: str | None = None
+
+
+async def create_location(conn: Connection, actor: Actor, given: NewLocation) -> Location:
+    """Raises Invalid."""
+    values = msgspec.structs.asdict(given)
+    if values["time_zone"] is None:
+        values["time_zone"] = (await accounts.get_party(conn, actor.party_id)).time_zone
+    _check_place(values)
+    location_id = new_id()
+    await store.insert_location(conn, actor.party_id, location_id, values)
+    await _note_location(conn, actor, "created", location_id, values)
+    return await queries.get_location(conn, actor.party_id, location_id)
+
+
+async def change_location(
+    conn: Connection, actor: Actor, location_id: UUID, given: LocationChange, if_version: int | None = None
+) -> Location:
+    """Raises NotFound, Invalid, and Conflict when it is not in the version `if_version`."""
+    values = _given(given)
+    before = await queries.get_location(conn, actor.party_id, location_id)
+    _check_place({**msgspec.structs.asdict(before), **values})
+    if not await store.update_location(conn, actor.party_id, location_id, values, if_version):
+        raise _stale()
+    await _note_location(conn, actor, "changed", location_id, values)
+    return await queries.get_location(conn, actor.party_id, location_id)
+
+
+async def delete_location(conn: Connection, actor: Actor, location_id: UUID, if_version: int | None = None) -> None:
+    """Raises NotFound, Conflict (version), and Refused while stations in service are there."""
+    await queries.get_location(conn, actor.party_id, location_id)
+    if n := await store.count_stations_at(conn, actor.party_id, location_id):
+        raise Refused(f"{n} stations in service are at this location: move or retire them first")
+    if not await store.delete_location(conn, actor.party_id, location_id, if_version):
+        raise _stale()
+    await _note_location(conn, actor, "deleted", location_id, {})
+
+
+async def create_station(conn: Connection, actor: Actor, given: NewStation, pepper: bytes) -> WithSecret:
+    """Raises Invalid, and Conflict when the identity is taken."""
+    await _check_location(conn, actor, given.location_id)
+    check_evses(given.evses)
+    check_password(given.password, given.security_profile, given.station_id)
+    secret, secret_hash = await make_secret(given.password, given.security_profile, pepper)
+    values = msgspec.structs.asdict(given)
+    for name in ("station_id", "password", "evses"):
+        del values[name]
+    if not await store.insert_station(conn, actor.party_id, given.station_id, {**values, "secret_hash": secret_hash}):
+        raise Conflict(f"the identity {given.station_id} is taken", code="taken")
+    await store.upsert_evses(conn, actor.party_id, given.station_id, _evses(given.evses))
+    await note_station(conn, actor, "created", given.station_id, {"security_profile": given.security_profile})
+    return WithSecret(
+        station=await queries.get_station_view(conn, actor.party_id, given.station_id), secret=secret
+    )
+
+
+async def change_station(
+    conn: Connection, actor: Actor, station_id: str, given: StationChange, if_version: int | None = None
+) -> StationView:
+    """Raises NotFound, Invalid, and Conflict when it is not in the version `if_version`."""
+    values = _given(given)
+    evses: list[NewEvse] = [] if given.evses is UNSET else given.evses
+    values.pop("evses", None)
+    check_evses(evses)
+    await _check_location(conn, actor, values.get("location_id"))
+    await _write(conn, actor, station_id, values, if_version)
+    await store.upsert_evses(conn, actor.party_id, station_id, _evses(evses))
+    detail = {**values, **({"evses": [e.evse_number for e in evses]} if evses else {})}
+    await note_station(conn, actor, "changed", station_id, detail)
+    return await queries.get_station_view(conn, actor.party_id, station_id)
+
+
+async def rotate_secret(
+    conn: Connection,
+    actor: Actor,
+    station_id: str,
+    password: str | None,
+    pepper: bytes,
+    if_version: int | None = None,
+) -> WithSecret:
+    """A new password, generated unless given; the old one is good no longer. Raises NotFound, Invalid, Conflict."""
+    check_password(password, 1, station_id)
+    secret, secret_hash = await make_secret(password, 1, pepper)
+    await _write(conn, actor, station_id, {"secret_hash": secret_hash}, if_version)
+    await _note(conn, actor, "station.secret_changed", "StationSecretChanged", station_id, {})
+    return WithSecret(station=await queries.get_station_view(conn, actor.party_id, station_id), secret=secret)
+
+
+async def adopt(
+    conn: Connection, actor: Actor, station_id: str, given: Adoption, pepper: bytes, if_version: int | None = None
+) -> WithSecret:
+    """Put a station that waits, or was rejected, into service. Raises NotFound, Invalid, Refused, Conflict."""
+    station = await queries.get_station_view(conn, actor.party_id, station_id)
+    if station.retired_at is not None:
+        raise Refused("the station is retired: reinstate it first")
+    values = _given(given)
+    password = values.pop("password")
+    profile = values.get("security_profile", station.security_profile)
+    await _check_location(conn, actor, values.get("location_id"))
+    check_password(password, profile, station_id)
+    secret = None
+    if password is not None or not station.has_secret:
+        secret, secret_hash = await make_secret(password, profile, pepper)
+        if secret_hash is not None:
+            values["secret_hash"] = secret_hash
+    await _write(conn, actor, station_id, {**values, "registration": "accepted", "is_lab": False}, if_version)
+    await note_station(conn, actor, "adopted", station_id, {"security_profile": profile})
+    return WithSecret(station=await queries.get_station_view(conn, actor.party_id, station_id), secret=secret)
+
+
+async def reject(conn: Connection, actor: Actor, station_id: str, if_version: int | None = None) -> StationView:
+    """Turn a station away from now on; it stays on record. Raises NotFound, Conflict."""
+    await _write(conn, actor, station_id, {"registration": "rejected"}, if_version)
+    await note_station(conn, actor, "rejected", station_id, {})
+    return await queries.get_station_view(conn, actor.party_id, station_id)
+
+
+async def retire(conn: Connection, actor: Actor, station_id: str, if_version: int | None = None) -> StationView:
+    """Take a station out of service for good; its past stays. Raises NotFound, Conflict."""
+    await _write(conn, actor, station_id, {"retired_at": clock.now()}, if_version)
+    n_cancelled = await store.cancel_queued_commands(conn, actor.party_id, station_id)
+    await note_station(conn, actor, "retired", station_id, {"cancelled_commands": n_cancelled})
+    return await queries.get_station_view(conn, actor.party_id, station_id)
+
+
+async def reinstate(conn: Connection, actor: Actor, station_id: str, if_version: int | None = None) -> StationView:
+    """Bring a retired station back into service. Raises NotFound, Conflict."""
+    await _write(conn, actor, station_id, {"retired_at": None}, if_version)
+    await note_station(conn, actor, "changed", station_id, {"retired_at": None})
+    return await queries.get_station_view(conn, actor.party_id, station_id)
+
+
+async def announce(bus: Bus, party_id: UUID, station_ids: Sequence[str], what: What) -> None:
+    """After the commit: gateways read these stations again, pages show them, consumers of the outbox wake up."""
+    for station_id in station_ids:
+        await bus.publish("ohmstead.station.changed", {"station_id": station_id})
+    at = clock.now()
+    news = [{"kind": "station", "at": at, "station_id": station_id, "what": what} for station_id in station_ids]
+    for start in range(0, len(news), 500):
+        await bus.publish(f"ohmstead.live.{party_id.hex}", news[start : start + 500])
+    await bus.publish(NUDGE, {})
+
+
+# ------------------------------------------------------------------------------------------------ rules and notes
+
+
+def check_password(password: str | None, security_profile: int, station_id: str) -> None:
+    """Raises Invalid for a password that is weak, or that the profile has no use for."""
+    if password is None:
+        return
+    if security_profile not in (1, 2):
+        raise Invalid(f"security profile {security_profile} uses no password", field="password")
+    check_chosen(password, station_id)
+
+
+async def make_secret(password: str | None, security_profile: int, pepper: bytes) -> tuple[str | None, str | None]:
+    """(what to tell, what to keep): told only when generated, kept only as a hash, both None without a password."""
+    if password is not None:
+        return None, await hash_secret(password, pepper, is_generated=False)
+    if security_profile not in (1, 2):
+        return None, None
+    secret = new_secret()
+    return secret, await hash_secret(secret, pepper, is_generated=True)
+
+
+def check_evses(evses: Sequence[NewEvse]) -> None:
+    """Raises Invalid when a number is there twice."""
+    numbers = [evse.evse_number for evse in evses]
+    if len(set(numbers)) < len(numbers):
+        raise Invalid("an EVSE number is there twice", field="evses")
+    for evse in evses:
+        plugs = [connector.connector_number for connector in evse.connectors]
+        if len(set(plugs)) < len(plugs):
+            raise Invalid(f"a connector number of EVSE {evse.evse_number} is there twice", field="evses")
+
+
+def _evses(evses: Iterable[NewEvse]) -> list[dict[str, Any]]:
+    return [msgspec.to_builtins(evse) for evse in evses]
+
+
+def _given(change: Struct) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.structs.asdict(change).items() if value is not UNSET}
+
+
+def _check_place(values: dict[str, Any]) -> None:
+    try:
+        ZoneInfo(values["time_zone"])
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise Invalid("not a time zone, such as Europe/Amsterdam", field="time_zone") from error
+    if (values["latitude"] is None) != (values["longitude"] is None):
+        raise Invalid("latitude and longitude belong together", field="latitude")
+
+
+async def _check_location(conn: Connection, actor: Actor, location_id: UUID | None) -> None:
+    if location_id is not None and await queries.find_location(conn, actor.party_id, location_id) is None:
+        raise Invalid("no such location", field="location_id")
+
+
+async def _write(
+    conn: Connection, actor: Actor, station_id: str, values: dict[str, Any], if_version: int | None
+) -> None:
+    if not await store.update_station(conn, actor.party_id, station_id, values, if_version):
+        await queries.require_station(conn, actor.party_id, station_id)
+        raise _stale()
+
+
+def _stale() -> Conflict:
+    return Conflict("it has changed since you read it: read it again", is_stale=True)
+
+
+async def note_station(conn: Connection, actor: Actor, what: What, station_id: str, detail: dict[str, Any]) -> None:
+    """The audit entry and the event of a change."""
+    await _note(conn, actor, f"station.{what}", f"Station{what.capitalize()}", station_id, detail)
+
+
+async def _note(
+    conn: Connection, actor: Actor, action: str, kind: str, station_id: str, detail: dict[str, Any]
+) -> None:
+    subject = f"station/{station_id}"
+    await accounts.audit(conn, actor, action, subject, detail)
+    payload = {"station_id": station_id, "by": actor.actor_id, **detail}
+    await record(conn, [Event(kind=kind, subject=subject, party_id=actor.party_id, payload=payload)])
+
+
+async def _note_location(
+    conn: Connection, actor: Actor, what: str, location_id: UUID, detail: dict[str, Any]
+) -> None:
+    subject = f"location/{location_id}"
+    await accounts.audit(conn, actor, f"location.{what}", subject, detail)
+    payload = {"location_id": location_id, "by": actor.actor_id, **detail}
+    event = Event(kind=f"Location{what.capitalize()}", subject=subject, party_id=actor.party_id, payload=payload)
+    await record(conn, [event])
+
+

@@ -1,0 +1,204 @@
+"""The directory in PostgreSQL: what people write about locations and stations."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from ohmstead.core.db import Connection, Row
+
+# What a caller may change, by table; names come from structs of ours, and are checked against these all the same.
+_LOCATION_COLUMNS = frozenset(
+    {"name", "address", "city", "postal_code", "country", "latitude", "longitude", "time_zone"}
+)
+_STATION_COLUMNS = frozenset(
+    {
+        "name",
+        "location_id",
+        "registration",
+        "security_profile",
+        "secret_hash",
+        "certificate_name",
+        "is_lab",
+        "heartbeat_interval_s",
+        "max_power_w",
+        "retired_at",
+    }
+)
+
+
+def _assignments(values: dict[str, Any], allowed: frozenset[str], first: int) -> str:
+    if beyond := set(values) - allowed:
+        raise ValueError(f"not to be written: {sorted(beyond)}")
+    return "".join(f"{name} = ${n}, " for n, name in enumerate(values, start=first))
+
+
+async def insert_location(conn: Connection, party_id: UUID, location_id: UUID, values: dict[str, Any]) -> None:
+    if beyond := set(values) - _LOCATION_COLUMNS:
+        raise ValueError(f"not to be written: {sorted(beyond)}")
+    names = "".join(f", {name}" for name in values)
+    places = "".join(f", ${n}" for n in range(3, 3 + len(values)))
+    await conn.execute(
+        f"insert into location (location_id, party_id{names}) values ($1, $2{places})",
+        location_id,
+        party_id,
+        *values.values(),
+    )
+
+
+async def update_location(
+    conn: Connection, party_id: UUID, location_id: UUID, values: dict[str, Any], if_version: int | None
+) -> bool:
+    """False when it is not there in that version."""
+    row = await conn.fetchrow(
+        f"update location set {_assignments(values, _LOCATION_COLUMNS, 4)} version = version + 1, updated_at = now()"
+        " where party_id = $1 and location_id = $2 and ($3::integer is null or version = $3) returning version",
+        party_id,
+        location_id,
+        if_version,
+        *values.values(),
+    )
+    return row is not None
+
+
+async def delete_location(conn: Connection, party_id: UUID, location_id: UUID, if_version: int | None) -> bool:
+    """False when it is not there in that version. Retired stations lose it; those in service must have left it."""
+    row = await conn.fetchrow(
+        "select 1 from location where party_id = $1 and location_id = $2 and ($3::integer is null or version = $3)"
+        " for update",
+        party_id,
+        location_id,
+        if_version,
+    )
+    if row is None:
+        return False
+    await conn.execute(
+        "update station set location_id = null where location_id = $2 and party_id = $1 and retired_at is not null",
+        party_id,
+        location_id,
+    )
+    await conn.execute("delete from location where party_id = $1 and location_id = $2", party_id, location_id)
+    return True
+
+
+async def count_stations_at(conn: Connection, party_id: UUID, location_id: UUID) -> int:
+    """Stations in service at a location."""
+    n: int = await conn.fetchval(
+        "select count(*) from station where party_id = $1 and location_id = $2 and retired_at is null",
+        party_id,
+        location_id,
+    )
+    return n
+
+
+async def find_location_ids(conn: Connection, party_id: UUID, names: Sequence[str]) -> dict[str, list[UUID]]:
+    """Locations by name in lower case; a name may be given to several."""
+    rows = await conn.fetch(
+        "select lower(name) as name, location_id from location where party_id = $1 and lower(name) = any($2)",
+        party_id,
+        [name.lower() for name in names],
+    )
+    found: dict[str, list[UUID]] = {}
+    for row in rows:
+        found.setdefault(row["name"], []).append(row["location_id"])
+    return found
+
+
+async def insert_station(conn: Connection, party_id: UUID, station_id: str, values: dict[str, Any]) -> bool:
+    """False when the identity is taken, by whomever."""
+    if beyond := set(values) - _STATION_COLUMNS:
+        raise ValueError(f"not to be written: {sorted(beyond)}")
+    names = "".join(f", {name}" for name in values)
+    places = "".join(f", ${n}" for n in range(3, 3 + len(values)))
+    row = await conn.fetchrow(
+        f"insert into station (station_id, party_id{names}) values ($1, $2{places}) on conflict do nothing returning 1",
+        station_id,
+        party_id,
+        *values.values(),
+    )
+    return row is not None
+
+
+async def update_station(
+    conn: Connection, party_id: UUID, station_id: str, values: dict[str, Any], if_version: int | None
+) -> bool:
+    """False when it is not there in that version."""
+    row = await conn.fetchrow(
+        f"update station set {_assignments(values, _STATION_COLUMNS, 4)} version = version + 1, updated_at = now()"
+        " where party_id = $1 and station_id = $2 and ($3::integer is null or version = $3) returning version",
+        party_id,
+        station_id,
+        if_version,
+        *values.values(),
+    )
+    return row is not None
+
+
+async def lock_stations(conn: Connection, party_id: UUID, station_ids: Sequence[str]) -> dict[str, Row]:
+    """What people set of these stations, locked; `party_id` of a row tells when another party has the identity."""
+    rows = await conn.fetch(
+        "select station_id, party_id = $1 as is_ours, name, location_id, registration, security_profile, secret_hash,"
+        " heartbeat_interval_s, max_power_w, retired_at, version from station where station_id = any($2)"
+        " order by station_id for update",
+        party_id,
+        list(station_ids),
+    )
+    return {row["station_id"]: row for row in rows}
+
+
+async def upsert_evses(
+    conn: Connection, party_id: UUID, station_id: str, evses: Iterable[dict[str, Any]]
+) -> bool:
+    """Add or change EVSEs and connectors; what is not named stays. True when anything changed."""
+    changed = 0
+    for evse in evses:
+        changed += await _changed(
+            conn,
+            "insert into evse as e (station_id, evse_number, current_type, max_power_w, physical_reference)"
+            " select station_id, $3, $4, $5, $6 from station where party_id = $1 and station_id = $2"
+            " on conflict (station_id, evse_number) do update set"
+            " current_type = coalesce(excluded.current_type, e.current_type),"
+            " max_power_w = coalesce(excluded.max_power_w, e.max_power_w),"
+            " physical_reference = coalesce(excluded.physical_reference, e.physical_reference)"
+            " where (coalesce(excluded.current_type, e.current_type), coalesce(excluded.max_power_w, e.max_power_w),"
+            " coalesce(excluded.physical_reference, e.physical_reference))"
+            " is distinct from (e.current_type, e.max_power_w, e.physical_reference) returning 1",
+            party_id,
+            station_id,
+            evse["evse_number"],
+            evse.get("current_type"),
+            evse.get("max_power_w"),
+            evse.get("physical_reference"),
+        )
+        for connector in evse.get("connectors") or ({"connector_number": 1},):
+            changed += await _changed(
+                conn,
+                "insert into connector as c (station_id, evse_number, connector_number, standard, max_power_w)"
+                " select station_id, $3, $4, $5, $6 from station where party_id = $1 and station_id = $2"
+                " on conflict (station_id, evse_number, connector_number) do update set"
+                " standard = coalesce(excluded.standard, c.standard),"
+                " max_power_w = coalesce(excluded.max_power_w, c.max_power_w)"
+                " where (coalesce(excluded.standard, c.standard), coalesce(excluded.max_power_w, c.max_power_w))"
+                " is distinct from (c.standard, c.max_power_w) returning 1",
+                party_id,
+                station_id,
+                evse["evse_number"],
+                connector["connector_number"],
+                connector.get("standard"),
+                connector.get("max_power_w"),
+            )
+    return changed > 0
+
+
+async def _changed(conn: Connection, statement: str, *values: Any) -> int:
+    return 1 if await conn.fetchval(statement, *values) else 0
+
+
+async def cancel_queued_commands(conn: Connection, party_id: UUID, station_id: str) -> int:
+    """Commands that wait for a station that will not come; returns how many."""
+    done = await conn.execute(
+        "update command set status = 'cancelled', answered_at = clock_timestamp()"
+        " where party_id = $1 and station_id = $2 and status = 'queued'",
+        party_id,
+        station_id,
+    )
+    return int(done.rpartition(" ")[2])

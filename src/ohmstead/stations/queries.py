@@ -1,0 +1,395 @@
+"""Locations, stations and commands as pages and the API show them: reading only, one party at a time."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+from uuid import UUID
+
+from msgspec import Meta, Struct
+
+from ohmstead.core.conditions import Conditions, like
+from ohmstead.core.db import Connection, Row
+from ohmstead.core.errors import NotFound
+from ohmstead.stations.model import ConnectorStatus, Registration
+from ohmstead.stations.orders import Command
+from ohmstead.stations.orders import Status as CommandStatus
+from ohmstead.stations.redaction import hide_secrets
+
+StationStatus: TypeAlias = Literal["faulted", "charging", "occupied", "available", "unavailable", "unknown"]
+
+
+class Location(Struct, frozen=True, kw_only=True):
+    """A site with stations."""
+
+    location_id: UUID
+    party_id: UUID
+    name: str
+    address: str
+    city: str
+    postal_code: str
+    country: Annotated[str, Meta(description="ISO 3166-1, two or three letters; empty when not known.")]
+    latitude: float | None
+    longitude: float | None
+    time_zone: Annotated[str, Meta(description="IANA name; hours of tokens and tariffs are counted in it.")]
+    version: Annotated[int, Meta(description="Counts changes; it is the ETag.")]
+    created_at: datetime
+    updated_at: datetime
+    n_stations: Annotated[int, Meta(description="Stations in service here.")] = 0
+
+
+class ConnectorView(Struct, frozen=True, kw_only=True):
+    """A plug or socket and how it is. `status_at` is the station's time of its last change."""
+
+    connector_number: int
+    standard: str | None
+    max_power_w: int | None
+    status: ConnectorStatus
+    status_at: datetime | None
+    error_code: str | None
+    info: str | None
+    vendor_error_code: str | None
+
+
+class EvseView(Struct, frozen=True, kw_only=True):
+    """A part of a station that charges one car at a time. On OCPP 1.6 each connector is one."""
+
+    evse_number: int
+    current_type: Literal["AC", "DC"] | None
+    max_power_w: int | None
+    physical_reference: str | None
+    connectors: list[ConnectorView]
+
+
+class StationView(Struct, frozen=True, kw_only=True):
+    """A station as it is registered, as it describes itself, and as it is now."""
+
+    station_id: Annotated[str, Meta(description="The OCPP identity: the last part of the URL it connects to.")]
+    party_id: UUID
+    name: str
+    location_id: UUID | None
+    location_name: str | None
+    registration: Annotated[Registration, Meta(description="pending: it waits for adoption.")]
+    is_lab: Annotated[bool, Meta(description="It came by itself, under a policy that lets unknown stations in.")]
+    security_profile: Annotated[int, Meta(description="0 nothing, 1 password, 2 password with TLS, 3 certificate.")]
+    has_secret: Annotated[bool, Meta(description="Whether a password is set; it cannot be read back.")]
+    certificate_name: str | None
+    status: Annotated[StationStatus, Meta(description="The most telling state among its connectors and itself.")]
+    is_connected: bool
+    ocpp_version: str | None
+    connected_at: datetime | None
+    disconnected_at: datetime | None
+    last_seen_at: datetime | None
+    remote_address: str | None
+    vendor: str | None
+    model: str | None
+    serial_number: str | None
+    firmware_version: str | None
+    iccid: str | None
+    imsi: str | None
+    meter_type: str | None
+    meter_serial_number: str | None
+    max_power_w: int | None
+    heartbeat_interval_s: int | None
+    booted_at: datetime | None
+    boot_reason: str | None
+    error_code: str | None
+    info: str | None
+    version: Annotated[int, Meta(description="Counts changes of what people set; it is the ETag.")]
+    created_at: datetime
+    updated_at: datetime
+    retired_at: datetime | None
+    evses: list[EvseView] = []
+
+
+class StationFilter(Struct, kw_only=True):
+    """Which stations; nothing given: all in service."""
+
+    status: Annotated[list[StationStatus] | None, Meta(description="Any of these states.")] = None
+    location: Annotated[UUID | None, Meta(description="At this location.")] = None
+    connected: Annotated[bool | None, Meta(description="Connected now, or not.")] = None
+    registration: Annotated[Registration | None, Meta(description="accepted, pending or rejected.")] = None
+    ocpp_version: Annotated[str | None, Meta(description="Speaking this version, as `ocpp1.6`.", max_length=20)] = None
+    retired: Annotated[bool, Meta(description="The retired ones instead of those in service.")] = False
+    q: Annotated[str | None, Meta(description="Found in id, name, vendor, model or serial number.", max_length=100)] = (
+        None
+    )
+
+
+class LocationFilter(Struct, kw_only=True):
+    """Which locations."""
+
+    q: Annotated[str | None, Meta(description="Found in name, address, city or postal code.", max_length=100)] = None
+
+
+class CommandFilter(Struct, kw_only=True):
+    """Which commands."""
+
+    station: Annotated[str | None, Meta(description="To this station.", max_length=48)] = None
+    status: Annotated[list[CommandStatus] | None, Meta(description="Any of these.")] = None
+    kind: Annotated[str | None, Meta(description="Of this kind, as `remote_start`.", max_length=40)] = None
+
+
+_LOCATION = """
+select l.location_id, l.party_id, l.name, l.address, l.city, l.postal_code, l.country, l.latitude, l.longitude,
+       l.time_zone, l.version, l.created_at, l.updated_at,
+       (select count(*) from station s where s.location_id = l.location_id and s.retired_at is null)::integer
+       as n_stations
+from location l
+"""
+
+
+async def list_locations(
+    conn: Connection, party_id: UUID, wanted: LocationFilter, *, after: tuple[str, UUID] | None = None, limit: int = 100
+) -> list[Location]:
+    """By name; `after` is (name, id) of the last one of the page before."""
+    where = Conditions()
+    where.add("l.party_id = {}", party_id)
+    if wanted.q:
+        where.add("concat_ws(' ', l.name, l.address, l.city, l.postal_code) ilike {}", like(wanted.q))
+    if after:
+        where.add("(l.name, l.location_id) > ({}, {})", *after)
+    rows = await conn.fetch(
+        f"{_LOCATION} where {where.sql} order by l.name, l.location_id limit {where.parameter(limit)}", *where.values
+    )
+    return [Location(**row) for row in rows]
+
+
+async def find_location(conn: Connection, party_id: UUID, location_id: UUID) -> Location | None:
+    row = await conn.fetchrow(f"{_LOCATION} where l.party_id = $1 and l.location_id = $2", party_id, location_id)
+    return Location(**row) if row else None
+
+
+async def get_location(conn: Connection, party_id: UUID, location_id: UUID) -> Location:
+    """Raises NotFound."""
+    location = await find_location(conn, party_id, location_id)
+    if location is None:
+        raise NotFound(f"no location {location_id}")
+    return location
+
+
+_STATION = """
+select s.station_id, s.party_id, s.name, s.location_id, l.name as location_name, s.registration, s.is_lab,
+       s.security_profile, s.secret_hash is not null as has_secret, s.certificate_name, c.status,
+       g.gateway_id is not null as is_connected, s.ocpp_version, s.connected_at, s.disconnected_at, s.last_seen_at,
+       s.remote_address, s.vendor, s.model, s.serial_number, s.firmware_version, s.iccid, s.imsi, s.meter_type,
+       s.meter_serial_number, s.max_power_w, s.heartbeat_interval_s, s.booted_at, s.boot_reason, s.error_code, s.info,
+       s.version, s.created_at, s.updated_at, s.retired_at
+from station s
+left join location l on l.location_id = s.location_id
+left join gateway g on g.gateway_id = s.gateway_id and g.alive_at > now() - interval '30 seconds'
+cross join lateral (
+    select case
+        when s.status = 'faulted' or bool_or(c.status = 'faulted') then 'faulted'
+        when bool_or(c.status in ('charging', 'suspended_ev', 'suspended_evse')) then 'charging'
+        when bool_or(c.status in ('occupied', 'preparing', 'finishing', 'reserved')) then 'occupied'
+        when s.status = 'unavailable' then 'unavailable'
+        when bool_or(c.status = 'available') then 'available'
+        when bool_or(c.status = 'unavailable') then 'unavailable'
+        else 'unknown' end as status
+    from connector c where c.station_id = s.station_id
+) c
+"""
+
+
+async def list_stations(
+    conn: Connection, party_id: UUID, wanted: StationFilter, *, after: str | None = None, limit: int = 100
+) -> list[StationView]:
+    """By id, with their EVSEs and connectors; `after` is the id of the last one of the page before."""
+    where = Conditions()
+    where.add("s.party_id = {}", party_id)
+    where.add("s.retired_at is not null" if wanted.retired else "s.retired_at is null")
+    where.add_given("c.status = any({})", wanted.status)
+    where.add_given("s.location_id = {}", wanted.location)
+    where.add_given("s.registration = {}", wanted.registration)
+    where.add_given("s.ocpp_version = {}", wanted.ocpp_version)
+    if wanted.connected is not None:
+        where.add("g.gateway_id is not null" if wanted.connected else "g.gateway_id is null")
+    if wanted.q:
+        where.add("concat_ws(' ', s.station_id, s.name, s.vendor, s.model, s.serial_number) ilike {}", like(wanted.q))
+    where.add_given("s.station_id > {}", after)
+    rows = await conn.fetch(
+        f"{_STATION} where {where.sql} order by s.station_id limit {where.parameter(limit)}", *where.values
+    )
+    return await _with_evses(conn, rows)
+
+
+async def find_station_view(conn: Connection, party_id: UUID, station_id: str) -> StationView | None:
+    """A station, retired or not."""
+    rows = await conn.fetch(f"{_STATION} where s.party_id = $1 and s.station_id = $2", party_id, station_id)
+    found = await _with_evses(conn, rows)
+    return found[0] if found else None
+
+
+async def get_station_view(conn: Connection, party_id: UUID, station_id: str) -> StationView:
+    """Raises NotFound."""
+    station = await find_station_view(conn, party_id, station_id)
+    if station is None:
+        raise NotFound(f"no station {station_id}")
+    return station
+
+
+async def require_station(conn: Connection, party_id: UUID, station_id: str) -> None:
+    """Raises NotFound unless the party has the station, retired or not."""
+    found = await conn.fetchval(
+        "select true from station where party_id = $1 and station_id = $2", party_id, station_id
+    )
+    if not found:
+        raise NotFound(f"no station {station_id}")
+
+
+async def list_evses(conn: Connection, party_id: UUID, station_ids: Sequence[str]) -> dict[str, list[EvseView]]:
+    """EVSEs with their connectors, by station."""
+    evses: dict[str, dict[int, EvseView]] = {}
+    for row in await conn.fetch(
+        "select e.station_id, e.evse_number, e.current_type, e.max_power_w, e.physical_reference from evse e"
+        " join station s using (station_id) where s.party_id = $1 and e.station_id = any($2) order by evse_number",
+        party_id,
+        list(station_ids),
+    ):
+        fields = dict(row)
+        evses.setdefault(fields.pop("station_id"), {})[row["evse_number"]] = EvseView(**fields, connectors=[])
+    for row in await conn.fetch(
+        "select c.station_id, c.evse_number, c.connector_number, c.standard, c.max_power_w, c.status, c.status_at,"
+        " c.error_code, c.info, c.vendor_error_code from connector c join station s using (station_id)"
+        " where s.party_id = $1 and c.station_id = any($2) order by evse_number, connector_number",
+        party_id,
+        list(station_ids),
+    ):
+        fields = dict(row)
+        evse = evses[fields.pop("station_id")][fields.pop("evse_number")]
+        evse.connectors.append(ConnectorView(**fields))
+    return {station_id: list(by_number.values()) for station_id, by_number in evses.items()}
+
+
+async def _with_evses(conn: Connection, rows: Sequence[Row]) -> list[StationView]:
+    if not rows:
+        return []
+    evses = await list_evses(conn, rows[0]["party_id"], [row["station_id"] for row in rows])
+    return [StationView(**row, evses=evses.get(row["station_id"], [])) for row in rows]
+
+
+class VariableView(Struct, frozen=True, kw_only=True):
+    """A configuration value as the station last reported it; `component` is empty on OCPP 1.6."""
+
+    component: str
+    variable: str
+    attribute: str
+    value: str | None
+    is_read_only: bool | None
+    data_type: str | None
+    unit: str | None
+    updated_at: datetime
+
+
+async def list_variables(conn: Connection, party_id: UUID, station_id: str) -> list[VariableView]:
+    """All values known of a station, by component and name."""
+    rows = await conn.fetch(
+        "select v.component, v.variable, v.attribute, v.value, v.is_read_only, v.data_type, v.unit, v.updated_at"
+        " from station_variable v join station s using (station_id) where s.party_id = $1 and v.station_id = $2"
+        " order by v.component, v.variable, v.attribute",
+        party_id,
+        station_id,
+    )
+    return [VariableView(**row) for row in rows]
+
+
+class StatusChange(Struct, frozen=True, kw_only=True):
+    """A connector's state from `at` on, by the station's clock. EVSE 0 is the station itself."""
+
+    at: datetime
+    evse_number: int
+    connector_number: int
+    status: ConnectorStatus
+    error_code: str | None
+    info: str | None
+    vendor_error_code: str | None
+
+
+async def list_status_changes(
+    conn: Connection, party_id: UUID, station_id: str, since: datetime, until: datetime, limit: int = 1000
+) -> list[StatusChange]:
+    """Changes in [since, until), oldest first."""
+    rows = await conn.fetch(
+        "select c.at, c.evse_number, c.connector_number, c.status, c.error_code, c.info, c.vendor_error_code"
+        " from status_change c join station s using (station_id)"
+        " where s.party_id = $1 and c.station_id = $2 and c.at >= $3 and c.at < $4"
+        " order by c.at, c.evse_number, c.connector_number limit $5",
+        party_id,
+        station_id,
+        since,
+        until,
+        limit,
+    )
+    return [StatusChange(**row) for row in rows]
+
+
+class ConnectionChange(Struct, frozen=True, kw_only=True):
+    """A station came or went."""
+
+    at: datetime
+    is_connected: bool
+    reason: str
+    detail: str
+
+
+async def list_connection_changes(
+    conn: Connection, party_id: UUID, station_id: str, since: datetime, until: datetime, limit: int = 1000
+) -> list[ConnectionChange]:
+    """Changes in [since, until), oldest first."""
+    rows = await conn.fetch(
+        "select c.at, c.is_connected, c.reason, c.detail from connection_change c join station s using (station_id)"
+        " where s.party_id = $1 and c.station_id = $2 and c.at >= $3 and c.at < $4 order by c.at limit $5",
+        party_id,
+        station_id,
+        since,
+        until,
+        limit,
+    )
+    return [ConnectionChange(**row) for row in rows]
+
+
+_COMMAND = (
+    "command_id, party_id, station_id, kind, action, parameters, status, requested_by, requested_at, expires_at,"
+    " sent_at, answered_at, message_id, answer, error_code, error_text"
+)
+
+
+async def list_commands(
+    conn: Connection,
+    party_id: UUID,
+    wanted: CommandFilter,
+    *,
+    after: tuple[datetime, UUID] | None = None,
+    limit: int = 100,
+) -> list[Command]:
+    """Newest first; `after` is (requested_at, id) of the last one of the page before."""
+    where = Conditions()
+    where.add("party_id = {}", party_id)
+    where.add_given("station_id = {}", wanted.station)
+    where.add_given("status = any({})", wanted.status)
+    where.add_given("kind = {}", wanted.kind)
+    if after:
+        where.add("(requested_at, command_id) < ({}, {})", *after)
+    rows = await conn.fetch(
+        f"select {_COMMAND} from command where {where.sql}"
+        f" order by requested_at desc, command_id desc limit {where.parameter(limit)}",
+        *where.values,
+    )
+    return [_command(row) for row in rows]
+
+
+async def get_command_view(conn: Connection, party_id: UUID, command_id: UUID) -> Command:
+    """Raises NotFound."""
+    row = await conn.fetchrow(
+        f"select {_COMMAND} from command where party_id = $1 and command_id = $2", party_id, command_id
+    )
+    if row is None:
+        raise NotFound(f"no command {command_id}")
+    return _command(row)
+
+
+def _command(row: Row) -> Command:
+    fields: dict[str, Any] = dict(row)
+    fields["parameters"] = hide_secrets(fields["parameters"])
+    fields["answer"] = hide_secrets(fields["answer"])
+    return Command(**fields)

@@ -1,0 +1,52 @@
+"""Station passwords travel inside OCPP messages and orders; wherever those are shown, they are blotted out."""
+
+from typing import Any
+
+import msgspec
+
+from ohmstead.core.log import REDACTED
+
+# 1.6 security whitepaper §4; 2.x SecurityCtrlr.BasicAuthPassword.
+_NAMES = ("AuthorizationKey", "BasicAuthPassword")
+_VALUE_KEYS = frozenset({"value", "attributeValue"})
+
+
+def hide_secrets(value: Any) -> Any:
+    """A copy of decoded JSON without the values of variables that hold passwords."""
+    if isinstance(value, dict):
+        if _names_secret(value):
+            return _without_values(value)
+        # An order's own spelling: the variable's name is the key.
+        return {
+            key: REDACTED
+            if isinstance(key, str) and key.endswith(_NAMES) and isinstance(item, str)
+            else hide_secrets(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [hide_secrets(item) for item in value]
+    return value
+
+
+def hide_secrets_in_text(text: str | None) -> str | None:
+    """The same for JSON text, which stays as it is, byte for byte, when there is nothing to hide."""
+    if text is None or not any(name in text for name in _NAMES):
+        return text
+    try:
+        return msgspec.json.encode(hide_secrets(msgspec.json.decode(text))).decode()
+    except (msgspec.DecodeError, RecursionError):
+        return REDACTED
+
+
+def _names_secret(item: dict[str, Any]) -> bool:
+    variable = item.get("variable")
+    name = variable.get("name") if isinstance(variable, dict) else item.get("key")
+    return name in _NAMES
+
+
+def _without_values(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: REDACTED if key in _VALUE_KEYS else _without_values(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_values(item) for item in value]
+    return value

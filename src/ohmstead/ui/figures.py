@@ -1,0 +1,101 @@
+"""Numbers and times as people read them: four significant digits, units apart, spans in words."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
+from typing import TypeAlias
+
+Number: TypeAlias = int | float | Decimal
+
+NONE = "–"
+
+
+def number(value: Number | None, digits: int = 0) -> str:
+    """With thousands separators and a fixed number of decimals."""
+    return NONE if value is None else f"{value:,.{digits}f}"
+
+
+def significant(value: Number) -> str:
+    """About four digits that matter: 9.870, 27.84, 138.4, 1,284. Zero is 0."""
+    size = abs(float(value))
+    if size < 0.0005:
+        return "0"
+    digits = 3 if size < 9.9995 else 2 if size < 99.995 else 1 if size < 999.95 else 0
+    return f"{float(value):,.{digits}f}"
+
+
+def energy(energy_wh: Number | None) -> tuple[str, str]:
+    """Wh as (number, unit): kWh, from 10 MWh on MWh."""
+    if energy_wh is None:
+        return NONE, "kWh"
+    if abs(float(energy_wh)) >= 10_000_000:
+        return significant(float(energy_wh) / 1e6), "MWh"
+    return significant(float(energy_wh) / 1e3), "kWh"
+
+
+def power(power_w: Number | None) -> tuple[str, str]:
+    """W as (number, unit): kW with one decimal (two below 10 kW), from 10 MW on MW."""
+    if power_w is None:
+        return NONE, "kW"
+    kilowatts = float(power_w) / 1e3
+    if abs(kilowatts) >= 10_000:
+        return f"{kilowatts / 1e3:,.2f}", "MW"
+    if abs(kilowatts) < 0.005:
+        return "0", "kW"
+    return f"{kilowatts:,.{2 if abs(kilowatts) < 9.995 else 1}f}", "kW"
+
+
+def percent(value: Number | None) -> str:
+    return NONE if value is None else f"{float(value):.0f} %"
+
+
+def span(seconds: float | timedelta | None) -> str:
+    """A stretch of time in its two largest units: 40 s, 34 min, 2 h 45 min, 3 d 4 h, 40 d."""
+    if seconds is None:
+        return NONE
+    total = int(max(0, seconds.total_seconds() if isinstance(seconds, timedelta) else seconds))
+    if total < 60:
+        return f"{total} s"
+    minutes, hours, days = total // 60 % 60, total // 3600 % 24, total // 86400
+    if total < 3600:
+        return f"{minutes} min"
+    if days == 0:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{days} d {hours} h" if days < 7 and hours else f"{days} d"
+
+
+def latency(microseconds: int | None) -> str:
+    """How long an answer took: 0.4 ms, 6 ms, 2,311 ms."""
+    if microseconds is None:
+        return ""
+    milliseconds = microseconds / 1000
+    return f"{milliseconds:.1f} ms" if milliseconds < 1 else f"{milliseconds:,.0f} ms"
+
+
+# What the browser's own formatting in console.js must match, by name of the form.
+_FORMS = {
+    "clock": "%H:%M:%S",
+    "minute": "%H:%M",
+    "milli": "%H:%M:%S",
+    "day": "%a %d %b",
+    "full": "%a %d %b %Y, %H:%M:%S %Z",
+}
+
+
+def clock(at: datetime, zone: tzinfo, form: str = "minute", now: datetime | None = None) -> str:
+    """An instant on the wall of `zone`. Form `short`: the time today, with the day otherwise."""
+    local = at.astimezone(zone)
+    if form == "short":
+        today = now.astimezone(zone).date() if now else None
+        if local.date() == today:
+            return local.strftime("%H:%M")
+        is_this_year = today is not None and local.year == today.year
+        return local.strftime("%d %b %H:%M" if is_this_year else "%d %b %Y %H:%M")
+    text = local.strftime(_FORMS[form])
+    return f"{text}.{local.microsecond // 1000:03d}" if form == "milli" else text
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """1 station, 2 stations."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -1,0 +1,94 @@
+"""How states look: tone, icon and word for each, so that colour is never the only sign."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+Tone: TypeAlias = Literal["ok", "working", "attention", "failed", "off"]
+
+
+class Look(Struct, frozen=True):
+    """One state on a page. `tone` is a class of the style sheet, `icon` a symbol of icons.svg."""
+
+    tone: Tone
+    icon: str
+    word: str
+    group: str = ""
+
+
+# A connector's state as the reports work it out: what the station says, what its session does, and whether it is heard.
+CONNECTORS: dict[str, Look] = {
+    "available": Look("ok", "ok", "Free", "free"),
+    "preparing": Look("working", "hand", "Preparing", "in_use"),
+    "charging": Look("working", "working", "Charging", "charging"),
+    "suspended_ev": Look("working", "hand", "Paused by car", "in_use"),
+    "suspended_evse": Look("attention", "hand", "Paused by station", "in_use"),
+    "finishing": Look("working", "hand", "Finishing", "in_use"),
+    "connected": Look("working", "hand", "Plugged in", "in_use"),
+    "idle": Look("working", "hand", "Idle", "in_use"),
+    "occupied": Look("working", "hand", "Occupied", "in_use"),
+    "reserved": Look("working", "hand", "Reserved", "in_use"),
+    "unavailable": Look("off", "off", "Out of service", "out_of_service"),
+    "faulted": Look("failed", "failed", "Out of order", "faulted"),
+    "offline": Look("off", "off", "Unreachable", "offline"),
+    "unknown": Look("off", "off", "Not reported", "offline"),
+}
+
+# Ribbon, legend and timeline: group → tone, drawn light or full, words.
+GROUPS: dict[str, tuple[Tone, bool, str]] = {
+    "free": ("ok", True, "free"),
+    "charging": ("working", False, "charging"),
+    "in_use": ("working", True, "in use"),
+    "out_of_service": ("off", True, "out of service"),
+    "faulted": ("failed", False, "out of order"),
+    "offline": ("off", False, "unreachable"),
+}
+
+STATIONS: dict[str, Look] = {
+    "online": Look("ok", "ok", "Online"),
+    "offline": Look("failed", "off", "Offline"),
+    "never": Look("off", "off", "Never seen"),
+    "pending": Look("attention", "attention", "Waits for you"),
+    "rejected": Look("off", "off", "Rejected"),
+    "retired": Look("off", "off", "Retired"),
+}
+
+SESSIONS: dict[str, Look] = {
+    "pending": Look("working", "hand", "Waiting to charge"),
+    "active": Look("working", "working", "Charging"),
+    "closing": Look("working", "hand", "Waiting for messages"),
+    "completed": Look("ok", "ok", "Completed"),
+    "invalid": Look("attention", "attention", "Orphan"),
+}
+
+COMMANDS: dict[str, Look] = {
+    "queued": Look("working", "hand", "Queued until it connects"),
+    "sending": Look("working", "hand", "On its way"),
+    "sent": Look("working", "hand", "Sent, no answer yet"),
+    "accepted": Look("ok", "ok", "Accepted"),
+    "rejected": Look("failed", "failed", "Rejected"),
+    "failed": Look("failed", "failed", "Failed"),
+    "timed_out": Look("attention", "attention", "No answer in time"),
+    "offline": Look("failed", "off", "Station offline"),
+    "expired": Look("attention", "attention", "Expired"),
+    "cancelled": Look("off", "off", "Cancelled"),
+}
+
+UNKNOWN = Look("off", "off", "Not reported")
+
+
+def connector(state: str | None) -> Look:
+    return CONNECTORS.get(state or "unknown", UNKNOWN)
+
+
+def session(status: str, charging_state: str | None = None) -> Look:
+    """An open session looks like what its car does; an ended one like its end."""
+    if status == "active" and charging_state in ("suspended_ev", "suspended_evse", "connected", "idle"):
+        return CONNECTORS[charging_state]
+    return SESSIONS.get(status, UNKNOWN)
+
+
+def command(status: str) -> Look:
+    return COMMANDS.get(status, UNKNOWN)

@@ -1,0 +1,225 @@
+"""Pages from templates: one Jinja environment for every edge that draws some, everything escaped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime, tzinfo
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from litestar import Request, Response
+from litestar.contrib.jinja import JinjaTemplateEngine
+from litestar.enums import MediaType
+from litestar.template import TemplateConfig
+from markupsafe import Markup, escape
+from msgspec import Struct
+
+from ohmstead.core import clock
+from ohmstead.ui import figures, states
+
+HERE = Path(__file__).parent
+STATIC_DIR = HERE / "static"
+ZONE_COOKIE = "ohmstead_zone"
+
+_State = dict[str, Any]
+
+
+class View(Struct, kw_only=True):
+    """What a page knows about who looks at it: the viewer's zone, the present instant, and what the frame shows."""
+
+    zone: tzinfo
+    zone_name: str
+    is_zone_known: bool
+    now: datetime
+    path: str
+    query: dict[str, str]
+    csrf_token: str
+    who: str | None
+    actions: frozenset[str]
+    network: str
+    n_attention: int | None
+
+    def may(self, action: str) -> bool:
+        """Whether to show what does this; the handlers decide it again."""
+        return action in self.actions or "admin" in self.actions
+
+
+@cache
+def zone_called(name: str) -> ZoneInfo | None:
+    """An IANA zone; None for what is none (the name may come from a browser)."""
+    if not name or len(name) > 64 or name.startswith(("/", ".")) or ".." in name:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return None
+
+
+def view_of(request: Request[Any, Any, Any]) -> View:
+    """The request's view, made once."""
+    state: _State = request.scope["state"]
+    view = state.get("view")
+    if view is None:
+        actor = state.get("actor")
+        told = request.cookies.get(ZONE_COOKIE, "").replace("%2F", "/")
+        zone = zone_called(told)
+        fallback = state.get("party_zone", "UTC")
+        view = View(
+            zone=zone or zone_called(fallback) or ZoneInfo("UTC"),
+            zone_name=told if zone else fallback,
+            is_zone_known=zone is not None,
+            now=clock.now(),
+            path=request.scope["path"],
+            query={k: v for k, v in request.query_params.items() if isinstance(v, str)},
+            csrf_token=str(state.get("csrf_token", "")),
+            who=actor.name if actor else None,
+            actions=actor.actions if actor else frozenset(),
+            network=state.get("party_name", ""),
+            n_attention=state.get("n_attention"),
+        )
+        state["view"] = view
+    return view
+
+
+def page(
+    request: Request[Any, Any, Any],
+    template: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **context: Any,
+) -> Response[str]:
+    """Draw a template into an answer."""
+    text = ENVIRONMENT.get_template(template).render(**context, status=status, request=request)
+    return Response(text, status_code=status, media_type=MediaType.HTML, headers=dict(headers or {}))
+
+
+@cache
+def static_url(name: str) -> str:
+    """A static file's address, which changes with its content so that browsers may keep it for ever."""
+    digest = hashlib.sha256((STATIC_DIR / name).read_bytes()).hexdigest()[:12]
+    return f"/static/{name}?v={digest}"
+
+
+def icon(name: str, css: str = "") -> Markup:
+    """A symbol of icons.svg; always beside a word, hence hidden from screen readers."""
+    return Markup('<svg class="icon{}" aria-hidden="true"><use href="{}#i-{}"></use></svg>').format(
+        f" {css}" if css else "", static_url("icons.svg"), name
+    )
+
+
+def look_pill(look: states.Look, live: str = "") -> Markup:
+    """A state as icon, word and colour. `live`: the place's name in live updates."""
+    place = Markup(' data-live-look="{}"').format(live) if live else ""
+    return Markup('<span class="pill {}"{}>{}<span class="word">{}</span></span>').format(
+        look.tone, place, icon(look.icon), look.word
+    )
+
+
+@pass_context
+def when(context: Context, at: datetime | None, form: str = "short", zone: str | None = None) -> Markup:
+    """An instant in the viewer's zone; `zone`, the location's, shows on hover."""
+    if at is None:
+        return Markup(figures.NONE)
+    view = view_of(context["request"])
+    place = zone_called(zone or "") or view.zone
+    hover = figures.clock(at, place, "full")
+    return Markup('<time datetime="{}" data-form="{}" title="{}{}">{}</time>').format(
+        at.isoformat(),
+        form,
+        hover,
+        f" ({zone})" if zone else "",
+        figures.clock(at, view.zone, form, view.now),
+    )
+
+
+@pass_context
+def since(context: Context, at: datetime | None) -> Markup:
+    """How long ago, kept current by the page's script."""
+    if at is None:
+        return Markup(figures.NONE)
+    view = view_of(context["request"])
+    return Markup('<time datetime="{}" data-form="age" title="{}">{}</time>').format(
+        at.isoformat(), figures.clock(at, view.zone, "full"), figures.span(view.now - at)
+    )
+
+
+@pass_context
+def with_query(context: Context, **changes: Any) -> str:
+    """This page's address with some of its query changed; None removes a parameter."""
+    view = view_of(context["request"])
+    query: dict[str, Any] = {**view.query, **changes}
+    kept = {k: v for k, v in query.items() if v not in (None, "")}
+    return view.path + (f"?{urlencode(kept)}" if kept else "")
+
+
+def pretty(value: Any) -> str:
+    """JSON for people; text that is not JSON as it is."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return str(value)
+    try:
+        return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):
+        return str(value)
+
+
+def measured(pair: tuple[str, str], live: str = "") -> Markup:
+    """A (number, unit) pair; `live` names the number's place in live updates."""
+    place = Markup(' data-live="{}"').format(live) if live else ""
+    return Markup("<span{}>{} <small>{}</small></span>").format(place, *pair)
+
+
+def plain(pair: tuple[str, str]) -> str:
+    """A (number, unit) pair as text."""
+    return " ".join(pair)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals.update(
+        view_of=view_of,
+        static=static_url,
+        icon=icon,
+        pill=look_pill,
+        when=when,
+        since=since,
+        with_query=with_query,
+        measured=measured,
+        states=states,
+        figures=figures,
+        escape=escape,
+    )
+    environment.filters.update(
+        energy=figures.energy,
+        power=figures.power,
+        percent=figures.percent,
+        span=figures.span,
+        number=figures.number,
+        latency=figures.latency,
+        pretty=pretty,
+        plain=plain,
+    )
+    return environment
+
+
+ENVIRONMENT = _environment()
+template_config: TemplateConfig[JinjaTemplateEngine] = TemplateConfig(
+    instance=JinjaTemplateEngine.from_environment(ENVIRONMENT)
+)

@@ -1,0 +1,239 @@
+"""The web process: REST API, console and health in one application."""
+
+import importlib
+import importlib.util
+import ipaddress
+from html import escape
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+from urllib.parse import quote, urlsplit
+
+from litestar import Request, Response, Router, get, post
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.enums import MediaType
+from litestar.exceptions import HTTPException, TemplateNotFoundException
+from litestar.params import Dependency
+from litestar.response import Redirect
+from litestar.static_files import create_static_files_router
+
+from ohmstead.accounts import service
+from ohmstead.accounts.access import NotAllowed, NotSignedIn, TooManyAttempts
+from ohmstead.api import problems
+from ohmstead.core import metrics, migrations
+from ohmstead.core.bus import Bus
+from ohmstead.core.db import Pool
+from ohmstead.core.errors import OhmsteadError, Refused
+from ohmstead.core.log import logger
+from ohmstead.doorway import (
+    API_PATH,
+    Attempts,
+    Authentication,
+    Web,
+    cookie_name,
+    current_actor,
+    guard_against_forgery,
+    session_cookie,
+)
+from ohmstead.settings import Settings
+from ohmstead.stations.commands import CommandDesk
+
+log = logger("ohmstead.web")
+
+STATIC_DIR = Path(__file__).parent / "ui" / "static"
+MAX_BODY_BYTES = 1024 * 1024
+_Request: TypeAlias = Request[Any, Any, State]
+# The framework would check the struct field by field, and knows no networks.
+_Settings: TypeAlias = Annotated[Settings, Dependency(skip_validation=True)]
+
+
+def create_web(settings: Settings, pool: Pool, bus: Bus) -> Web:
+    """The application. `pool` and `bus` are the caller's to open and close."""
+    attempts = Attempts()
+    desk = CommandDesk(pool, bus)
+    console, template_config = _console()
+    return Web(
+        route_handlers=[healthz, readyz, metrics_page, sign_in_page, sign_in, sign_out, *_api(), *console, *_static()],
+        state=State({"settings": settings, "pool": pool, "bus": bus, "attempts": attempts}),
+        dependencies={
+            "pool": Provide(lambda: pool, sync_to_thread=False),
+            "bus": Provide(lambda: bus, sync_to_thread=False),
+            "desk": Provide(lambda: desk, sync_to_thread=False),
+            "settings": Provide(lambda: settings, sync_to_thread=False),
+            "actor": Provide(current_actor, sync_to_thread=False),
+        },
+        middleware=[Authentication(pool, settings, attempts)],
+        guards=[guard_against_forgery],
+        exception_handlers={HTTPException: answer_error, Exception: answer_error},
+        request_max_body_size=MAX_BODY_BYTES,
+        template_config=template_config,
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+def _optional(module: str) -> Any:
+    return importlib.import_module(module) if importlib.util.find_spec(module) else None
+
+
+def _console() -> tuple[list[Router], Any]:
+    module = _optional("ohmstead.console.routes")
+    return ([module.router], getattr(module, "template_config", None)) if module else ([], None)
+
+
+def _api() -> list[Router]:
+    module = _optional("ohmstead.api.routes")
+    return [module.router] if module else []
+
+
+def _static() -> list[Router]:
+    return [create_static_files_router(path="/static", directories=[STATIC_DIR])] if STATIC_DIR.is_dir() else []
+
+
+@get("/healthz", media_type=MediaType.TEXT)
+async def healthz() -> str:
+    """The process is alive; nothing else is looked at."""
+    return "ok\n"
+
+
+@get("/readyz")
+async def readyz(pool: Pool, bus: Bus) -> Response[dict[str, Any]]:
+    """Whether requests can be served, and if not, what is missing, by name."""
+    checks = {"database": "ok", "migrations": "ok", "nats": "ok" if bus.is_connected else "not connected"}
+    try:
+        async with pool.acquire(timeout=2) as conn:
+            if pending := await migrations.pending(conn):
+                checks["migrations"] = f"pending: {', '.join(pending)}"
+    except Exception as error:  # noqa: BLE001  (whatever keeps us from the database is the answer)
+        checks["database"] = f"cannot be reached ({type(error).__name__})"
+        checks["migrations"] = "unknown"
+    is_ready = all(state == "ok" for state in checks.values())
+    return Response({"is_ready": is_ready, "checks": checks}, status_code=200 if is_ready else 503)
+
+
+@get("/metrics", media_type=MediaType.TEXT)
+async def metrics_page(request: _Request) -> Response[bytes]:
+    """Prometheus metrics, for scrapers on private networks; a forwarded request is not one."""
+    peer = request.scope["client"]
+    try:
+        is_private = peer is not None and ipaddress.ip_address(peer[0]).is_private
+    except ValueError:
+        is_private = False
+    if not is_private or "x-forwarded-for" in request.headers or "forwarded" in request.headers:
+        raise NotAllowed("metrics are for scrapers on the private network")
+    return Response(metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@get("/sign-in")
+async def sign_in_page(request: _Request, link: str = "", next: str = "/") -> Response[Any]:  # noqa: A002
+    """Asks for one press of a button: mail scanners that open links must not use them up."""
+    return page(request, "sign_in.html", link=link, next=local_path(next), error=None)
+
+
+@post("/sign-in")
+async def sign_in(request: _Request, pool: Pool, settings: _Settings) -> Response[Any]:
+    """Use a one-time link and keep the browser signed in."""
+    form = await request.form()
+    link, target = str(form.get("link", "")), local_path(str(form.get("next", "/")))
+    address = request.scope["state"]["remote_address"]
+    attempts: Attempts = request.app.state.attempts
+    try:
+        attempts.check(address)
+        async with pool.acquire() as conn, conn.transaction():
+            signed_in = await service.redeem_sign_in_link(
+                conn, link, remote_address=address, user_agent=request.headers.get("user-agent")
+            )
+    except (Refused, TooManyAttempts) as error:
+        attempts.failed(address)
+        return page(request, "sign_in.html", status=403, link="", next=target, error=error.text)
+    cookie = session_cookie(settings, signed_in.cookie, service.SESSION_LONGEST_S)
+    return Redirect(target, status_code=303, cookies=[cookie])
+
+
+@post("/sign-out")
+async def sign_out(request: _Request, pool: Pool, settings: _Settings) -> Redirect:
+    """End this browser's session."""
+    cookie = request.cookies.get(cookie_name(settings))
+    if cookie is not None:
+        async with pool.acquire() as conn, conn.transaction():
+            await service.sign_out(conn, cookie)
+    return Redirect("/sign-in", status_code=303, cookies=[session_cookie(settings, "", 0)])
+
+
+def local_path(target: str) -> str:
+    """A path of ours to go on to; anything that could lead elsewhere becomes `/`."""
+    if not target.startswith("/") or target.startswith("//") or "\\" in target or not target.isprintable():
+        return "/"
+    parts = urlsplit(target)
+    return "/" if parts.scheme or parts.netloc else target
+
+
+def answer_error(request: _Request, error: Exception) -> Response[Any]:
+    """Problem documents under /api, pages elsewhere."""
+    path = request.scope["path"]
+    if path.startswith(API_PATH):
+        return problems.problem_response(request, error)
+    if isinstance(error, NotSignedIn):
+        return _to_sign_in(request)
+    problem = problems.problem_of(error, path)
+    if problem.status >= 500 and not isinstance(error, OhmsteadError):
+        log.error("request_failed", path=path, status=problem.status, exc_info=error)
+    response = page(
+        request,
+        "error.html",
+        status=problem.status,
+        title=problem.title,
+        detail=problem.detail,
+        request_id=request.scope["state"].get("request_id", ""),
+    )
+    response.headers.update(problems.headers_of(error))
+    return response
+
+
+def _to_sign_in(request: _Request) -> Response[Any]:
+    target = "/sign-in"
+    if request.method == "GET" and request.scope["path"] != "/":
+        target += "?next=" + quote(request.scope["path"])
+    if "hx-request" in request.headers:
+        # A fragment must not be swapped for the sign-in page: HTMX goes there itself on this header.
+        return Response(b"", status_code=401, headers={"HX-Redirect": target}, media_type=MediaType.HTML)
+    if request.headers.get("accept", "").startswith("text/event-stream"):
+        return Response(b"", status_code=401, media_type=MediaType.HTML)
+    return Redirect(target, status_code=303)
+
+
+def page(request: _Request, template: str, *, status: int = 200, **context: Any) -> Response[Any]:
+    """A page from the console's template, or a plain one when there is none."""
+    context["status"] = status
+    engine = request.app.template_engine
+    if engine is not None:
+        try:
+            text = engine.get_template(template).render(**context, request=request)
+            return Response(text, status_code=status, media_type=MediaType.HTML)
+        except TemplateNotFoundException:
+            pass
+    return Response(_plain(template, context), status_code=status, media_type=MediaType.HTML)
+
+
+def _plain(template: str, context: dict[str, Any]) -> str:
+    if template == "sign_in.html":
+        title, body = "Sign in to Ohmstead", _plain_sign_in(context)
+    else:
+        title = str(context.get("title", ""))
+        body = f"<p>{escape(str(context.get('detail', '')))}</p><p><a href='/'>Back to the start</a></p>"
+    return (
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+        f"<title>{escape(title)}</title></head><body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
+    )
+
+
+def _plain_sign_in(context: dict[str, Any]) -> str:
+    error = f"<p role='alert'>{escape(context['error'])}</p>" if context["error"] else ""
+    if not context["link"]:
+        return (
+            error + "<p>Open a sign-in link. Whoever runs the server makes one with <code>ohmstead sign-in</code>.</p>"
+        )
+    return (
+        f"{error}<form method='post' action='/sign-in'><input type='hidden' name='link' value='{escape(context['link'])}'>"
+        f"<input type='hidden' name='next' value='{escape(context['next'])}'><button>Sign in</button></form>"
+    )

@@ -1,0 +1,101 @@
+"""The worker: what happens after a message was answered, and what happens by the clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from ohmstead.core import clock, events, jobs, migrations
+from ohmstead.core.bus import Bus
+from ohmstead.core.db import Connection, Pool, connect_one
+from ohmstead.core.events import Event
+from ohmstead.core.log import logger
+from ohmstead.sessions import gaps
+from ohmstead.sessions import service as sessions
+from ohmstead.settings import Settings
+from ohmstead.stations import commands
+from ohmstead.stations import service as stations
+from ohmstead.stations.commands import CommandDesk
+
+log = logger("ohmstead.worker")
+
+GATEWAY_SILENT_S = 20.0
+
+
+async def run(settings: Settings, pool: Pool, bus: Bus) -> None:
+    """All of it, until cancelled."""
+    runner = events.Runner(pool, bus)
+    runner.add("sessions.settle", _settle, ("SessionEnded", "SessionChanged", "OrphanRecorded"))
+    runner.add("sessions.gaps", gaps.notice, ("SessionGapFound", "StationBooted"))
+    desk = CommandDesk(pool, bus)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(runner.run())
+        group.create_task(_jobs(settings, pool, desk))
+        group.create_task(_every(5, "release_gateways", lambda: _release_gateways(pool)))
+        group.create_task(_every(5, "expire_commands", lambda: _expire_commands(pool)))
+
+
+async def _settle(conn: Connection, found: list[Event]) -> None:
+    await sessions.settle(conn, [UUID(event.payload["session_id"]) for event in found])
+
+
+async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk) -> None:
+    """Jobs and cron timers, on a connection of their own, anew whenever it is lost."""
+    while True:
+        try:
+            assert settings.database_url is not None
+            conn = await connect_one(settings.database_url, name="ohmstead-jobs")
+            try:
+                queue = jobs.Worker(conn)
+                queue.on(gaps.JOB, lambda payload: gaps.ask(pool, desk, payload))
+                queue.every("partitions", "7 * * * *", lambda: _partitions(pool))
+                queue.every("retention", "23 3 * * *", lambda: _retention(settings, pool))
+                await queue.run()
+            finally:
+                await conn.close()
+        except Exception as error:  # noqa: BLE001  (the database may be away; jobs wait for it, they are not lost)
+            log.warning("jobs_interrupted", error=repr(error))
+        await asyncio.sleep(2)
+
+
+async def _every(seconds: float, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001  (the next round tries again)
+            log.warning("timer_failed", timer=name, error=repr(error))
+        await asyncio.sleep(seconds)
+
+
+async def _release_gateways(pool: Pool) -> None:
+    async with pool.acquire() as conn, conn.transaction():
+        released = await stations.release_gateways(conn, None, GATEWAY_SILENT_S)
+    if released:
+        log.warning("gateway_lost", stations=released)
+
+
+async def _expire_commands(pool: Pool) -> None:
+    async with pool.acquire() as conn, conn.transaction():
+        await commands.expire(conn, clock.now())
+
+
+async def _partitions(pool: Pool) -> None:
+    async with pool.acquire() as conn, conn.transaction():
+        made = await migrations.ensure_partitions(conn)
+    log.info("partitions_made", n=made)
+
+
+async def _retention(settings: Settings, pool: Pool) -> None:
+    async with pool.acquire() as conn, conn.transaction():
+        dropped = await migrations.drop_expired(
+            conn,
+            {
+                "ocpp_message": settings.message_retention_days,
+                "sample": settings.sample_retention_days,
+                "status_change": settings.status_retention_days,
+                "connection_change": settings.status_retention_days,
+            },
+        )
+        await events.forget(conn, settings.message_retention_days)
+    log.info("partitions_dropped", names=dropped)
