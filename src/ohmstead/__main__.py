@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -107,6 +108,18 @@ def migrate() -> None:
             console.print(f"applied {name}", highlight=False)
         if not applied:
             console.print("The database is up to date.")
+
+    _with_servers(work)
+
+
+@app.command("sign-in", rich_help_panel=WORK)
+def sign_in() -> None:
+    """Print a new one-time link that signs the first owner in, for when the first one was lost."""
+
+    async def work(settings: Settings) -> None:
+        from ohmstead import app as composition
+
+        console.print(await composition.new_sign_in_link(settings), highlight=False, soft_wrap=True)
 
     _with_servers(work)
 
@@ -239,17 +252,26 @@ def _log(settings: Settings, role: str) -> None:
 
 def _run(work: Any) -> Any:
     """Run to the end. Errors written for people are shown as text, everything else as it is."""
+    import asyncpg
+    import nats.errors
+
     from ohmstead.core.errors import OhmsteadError
     from ohmstead.core.migrations import MigrationError
     from ohmstead.roles import Cannot
     from ohmstead.runas import EmbeddedError
 
+    unreachable = (
+        *(ConnectionError, socket.gaierror, nats.errors.NoServersError, asyncpg.PostgresConnectionError),
+        *(asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError),
+    )
     try:
         import uvloop
 
         return uvloop.run(work)
     except (OhmsteadError, MigrationError, EmbeddedError, Cannot, SettingsError) as error:
         _fail(str(error))
+    except unreachable as error:
+        _fail(f"The database or NATS could not be reached: {error}. `ohmstead doctor` says more.")
     except (KeyboardInterrupt, asyncio.CancelledError):
         raise typer.Exit(130) from None
 

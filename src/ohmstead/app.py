@@ -37,7 +37,11 @@ async def run_gateway(settings: Settings) -> None:
     async with _deps(settings, "gateway") as (pool, bus):
         gateway = Gateway(settings, pool, bus)
         stations = aiohttp_web.AppRunner(
-            gateway.application(), access_log=None, handler_cancellation=False, shutdown_timeout=10
+            gateway.application(),
+            access_log=None,
+            handler_cancellation=False,
+            shutdown_timeout=10,
+            keepalive_timeout=15,
         )
         await stations.setup()
         health = await _health(settings.metrics_gateway_port, pool, bus)

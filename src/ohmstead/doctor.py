@@ -226,10 +226,10 @@ def _words(error: Exception) -> str:
 
 async def _database_findings(conn: "asyncpg.Connection[asyncpg.Record]") -> list[Finding]:
     version = conn.get_server_version()
-    found = [Finding("database", "ok", f"PostgreSQL {version.major}.{version.minor}")]
+    name = f"PostgreSQL {await conn.fetchval('show server_version')}"
+    found = [Finding("database", "ok", name)]
     if version.major < LEAST_POSTGRES:
-        text = f"PostgreSQL {version.major}.{version.minor}"
-        found = [Finding("database", "failed", text, f"Ohmstead needs {LEAST_POSTGRES} or newer.")]
+        found = [Finding("database", "failed", name, f"Ohmstead needs {LEAST_POSTGRES} or newer.")]
     if await conn.fetchval("show server_encoding") != "UTF8":
         found.append(Finding("encoding", "failed", "the database is not UTF8", "Create it with ENCODING 'UTF8'."))
     if await conn.fetchval("show fsync") != "on":

@@ -37,11 +37,12 @@ class Role:
     stop_signals: tuple[tuple[int, float], ...] = ((signal.SIGTERM, 10.0),)
     start_attempts = 1
 
-    def __init__(self, name: str, arguments: list[str], env: Mapping[str, str], health: tuple[str, int] | None) -> None:
+    def __init__(self, name: str, arguments: list[str], env: Mapping[str, str], listens: list[tuple[str, int]]) -> None:
+        """`listens`: addresses it serves when it is ready; the first answers on /healthz."""
         self.name = name
         self._arguments = arguments
         self._env = env
-        self._health = health
+        self._listens = listens
 
     def find(self) -> psutil.Process | None:
         # What an earlier supervisor left is stopped by `stop_leftovers`, never adopted: its settings may differ.
@@ -54,12 +55,18 @@ class Role:
     async def ready(self, alive: Callable[[], bool]) -> None:
         deadline = time.monotonic() + READY_WITHIN_S
         while alive():
-            if self._health is None or await _is_healthy(*self._health):
+            if await self._serves():
                 return
             if time.monotonic() > deadline:
                 raise Unready(f"the {self.name} did not become ready within {READY_WITHIN_S} s; its messages are above")
             await asyncio.sleep(0.05)
         raise Unready(f"the {self.name} ended while it started; its messages are above")
+
+    async def _serves(self) -> bool:
+        for number, (host, port) in enumerate(self._listens):
+            if not (await _is_healthy(host, port) if number == 0 else await _accepts(host, port)):
+                return False
+        return True
 
 
 class Left(Struct):
@@ -140,13 +147,18 @@ def child_environment(settings: Settings, env: Mapping[str, str]) -> dict[str, s
 
 def keepers(settings: Settings, env: Mapping[str, str], changed: Callable[[], None]) -> list[Keeper]:
     """One keeper per role, in the order in which they are stopped."""
-    web_host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.web_host, settings.web_host)  # noqa: S104
-    health = {
-        "gateway": ("127.0.0.1", settings.metrics_gateway_port),
-        "web": (web_host, settings.web_port),
-        "worker": ("127.0.0.1", settings.worker_health_port),
+    gateway_host, web_host = reachable(settings.gateway_host), reachable(settings.web_host)
+    listens = {
+        "gateway": [("127.0.0.1", settings.metrics_gateway_port), (gateway_host, settings.gateway_port)],
+        "web": [(web_host, settings.web_port)],
+        "worker": [("127.0.0.1", settings.worker_health_port)],
     }
-    return [Keeper(Role(name, [name], env, health[name]), changed) for name in ROLES]
+    return [Keeper(Role(name, [name], env, listens[name]), changed) for name in ROLES]
+
+
+def reachable(host: str) -> str:
+    """An address to connect to, for one that is listened on: every interface is not an address."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (compared, not bound)
 
 
 def wanted_ports(settings: Settings) -> dict[int, str]:
@@ -187,6 +199,15 @@ def _listener(port: int) -> str:
             if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:
                 return f"process {connection.pid} ({psutil.Process(connection.pid).name()})"
     return "another program"
+
+
+async def _accepts(host: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 async def _is_healthy(host: str, port: int) -> bool:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from rich.console import Console
 
 from ohmstead import embedded
-from ohmstead.roles import Cannot, Claim, Role, check_ports, child_environment, keepers
+from ohmstead.roles import Cannot, Claim, Role, check_ports, child_environment, keepers, reachable
 from ohmstead.settings import PREFIX, Settings
 from ohmstead.supervisor import Keeper, Unready
 
@@ -57,19 +57,20 @@ async def _run(settings: Settings, env: Mapping[str, str], console: Console, dem
             servers = await embedded.start(settings)
         settings.secret()
         settings = msgspec.structs.replace(settings, database_url=servers.database_url, nats_url=servers.nats_url)
-        link = await _prepare(settings, console, demo)
-        urls = addresses(settings, link)
+        link, for_simulator = await _prepare(settings, console, demo)
 
         def changed() -> None:
-            claim.write({keeper.service.name: keeper.pid for keeper in children if keeper.pid}, urls)
+            claim.write(
+                {keeper.service.name: keeper.pid for keeper in children if keeper.pid}, addresses(settings, None)
+            )
 
         environment = child_environment(settings, env)
         children += keepers(settings, environment, changed)
         await _start(children)
         if demo is not None:
-            children.insert(0, _simulator(demo, environment, changed))
+            children.insert(0, _simulator(demo, environment | for_simulator, changed))
             await children[0].start()
-        _tell(console, urls, time.monotonic() - started_at)
+        _tell(console, addresses(settings, link), time.monotonic() - started_at)
         await asyncio.Event().wait()
         return 0
     finally:
@@ -80,17 +81,17 @@ async def _run(settings: Settings, env: Mapping[str, str], console: Console, dem
         claim.release()
 
 
-async def _prepare(settings: Settings, console: Console, demo: Demo | None) -> str | None:
+async def _prepare(settings: Settings, console: Console, demo: Demo | None) -> tuple[str | None, dict[str, str]]:
+    """Migrate; returns the sign-in link where nobody has signed in yet, and the simulator's environment."""
     from ohmstead import app
 
     with console.status("Bringing the database up to date …"):
-        for name in await app.migrate(settings):
-            console.print(f"  migrated: {name}", highlight=False)
+        applied = await app.migrate(settings)
         link = await app.first_sign_in_link(settings)
-    if demo is not None:
-        with console.status("Preparing the demo city …"):
-            await app.prepare_demo(settings)
-    return link
+        for_simulator = await app.prepare_demo(settings) if demo is not None else {}
+    if applied:
+        console.print(f"[dim]Database: {len(applied)} migrations applied.[/dim]", highlight=False)
+    return link, for_simulator
 
 
 async def _start(children: list[Keeper]) -> None:
@@ -104,12 +105,12 @@ async def _start(children: list[Keeper]) -> None:
 
 def _simulator(demo: Demo, environment: Mapping[str, str], changed: Callable[[], None]) -> Keeper:
     arguments = ["demo-stations", "--speed", str(demo.speed), "--stations", str(demo.stations)]
-    return Keeper(Role("simulator", arguments, environment, None), changed)
+    return Keeper(Role("simulator", arguments, environment, []), changed)
 
 
 def addresses(settings: Settings, link: str | None) -> dict[str, str]:
     """What runs where, for people, in the order shown."""
-    host = "127.0.0.1" if settings.gateway_host in ("0.0.0.0", "::") else settings.gateway_host  # noqa: S104
+    host = reachable(settings.gateway_host)
     host = f"[{host}]" if ":" in host else host
     shown = {"Console": settings.console_url + "/"}
     if link:
@@ -134,7 +135,7 @@ def _tell_of_other(settings: Settings, console: Console, pid: int, urls: dict[st
         console.print(f"Another Ohmstead on {settings.data_dir} is just starting.", highlight=False, soft_wrap=True)
         return
     console.print(f"Ohmstead runs already on {settings.data_dir}, as process {pid}.\n", highlight=False, soft_wrap=True)
-    _print_addresses(console, {name: url for name, url in urls.items() if not name.startswith("Sign in")})
+    _print_addresses(console, urls)
     console.print(f"\nFor a second one, set {PREFIX}DATA_DIR and the ports.", highlight=False)
 
 

@@ -93,6 +93,22 @@ def test_every_length_of_a_1_6_key_is_read_as_digits() -> None:
         assert key_of(key) == key
 
 
+@pytest.mark.parametrize(
+    ("presented", "is_random"),
+    [
+        (HEX_KEY.encode(), True),
+        (HEX_KEY.upper().encode(), True),
+        (bytes.fromhex(HEX_KEY), True),
+        (b"sunny-meadow-lane-17", False),
+        ("sünny".encode("latin-1"), False),
+        (b"", False),
+        (b"0123456789", False),
+    ],
+)
+def test_a_machines_key_is_told_from_a_persons_choice(presented: bytes, is_random: bool) -> None:
+    assert credentials.looks_random(presented) is is_random
+
+
 async def test_real_argon2_hashes_are_made_and_checked() -> None:
     stored = await credentials.hash_secret("sunny-meadow-lane-17", PEPPER, is_generated=False)
     assert stored.startswith("$argon2id$")

@@ -466,6 +466,39 @@ async def test_a_newcomer_is_recorded_with_the_profile_it_came_with(
     assert (admission.certificate is not None) == (profile == 3)
 
 
+@pytest.mark.parametrize("secret", [SECRET.encode(), bytes.fromhex(SECRET), b"sunny-meadow-lane-17"])
+async def test_a_newcomers_secret_is_what_it_must_show_the_next_time(secret: bytes) -> None:
+    policy = Policy(pepper=PEPPER, unknown_stations="pending")
+    first = await admit(Handshake(identity="New-1", credentials=("New-1", secret)), None, policy)
+    assert credentials.is_generated(first.secret_hash) == (secret != b"sunny-meadow-lane-17")
+    recorded = StationIdentity(
+        station_id=first.station_id, security_profile=first.security_profile, secret_hash=first.secret_hash
+    )
+    assert await outcome(Handshake(identity="New-1", credentials=("New-1", secret)), recorded, policy) == "admitted 1"
+    thief = Handshake(identity="New-1", credentials=("New-1", b"something else at all"))
+    assert await outcome(thief, recorded, policy) == "401 password_wrong"
+    assert first.secret_hash is not None
+    assert first.secret_hash not in repr(first)
+
+
+@pytest.mark.parametrize(
+    ("common_name", "serial_number", "name"),
+    [("Station 7", "SN-7", "Station 7"), (None, "SN-7", "SN-7"), (None, None, None)],
+)
+async def test_a_newcomers_certificate_is_what_it_must_show_the_next_time(
+    common_name: str | None, serial_number: str | None, name: str | None
+) -> None:
+    policy = Policy(pepper=PEPPER, unknown_stations="pending")
+    shown = certificate(common_name=common_name, serial_number=serial_number)
+    answer = await decided(Handshake(identity="New-1", is_tls=True, certificate=shown), None, policy)
+    if name is None:
+        assert isinstance(answer, Refusal)
+        assert answer.reason == "certificate_nameless"
+    else:
+        assert isinstance(answer, Admission)
+        assert answer.certificate_name == name
+
+
 async def test_a_newcomer_with_a_bad_certificate_is_not_even_listed() -> None:
     handshake = Handshake(identity="New-1", is_tls=True, certificate=certificate(problem="revoked"))
     policy = Policy(pepper=PEPPER, unknown_stations="pending")

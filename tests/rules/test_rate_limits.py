@@ -11,6 +11,7 @@ from ohmstead.ocpp.limits import (
     NewcomerLimiter,
     Overrun,
     Recent,
+    SignalLimiter,
     TakeoverWatch,
 )
 from ohmstead.ocpp.security import Refusal
@@ -219,6 +220,14 @@ def test_newcomers_are_let_in_slowly_after_a_first_rush(clock: Clock) -> None:
     assert caught.value.retry_after_s == pytest.approx(10)
     clock.passes(10)
     limiter.enter()
+
+
+def test_a_flood_of_one_kind_of_signal_is_not_recorded_whole_and_hides_no_other(clock: Clock) -> None:
+    limiter = SignalLimiter(clock, burst=10, per_minute=6)
+    assert [limiter.may_record("connection_refused") for _ in range(50)].count(True) == 10
+    assert limiter.may_record("identity_flapping")
+    clock.passes(20)
+    assert [limiter.may_record("connection_refused") for _ in range(50)].count(True) == 2
 
 
 def test_a_station_that_reconnects_now_and_then_is_fine(clock: Clock) -> None:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ohmstead.core import clock
 from ohmstead.ocpp.tls import CertificateReloader, TlsError, TlsFiles, build_context
-from ohmstead.settings import Settings
+from ohmstead.settings import Settings, SettingsError
 from tests.security.pki import DAY, Authority, Issued, client_context
 
 
@@ -195,6 +195,26 @@ async def test_a_chain_with_its_sub_authority_is_sent_whole(authority: Authority
 def test_without_certificates_there_is_no_listener() -> None:
     assert build_context(Settings()) is None
     assert CertificateReloader(TlsFiles()).context is None
+
+
+def test_the_environment_names_every_file(tmp_path: Path) -> None:
+    names = ("ec_cert", "ec_key", "rsa_cert", "rsa_key", "client_ca", "client_crl")
+    env = {f"OHMSTEAD_TLS_{name.upper()}": str(tmp_path / name) for name in names}
+    files = TlsFiles.of(Settings.from_env(env | {"OHMSTEAD_TLS_ALLOWS_RSA_KEY_EXCHANGE": "true"}))
+    assert files.paths() == [tmp_path / name for name in names]
+    assert [kind for kind, _, _ in files.pairs()] == ["EC", "RSA"]
+    assert files.allows_rsa_key_exchange
+
+
+@pytest.mark.parametrize("variable", ["OHMSTEAD_TLS_CLIENT_CRL", "OHMSTEAD_TLS_CLIENT_ORGANIZATION"])
+def test_rules_for_client_certificates_need_an_authority(variable: str) -> None:
+    with pytest.raises(SettingsError, match="needs OHMSTEAD_TLS_CLIENT_CA"):
+        Settings.from_env({variable: "x"})
+
+
+def test_behind_a_proxy_an_authority_is_enough() -> None:
+    env = {"OHMSTEAD_TLS_CLIENT_CA": "/etc/ssl/stations.pem", "OHMSTEAD_TRUSTED_PROXIES": "10.0.0.0/8"}
+    assert not Settings.from_env(env).has_tls
 
 
 def test_it_works_on_uvloop_too(files: TlsFiles, authority: Authority, tmp_path: Path) -> None:

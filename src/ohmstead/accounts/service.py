@@ -222,6 +222,11 @@ async def audit(
     )
 
 
+async def audit_many(conn: Connection, actor: Actor, action: str, things: Sequence[str]) -> None:
+    """The same action on many objects, one entry for each."""
+    await store.insert_audit_entries(conn, actor.party_id, actor.actor_id, action, things, actor.remote_address)
+
+
 async def list_audit_entries(
     conn: Connection,
     party_id: UUID,

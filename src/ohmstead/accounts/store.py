@@ -21,7 +21,7 @@ async def lock_first_party(conn: Connection) -> None:
 async def find_first_operator(conn: Connection) -> Operator | None:
     """The oldest owner that is not disabled."""
     row = await conn.fetchrow(
-        f"select {_OPERATOR} from operator where disabled_at is null order by (role = 'owner') desc, created_at limit 1"  # noqa: S608
+        f"select {_OPERATOR} from operator where disabled_at is null order by (role = 'owner') desc, created_at limit 1"
     )
     return Operator(**row) if row else None
 
@@ -59,13 +59,13 @@ async def insert_operator(conn: Connection, operator: Operator) -> None:
 
 
 async def find_operator(conn: Connection, operator_id: UUID) -> Operator | None:
-    row = await conn.fetchrow(f"select {_OPERATOR} from operator where operator_id = $1", operator_id)  # noqa: S608
+    row = await conn.fetchrow(f"select {_OPERATOR} from operator where operator_id = $1", operator_id)
     return Operator(**row) if row else None
 
 
 async def list_operators(conn: Connection, party_id: UUID) -> list[Operator]:
     rows = await conn.fetch(
-        f"select {_OPERATOR} from operator where party_id = $1 order by name, operator_id",  # noqa: S608
+        f"select {_OPERATOR} from operator where party_id = $1 order by name, operator_id",
         party_id,
     )
     return [Operator(**row) for row in rows]
@@ -74,8 +74,8 @@ async def list_operators(conn: Connection, party_id: UUID) -> list[Operator]:
 async def insert_link(
     conn: Connection, link_hash: bytes, operator_id: UUID, at: datetime, expires_at: datetime
 ) -> None:
-    """Keep a link's hash; links that ended more than a day ago are swept away on the occasion."""
-    await conn.execute("delete from sign_in_link where expires_at < $1::timestamptz - interval '1 day'", at)
+    """Keep a link's hash; unused ones that ended more than a day ago are swept away on the occasion."""
+    await conn.execute("delete from sign_in_link where used_at is null and expires_at < $1::timestamptz - interval '1 day'", at)
     await conn.execute(
         "insert into sign_in_link (link_hash, operator_id, created_at, expires_at) values ($1, $2, $3, $4)",
         link_hash,
@@ -90,7 +90,7 @@ async def use_link(conn: Connection, link_hash: bytes, at: datetime) -> Operator
     row = await conn.fetchrow(
         "with used as (update sign_in_link set used_at = $2"
         " where link_hash = $1 and used_at is null and expires_at > $2 returning operator_id)"
-        f" select {_OPERATOR} from operator join used using (operator_id) where disabled_at is null",  # noqa: S608
+        f" select {_OPERATOR} from operator join used using (operator_id) where disabled_at is null",
         link_hash,
         at,
     )
@@ -194,7 +194,7 @@ async def touch_api_key(conn: Connection, api_key_id: UUID, at: datetime) -> Non
 
 async def list_api_keys(conn: Connection, party_id: UUID) -> list[ApiKey]:
     rows = await conn.fetch(
-        f"select {_KEY} from api_key where party_id = $1 order by created_at desc, api_key_id",  # noqa: S608
+        f"select {_KEY} from api_key where party_id = $1 order by created_at desc, api_key_id",
         party_id,
     )
     return [ApiKey(**row) for row in rows]
@@ -202,7 +202,7 @@ async def list_api_keys(conn: Connection, party_id: UUID) -> list[ApiKey]:
 
 async def find_api_key_by_id(conn: Connection, party_id: UUID, api_key_id: UUID) -> ApiKey | None:
     row = await conn.fetchrow(
-        f"select {_KEY} from api_key where party_id = $1 and api_key_id = $2",  # noqa: S608
+        f"select {_KEY} from api_key where party_id = $1 and api_key_id = $2",
         party_id,
         api_key_id,
     )
@@ -230,6 +230,20 @@ async def insert_audit_entry(
         action,
         thing,
         detail,
+        remote_address,
+    )
+
+
+async def insert_audit_entries(
+    conn: Connection, party_id: UUID, actor: str, action: str, things: Sequence[str], remote_address: str | None
+) -> None:
+    await conn.execute(
+        "insert into audit_entry (party_id, actor, action, object, remote_address)"
+        " select $1, $2, $3, thing, $5 from unnest($4::text[]) as thing",
+        party_id,
+        actor,
+        action,
+        list(things),
         remote_address,
     )
 

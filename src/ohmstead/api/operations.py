@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
+from typing import Annotated, Any, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
 from urllib.parse import urlencode
 
 import msgspec
@@ -17,11 +17,10 @@ from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 from litestar.response import Stream
 from msgspec import Meta, Struct
-from typing_extensions import Annotated
 
 from ohmstead.accounts import access
 from ohmstead.accounts.access import NotSignedIn
-from ohmstead.api.problems import BadRequest, FieldError, UnsupportedMedia, Unprocessable
+from ohmstead.api.problems import BadRequest, FieldError, Unprocessable, UnsupportedMedia
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.errors import Conflict
 
@@ -138,6 +137,14 @@ async def given_body(request: ApiRequest) -> Any:
     return decode_body(body, kind)
 
 
+async def table_body(request: ApiRequest) -> bytes:
+    """The body of an import, as it came."""
+    media, _ = request.content_type
+    if media not in (CSV, "application/csv", "text/plain", ""):
+        raise UnsupportedMedia(f"send text/csv, not {media[:80]}")
+    return await request.body()
+
+
 def decode_body(body: bytes, kind: Any) -> Any:
     """JSON as `kind`. Raises BadRequest when it is not JSON, Unprocessable with the field when it is not of its type."""
     if not body.strip():
@@ -214,26 +221,25 @@ Fetch: TypeAlias = Callable[[Connection, Any, int], Awaitable[list[T]]]
 Form: TypeAlias = Literal["json", "csv", "ndjson"]
 
 
+class Paged(Protocol):
+    """The query of any list."""
+
+    limit: int
+    cursor: str | None
+
+
 async def listed(
-    request: ApiRequest,
-    pool: Pool,
-    keyset: Keyset[T],
-    fetch: Fetch[T],
-    *,
-    limit: int,
-    cursor: str | None,
-    form: Form | None = None,
-    name: str = "",
+    request: ApiRequest, pool: Pool, keyset: Keyset[T], fetch: Fetch[T], filters: Paged, *, name: str = ""
 ) -> Response[Page[T]]:
     """A page as JSON with its Link header, or everything that matches as CSV or NDJSON named `name`."""
-    after = keyset.parse(cursor)
-    wanted = form or _accepted(request)
+    after = keyset.parse(filters.cursor)
+    wanted = getattr(filters, "format", None) or _accepted(request)
     if wanted != "json":
         return export(pool, keyset, fetch, after, wanted, name)
     async with pool.acquire() as conn:
-        items = await fetch(conn, after, limit + 1)
-    has_more = len(items) > limit
-    items = items[:limit]
+        items = await fetch(conn, after, filters.limit + 1)
+    has_more = len(items) > filters.limit
+    items = items[: filters.limit]
     next_cursor = keyset.cursor(items[-1]) if has_more else None
     headers = {"Link": f'<{_next_url(request, next_cursor)}>; rel="next"'} if next_cursor else {}
     return answer(Page(items, next_cursor), headers=headers)

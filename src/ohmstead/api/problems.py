@@ -44,16 +44,16 @@ class Problem(Struct, frozen=True, kw_only=True):
 class BadRequest(OhmsteadError):
     """The request itself is malformed: not JSON, an unknown query parameter, a cursor that is not ours."""
 
-    def __init__(self, text: str, errors: Sequence[FieldError] = ()) -> None:
-        super().__init__(text)
+    def __init__(self, text: str, errors: Sequence[FieldError] = (), **detail: object) -> None:
+        super().__init__(text, **detail)
         self.errors = errors
 
 
 class Unprocessable(OhmsteadError):
     """Well-formed input that breaks its schema."""
 
-    def __init__(self, text: str, errors: Sequence[FieldError] = ()) -> None:
-        super().__init__(text)
+    def __init__(self, text: str, errors: Sequence[FieldError] = (), **detail: object) -> None:
+        super().__init__(text, **detail)
         self.errors = errors
 
 
@@ -77,6 +77,10 @@ class StationSilent(OhmsteadError):
     """The station did not answer in time."""
 
 
+class Overloaded(OhmsteadError):
+    """We have no room for this now."""
+
+
 # error → (status, type, title)
 TABLE: dict[type[Exception], tuple[int, str, str]] = {
     BadRequest: (400, "bad-request", "The request is malformed"),
@@ -93,6 +97,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     TooManyAttempts: (429, "too-many-attempts", "Too many bad attempts"),
     StationRefused: (502, "station-error", "The station answered with an error"),
     ExternalFailure: (502, "external-failure", "Something outside did not do its part"),
+    Overloaded: (503, "unavailable", "Not available just now"),
     StationSilent: (504, "station-timeout", "The station did not answer in time"),
 }
 _OTHERS = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-media-type"}

@@ -39,17 +39,37 @@ def stop_reason(reason: str | None) -> str:
     if not reason:
         return ""
     slug = "".join(f"_{c.lower()}" if c.isupper() else c for c in reason).lstrip("_").replace("__", "_")
-    slug = {"e_v_disconnected": "ev_disconnected", "stopped_by_e_v": "stopped_by_ev", "s_o_c_limit_reached": "soc_limit_reached"}.get(slug, slug)
+    slug = {
+        "e_v_disconnected": "ev_disconnected",
+        "stopped_by_e_v": "stopped_by_ev",
+        "s_o_c_limit_reached": "soc_limit_reached",
+    }.get(slug, slug)
     return STOP_REASONS.get(slug, slug.replace("_", " "))
 
 
-def of_rows(sessions: Iterable[Mapping[str, Any]], connections: Iterable[Mapping[str, Any]], limit: int) -> list[Happening]:
+def of_rows(
+    sessions: Iterable[Mapping[str, Any]], connections: Iterable[Mapping[str, Any]], limit: int
+) -> list[Happening]:
     """The latest lines, newest first."""
     found: list[Happening] = []
     for row in sessions:
-        found.append(_session_began(row["station_id"], row["evse_number"], row["started_at"], str(row["session_id"]), row["token_uid"]))
+        found.append(
+            _session_began(
+                row["station_id"], row["evse_number"], row["started_at"], str(row["session_id"]), row["token_uid"]
+            )
+        )
         if row["ended_at"] is not None:
-            found.append(_session_ended(row["station_id"], row["evse_number"], row["ended_at"], str(row["session_id"]), row["energy_wh"], row["stop_reason"], row["is_orphan"]))
+            found.append(
+                _session_ended(
+                    row["station_id"],
+                    row["evse_number"],
+                    row["ended_at"],
+                    str(row["session_id"]),
+                    row["energy_wh"],
+                    row["stop_reason"],
+                    row["is_orphan"],
+                )
+            )
     for row in connections:
         if row["at"] is not None:
             found.append(_connection(row["station_id"], row["at"], row["is_connected"], row["ocpp_version"]))
@@ -66,39 +86,64 @@ def of_news(event: Mapping[str, Any]) -> Happening | None:
     if kind == "session" and what in ("started", "ended"):
         session_id, evse = str(event.get("session_id")), event.get("evse_number")
         if what == "started":
-            return _session_began(station_id, evse, instant(event.get("started_at")) or at, session_id, event.get("token_uid"))
+            return _session_began(
+                station_id, evse, instant(event.get("started_at")) or at, session_id, event.get("token_uid")
+            )
         return _session_ended(
-            station_id, evse, instant(event.get("ended_at")) or at, session_id, decimal(event.get("energy_wh")),
-            event.get("stop_reason"), event.get("status") == "invalid",
+            station_id,
+            evse,
+            instant(event.get("ended_at")) or at,
+            session_id,
+            decimal(event.get("energy_wh")),
+            event.get("stop_reason"),
+            event.get("status") == "invalid",
         )
     if kind == "connection":
         return _connection(station_id, at, bool(event.get("is_connected")), event.get("ocpp_version"))
     if kind == "connector" and event.get("status") in ("faulted", "unavailable"):
         return _connector(station_id, at, event)
     if kind == "station" and what in ("created", "booted", "adopted", "retired"):
-        words = {"created": "appeared for the first time", "booted": "has started", "adopted": "was adopted", "retired": "was retired"}
-        return Happening(at=at, tone="working", icon="hand", station_id=station_id, text=words[what], path=station_path(station_id))
+        words = {
+            "created": "appeared for the first time",
+            "booted": "has started",
+            "adopted": "was adopted",
+            "retired": "was retired",
+        }
+        return Happening(
+            at=at, tone="working", icon="hand", station_id=station_id, text=words[what], path=station_path(station_id)
+        )
     return None
 
 
-def _session_began(station_id: str, evse: int | None, at: datetime, session_id: str, token_uid: str | None) -> Happening:
+def _session_began(
+    station_id: str, evse: int | None, at: datetime, session_id: str, token_uid: str | None
+) -> Happening:
     who = f" with {token_uid}" if token_uid else ""
     return Happening(
-        at=at, tone="working", icon="working", station_id=station_id, text=f"{_plug(evse)}session began{who}",
+        at=at,
+        tone="working",
+        icon="working",
+        station_id=station_id,
+        text=f"{_plug(evse)}session began{who}",
         path=f"/sessions/{session_id}",
     )
 
 
 def _session_ended(
-    station_id: str, evse: int | None, at: datetime, session_id: str, energy_wh: Decimal | None, reason: str | None, is_orphan: bool
+    station_id: str,
+    evse: int | None,
+    at: datetime,
+    session_id: str,
+    energy_wh: Decimal | None,
+    reason: str | None,
+    is_orphan: bool,
 ) -> Happening:
-    why = f", {stop_reason(reason)}" if reason else ""
     return Happening(
         at=at,
         tone="attention" if is_orphan else "ok",
         icon="attention" if is_orphan else "ok",
         station_id=station_id,
-        text=f"{_plug(evse)}ended a session nobody saw begin" if is_orphan else f"{_plug(evse)}session ended{why}",
+        text=f"{_plug(evse)}ended a session nobody saw begin" if is_orphan else f"{_plug(evse)}session ended",
         path=f"/sessions/{session_id}",
         note=" ".join(figures.energy(energy_wh)) if energy_wh is not None else "",
     )
@@ -119,8 +164,12 @@ def _connector(station_id: str, at: datetime, event: Mapping[str, Any]) -> Happe
     look = states.connector(event["status"])
     why = FAULTS.get(str(event.get("error_code")), "")
     return Happening(
-        at=at, tone=look.tone, icon=look.icon, station_id=station_id,
-        text=f"{_plug(event.get('evse_number'))}{look.word.lower()}{': ' + why if why else ''}", path=station_path(station_id),
+        at=at,
+        tone=look.tone,
+        icon=look.icon,
+        station_id=station_id,
+        text=f"{_plug(event.get('evse_number'))}{look.word.lower()}{': ' + why if why else ''}",
+        path=station_path(station_id),
     )
 
 

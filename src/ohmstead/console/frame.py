@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 from litestar import Request
 from litestar.datastructures import State
+from litestar.params import Dependency
 
 from ohmstead.accounts.access import Actor, NotAllowed, may
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
 from ohmstead.reports import service
+from ohmstead.settings import Settings
 from ohmstead.ui.templating import View, view_of
 
-PageRequest = Request[Any, Any, State]
+PageRequest: TypeAlias = Request[Any, Any, State]
+SettingsIn: TypeAlias = Annotated[Settings, Dependency(skip_validation=True)]
 
 
 async def opened(request: PageRequest, conn: Connection, actor: Actor, action: str = "stations:read") -> View:

@@ -66,6 +66,8 @@ def setup(level: str = "info", form: str = "console", role: str = "") -> None:
     root = logging.getLogger()
     root.handlers[:] = [stream]
     root.setLevel(level.upper())
+    # A traceback for every malformed HTTP request would let strangers write our log.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     if role:
         structlog.contextvars.bind_contextvars(role=role)
 

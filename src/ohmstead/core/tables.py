@@ -52,7 +52,9 @@ def read_table(data: bytes, required: Sequence[str], optional: Sequence[str], *,
         if len(table.rows) + len(table.errors) >= max_rows:
             raise Invalid(f"more than {max_rows} rows: send them in parts", field="body")
         if cells is None:
-            table.errors.append(RowError(number, "", "cannot be read: a quotation mark is never closed, or a cell is huge"))
+            table.errors.append(
+                RowError(number, "", "cannot be read: a quotation mark is never closed, or a cell is huge")
+            )
         elif any(cell.strip() for cell in cells):
             _add(table, number, header, cells)
     return table

@@ -59,6 +59,8 @@ comment on column station.station_id is 'The OCPP identity: the last part of the
 comment on column station.status is 'Of the device itself, where it tells one (1.6 connector 0).';
 comment on column station.certificate_name is 'Security profile 3: the common name or serial number the client certificate must carry; the identity itself when null.';
 comment on column station.connection_id is 'The connection that holds the station now; a late close of an older one changes nothing.';
+comment on column station.secret_hash is 'Never the secret itself: a keyed hash of a generated one, argon2id of a chosen one.';
+create unique index station_by_identity on station (lower(station_id));
 create index station_by_party on station (party_id, station_id);
 create index station_by_location on station (location_id);
 create index station_by_gateway on station (gateway_id) where gateway_id is not null;

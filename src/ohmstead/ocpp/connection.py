@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 from uuid import UUID, uuid4
 
+import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from ohmstead.core import clock, metrics
@@ -24,7 +25,17 @@ log = logger("ohmstead.connection")
 MOST_WAITING_CALLS = 64  # a station has one call outstanding; one that pipelines more is not read until these are done
 REMEMBERED_REPLIES = 8
 REMEMBERED_FOR_S = 300.0
-SEND_TIMEOUT_S = 20.0  # a reader this slow is gone
+
+# Frames that the WebSocket layer itself refuses: broken framing, no UTF-8, too large (also once inflated).
+_REFUSED_FRAMES = {1002: "broken WebSocket frame", 1007: "text is not UTF-8", 1009: "frame too large"}
+
+
+class Flow(msgspec.Struct, frozen=True, kw_only=True):
+    """What one connection may do to us. `send_timeout_s`: a reader this slow is gone."""
+
+    max_frame_bytes: int = rpc.MAX_BYTES
+    send_timeout_s: float = 20.0
+    guard: Callable[[], FloodGuard] = FloodGuard
 
 
 class Slot:
@@ -103,6 +114,7 @@ class Connection:
         "_calls",
         "_doorman",
         "_drained",
+        "_flow",
         "_guard",
         "_ws",
         "address",
@@ -123,6 +135,7 @@ class Connection:
         version: Version,
         address: str,
         doorman: Doorman,
+        flow: Flow,
     ) -> None:
         self.connection_id: UUID = new_id()
         self.slot = slot
@@ -134,7 +147,8 @@ class Connection:
         self.waiting: Waiting | None = None
         self._ws = ws
         self._doorman = doorman
-        self._guard = FloodGuard()
+        self._flow = flow
+        self._guard = flow.guard()
         self._calls: deque[Call | Send] = deque()
         self._busy: asyncio.Task[None] | None = None
         self._drained: asyncio.Event | None = None
@@ -187,10 +201,16 @@ class Connection:
         return self._why()
 
     def _why(self) -> str:
+        code = self._ws.close_code
+        if code in _REFUSED_FRAMES:
+            self._doorman.bad_frame(
+                self,
+                b"(not read)",
+                FrameError(rpc.UNREADABLE_ID, ErrorCode.FORMAT_VIOLATION, _REFUSED_FRAMES[code], is_silent=True),
+            )
         error = self._ws.exception()
         if error is not None:
             return f"broken: {type(error).__name__}"
-        code = self._ws.close_code
         return {1000: "closed", 1001: "going_away", 1006: "lost", 1009: "frame_too_large"}.get(
             code or 1006, f"code_{code}"
         )
@@ -198,7 +218,7 @@ class Connection:
     def _received(self, data: str) -> None:
         self.last_heard = clock.now()
         try:
-            frame = rpc.parse(data, self.version)
+            frame = rpc.parse(data, self.version, self._flow.max_frame_bytes)
         except FrameError as error:
             metrics.frames.labels("in", "bad").inc()
             self._bad(data.encode(errors="replace"), error)
@@ -239,7 +259,7 @@ class Connection:
             self._doorman.late_answer(self, frame)
 
     async def _work_off(self) -> None:
-        """Answer the station's calls one after the other; ends when none is left, so that idle stations cost no task."""
+        """Answer the station's calls one by one; ends when none is left, so that idle stations cost no task."""
         try:
             while self._calls:
                 frame = self._calls.popleft()
@@ -260,7 +280,7 @@ class Connection:
             return
         metrics.frames.labels("out", "any").inc()
         try:
-            async with asyncio.timeout(SEND_TIMEOUT_S):
+            async with asyncio.timeout(self._flow.send_timeout_s):
                 await self._ws.send_frame(frame, WSMsgType.TEXT)
         except TimeoutError:
             log.warning("slow_reader_closed", station_id=self.slot.station_id)

@@ -22,15 +22,25 @@ from ohmstead.core.ids import new_id
 from ohmstead.core.log import logger
 from ohmstead.ocpp import rpc
 from ohmstead.ocpp.commander import Commander
-from ohmstead.ocpp.connection import Connection, Slot, spawn
+from ohmstead.ocpp.connection import Connection, Flow, Slot, spawn
 from ohmstead.ocpp.dispatch import TABLES, work_for
 from ohmstead.ocpp.ingest import Full, Ingest, Item, refusal_exchange
-from ohmstead.ocpp.limits import AttemptLimiter, NewcomerLimiter, TakeoverWatch
+from ohmstead.ocpp.limits import AttemptLimiter, Bucket, NewcomerLimiter, Recent, TakeoverWatch
 from ohmstead.ocpp.rpc import Call, CallError, CallResult, ErrorCode, FrameError, Send, Version
-from ohmstead.ocpp.security import Admission, Handshake, Policy, Refusal, StationIdentity, admit, read_handshake
+from ohmstead.ocpp.security import (
+    Admission,
+    Handshake,
+    Policy,
+    Refusal,
+    StationIdentity,
+    admit,
+    peer_of,
+    read_handshake,
+)
 from ohmstead.ocpp.tls import CertificateReloader, TlsFiles
 from ohmstead.ocpp.work import Inbound, Refused
 from ohmstead.settings import Settings
+from ohmstead.stations import credentials
 from ohmstead.stations import service as stations
 from ohmstead.stations.model import Connected, Disconnected, Signal, Station
 from ohmstead.stations.orders import gateway_subject
@@ -43,14 +53,15 @@ STATION_CONNECTED = "ohmstead.station.connected"
 BEAT_S = 5.0
 SEEN_EVERY_S = 30.0
 HANDSHAKES_AT_ONCE = 32  # reads of the register at one time: a reconnect storm queues here, not in the database
+SIGNALS_AT_ONCE, SIGNALS_PER_S = 100, 0.1  # refusals kept per address: whoever hammers must not fill the disk
 
-_UPGRADE_HEADERS = {"websocket"}
+_HINT = "Charging stations connect here: OCPP over WebSocket, at /ocpp/ and the station's identity."
 
 
 class Gateway:
     """One process's stations. Implements connection.Doorman."""
 
-    def __init__(self, settings: Settings, pool: Pool, bus: Bus) -> None:
+    def __init__(self, settings: Settings, pool: Pool, bus: Bus, *, flow: Flow | None = None) -> None:
         self.gateway_id = new_id()
         self.settings = settings
         self._pool = pool
@@ -60,18 +71,22 @@ class Gateway:
         self._attempts = AttemptLimiter()
         self._newcomers = NewcomerLimiter()
         self._takeovers = TakeoverWatch()
+        self._refusals: Recent[Bucket] = Recent(10_000)
+        self._flow = flow or Flow(max_frame_bytes=settings.max_frame_bytes)
+        self._farewells: set[asyncio.Task[None]] = set()
         self._handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
         self._tls = CertificateReloader(TlsFiles.of(settings), self._tls_failed)
-        self._is_draining = False
+        self._is_draining = self._is_stopped = False
         self.ingest = Ingest(pool, bus, no_authorization=settings.no_authorization)
         self.commander = Commander(self, pool, bus, self.ingest, settings.call_timeout_s)
 
     # -------------------------------------------------------------------------------------------- life
 
     def application(self) -> web.Application:
-        """The HTTP side: one route for stations, whatever stands before the identity in the path."""
+        """The HTTP side: the stations' route, and a hint for whoever comes elsewhere."""
         app = web.Application(client_max_size=1024)
         app.router.add_get(PATH + "{identity:.*}", self._door)
+        app.router.add_get("/{elsewhere:.*}", self._lost)
         return app
 
     def ssl_context(self) -> ssl.SSLContext | None:
@@ -101,6 +116,8 @@ class Gateway:
                 with contextlib.suppress(Exception):
                     await stop()
             await self._drain()
+            self._is_stopped = True
+            tasks += self._farewells
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -160,16 +177,24 @@ class Gateway:
             return web.Response(status=503, text="Please try again in a moment.", headers={"Retry-After": "5"})
         return await self._welcome(request, handshake, admission, station)
 
+    async def _lost(self, request: web.Request) -> web.Response:
+        if _is_upgrade(request):
+            return self._refuse(request, Refusal(404, "path_unknown", _HINT))
+        return self._refuse(request, Refusal(426, "not_a_websocket", _HINT))
+
     def _read_handshake(self, request: web.Request) -> Handshake:
         if self._is_draining:
             raise Refusal(503, "draining", "Restarting; please connect again.", retry_after_s=1)
-        if request.headers.get("Upgrade", "").lower() not in _UPGRADE_HEADERS:
-            raise Refusal(426, "not_a_websocket", "This address is for charging stations: OCPP over WebSocket.")
+        if not _is_upgrade(request):
+            raise Refusal(426, "not_a_websocket", _HINT)
+        # The path as it was sent: the router matched its decoded form, which may hide where the identity begins.
+        _, found, raw_identity = request.raw_path.split("?", 1)[0].partition(PATH)
+        if not found:
+            raise Refusal(404, "path_unknown", _HINT)
         transport = request.transport
         tls = transport.get_extra_info("ssl_object") if transport is not None else None
-        raw_path = request.raw_path.split("?", 1)[0]
         return read_handshake(
-            raw_identity=raw_path[raw_path.index(PATH) + len(PATH) :],
+            raw_identity=raw_identity,
             headers=request.headers.items(),
             remote=request.remote or "",
             is_tls=tls is not None,
@@ -180,36 +205,72 @@ class Gateway:
         )
 
     async def _admit(self, handshake: Handshake) -> tuple[Admission, Station]:
-        async with self._handshakes:
-            async with self._pool.acquire() as conn:
-                station = await stations.find_station(conn, handshake.identity)
-            identity = _identity(station) if station is not None else None
-            admission = await admit(handshake, identity, self._policy)
-            if admission.is_new:
-                self._newcomers.enter()
-                log.warning("unknown_station_admitted", station_id=admission.station_id, as_=admission.registration)
-                async with self._pool.acquire() as conn, conn.transaction():
-                    station = await stations.take_unknown(
-                        conn, admission.station_id, admission.registration, admission.security_profile
-                    )
+        # Only the register's read queues here: slow checks of guessed passwords must not hold up everybody's door.
+        async with self._handshakes, self._pool.acquire() as conn:
+            station = await stations.find_station(conn, handshake.identity)
+        identity = _identity(station) if station is not None else None
+        admission = await admit(handshake, identity, self._policy)
+        if admission.is_new:
+            self._newcomers.enter()
+            station = await self._enlist(handshake, admission)
+            # Another first contact with this identity may have been quicker: then its credentials count.
+            admission = await admit(handshake, _identity(station), self._policy)
         if station is None:
-            raise Refusal(503, "no_party", "This installation is not set up yet.", retry_after_s=30)
+            raise _not_set_up()
         slot = self._slots.get(station.station_id)
         if slot is not None and slot.connection is not None and slot.connection.is_open:
             self._takeovers.check(station.station_id)
         return admission, station
 
+    async def _enlist(self, handshake: Handshake, admission: Admission) -> Station:
+        """A station nobody announced goes on the list with the credentials it came with, so that it, and only it, can
+        come again before anybody has looked at it.
+        """
+        secret_hash = certificate_name = None
+        if admission.certificate is not None:
+            certificate_name = admission.certificate.common_name or admission.certificate.serial_number
+        elif handshake.credentials is not None:
+            password = handshake.credentials[1]
+            try:
+                secret_hash = await credentials.hash_secret(
+                    password, self._policy.pepper, is_generated=credentials.looks_random(password)
+                )
+            except credentials.Busy:
+                raise Refusal(503, "verification_busy", "Please try again.", retry_after_s=5) from None
+        log.warning("unknown_station_admitted", station_id=admission.station_id, as_=admission.registration)
+        async with self._pool.acquire() as conn, conn.transaction():
+            station = await stations.take_unknown(
+                conn,
+                admission.station_id,
+                admission.registration,
+                admission.security_profile,
+                secret_hash=secret_hash,
+                certificate_name=certificate_name,
+            )
+        if station is None:
+            raise _not_set_up()
+        return station
+
     def _refuse(self, request: web.Request, refusal: Refusal) -> web.Response:
         metrics.handshakes.labels(refusal.reason).inc()
         identity = request.match_info.get("identity", "")[:48]
-        log.info("station_refused", identity=identity, address=request.remote, reason=refusal.reason)
-        if refusal.is_attempt or refusal.status == 429:
-            self._signal("connection_refused", identity, request.remote, {"reason": refusal.reason})
-        return web.Response(status=refusal.status, text=refusal.text, headers=refusal.headers)
+        address = self._address(request)
+        log.info("station_refused", identity=identity, address=address, reason=refusal.reason)
+        if refusal.is_attempt or refusal.status in (400, 403, 429):
+            self._signal("connection_refused", identity, address, {"reason": refusal.reason}, is_refusal=True)
+        headers = refusal.headers | ({"Upgrade": "websocket"} if refusal.status == 426 else {})
+        return web.Response(status=refusal.status, text=refusal.text, headers=headers)
+
+    def _address(self, request: web.Request) -> str:
+        """Whose attempt it was, as far as a trusted proxy tells."""
+        try:
+            return peer_of(request.remote or "", False, request.headers.items(), self.settings.trusted_proxies).address
+        except Refusal:
+            return request.remote or ""
 
     def _tls_failed(self, reason: str) -> None:
         metrics.handshakes.labels("tls_failed").inc()
-        self._signal("tls_handshake_failed", None, None, {"reason": reason[:100]})
+        self._signal("tls_handshake_failed", None, None, {"reason": reason[:100]}, is_refusal=True)
 
     def _signal(
         self,
@@ -218,8 +279,16 @@ class Gateway:
         address: str | None,
         detail: dict[str, Any],
         party_id: UUID | None = None,
+        *,
+        is_refusal: bool = False,
     ) -> None:
         now = clock.now()
+        if is_refusal:
+            at = time.monotonic()
+            bucket = self._refusals.get(address or "", lambda: Bucket(SIGNALS_AT_ONCE, SIGNALS_PER_S, at))
+            if bucket.level(at) < 1:
+                return
+            bucket.take(1, at)
         clean = station_id.replace("\0", "�").encode(errors="replace").decode() if station_id else None
         signal = Signal(kind=kind, at=now, station_id=clean, remote_address=address, detail=detail, party_id=party_id)
         self.ingest.note(Item(at=now, signal=signal))
@@ -249,8 +318,12 @@ class Gateway:
             await ws.close(code=WSCloseCode.PROTOCOL_ERROR, message=b"no common OCPP version")
             return ws
         metrics.handshakes.labels("accepted").inc()
+        if "x-client-cert" in handshake.ignored:
+            self._signal(
+                "client_certificate_header_ignored", station.station_id, handshake.address, {}, station.party_id
+            )
         slot = self._slots.setdefault(station.station_id, Slot(station.station_id))
-        connection = Connection(ws, slot, station, version, handshake.address, self)
+        connection = Connection(ws, slot, station, version, handshake.address, self, self._flow)
         await self._serve(connection)
         return ws
 
@@ -270,6 +343,8 @@ class Gateway:
         gauge.inc()
         reason = "unavailable"
         try:
+            if self._is_draining:
+                await connection.close(WSCloseCode.GOING_AWAY, "restarting")
             await self.ingest.submit(Item(at=link.at, connected=link))
             spawn(
                 self._bus.publish(
@@ -311,6 +386,8 @@ class Gateway:
         slot = connection.slot
         if slot.connection is connection:
             slot.connection = None
+        if self._is_stopped:
+            return  # whoever stops a gateway tells of all its stations at once
         now = clock.now()
         gone = Disconnected(
             station_id=slot.station_id,
@@ -319,7 +396,19 @@ class Gateway:
             at=now,
             reason=reason,
         )
-        self.ingest.note(Item(at=now, disconnected=gone))
+        task = asyncio.create_task(self._bid_farewell(gone))
+        self._farewells.add(task)
+        task.add_done_callback(self._farewells.discard)
+
+    async def _bid_farewell(self, gone: Disconnected) -> None:
+        """Until it is stored: a station that leaves while the database is away would stay `connected` for ever."""
+        while True:
+            try:
+                await self.ingest.submit(Item(at=gone.at, disconnected=gone))
+                return
+            except Exception as error:  # noqa: BLE001  (whatever kept it from being stored may be over the next time)
+                log.warning("departure_not_stored", station_id=gone.station_id, error=repr(error))
+                await asyncio.sleep(BEAT_S)
 
     # -------------------------------------------------------------------------------------------- messages
 
@@ -438,15 +527,18 @@ class Gateway:
             return
         async with self._pool.acquire() as conn:
             station = await stations.find_station(conn, connection.slot.station_id)
+        # In the background: one station that is slow to close or to answer must not hold up the word about the next.
         if station is None or station.is_retired:
-            await connection.close(WSCloseCode.POLICY_VIOLATION, "no longer in service here")
+            spawn(connection.close(WSCloseCode.POLICY_VIOLATION, "no longer in service here"))
             return
         before, connection.station = connection.station, station
-        if station.security_profile > before.security_profile or station.secret_hash != before.secret_hash:
-            await connection.close(WSCloseCode.SERVICE_RESTART, "credentials changed")
+        if station.registration == "rejected":
+            spawn(connection.close(WSCloseCode.POLICY_VIOLATION, "rejected"))
+        elif station.security_profile > before.security_profile or station.secret_hash != before.secret_hash:
+            spawn(connection.close(WSCloseCode.SERVICE_RESTART, "credentials changed"))
         elif before.registration != station.registration and station.registration == "accepted":
             connection.station = msgspec.structs.replace(station, has_booted=False)
-            await self.commander.ask_to_boot(connection)
+            spawn(self.commander.ask_to_boot(connection))
 
     async def _connected_elsewhere(self, _subject: str, data: bytes) -> None:
         """A station that another gateway let in is not here any more."""
@@ -455,7 +547,16 @@ class Gateway:
         if connection is not None and str(connection.connection_id) != news["connection_id"]:
             if UUID(news["connection_id"]) < connection.connection_id:
                 return
-            await connection.close(WSCloseCode.POLICY_VIOLATION, "connected anew")
+            connection.end()
+            spawn(connection.close(WSCloseCode.POLICY_VIOLATION, "connected anew"))
+
+
+def _is_upgrade(request: web.Request) -> bool:
+    return request.headers.get("Upgrade", "").strip().lower() == "websocket"
+
+
+def _not_set_up() -> Refusal:
+    return Refusal(503, "no_party", "This installation is not set up yet.", retry_after_s=30)
 
 
 def _identity(station: Station) -> StationIdentity:

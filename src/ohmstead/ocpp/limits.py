@@ -226,6 +226,26 @@ class NewcomerLimiter:
         _draw(self._bucket, now)
 
 
+class SignalLimiter:
+    """Which refusals are worth a row each: an attacker must not write the table of signals full. Counters in the
+    metrics go on counting what is not recorded.
+    """
+
+    def __init__(self, clock: Clock = time.monotonic, *, burst: float = 200.0, per_minute: float = 60.0) -> None:
+        self._clock = clock
+        self._rule = (burst, per_minute / 60)
+        self._buckets: Recent[Bucket] = Recent(100)
+
+    def may_record(self, kind: str) -> bool:
+        """Count one signal of a kind in; False when there were too many of that kind of late."""
+        now = self._clock()
+        bucket = self._buckets.get(kind, lambda: Bucket(*self._rule, now))
+        if bucket.level(now) < 1:
+            return False
+        _draw(bucket, now)
+        return True
+
+
 class TakeoverWatch:
     """Notices an identity whose live socket is taken over again and again: two stations share it, or a thief has it.
 

@@ -133,8 +133,9 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     """The door is open.
 
     `station_id` is the register's spelling (identities are compared without regard to case). `security_profile` is the
-    one in use on this connection, for a newcomer the one to record. `is_stronger`: a profile-1 station came over TLS.
-    `certificate` is set when the station was identified by it.
+    one in use on this connection. `is_stronger`: a profile-1 station came over TLS. `certificate` is set when the
+    station was identified by it. Of a newcomer (`is_new`) the profile, `secret_hash` and `certificate_name` are to be
+    recorded: whoever comes later under this identity must show the same.
     """
 
     station_id: str
@@ -143,6 +144,12 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     is_new: bool = False
     is_stronger: bool = False
     certificate: ClientCertificate | None = None
+    secret_hash: str | None = None
+    certificate_name: str | None = None
+
+    def __repr__(self) -> str:
+        newness = "new, " if self.is_new else ""
+        return f"Admission({self.station_id!r}, {newness}profile {self.security_profile}, {self.registration})"
 
 
 class Peer(msgspec.Struct, frozen=True, kw_only=True):
@@ -334,7 +341,7 @@ async def admit(handshake: Handshake, station: StationIdentity | None, policy: P
     if handshake.credentials is not None and not is_same_identity(handshake.credentials[0], handshake.identity):
         raise _unauthorized("username_differs")
     if station is None:
-        return _newcomer(handshake, policy)
+        return await _newcomer(handshake, policy)
     if station.is_retired:
         raise _unknown(handshake, policy, "station_retired")
     if station.security_profile == 0:
@@ -358,7 +365,11 @@ async def _is_secret_right(handshake: Handshake, station: StationIdentity | None
     try:
         return await credentials.verify(stored, handshake.credentials[1], policy.pepper)
     except credentials.Busy:
-        raise Refusal(503, "verification_busy", "Please try again in a moment.", retry_after_s=5) from None
+        raise _busy() from None
+
+
+def _busy() -> Refusal:
+    return Refusal(503, "verification_busy", "Please try again in a moment.", retry_after_s=5)
 
 
 def _admission(
@@ -409,21 +420,36 @@ def _unknown(handshake: Handshake, policy: Policy, reason: str) -> Refusal:
     return Refusal(404, reason, "This station is not known here.", is_attempt=True)
 
 
-def _newcomer(handshake: Handshake, policy: Policy) -> Admission:
+async def _newcomer(handshake: Handshake, policy: Policy) -> Admission:
     if policy.unknown_stations == "reject":
         raise _unknown(handshake, policy, "station_unknown")
-    certificate = handshake.certificate
+    registration: Registration = "pending" if policy.unknown_stations == "pending" else "accepted"
+    certificate, offered = handshake.certificate, handshake.credentials
     if certificate is not None:
         _check_certificate(certificate, handshake, policy)
-        profile = 3
-    elif handshake.credentials is not None:
-        profile = 1 + handshake.is_tls
-    else:
-        profile = 0
+        name = certificate.common_name or certificate.serial_number
+        if not name:
+            raise _unauthorized("certificate_nameless")
+        return Admission(
+            station_id=handshake.identity,
+            registration=registration,
+            security_profile=3,
+            is_new=True,
+            certificate=certificate,
+            certificate_name=name,
+        )
+    secret_hash = None
+    if offered is not None:
+        try:
+            secret_hash = await credentials.hash_secret(
+                offered[1], policy.pepper, is_generated=credentials.looks_random(offered[1])
+            )
+        except credentials.Busy:
+            raise _busy() from None
     return Admission(
         station_id=handshake.identity,
-        registration="pending" if policy.unknown_stations == "pending" else "accepted",
-        security_profile=profile,
+        registration=registration,
+        security_profile=0 if offered is None else 1 + handshake.is_tls,
         is_new=True,
-        certificate=certificate if profile == 3 else None,
+        secret_hash=secret_hash,
     )

@@ -25,7 +25,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
+from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
 from ohmstead.core import clock
 from ohmstead.core.log import logger
@@ -110,7 +110,12 @@ class ClientAuthorities:
             # Browsers' rules about extensions are not those of station certificates (no alternative name, A00.FR.511)
             # nor of an operator's own authority. Every issuer is one that the operator configured: none is followed
             # that came with the certificate.
-            .extension_policies(ca_policy=ExtensionPolicy.permit_all(), ee_policy=ExtensionPolicy.permit_all())
+            .extension_policies(
+                ca_policy=ExtensionPolicy.permit_all().require_present(
+                    x509.BasicConstraints, Criticality.AGNOSTIC, None
+                ),
+                ee_policy=ExtensionPolicy.permit_all(),
+            )
         )
         self._lists = {
             crl.issuer: (crl.next_update_utc, frozenset(entry.serial_number for entry in crl)) for crl in lists

@@ -112,11 +112,11 @@ async def session_counts(
 _CURVE = """
 with running as (
     select session_id, register_start_at, register_start_wh, register_last_at, register_last_wh from session
-    where party_id = $1 and started_at > $2 - interval '3 days' and started_at < $3
-      and coalesce(ended_at, last_event_at, started_at) > $2 and status <> 'invalid'
+    where party_id = $1 and started_at > $2::timestamptz - interval '3 days' and started_at < $3::timestamptz
+      and coalesce(ended_at, last_event_at, started_at) > $2::timestamptz and status <> 'invalid'
 ), point as (
     select p.session_id, p.sampled_at as at, p.energy_wh from running join sample p using (session_id)
-    where p.sampled_at > $2 - interval '2 hours' and p.sampled_at < $3 + interval '2 hours' and p.energy_wh is not null
+    where p.sampled_at > $2::timestamptz - interval '2 hours' and p.sampled_at < $3::timestamptz + interval '2 hours' and p.energy_wh is not null
     union
     select session_id, register_start_at, register_start_wh from running where register_start_wh is not null
     union
@@ -125,14 +125,14 @@ with running as (
     select at as until, lag(at) over w as since, energy_wh - lag(energy_wh) over w as energy_wh
     from point window w as (partition by session_id order by at, energy_wh)
 ), cut as (
-    select b as at, energy_wh * extract(epoch from least(until, b + $4) - greatest(since, b))
+    select b as at, energy_wh * extract(epoch from least(until, b + $4::interval) - greatest(since, b))
                               / extract(epoch from until - since) as energy_wh
-    from step, generate_series(date_bin($4, greatest(since, $2), $2), least(until, $3), $4) b
+    from step, generate_series(date_bin($4::interval, greatest(since, $2::timestamptz), $2::timestamptz), least(until, $3::timestamptz), $4::interval) b
     where until > since and energy_wh > 0 and energy_wh < 2000000
-      and least(until, b + $4) > greatest(since, b)
+      and least(until, b + $4::interval) > greatest(since, b)
 )
-select at, (sum(energy_wh) * 3600 / extract(epoch from $4))::float8 as power_w
-from cut where at >= $2 and at < $3 group by at order by at
+select at, (sum(energy_wh) * 3600 / extract(epoch from $4::interval))::float8 as power_w
+from cut where at >= $2::timestamptz and at < $3::timestamptz group by at order by at
 """
 
 

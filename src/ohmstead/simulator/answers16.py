@@ -1,12 +1,11 @@
 """OCPP 1.6: how a station answers what the CSMS asks. One table, one short function per message."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import msgspec
 from msgspec import Struct
 
-from ohmstead.ocpp.rpc import ErrorCode
 from ohmstead.ocpp.v16 import messages as m
 from ohmstead.simulator import device, profile_forms
 from ohmstead.simulator.clock import iso, parse_instant
@@ -16,6 +15,7 @@ from ohmstead.simulator.orders import RemoteOrder, Reservation, StopOrder
 from ohmstead.simulator.permissions import Permission
 from ohmstead.simulator.plan import Token
 from ohmstead.simulator.profiles import Profile
+from ohmstead.simulator.speaker import Answerer
 from ohmstead.simulator.speaker2 import number
 from ohmstead.simulator.speaker16 import Speech16
 
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from ohmstead.simulator.outlet import Outlet
     from ohmstead.simulator.station import Station
 
-REQUESTS: dict[str, msgspec.json.Decoder[Any]] = {a: msgspec.json.Decoder(t) for a, t in m.REQUESTS.items()}
-Result = Answer | Struct
+Result: TypeAlias = Answer | Struct
 
 
 class Speaker16(Speech16):
@@ -38,16 +37,7 @@ class Speaker16(Speech16):
 
     def answer(self, action: str, payload: msgspec.Raw) -> Answer:
         """See Speaker."""
-        answerer = TABLE.get(action)
-        if answerer is None:
-            return Answer(error=ErrorCode.NOT_IMPLEMENTED, text=f"a station does not take {action[:50]}")
-        try:
-            request = REQUESTS[action].decode(payload)
-        except msgspec.ValidationError as error:
-            self._station.world.tally.error("bad_requests", f"{action}: {error}")
-            return Answer(error=ErrorCode.FORMAT_VIOLATION, text=str(error))
-        result = answerer(self._station, request)
-        return result if isinstance(result, Answer) else Answer(result)
+        return self.hear(TABLE, self._station, action, payload)
 
 
 def _outlets(station: "Station", connector_id: int | None) -> "list[Outlet]":
@@ -97,8 +87,8 @@ def _availability(station: "Station", request: m.ChangeAvailabilityRequest) -> R
     is_operative = request.type == "Operative"
     if request.connector_id == 0:
         station.is_operative = is_operative
-    is_done = all([outlet.set_operative(is_operative) for outlet in outlets])
-    return m.ChangeAvailabilityResponse(status="Accepted" if is_done else "Scheduled")
+    n_done = sum(outlet.set_operative(is_operative) for outlet in outlets)
+    return m.ChangeAvailabilityResponse(status="Accepted" if n_done == len(outlets) else "Scheduled")
 
 
 def _get_configuration(station: "Station", request: m.GetConfigurationRequest) -> Result:
@@ -248,7 +238,9 @@ def _composite(station: "Station", request: m.GetCompositeScheduleRequest) -> Re
 def _local_list(station: "Station", request: m.SendLocalListRequest) -> Result:
     if not station.device.flag("local_list_enabled"):
         return m.SendLocalListResponse(status="NotSupported")
-    entries = {entry.id_tag.casefold(): _permission(entry.id_tag_info) for entry in request.local_authorization_list or ()}
+    entries = {
+        entry.id_tag.casefold(): _permission(entry.id_tag_info) for entry in request.local_authorization_list or ()
+    }
     if request.update_type == "Full":
         station.permissions.replace(request.list_version, entries)
     elif not station.permissions.amend(request.list_version, entries):
@@ -358,7 +350,7 @@ def _delete_certificate(station: "Station", request: m.DeleteCertificateRequest)
     return m.DeleteCertificateResponse(status="Accepted" if is_deleted else "NotFound")
 
 
-TABLE: dict[str, Callable[["Station", Any], Result]] = {
+TABLE: dict[str, Answerer] = {
     "CancelReservation": _cancel_reservation,
     "CertificateSigned": _certificate_signed,
     "ChangeAvailability": _availability,

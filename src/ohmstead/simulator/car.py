@@ -1,5 +1,6 @@
 """Cars: what a battery takes at a given state of charge, and when it has enough. Pure: no clock, no sockets."""
 
+from itertools import pairwise
 from random import Random
 
 from msgspec import Struct
@@ -46,7 +47,7 @@ def pick_model(random: Random) -> CarModel:
 
 def taper(curve: tuple[tuple[float, float], ...], soc: float) -> float:
     """The share of rated power accepted at a state of charge (0…1)."""
-    for (low, share_low), (high, share_high) in zip(curve, curve[1:], strict=False):
+    for (low, share_low), (high, share_high) in pairwise(curve):
         if soc <= high:
             return share_low + (share_high - share_low) * max(0.0, soc - low) / (high - low)
     return curve[-1][1]

@@ -1,4 +1,4 @@
-"""What happens between the begin and the end of a transaction: power follows car, outlet and profiles; the meter counts."""
+"""Between the begin and the end of a transaction: power follows car, outlet and profiles; the meter counts."""
 
 import asyncio
 from datetime import datetime

@@ -1,7 +1,7 @@
-"""Carries messages about transactions to the CSMS: in order, none lost while the line is down, retried as the specs say.
+"""Carries messages about transactions to the CSMS: in order, none lost while the line is down, retried by the book.
 
 OCPP 1.6 §3.7 and §4.8, OCPP 2.x E04 and E13: queued while offline, sent in order with their original times; a message
-that the CSMS refuses or does not answer is tried `message_attempts` times, waiting n × `message_retry_s` before try n+1.
+that the CSMS refuses or does not answer is tried `message_attempts` times, with n × `message_retry_s` before try n+1.
 """
 
 import asyncio

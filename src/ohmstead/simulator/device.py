@@ -193,9 +193,9 @@ class Device:
                     raise Refusal("bad_value")
             except ValueError:
                 raise Refusal("bad_value") from None
-        elif setting.data_type == "boolean" and value.casefold() not in ("true", "false"):
-            raise Refusal("bad_value")
-        elif setting.name == "auth_key" and not 8 <= len(value) <= 64:
+        elif (setting.data_type == "boolean" and value.casefold() not in ("true", "false")) or (
+            setting.name == "auth_key" and not 8 <= len(value) <= 64
+        ):
             raise Refusal("bad_value")
         elif setting.data_type == "MemberList" and setting.values:
             allowed = set(setting.values.split(","))

@@ -85,7 +85,7 @@ class Jobs:
                 return
             await self._report_firmware("SignatureVerified", order)
         await self._wait_until(order.install_at, "InstallScheduled", order)
-        await self._wait_for_idle()
+        await station.wait_idle()
         await self._report_firmware("Installing", order)
         await asyncio.sleep(step_s)
         if order.is_signed or not station.is_v16:
@@ -104,10 +104,6 @@ class Jobs:
             if order.is_signed or not self._station.is_v16:
                 await self._report_firmware(status, order)
             await asyncio.sleep(wait_s)
-
-    async def _wait_for_idle(self) -> None:
-        while any(outlet.transaction is not None for outlet in self._station.outlets.values()):
-            await asyncio.sleep(1.0)
 
     async def _report_log(self, status: str, order: LogOrder) -> None:
         self.log_status, self.log_request_id = status, order.request_id

@@ -173,9 +173,7 @@ class Link:
             await self._socket.send(rpc.encode_result(call.message_id, answer.body))
         else:
             code = answer.error or ErrorCode.INTERNAL_ERROR
-            await self._socket.send(
-                rpc.encode_error(call.message_id, code, answer.text, None, self._speech.version)
-            )
+            await self._socket.send(rpc.encode_error(call.message_id, code, answer.text, None, self._speech.version))
         if answer.then is not None:
             answer.then()
 

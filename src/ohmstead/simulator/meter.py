@@ -55,7 +55,7 @@ class Meter:
         return self.register_mwh // 1000
 
     def advance(self, at: datetime, at_most_wh: float | None = None) -> float:
-        """Count up to `at` with the present power; returns the energy in Wh. Time that runs backwards counts nothing."""
+        """Count up to `at` with the present power; returns the energy in Wh. Time running backwards counts 0."""
         elapsed_s = (at - self.at).total_seconds()
         self.at = at
         if elapsed_s <= 0 or self.power_w <= 0:

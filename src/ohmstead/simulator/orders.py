@@ -9,7 +9,7 @@ from ohmstead.simulator.profiles import Profile
 
 
 class StopOrder(Struct, frozen=True):
-    """Why a transaction ends: `trigger` and `reason` in 2.x's words. `pulls_plug`: the car leaves in the same moment."""
+    """Why a transaction ends: `trigger` and `reason` in 2.x's words. `pulls_plug`: the car leaves at once."""
 
     trigger: str
     reason: str

@@ -120,7 +120,9 @@ class Outlet:
         kept = self.reservation
         if kept is None or token is None:
             return kept is None
-        return kept.token_uid.casefold() == token.uid.casefold() or bool(kept.group_uid and kept.group_uid == token.group_uid)
+        return kept.token_uid.casefold() == token.uid.casefold() or bool(
+            kept.group_uid and kept.group_uid == token.group_uid
+        )
 
     def wake(self) -> None:
         """Something changed (a profile, a reservation): look again."""
@@ -146,9 +148,12 @@ class Outlet:
         if self.transaction is not None:
             self._charging.sample(trigger, context)
         else:
-            self.station.say(
-                self.station.speaker.meter_values(self.number, self.reading(context, self.station.clock.now()))
-            )
+            self.tell_meter_apart(context)
+
+    def tell_meter_apart(self, context: str) -> None:
+        """A reading now, as MeterValues without transaction."""
+        reading = self.reading(context, self.station.clock.now())
+        self.station.say(self.station.speaker.meter_values(self.number, reading))
 
     def set_operative(self, is_operative: bool) -> bool:
         """Change availability; False: scheduled until the transaction is over."""
@@ -324,7 +329,7 @@ class Outlet:
         return True
 
     def _reach(self, trigger: str, order: RemoteOrder | None = None) -> None:
-        """The plug is in, or the card accepted: begin the transaction if that is its start point, or report the step."""
+        """The plug is in, or the card accepted: begin the transaction if that is its start, or report it."""
         transaction = self.transaction
         if transaction is not None:
             transaction.charging_state = "EVConnected" if self.is_plugged else "Idle"
@@ -444,6 +449,7 @@ class Outlet:
         station.profiles.end_transaction(transaction.transaction_id)
         station.world.tally.sessions_ended += 1
         self.transaction, self._stop, self.is_authorized = None, None, False
+        station.transaction_ended()
         if self.goes_inoperative:
             self.goes_inoperative, self.is_operative = False, False
         if order.pulls_plug:

@@ -58,9 +58,7 @@ def from2(evse_number: int, given: m2.ChargingProfileType, transaction_id: str |
         stack_level=given.stack_level,
         kind=cast(Any, given.charging_profile_kind.lower()),
         unit=schedule.charging_rate_unit,
-        periods=tuple(
-            Period(p.start_period, _limit2(p), p.number_phases) for p in schedule.charging_schedule_period
-        ),
+        periods=tuple(Period(p.start_period, _limit2(p), p.number_phases) for p in schedule.charging_schedule_period),
         start_at=parse_instant(schedule.start_schedule),
         duration_s=schedule.duration,
         recurrency=cast(Any, given.recurrency_kind.lower()) if given.recurrency_kind else None,

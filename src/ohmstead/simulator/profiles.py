@@ -146,10 +146,11 @@ class Outlet(Struct, frozen=True):
 class ProfileStack:
     """All profiles installed at one station. It has no clock: every question names its instant."""
 
-    __slots__ = ("profiles",)
+    __slots__ = ("prioritised", "profiles")
 
     def __init__(self) -> None:
         self.profiles: list[Profile] = []
+        self.prioritised: set[str] = set()
 
     def install(self, profile: Profile) -> str | None:
         """Keep a profile. Returns None, or why it is refused.
@@ -171,9 +172,11 @@ class ProfileStack:
         if profile.purpose == "tx" and profile.transaction_id is None:
             return "a TxProfile needs its transaction"
         self.remove(
-            lambda p: p.profile_id == profile.profile_id
-            or (p.purpose, p.stack_level, p.evse_number, p.transaction_id)
-            == (profile.purpose, profile.stack_level, profile.evse_number, profile.transaction_id)
+            lambda p: (
+                p.profile_id == profile.profile_id
+                or (p.purpose, p.stack_level, p.evse_number, p.transaction_id)
+                == (profile.purpose, profile.stack_level, profile.evse_number, profile.transaction_id)
+            )
         )
         if len(self.profiles) >= MAX_PROFILES:
             return f"more than {MAX_PROFILES} profiles"
@@ -189,13 +192,13 @@ class ProfileStack:
     def end_transaction(self, transaction_id: str) -> None:
         """TxProfiles live no longer than their transaction."""
         self.remove(lambda p: p.purpose == "tx" and p.transaction_id == transaction_id)
+        self.prioritised.discard(transaction_id)
 
     def limit_at(self, outlet: Outlet, at: datetime) -> Limit:
         """What the outlet may draw at an instant."""
         allowed = self._leading("tx", outlet, at) or self._leading("tx_default", outlet, at) or NO_LIMIT
-        priority = self._leading("priority", outlet, at)
-        if priority is not None:
-            allowed = priority
+        if outlet.transaction_id in self.prioritised:
+            allowed = self._leading("priority", outlet, at) or allowed
         for purpose in ("station_max", "external"):
             bound = self._leading(purpose, outlet, at)
             if bound is not None:

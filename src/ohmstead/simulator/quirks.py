@@ -42,7 +42,7 @@ QUIRKS: dict[str, Quirk] = {
         Quirk("begin-zero", "The Transaction.Begin reading is 0, the readings after it are the real register."),
         Quirk("lower-case-tokens", "Tokens are sent in lower case."),
         Quirk("duplicates", "Every message about a transaction is sent twice; every second time with the same id."),
-        Quirk("out-of-order", "2.x: an Updated event overtakes the one before it. 1.6: the last samples follow the stop."),
+        Quirk("out-of-order", "Meter values overtake each other; the last ones may follow the stop."),
         Quirk("epoch-clock", "The clock starts at 1970 and becomes right only with the first Heartbeat."),
         Quirk("drops-stop", "The end of a transaction is never reported."),
         Quirk("transaction-minus-1", "StartTransaction is never sent; the rest carries transactionId -1.", _V16),

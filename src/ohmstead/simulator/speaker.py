@@ -1,15 +1,15 @@
 """What a station can say, in no version's words; `speaker16` and `speaker2` give it each version's form."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from random import Random
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
-from ohmstead.ocpp import rpc
-from ohmstead.ocpp.rpc import Version
+from ohmstead.ocpp import rpc, schemas
+from ohmstead.ocpp.rpc import ErrorCode, Version
 from ohmstead.simulator import quirks
 from ohmstead.simulator.device import Device
 from ohmstead.simulator.link import Answer, Message
@@ -19,6 +19,9 @@ from ohmstead.simulator.transaction import TransactionEvent
 
 if TYPE_CHECKING:
     from ohmstead.simulator.outlet import Outlet
+    from ohmstead.simulator.station import Station
+
+Answerer: TypeAlias = Callable[["Station", Any], "Answer | Struct"]
 
 
 class Registration(Struct, frozen=True):
@@ -131,6 +134,19 @@ class Voice:
             return rpc.to_json(message.body)
         plain = msgspec.json.decode(rpc.to_json(message.body))
         return rpc.to_json(quirks.reshape(self.plan.version, message.action, plain, self.quirks, self._random))
+
+    def hear(self, table: Mapping[str, Answerer], station: "Station", action: str, payload: msgspec.Raw) -> Answer:
+        """Decode what the CSMS asks and have the table's function answer it; refuse it with the right code if not."""
+        try:
+            request = schemas.decode(self.version, action, payload, at_station=True)
+        except schemas.SchemaError as error:
+            station.world.tally.error("bad_requests", f"{action}: {error.text}")
+            return Answer(error=error.code, text=error.text)
+        answerer = table.get(action)
+        if answerer is None:
+            return Answer(error=ErrorCode.NOT_SUPPORTED, text=f"this station does not support {action}")
+        result = answerer(station, request)
+        return result if isinstance(result, Answer) else Answer(result)
 
     def measurands(self, reading: Reading, seq_no: int) -> tuple[str, ...]:
         """What is measured in this reading."""

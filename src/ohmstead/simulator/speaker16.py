@@ -173,9 +173,7 @@ class Speech16(Voice):
         return m.MeterValue(
             timestamp=iso(reading.at),
             sampled_value=[
-                sample
-                for measurand in self.measurands(reading, seq_no)
-                for sample in self._samples(reading, measurand)
+                sample for measurand in self.measurands(reading, seq_no) for sample in self._samples(reading, measurand)
             ]
             or [self._sample(reading, "Energy.Active.Import.Register", reading.register_wh)],
         )
@@ -243,7 +241,9 @@ class Speech16(Voice):
         """See Speaker."""
         if is_diagnostics:
             word = "UploadFailed" if status == "UploadFailure" else status
-            return Message("DiagnosticsStatusNotification", m.DiagnosticsStatusNotificationRequest(status=cast(Any, word)))
+            return Message(
+                "DiagnosticsStatusNotification", m.DiagnosticsStatusNotificationRequest(status=cast(Any, word))
+            )
         return Message(
             "LogStatusNotification", m.LogStatusNotificationRequest(status=cast(Any, status), request_id=request_id)
         )
@@ -259,5 +259,3 @@ class Speech16(Voice):
     def reservation_over(self, reservation_id: int, status: str) -> Message | None:
         """See Speaker."""
         return None
-
-

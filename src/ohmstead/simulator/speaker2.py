@@ -83,9 +83,7 @@ class Speech2(Voice):
     def status(self, report: StatusReport) -> Message | None:
         """See Speaker; from Preparing to Finishing everything is Occupied. The station itself has no status here."""
         word = _CONNECTOR_STATUS.get(report.status, "Occupied")
-        if report.evse_number == 0 or (
-            self._said.get(report.evse_number) == word and "status-spam" not in self.quirks
-        ):
+        if report.evse_number == 0 or (self._said.get(report.evse_number) == word and "status-spam" not in self.quirks):
             return None
         self._said[report.evse_number] = word
         return Message(
@@ -120,9 +118,7 @@ class Speech2(Voice):
                         tech_code=fault.error_code if fault else None,
                         tech_info=fault.info if fault else None,
                         cleared=None if fault else True,
-                        component=m.ComponentType(
-                            name="Connector", evse=m.EVSEType(id=outlet.number, connector_id=1)
-                        ),
+                        component=m.ComponentType(name="Connector", evse=m.EVSEType(id=outlet.number, connector_id=1)),
                         event_notification_type="HardWiredNotification",
                         variable=m.VariableType(name="Problem"),
                     )
@@ -249,7 +245,9 @@ class Speech2(Voice):
 
     def sign_certificate(self, csr: str) -> Message:
         """See Speaker."""
-        return Message("SignCertificate", m.SignCertificateRequest(csr=csr, certificate_type="ChargingStationCertificate"))
+        return Message(
+            "SignCertificate", m.SignCertificateRequest(csr=csr, certificate_type="ChargingStationCertificate")
+        )
 
     def reservation_over(self, reservation_id: int, status: str) -> Message | None:
         """See Speaker."""

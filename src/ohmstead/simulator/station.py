@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any, TypeVar
 
 from ohmstead.simulator import certificates, mishaps, quirks
 from ohmstead.simulator.answers2 import Speaker2
 from ohmstead.simulator.answers16 import Speaker16
+from ohmstead.simulator.answers21 import Shown
 from ohmstead.simulator.clock import StationClock
 from ohmstead.simulator.courier import Courier
 from ohmstead.simulator.device import Device
@@ -20,6 +22,7 @@ from ohmstead.simulator.permissions import Permission, Permissions
 from ohmstead.simulator.plan import StationPlan, Token, Visit
 from ohmstead.simulator.profiles import Outlet as ProfileView
 from ohmstead.simulator.profiles import Profile, ProfileStack, Slot, Unit
+from ohmstead.simulator.reports2 import Monitor
 from ohmstead.simulator.speaker import Speaker, StatusReport
 from ohmstead.simulator.transport import Unreachable
 from ohmstead.simulator.visits import remote_visit
@@ -52,6 +55,9 @@ class Station:
         self.courier = Courier(self)
         self.jobs = Jobs(self)
         self.certificates = certificates.CertificateStore()
+        self.shown = Shown({}, {})
+        self.shown_costs: dict[str, Decimal] = {}
+        self.monitors: dict[int, Monitor] = {}
         self._certificate_key: certificates.Key | None = None
         self.outlets = {evse.number: Outlet(self, evse) for evse in plan.evses}
         self.was_accepted = asyncio.Event()
@@ -59,6 +65,7 @@ class Station:
         self.is_operative = True
         self._online = asyncio.Event()
         self._attention = asyncio.Event()
+        self._transaction_ended = asyncio.Event()
         self._link: Link | None = None
         self._boot_reason: str | None = "PowerUp"
         self._boot_now = False
@@ -68,7 +75,7 @@ class Station:
         self._n_transactions = 0
         world.tally.stations += 1
 
-    # --- small things that others ask ---------------------------------------------------------------------------------
+    # --- small things that others ask ----------------------------------------------------------------------------------
 
     @property
     def is_v16(self) -> bool:
@@ -174,7 +181,7 @@ class Station:
         if self.is_online:
             self.say(self.speaker.reservation_over(reservation_id, status))
 
-    # --- authorization ------------------------------------------------------------------------------------------------
+    # --- authorization -------------------------------------------------------------------------------------------------
 
     async def authorize(self, token: Token) -> bool:
         """May this token charge? Asks the CSMS, or decides alone while the line is down (1.6 §3.4, 2.x C10–C14)."""
@@ -235,7 +242,9 @@ class Station:
         for outlet in self.outlets.values():
             outlet.wake()
 
-    def composite(self, evse_number: int, duration_s: int, unit: Unit | None) -> tuple[datetime, Unit, list[Slot]] | None:
+    def composite(
+        self, evse_number: int, duration_s: int, unit: Unit | None
+    ) -> tuple[datetime, Unit, list[Slot]] | None:
         """The schedule that results for an outlet, or for the station (0: the sum of its outlets' maxima bounds it)."""
         outlet = self.outlets.get(evse_number)
         if (outlet is None and evse_number != 0) or duration_s < 0:
@@ -292,6 +301,24 @@ class Station:
         """Transactions end, the line goes down, the station boots again."""
         self.spawn(self._reboot(reason, is_graceful=is_graceful))
 
+    def reboot_when_idle(self, reason: str) -> None:
+        """Boot again once no transaction is running (2.x Reset OnIdle)."""
+        self.spawn(self._reboot_when_idle(reason))
+
+    async def _reboot_when_idle(self, reason: str) -> None:
+        await self.wait_idle()
+        await self._reboot(reason, is_graceful=True)
+
+    async def wait_idle(self) -> None:
+        """Until no transaction is running."""
+        while any(outlet.transaction is not None for outlet in self.outlets.values()):
+            await self._transaction_ended.wait()
+
+    def transaction_ended(self) -> None:
+        """An outlet is done with its transaction."""
+        ended, self._transaction_ended = self._transaction_ended, asyncio.Event()
+        ended.set()
+
     async def _reboot(self, reason: str, *, is_graceful: bool) -> None:
         is_order = reason == "RemoteReset"
         cause = "Reboot" if is_graceful or not is_order else "ImmediateReset"
@@ -325,7 +352,9 @@ class Station:
     async def stop(self) -> None:
         """Power off: transactions end with PowerLoss as far as the line allows."""
         if self.world.options.is_ending_on_stop:
-            stopped = [o.stop(StopOrder("AbnormalCondition", "PowerLoss", pulls_plug=True)) for o in self.outlets.values()]
+            stopped = [
+                o.stop(StopOrder("AbnormalCondition", "PowerLoss", pulls_plug=True)) for o in self.outlets.values()
+            ]
             if any(stopped):
                 await asyncio.sleep(0.05)
             if self.is_online:
@@ -335,7 +364,7 @@ class Station:
         if link is not None:
             await link.close()
 
-    # --- life --------------------------------------------------------------------------------------------------------
+    # --- life ----------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Connect, boot, attend; again after every loss of the line. Outlets live through all of it."""

@@ -88,6 +88,15 @@ def key_of(presented: bytes) -> bytes:
     return presented
 
 
+def looks_random(presented: bytes) -> bool:
+    """Whether a password whose origin is unknown is most likely a machine's key, not a person's choice: written as
+    hexadecimal digits, or holding bytes that nobody types.
+    """
+    return key_of(presented) != presented or (
+        len(presented) >= SHORTEST and not all(0x20 <= byte <= 0x7E for byte in presented)
+    )
+
+
 def is_generated(stored: str | None) -> bool:
     """Whether a stored hash is that of a secret we made (or None: there is no secret)."""
     return stored is not None and stored.startswith(_KEYED + "$")

@@ -24,6 +24,7 @@ from ohmstead.stations.model import (
 )
 
 find_station = store.find_station
+list_addresses = store.list_addresses
 save_seen = store.save_seen
 beat_gateway = store.beat_gateway
 list_queued = store.list_queued
@@ -33,9 +34,19 @@ command_answered = store.command_answered
 find_command_by_message = store.find_command_by_message
 
 
-async def take_unknown(conn: Connection, station_id: str, registration: Registration, profile: int) -> Station | None:
-    """A station that nobody announced, under the policy `pending` or `accept`: it gets a place on the list."""
-    is_new = await store.insert_unknown(conn, station_id, registration, profile)
+async def take_unknown(
+    conn: Connection,
+    station_id: str,
+    registration: Registration,
+    profile: int,
+    *,
+    secret_hash: str | None = None,
+    certificate_name: str | None = None,
+) -> Station | None:
+    """A station that nobody announced, under the policy `pending` or `accept`: it gets a place on the list, with the
+    credentials that it came with.
+    """
+    is_new = await store.insert_unknown(conn, station_id, registration, profile, secret_hash, certificate_name)
     station = await store.find_station(conn, station_id)
     if is_new and station is not None:
         await record(conn, [_event("StationAppeared", station_id, station.party_id, {"registration": registration})])

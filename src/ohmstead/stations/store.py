@@ -39,22 +39,41 @@ def _station(row: Row) -> Station:
 
 # any party: a station knocks with its identity alone; the answer tells whose it is
 async def find_station(conn: Connection, station_id: str) -> Station | None:
-    row = await conn.fetchrow(_STATION + " where s.station_id = $1", station_id)
+    row = await conn.fetchrow(_STATION + " where lower(s.station_id) = lower($1)", station_id)
     return _station(row) if row else None
 
 
 # any party: new stations belong to the first party until an operator assigns them
-async def insert_unknown(conn: Connection, station_id: str, registration: Registration, profile: int) -> bool:
+async def insert_unknown(
+    conn: Connection,
+    station_id: str,
+    registration: Registration,
+    profile: int,
+    secret_hash: str | None,
+    certificate_name: str | None,
+) -> bool:
     """Put a station that nobody announced on the list; False when it is there already, or there is no party yet."""
     done = await conn.fetchval(
-        "insert into station (station_id, party_id, registration, security_profile, is_lab)"
-        " select $1, party_id, $2, $3, true from party order by created_at limit 1"
+        "insert into station (station_id, party_id, registration, security_profile, secret_hash, certificate_name, is_lab)"
+        " select $1, party_id, $2, $3, $4, $5, true from party order by created_at limit 1"
         " on conflict do nothing returning station_id",
         station_id,
         registration,
         profile,
+        secret_hash,
+        certificate_name,
     )
     return done is not None
+
+
+# any party: addresses from which stations came before, for the door's memory
+async def list_addresses(conn: Connection) -> list[tuple[str, str]]:
+    """Stations heard within a week and the address they came from."""
+    rows = await conn.fetch(
+        "select station_id, remote_address from station where remote_address is not null"
+        " and last_seen_at > now() - interval '7 days' order by last_seen_at desc limit 50000"
+    )
+    return [(row["station_id"], row["remote_address"]) for row in rows]
 
 
 # any party: keyed by stations that proved their identity
@@ -179,17 +198,19 @@ async def _save_connectors(conn: Connection, reports: Sequence[StatusReport]) ->
 
 # any party: keyed by stations that proved their identity
 async def save_connected(conn: Connection, items: Sequence[Connected]) -> None:
+    """In the order in which they came: of two connections of one station the later one holds it."""
+    latest = list({c.station_id: c for c in items}.values())
     await conn.execute(
         "update station s set gateway_id = c.gateway_id, connection_id = c.connection_id, connected_at = c.at,"
         " ocpp_version = c.version, remote_address = c.address, last_seen_at = c.at"
         " from unnest($1::text[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[], $6::text[])"
         " as c (station_id, gateway_id, connection_id, at, version, address) where s.station_id = c.station_id",
-        [c.station_id for c in items],
-        [c.gateway_id for c in items],
-        [c.connection_id for c in items],
-        [c.at for c in items],
-        [c.ocpp_version for c in items],
-        [c.remote_address for c in items],
+        [c.station_id for c in latest],
+        [c.gateway_id for c in latest],
+        [c.connection_id for c in latest],
+        [c.at for c in latest],
+        [c.ocpp_version for c in latest],
+        [c.remote_address for c in latest],
     )
     await _insert_connection_changes(conn, [(c.station_id, c.at, True, "", c.remote_address) for c in items])
 

@@ -1,6 +1,6 @@
 """The directory in PostgreSQL: what people write about locations and stations."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,23 +10,21 @@ from ohmstead.core.db import Connection, Row
 _LOCATION_COLUMNS = frozenset(
     {"name", "address", "city", "postal_code", "country", "latitude", "longitude", "time_zone"}
 )
-_STATION_COLUMNS = frozenset(
-    {
-        "name",
-        "location_id",
-        "registration",
-        "security_profile",
-        "secret_hash",
-        "certificate_name",
-        "is_lab",
-        "heartbeat_interval_s",
-        "max_power_w",
-        "retired_at",
-    }
-)
+_STATION_COLUMNS = {
+    "name": "text",
+    "location_id": "uuid",
+    "registration": "text",
+    "security_profile": "smallint",
+    "secret_hash": "text",
+    "certificate_name": "text",
+    "is_lab": "boolean",
+    "heartbeat_interval_s": "integer",
+    "max_power_w": "integer",
+    "retired_at": "timestamptz",
+}
 
 
-def _assignments(values: dict[str, Any], allowed: frozenset[str], first: int) -> str:
+def _assignments(values: dict[str, Any], allowed: Collection[str], first: int) -> str:
     if beyond := set(values) - allowed:
         raise ValueError(f"not to be written: {sorted(beyond)}")
     return "".join(f"{name} = ${n}, " for n, name in enumerate(values, start=first))
@@ -104,13 +102,13 @@ async def find_location_ids(conn: Connection, party_id: UUID, names: Sequence[st
 
 
 async def insert_station(conn: Connection, party_id: UUID, station_id: str, values: dict[str, Any]) -> bool:
-    """False when the identity is taken, by whomever."""
-    if beyond := set(values) - _STATION_COLUMNS:
-        raise ValueError(f"not to be written: {sorted(beyond)}")
+    """False when the identity is taken, by whomever: identities are the same whatever their case (OCPP 2.x)."""
     names = "".join(f", {name}" for name in values)
-    places = "".join(f", ${n}" for n in range(3, 3 + len(values)))
+    places = "".join(f", ${n}::{_STATION_COLUMNS[name]}" for n, name in enumerate(values, start=3))
     row = await conn.fetchrow(
-        f"insert into station (station_id, party_id{names}) values ($1, $2{places}) on conflict do nothing returning 1",
+        f"insert into station (station_id, party_id{names}) select $1::text, $2::uuid{places}"
+        " where not exists (select from station where lower(station_id) = lower($1))"
+        " on conflict do nothing returning 1",
         station_id,
         party_id,
         *values.values(),
@@ -134,63 +132,81 @@ async def update_station(
 
 
 async def lock_stations(conn: Connection, party_id: UUID, station_ids: Sequence[str]) -> dict[str, Row]:
-    """What people set of these stations, locked; `party_id` of a row tells when another party has the identity."""
+    """What people set of these stations, by lower-case id, locked; `is_ours` is false when another party has it."""
     rows = await conn.fetch(
         "select station_id, party_id = $1 as is_ours, name, location_id, registration, security_profile, secret_hash,"
-        " heartbeat_interval_s, max_power_w, retired_at, version from station where station_id = any($2)"
+        " heartbeat_interval_s, max_power_w, retired_at, version from station where lower(station_id) = any($2)"
         " order by station_id for update",
         party_id,
-        list(station_ids),
+        [station_id.lower() for station_id in station_ids],
     )
-    return {row["station_id"]: row for row in rows}
+    return {row["station_id"].lower(): row for row in rows}
+
+
+async def insert_stations(conn: Connection, party_id: UUID, stations: Sequence[dict[str, Any]]) -> set[str]:
+    """Many at once; returns those that were not taken."""
+    rows = await conn.fetch(
+        "insert into station (station_id, party_id, name, location_id, security_profile, secret_hash)"
+        " select u.station_id, $1, u.name, u.location_id, u.security_profile, u.secret_hash"
+        " from unnest($2::text[], $3::text[], $4::uuid[], $5::smallint[], $6::text[])"
+        " as u (station_id, name, location_id, security_profile, secret_hash)"
+        " on conflict do nothing returning station_id",
+        party_id,
+        *[
+            [station[name] for station in stations]
+            for name in ("station_id", "name", "location_id", "security_profile", "secret_hash")
+        ],
+    )
+    return {row["station_id"] for row in rows}
 
 
 async def upsert_evses(
-    conn: Connection, party_id: UUID, station_id: str, evses: Iterable[dict[str, Any]]
-) -> bool:
-    """Add or change EVSEs and connectors; what is not named stays. True when anything changed."""
-    changed = 0
-    for evse in evses:
-        changed += await _changed(
-            conn,
-            "insert into evse as e (station_id, evse_number, current_type, max_power_w, physical_reference)"
-            " select station_id, $3, $4, $5, $6 from station where party_id = $1 and station_id = $2"
-            " on conflict (station_id, evse_number) do update set"
-            " current_type = coalesce(excluded.current_type, e.current_type),"
-            " max_power_w = coalesce(excluded.max_power_w, e.max_power_w),"
-            " physical_reference = coalesce(excluded.physical_reference, e.physical_reference)"
-            " where (coalesce(excluded.current_type, e.current_type), coalesce(excluded.max_power_w, e.max_power_w),"
-            " coalesce(excluded.physical_reference, e.physical_reference))"
-            " is distinct from (e.current_type, e.max_power_w, e.physical_reference) returning 1",
-            party_id,
-            station_id,
-            evse["evse_number"],
-            evse.get("current_type"),
-            evse.get("max_power_w"),
-            evse.get("physical_reference"),
-        )
-        for connector in evse.get("connectors") or ({"connector_number": 1},):
-            changed += await _changed(
-                conn,
-                "insert into connector as c (station_id, evse_number, connector_number, standard, max_power_w)"
-                " select station_id, $3, $4, $5, $6 from station where party_id = $1 and station_id = $2"
-                " on conflict (station_id, evse_number, connector_number) do update set"
-                " standard = coalesce(excluded.standard, c.standard),"
-                " max_power_w = coalesce(excluded.max_power_w, c.max_power_w)"
-                " where (coalesce(excluded.standard, c.standard), coalesce(excluded.max_power_w, c.max_power_w))"
-                " is distinct from (c.standard, c.max_power_w) returning 1",
-                party_id,
-                station_id,
-                evse["evse_number"],
-                connector["connector_number"],
-                connector.get("standard"),
-                connector.get("max_power_w"),
-            )
-    return changed > 0
-
-
-async def _changed(conn: Connection, statement: str, *values: Any) -> int:
-    return 1 if await conn.fetchval(statement, *values) else 0
+    conn: Connection, party_id: UUID, evses_of: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> set[str]:
+    """Add or change EVSEs and connectors by station; what is not named stays. Returns the stations that changed."""
+    evses = [(station_id, evse) for station_id, listed in evses_of.items() for evse in listed]
+    plugs = [
+        (station_id, evse["evse_number"], plug)
+        for station_id, evse in evses
+        for plug in evse.get("connectors") or ({"connector_number": 1},)
+    ]
+    if not evses:
+        return set()
+    changed = await conn.fetch(
+        "insert into evse as e (station_id, evse_number, current_type, max_power_w, physical_reference)"
+        " select u.* from unnest($2::text[], $3::integer[], $4::text[], $5::integer[], $6::text[])"
+        " as u (station_id, evse_number, current_type, max_power_w, physical_reference)"
+        " join station s on s.station_id = u.station_id and s.party_id = $1"
+        " on conflict (station_id, evse_number) do update set"
+        " current_type = coalesce(excluded.current_type, e.current_type),"
+        " max_power_w = coalesce(excluded.max_power_w, e.max_power_w),"
+        " physical_reference = coalesce(excluded.physical_reference, e.physical_reference)"
+        " where (coalesce(excluded.current_type, e.current_type), coalesce(excluded.max_power_w, e.max_power_w),"
+        " coalesce(excluded.physical_reference, e.physical_reference))"
+        " is distinct from (e.current_type, e.max_power_w, e.physical_reference) returning station_id",
+        party_id,
+        [station_id for station_id, _ in evses],
+        *[
+            [evse.get(name) for _, evse in evses]
+            for name in ("evse_number", "current_type", "max_power_w", "physical_reference")
+        ],
+    )
+    changed += await conn.fetch(
+        "insert into connector as c (station_id, evse_number, connector_number, standard, max_power_w)"
+        " select u.* from unnest($2::text[], $3::integer[], $4::integer[], $5::text[], $6::integer[])"
+        " as u (station_id, evse_number, connector_number, standard, max_power_w)"
+        " join station s on s.station_id = u.station_id and s.party_id = $1"
+        " on conflict (station_id, evse_number, connector_number) do update set"
+        " standard = coalesce(excluded.standard, c.standard),"
+        " max_power_w = coalesce(excluded.max_power_w, c.max_power_w)"
+        " where (coalesce(excluded.standard, c.standard), coalesce(excluded.max_power_w, c.max_power_w))"
+        " is distinct from (c.standard, c.max_power_w) returning station_id",
+        party_id,
+        [station_id for station_id, _, _ in plugs],
+        [evse_number for _, evse_number, _ in plugs],
+        *[[plug.get(name) for _, _, plug in plugs] for name in ("connector_number", "standard", "max_power_w")],
+    )
+    return {row["station_id"] for row in changed}
 
 
 async def cancel_queued_commands(conn: Connection, party_id: UUID, station_id: str) -> int:

@@ -19,9 +19,9 @@ from ohmstead.core.db import Connection
 from ohmstead.core.errors import Conflict, Invalid, Refused
 from ohmstead.core.events import NUDGE, Event, record
 from ohmstead.core.ids import new_id
-from ohmstead.stations import directory_store as store
 from ohmstead.stations import queries
 from ohmstead.stations.credentials import check_chosen, hash_secret, new_secret
+from ohmstead.stations.directory import store
 from ohmstead.stations.queries import Location, StationView
 
 Name: TypeAlias = Annotated[str, Meta(max_length=200)]
@@ -29,7 +29,7 @@ Name: TypeAlias = Annotated[str, Meta(max_length=200)]
 StationId: TypeAlias = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z0-9*\-_=:+|@.]{1,48}$",
+        pattern=r"^[A-Za-z0-9*\-_=:+|@.]{1,48}$(?!\n)",
         description="The OCPP identity: 1 to 48 of letters, digits and `*-_=:+|@.`",
     ),
 ]
@@ -49,7 +49,9 @@ class NewLocation(Struct, kw_only=True, forbid_unknown_fields=True):
     address: Name = ""
     city: Name = ""
     postal_code: Annotated[str, Meta(max_length=20)] = ""
-    country: Annotated[str, Meta(pattern=r"^([A-Z]{2,3})?$", description="ISO 3166-1, two or three letters.")] = ""
+    country: Annotated[str, Meta(pattern=r"^([A-Z]{2,3})?$(?!\n)", description="ISO 3166-1, two or three letters.")] = (
+        ""
+    )
     latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
     time_zone: Annotated[str, Meta(max_length=64)] | None = None
@@ -62,7 +64,7 @@ class LocationChange(Struct, kw_only=True, forbid_unknown_fields=True):
     address: Name | UnsetType = UNSET
     city: Name | UnsetType = UNSET
     postal_code: Annotated[str, Meta(max_length=20)] | UnsetType = UNSET
-    country: Annotated[str, Meta(pattern=r"^([A-Z]{2,3})?$")] | UnsetType = UNSET
+    country: Annotated[str, Meta(pattern=r"^([A-Z]{2,3})?$(?!\n)")] | UnsetType = UNSET
     latitude: Annotated[float, Meta(ge=-90, le=90)] | None | UnsetType = UNSET
     longitude: Annotated[float, Meta(ge=-180, le=180)] | None | UnsetType = UNSET
     time_zone: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
@@ -174,11 +176,9 @@ async def create_station(conn: Connection, actor: Actor, given: NewStation, pepp
         del values[name]
     if not await store.insert_station(conn, actor.party_id, given.station_id, {**values, "secret_hash": secret_hash}):
         raise Conflict(f"the identity {given.station_id} is taken", code="taken")
-    await store.upsert_evses(conn, actor.party_id, given.station_id, _evses(given.evses))
+    await store.upsert_evses(conn, actor.party_id, {given.station_id: _evses(given.evses)})
     await note_station(conn, actor, "created", given.station_id, {"security_profile": given.security_profile})
-    return WithSecret(
-        station=await queries.get_station_view(conn, actor.party_id, given.station_id), secret=secret
-    )
+    return WithSecret(station=await queries.get_station_view(conn, actor.party_id, given.station_id), secret=secret)
 
 
 async def change_station(
@@ -191,7 +191,7 @@ async def change_station(
     check_evses(evses)
     await _check_location(conn, actor, values.get("location_id"))
     await _write(conn, actor, station_id, values, if_version)
-    await store.upsert_evses(conn, actor.party_id, station_id, _evses(evses))
+    await store.upsert_evses(conn, actor.party_id, {station_id: _evses(evses)})
     detail = {**values, **({"evses": [e.evse_number for e in evses]} if evses else {})}
     await note_station(conn, actor, "changed", station_id, detail)
     return await queries.get_station_view(conn, actor.party_id, station_id)
@@ -349,13 +349,9 @@ async def _note(
     await record(conn, [Event(kind=kind, subject=subject, party_id=actor.party_id, payload=payload)])
 
 
-async def _note_location(
-    conn: Connection, actor: Actor, what: str, location_id: UUID, detail: dict[str, Any]
-) -> None:
+async def _note_location(conn: Connection, actor: Actor, what: str, location_id: UUID, detail: dict[str, Any]) -> None:
     subject = f"location/{location_id}"
     await accounts.audit(conn, actor, f"location.{what}", subject, detail)
     payload = {"location_id": location_id, "by": actor.actor_id, **detail}
     event = Event(kind=f"Location{what.capitalize()}", subject=subject, party_id=actor.party_id, payload=payload)
     await record(conn, [event])
-
-

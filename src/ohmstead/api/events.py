@@ -1,0 +1,140 @@
+"""/events: what happens, as a live stream that may miss things, and as a durable list that misses nothing."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias, cast
+
+import msgspec
+from litestar import Response, get
+from litestar.response import Stream
+from msgspec import Meta, Struct
+
+from ohmstead.accounts.access import Actor
+from ohmstead.api.live import MOST_LISTENERS, Listener, LiveNews
+from ohmstead.api.operations import answer, operation
+from ohmstead.api.problems import BadRequest, FieldError, Overloaded
+from ohmstead.core import feed
+from ohmstead.core.db import Pool
+from ohmstead.core.feed import Place
+
+Kind: TypeAlias = Literal["connection", "connector", "session", "message", "command", "station"]
+HEARTBEAT_S = 15.0
+
+
+class LiveQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What to listen to."""
+
+    kind: Annotated[list[Kind] | None, Meta(description="Only these; may be given several times.")] = None
+    station: Annotated[list[str] | None, Meta(description="Only of these; may be given several times.")] = None
+
+
+class OutboxQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Where to go on reading, and what."""
+
+    cursor: Annotated[str | None, Meta(max_length=1000, description="`next_cursor` of the page before.")] = None
+    start: Annotated[
+        Literal["beginning", "now"], Meta(description="Without a cursor: from the oldest event kept, or from now on.")
+    ] = "beginning"
+    kind: Annotated[
+        list[str] | None, Meta(description="Only these, as `SessionEnded`; may be given several times.")
+    ] = None
+    limit: Annotated[int, Meta(ge=1, le=500, description="Events in a page.")] = 100
+
+
+class OutboxEvent(Struct, frozen=True, kw_only=True):
+    """A fact. Events of one subject come in the order in which they happened, each at least once."""
+
+    event_id: int
+    at: datetime
+    kind: Annotated[str, Meta(description="In the past tense, as `SessionEnded`.")]
+    subject: Annotated[str, Meta(description="What it is about, as `session/<id>`.")]
+    payload: dict[str, Any]
+
+
+class OutboxPage(Struct, frozen=True, kw_only=True):
+    """The next events. `next_cursor` is always there: keep it, and go on from it later."""
+
+    items: list[OutboxEvent]
+    next_cursor: str
+    has_more: Annotated[bool, Meta(description="Whether more wait right now.")]
+
+
+@get(
+    "/events",
+    media_type="text/event-stream",
+    opt=operation("events:read", errors=(503,), exports=("text/event-stream",)),
+)
+async def stream_events(news: LiveNews, actor: Actor, filters: LiveQuery) -> Response[str]:
+    """Follow what happens now, as server-sent events.
+
+    Each event is named by its `kind` and carries it as JSON. Nothing is kept for those who are away: what must not be
+    missed is in /events/outbox. A client that reads too slowly is told so by an event `overrun`, and dropped.
+    """
+    if news.n_listeners >= MOST_LISTENERS:
+        raise Overloaded(f"{MOST_LISTENERS} clients listen already: come again later")
+    listener = Listener(
+        frozenset(filters.kind) if filters.kind is not None else None,
+        frozenset(filters.station) if filters.station is not None else None,
+    )
+    response = Stream(
+        _server_sent(news, actor, listener),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+    return cast("Response[str]", response)
+
+
+async def _server_sent(news: LiveNews, actor: Actor, listener: Listener) -> AsyncIterator[bytes]:
+    await news.join(actor.party_id, listener)
+    try:
+        yield b"retry: 3000\n: welcome\n\n"
+        while not listener.lost:
+            try:
+                event = await asyncio.wait_for(listener.queue.get(), HEARTBEAT_S)
+            except TimeoutError:
+                yield b": still here\n\n"
+                continue
+            lines = [_lines(event)]
+            while not listener.queue.empty():
+                lines.append(_lines(listener.queue.get_nowait()))
+            yield b"".join(lines)
+        yield b'event: overrun\ndata: {"text": "you read too slowly; read anew what you need, and connect again"}\n\n'
+    finally:
+        await news.leave(actor.party_id, listener)
+
+
+def _lines(event: dict[str, Any]) -> bytes:
+    return b"event: " + str(event["kind"]).encode() + b"\ndata: " + msgspec.json.encode(event) + b"\n\n"
+
+
+@get("/events/outbox", opt=operation("events:read"))
+async def list_outbox(pool: Pool, actor: Actor, filters: OutboxQuery) -> Response[OutboxPage]:
+    """Read durable events in order, from a cursor on. The same cursor gives the same events, and later ones."""
+    async with pool.acquire() as conn:
+        place = _place(filters.cursor)
+        if place is None:
+            place = await feed.present(conn) if filters.start == "now" else feed.BEGINNING
+        events, after = await feed.read(conn, actor.party_id, place, filters.kind, filters.limit)
+    items = [
+        OutboxEvent(event_id=e.event_id, at=cast(datetime, e.at), kind=e.kind, subject=e.subject, payload=e.payload)
+        for e in events
+    ]
+    cursor = base64.urlsafe_b64encode(msgspec.json.encode(after)).decode().rstrip("=")
+    return answer(OutboxPage(items=items, next_cursor=cursor, has_more=len(items) == filters.limit))
+
+
+def _place(cursor: str | None) -> Place | None:
+    if cursor is None:
+        return None
+    try:
+        place = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=Place)
+    except (ValueError, UnicodeEncodeError) as error:
+        raise BadRequest("cursor: not one of ours", [FieldError("cursor", "not one of ours")]) from error
+    if not all(0 <= number < 2**63 for number in (place.window_from, place.window_to, place.done_event_id)):
+        raise BadRequest("cursor: not one of ours", [FieldError("cursor", "not one of ours")])
+    return place
+
+
+HANDLERS = [stream_events, list_outbox]

@@ -1,0 +1,119 @@
+"""/api-keys, /audit-log and /me: who may come in, who did what, and who you are."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Response, delete, get, post
+from msgspec import Meta, Struct
+
+from ohmstead.accounts import access, service
+from ohmstead.accounts.access import ADMIN, Actor
+from ohmstead.accounts.model import ApiKey, AuditEntry
+from ohmstead.api.operations import CSV, NDJSON, ApiRequest, Form, Keyset, Page, answer, listed, operation
+from ohmstead.core.db import Connection, Pool
+
+AUDIT_KEYSET = Keyset(item=AuditEntry, type=tuple[datetime, int], of=lambda entry: (entry.at, entry.entry_id))
+
+
+class NewApiKey(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A key to be. It can do no more than its maker."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    scopes: Annotated[list[str], Meta(min_length=1, max_length=50, description=", ".join(access.ACTIONS))]
+    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+class CreatedApiKey(Struct, frozen=True, kw_only=True):
+    """A key just made; `secret` is what goes after `Bearer`, and is told this once."""
+
+    key: ApiKey
+    secret: str
+
+
+class ApiKeys(Struct):
+    """All keys, revoked ones too, newest first."""
+
+    items: list[ApiKey]
+
+
+class Me(Struct, frozen=True, kw_only=True):
+    """Who you are to Ohmstead, and what you may do."""
+
+    actor_id: str
+    name: str
+    party_id: UUID
+    role: str | None
+    actions: list[str]
+
+
+class AuditQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """The query of the audit log."""
+
+    object: Annotated[str | None, Meta(description="About this, as `station/CS-1`.", max_length=200)] = None
+    limit: Annotated[int, Meta(ge=1, le=500, description="Items in a page.")] = 50
+    cursor: Annotated[str | None, Meta(max_length=1000, description="`next_cursor` of the page before.")] = None
+    format: Annotated[Form | None, Meta(description="csv or ndjson sends everything that matches.")] = None
+
+
+@get("/me", opt=operation("stations:read"))
+async def get_me(actor: Actor) -> Response[Me]:
+    """Read who you are and what you may do."""
+    return answer(
+        Me(
+            actor_id=actor.actor_id,
+            name=actor.name,
+            party_id=actor.party_id,
+            role=actor.role,
+            actions=sorted(actor.actions),
+        )
+    )
+
+
+@get("/api-keys", opt=operation(ADMIN))
+async def list_api_keys(pool: Pool, actor: Actor) -> Response[ApiKeys]:
+    """List API keys."""
+    async with pool.acquire() as conn:
+        return answer(ApiKeys(await service.list_api_keys(conn, actor.party_id)))
+
+
+@post("/api-keys", opt=operation(ADMIN, errors=(409,)))
+async def create_api_key(pool: Pool, actor: Actor, given: NewApiKey) -> Response[CreatedApiKey]:
+    """Make an API key. The key itself is shown only here."""
+    async with pool.acquire() as conn, conn.transaction():
+        key, secret = await service.create_api_key(
+            conn, actor, name=given.name, scopes=given.scopes, expires_at=given.expires_at
+        )
+    where = {"Location": f"/api/v1/api-keys/{key.api_key_id}"}
+    return answer(CreatedApiKey(key=key, secret=secret), status=201, headers=where)
+
+
+@get("/api-keys/{api_key_id:uuid}", opt=operation(ADMIN, errors=(404,)))
+async def get_api_key(pool: Pool, actor: Actor, api_key_id: UUID) -> Response[ApiKey]:
+    """Read an API key's name, scopes and use."""
+    async with pool.acquire() as conn:
+        return answer(await service.get_api_key(conn, actor.party_id, api_key_id))
+
+
+@delete("/api-keys/{api_key_id:uuid}", opt=operation(ADMIN, errors=(404,)))
+async def revoke_api_key(pool: Pool, actor: Actor, api_key_id: UUID) -> None:
+    """Revoke an API key. It opens nothing from now on, and stays on record."""
+    async with pool.acquire() as conn, conn.transaction():
+        await service.revoke_api_key(conn, actor, api_key_id)
+
+
+@get("/audit-log", opt=operation(ADMIN, exports=(CSV, NDJSON)))
+async def list_audit_log(
+    request: ApiRequest, pool: Pool, actor: Actor, filters: AuditQuery
+) -> Response[Page[AuditEntry]]:
+    """List who did what, newest first."""
+
+    async def fetch(conn: Connection, after: Any, limit: int) -> list[AuditEntry]:
+        return await service.list_audit_entries(
+            conn, actor.party_id, before=after, thing=filters.object, limit=limit
+        )
+
+    return await listed(request, pool, AUDIT_KEYSET, fetch, filters, name="audit-log")
+
+
+HANDLERS = [get_me, list_api_keys, create_api_key, get_api_key, revoke_api_key, list_audit_log]

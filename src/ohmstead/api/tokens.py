@@ -1,0 +1,148 @@
+"""/tokens: who may charge."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Response, delete, get, patch, post
+from msgspec import Meta
+
+from ohmstead.accounts.access import Actor
+from ohmstead.api.operations import (
+    CSV,
+    NDJSON,
+    ApiRequest,
+    Form,
+    Keyset,
+    Page,
+    answer,
+    expected_version,
+    listed,
+    operation,
+    table_body,
+)
+from ohmstead.api.stations import MAX_TABLE_BYTES, BulkQuery
+from ohmstead.core.bus import Bus
+from ohmstead.core.db import Connection, Pool
+from ohmstead.core.events import NUDGE
+from ohmstead.tokens import queries
+from ohmstead.tokens.queries import TokenFilter, TokenView
+from ohmstead.tokens.register import service as register
+from ohmstead.tokens.register.service import NewToken, TokenChange, TokenReport
+
+KEYSET = Keyset(item=TokenView, type=str, of=lambda token: token.uid.lower())
+
+
+class TokenQuery(TokenFilter, kw_only=True, forbid_unknown_fields=True):
+    """The query of the list of tokens."""
+
+    limit: Annotated[int, Meta(ge=1, le=500, description="Items in a page.")] = 50
+    cursor: Annotated[str | None, Meta(max_length=1000, description="`next_cursor` of the page before.")] = None
+    format: Annotated[Form | None, Meta(description="csv sends everything that matches as a table.")] = None
+
+
+@get("/tokens", opt=operation("tokens:read", exports=(CSV, NDJSON)))
+async def list_tokens(request: ApiRequest, pool: Pool, actor: Actor, filters: TokenQuery) -> Response[Page[TokenView]]:
+    """List tokens by uid."""
+
+    async def fetch(conn: Connection, after: Any, limit: int) -> list[TokenView]:
+        return await queries.list_tokens(conn, actor.party_id, filters, after=after, limit=limit)
+
+    return await listed(request, pool, KEYSET, fetch, filters, name="tokens")
+
+
+@post("/tokens", opt=operation("tokens:write", errors=(409,)))
+async def create_token(pool: Pool, bus: Bus, actor: Actor, given: NewToken) -> Response[TokenView]:
+    """Create a token."""
+    async with pool.acquire() as conn, conn.transaction():
+        token = await register.create_token(conn, actor, given)
+    await bus.publish(NUDGE, {})
+    return answer(token, status=201, version=token.version, headers={"Location": f"/api/v1/tokens/{token.token_id}"})
+
+
+@post("/tokens/bulk", status_code=200, request_max_body_size=MAX_TABLE_BYTES, opt=operation("tokens:write", takes=CSV))
+async def import_tokens(
+    request: ApiRequest, pool: Pool, bus: Bus, actor: Actor, filters: BulkQuery
+) -> Response[TokenReport]:
+    """Create and update many tokens from a CSV table.
+
+    Good rows count even when others fail. The same table a second time changes nothing.
+    """
+    data = await table_body(request)
+    async with pool.acquire() as conn:
+        transaction = conn.transaction()
+        await transaction.start()
+        try:
+            report = await register.import_tokens(conn, actor, data)
+        except BaseException:
+            await transaction.rollback()
+            raise
+        await (transaction.rollback() if filters.dry_run else transaction.commit())
+    report.is_dry_run = filters.dry_run
+    if not filters.dry_run:
+        await bus.publish(NUDGE, {})
+    return answer(report)
+
+
+@get("/tokens/{token_id:uuid}", opt=operation("tokens:read", errors=(404,)))
+async def get_token(pool: Pool, actor: Actor, token_id: UUID) -> Response[TokenView]:
+    """Read a token."""
+    async with pool.acquire() as conn:
+        token = await queries.get_token(conn, actor.party_id, token_id)
+    return answer(token, version=token.version)
+
+
+@patch("/tokens/{token_id:uuid}", opt=operation("tokens:write", errors=(404,), takes_if_match=True))
+async def change_token(
+    request: ApiRequest, pool: Pool, bus: Bus, actor: Actor, token_id: UUID, given: TokenChange
+) -> Response[TokenView]:
+    """Change a token. What is left out stays as it is."""
+    async with pool.acquire() as conn, conn.transaction():
+        token = await register.change_token(conn, actor, token_id, given, expected_version(request))
+    await bus.publish(NUDGE, {})
+    return answer(token, version=token.version)
+
+
+@post(
+    "/tokens/{token_id:uuid}/block",
+    status_code=200,
+    opt=operation("tokens:write", errors=(404,), takes_if_match=True),
+)
+async def block_token(request: ApiRequest, pool: Pool, bus: Bus, actor: Actor, token_id: UUID) -> Response[TokenView]:
+    """Block a token: it begins no more sessions."""
+    async with pool.acquire() as conn, conn.transaction():
+        token = await register.set_status(conn, actor, token_id, "blocked", expected_version(request))
+    await bus.publish(NUDGE, {})
+    return answer(token, version=token.version)
+
+
+@post(
+    "/tokens/{token_id:uuid}/unblock",
+    status_code=200,
+    opt=operation("tokens:write", errors=(404,), takes_if_match=True),
+)
+async def unblock_token(request: ApiRequest, pool: Pool, bus: Bus, actor: Actor, token_id: UUID) -> Response[TokenView]:
+    """Let a blocked token charge again."""
+    async with pool.acquire() as conn, conn.transaction():
+        token = await register.set_status(conn, actor, token_id, "active", expected_version(request))
+    await bus.publish(NUDGE, {})
+    return answer(token, version=token.version)
+
+
+@delete("/tokens/{token_id:uuid}", opt=operation("tokens:write", errors=(404,), takes_if_match=True))
+async def delete_token(request: ApiRequest, pool: Pool, bus: Bus, actor: Actor, token_id: UUID) -> None:
+    """Delete a token. Its sessions stay."""
+    async with pool.acquire() as conn, conn.transaction():
+        await register.delete_token(conn, actor, token_id, expected_version(request))
+    await bus.publish(NUDGE, {})
+
+
+HANDLERS = [
+    list_tokens,
+    create_token,
+    import_tokens,
+    get_token,
+    change_token,
+    block_token,
+    unblock_token,
+    delete_token,
+]

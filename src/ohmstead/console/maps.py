@@ -1,0 +1,181 @@
+"""A map that needs nobody: sites projected, fitted into the frame, labelled where labels fit. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from ohmstead.reports.model import Site
+
+WIDTH, HEIGHT, MARGIN = 728.0, 270.0, 34.0
+LETTER = 6.3
+LINE = 15.0
+SMALLEST_SPAN = 0.004  # degrees; one site alone is shown with its surroundings
+
+
+class Mark(Struct, frozen=True, kw_only=True):
+    """A site on the drawing. Without `label` there was no room for one."""
+
+    x: float
+    y: float
+    radius: float
+    tone: str
+    sign: str
+    name: str
+    title: str
+    path: str
+    label: str = ""
+    label_x: float = 0
+    label_y: float = 0
+    anchor: str = "start"
+
+
+class Drawn(Struct, frozen=True, kw_only=True):
+    """The map: marks, a grid, and a bar for the scale."""
+
+    marks: list[Mark]
+    grid_x: list[float]
+    grid_y: list[float]
+    bar_width: float
+    bar_text: str
+    summary: str
+
+
+def drawn(sites: Sequence[Site]) -> Drawn | None:
+    """The map of some sites; None when none has coordinates."""
+    if not sites:
+        return None
+    points = [(_mercator_x(s.longitude), _mercator_y(s.latitude)) for s in sites]
+    west, east = min(x for x, _ in points), max(x for x, _ in points)
+    south, north = min(y for _, y in points), max(y for _, y in points)
+    span = max(
+        SMALLEST_SPAN / 360,
+        (east - west) / ((WIDTH - 2 * MARGIN) / WIDTH),
+        (north - south) * WIDTH / (HEIGHT - 2 * MARGIN),
+    )
+    scale = WIDTH / span
+    mid_x, mid_y = (west + east) / 2, (south + north) / 2
+    placed = [
+        (round(WIDTH / 2 + (x - mid_x) * scale, 1), round(HEIGHT / 2 - (y - mid_y) * scale, 1)) for x, y in points
+    ]
+    latitude = sum(s.latitude for s in sites) / len(sites)
+    metres_per_unit = 40_075_016 * math.cos(math.radians(latitude)) / scale
+    bar_m = _round_length(metres_per_unit * 110)
+    step = bar_m / metres_per_unit
+    return Drawn(
+        marks=_labelled([_mark(site, x, y) for site, (x, y) in zip(sites, placed, strict=True)]),
+        grid_x=[round(n * step, 1) for n in range(1, int(WIDTH / step) + 1)],
+        grid_y=[round(n * step, 1) for n in range(1, int(HEIGHT / step) + 1)],
+        bar_width=round(step, 1),
+        bar_text=f"{bar_m / 1000:g} km" if bar_m >= 1000 else f"{bar_m:g} m",
+        summary=_summary(sites),
+    )
+
+
+def _mercator_x(longitude: float) -> float:
+    return longitude / 360 + 0.5
+
+
+def _mercator_y(latitude: float) -> float:
+    bounded = max(-85.0, min(85.0, latitude))
+    return 0.5 + math.log(math.tan(math.pi / 4 + math.radians(bounded) / 2)) / (2 * math.pi)
+
+
+def _round_length(metres: float) -> float:
+    power = 10 ** math.floor(math.log10(metres))
+    return next(n * power for n in (5, 2, 1) if n * power <= metres)
+
+
+def _mark(site: Site, x: float, y: float) -> Mark:
+    tone, sign, words = "ok", "", []
+    if site.n_charging:
+        tone = "working"
+        words.append(f"{site.n_charging} charging")
+    if site.n_faulted:
+        tone, sign = "failed", "×"
+        words.insert(0, f"{site.n_faulted} out of order")
+    if site.n_offline:
+        tone, sign = "failed", "×"
+        words.insert(0, f"{site.n_offline} offline")
+    if site.n_offline == site.n_stations:
+        tone, sign = "failed", "×"
+    path = f"/stations?location={site.location_id}"
+    title = f"{site.name}: {', '.join(words) or 'all free'}; {site.n_stations} stations, {site.n_connectors} connectors"
+    is_alarm = tone == "failed"
+    label = f"{site.name} · {words[0]}" if is_alarm else site.name
+    return Mark(
+        x=x,
+        y=y,
+        radius=8 if is_alarm else 5.5,
+        tone=tone,
+        sign=sign,
+        name=site.name,
+        title=title,
+        path=path,
+        label=label,
+    )
+
+
+def _labelled(marks: list[Mark]) -> list[Mark]:
+    """Alarms get their labels first; a label that would cover another one or a mark is left out."""
+    taken = [(m.x - m.radius - 1, m.y - m.radius - 1, m.x + m.radius + 1, m.y + m.radius + 1) for m in marks]
+    done: list[Mark] = []
+    for mark in sorted(marks, key=lambda m: m.tone != "failed"):
+        width = len(mark.label) * LETTER + 4
+        found = None
+        for anchor in ("start", "end", "middle"):
+            x0, y0 = _label_corner(mark, width, anchor)
+            box = (x0, y0, x0 + width, y0 + LINE)
+            is_inside = x0 >= 2 and x0 + width <= WIDTH - 2 and y0 >= 2 and y0 + LINE <= HEIGHT - 2
+            if is_inside and not any(_overlaps(box, other) for other in taken):
+                found = (anchor, box)
+                break
+        if found is None:
+            done.append(_relabelled(mark, "", 0, 0, "start"))
+            continue
+        anchor, box = found
+        taken.append(box)
+        x = {"start": box[0] + 2, "end": box[2] - 2, "middle": (box[0] + box[2]) / 2}[anchor]
+        done.append(_relabelled(mark, mark.label, round(x, 1), round(box[1] + 11.5, 1), anchor))
+    # Alarms are drawn last, on top.
+    return sorted(done, key=lambda m: m.tone == "failed")
+
+
+def _label_corner(mark: Mark, width: float, anchor: str) -> tuple[float, float]:
+    gap = mark.radius + 3
+    if anchor == "start":
+        return mark.x + gap, mark.y - LINE / 2
+    if anchor == "end":
+        return mark.x - gap - width, mark.y - LINE / 2
+    return mark.x - width / 2, mark.y + gap
+
+
+def _relabelled(mark: Mark, label: str, x: float, y: float, anchor: str) -> Mark:
+    return Mark(
+        x=mark.x,
+        y=mark.y,
+        radius=mark.radius,
+        tone=mark.tone,
+        sign=mark.sign,
+        name=mark.name,
+        title=mark.title,
+        path=mark.path,
+        label=label,
+        label_x=x,
+        label_y=y,
+        anchor=anchor,
+    )
+
+
+def _overlaps(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _summary(sites: Sequence[Site]) -> str:
+    alarms = [
+        f"{s.name} {s.n_offline} offline, {s.n_faulted} out of order" for s in sites if s.n_offline or s.n_faulted
+    ]
+    head = f"{len(sites)} sites"
+    return f"{head}: {'; '.join(alarms[:8])}" if alarms else f"{head}, none with a problem"

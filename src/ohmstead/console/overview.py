@@ -1,0 +1,301 @@
+"""Is the network well, right now? The first page, and the parts of it that are fetched anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from litestar import Response, get
+from msgspec import Struct
+
+from ohmstead.accounts.access import Actor
+from ohmstead.console import feed, maps
+from ohmstead.console.frame import PageRequest, SettingsIn, opened
+from ohmstead.core import clock
+from ohmstead.core.db import Connection, Pool
+from ohmstead.reports import queries, service
+from ohmstead.reports.model import Concern, PowerPoint
+from ohmstead.reports.service import Day, Overview
+from ohmstead.settings import Settings
+from ohmstead.ui import charts, figures, states
+from ohmstead.ui.templating import View, page
+
+FEED_LINES = 10
+FEED_SINCE = timedelta(days=2)
+
+
+class Figure(Struct, frozen=True, kw_only=True):
+    """One number of the strip with what it is compared to and the rows behind it."""
+
+    name: str
+    value: str
+    unit: str
+    path: str
+    trend: str = ""
+    tone: str = ""
+    note: str = ""
+
+
+class PowerChart(Struct, frozen=True, kw_only=True):
+    """Today's power over last week's, as coordinates."""
+
+    value_ticks: list[charts.Tick]
+    time_ticks: list[charts.Tick]
+    unit: str
+    area: str
+    line: str
+    past_line: str
+    past_end: tuple[float, float] | None
+    now: tuple[float, float]
+    now_text: str
+    rows: list[tuple[Any, str, str]]
+
+
+@get("/")
+async def overview(request: PageRequest, pool: Pool, actor: Actor, settings: SettingsIn) -> Response[str]:
+    """The overview; with no station yet, the lesson that leads to the first one."""
+    async with pool.acquire() as conn:
+        view = await opened(request, conn, actor)
+        if not await queries.has_stations(conn, actor.party_id):
+            return await _lesson(request, conn, actor, settings, view)
+        found = await service.overview(conn, actor.party_id, _zone_name(request))
+        lines = await _feed(conn, actor)
+    return page(request, "console/overview.html", **_context(found), lines=lines)
+
+
+@get("/parts/overview/{part:str}")
+async def overview_part(request: PageRequest, pool: Pool, actor: Actor, part: str) -> Response[str]:
+    """One part of the page: `now`, `power` or `where`."""
+    template = {"now": "now", "power": "power", "where": "where"}.get(part)
+    async with pool.acquire() as conn:
+        await opened(request, conn, actor)
+        found = await service.overview(conn, actor.party_id, _zone_name(request))
+    return page(request, f"console/overview/{template or 'now'}.html", **_context(found))
+
+
+@get("/parts/waiting")
+async def waiting(request: PageRequest, pool: Pool, actor: Actor, settings: SettingsIn) -> Response[str]:
+    """The waiting mark of the lesson; once a station is there, the whole page comes anew."""
+    async with pool.acquire() as conn:
+        await opened(request, conn, actor)
+        has_stations = await queries.has_stations(conn, actor.party_id)
+        refusals = await queries.refused_connections(conn, actor.party_id, clock.now() - timedelta(days=1))
+    headers = {"HX-Refresh": "true"} if has_stations else {}
+    return page(request, "console/overview/waiting.html", headers=headers, refusals=refusals, **lesson_words(settings))
+
+
+@get("/attention")
+async def attention(request: PageRequest, pool: Pool, actor: Actor) -> Response[str]:
+    """Everything that needs a look."""
+    async with pool.acquire() as conn:
+        await opened(request, conn, actor)
+        concerns = await service.list_concerns(conn, actor.party_id)
+    return page(request, "console/attention.html", concerns=concerns, headline=_headline(concerns, 0, 0))
+
+
+def _zone_name(request: PageRequest) -> str:
+    return str(request.scope["state"]["party_zone"])
+
+
+def _context(found: Overview) -> dict[str, Any]:
+    groups = connector_groups(found.state.connectors)
+    return {
+        "found": found,
+        "headline": _headline(found.concerns, found.state.n_online, found.state.n_stations),
+        "strip": _strip(found, groups),
+        "groups": groups,
+        "chart": _power_chart(found),
+        "map": maps.drawn(found.sites),
+    }
+
+
+def connector_groups(counts: dict[str, int]) -> dict[str, int]:
+    """Connectors by what people tell apart: free, charging, in use, out of order, unreachable, out of service."""
+    groups = dict.fromkeys(states.GROUPS, 0)
+    for state, n in counts.items():
+        groups[states.connector(state).group] += n
+    return groups
+
+
+def _headline(concerns: Sequence[Concern], n_online: int, n_stations: int) -> tuple[str, str, str]:
+    """The answer in three pieces: how well, what is bad (in red), and the rest."""
+    n_bad = sum(1 for c in concerns if c.urgency == "failed")
+    n_other = sum(1 for c in concerns if c.urgency == "attention")
+    rest = f"{figures.plural(n_other, 'thing waits', 'things wait')} for a decision." if n_other else ""
+    if n_bad:
+        is_mostly = n_stations == 0 or n_online >= 0.8 * n_stations
+        bad = f"{figures.plural(n_bad, 'problem needs', 'problems need')} a person"
+        return ("Mostly." if is_mostly else "No.", bad + ("," if rest else "."), rest)
+    if n_stations == 0 and not n_other:
+        return ("Nothing needs you.", "", "")
+    whole = "All" if n_online == n_stations else f"{n_online:,} of"
+    online = f"{whole} {figures.plural(n_stations, 'station is', 'stations are')} online."
+    return ("Yes.", "", f"{online} {rest or 'Nothing needs a person.'}" if n_stations else rest)
+
+
+def _strip(found: Overview, groups: dict[str, int]) -> list[Figure]:
+    state, before = found.state, found.before
+    power, power_unit = figures.power(state.power_w)
+    energy, energy_unit = figures.energy(found.energy_today_wh)
+    local = found.at.astimezone(service.zone_of(found.time_zone))
+    weekday, clock_text = local.strftime("%A"), local.strftime("%H:%M")
+    power_past = found.power_last_week_w
+    return [
+        Figure(
+            name="Stations online",
+            value=f"{state.n_online:,}",
+            unit=f"of {state.n_stations:,}",
+            path="/stations?show=online",
+            **_difference(state.n_online, before.n_online, "yesterday", more_is="good"),
+        ),
+        Figure(
+            name="Charging now",
+            value=f"{groups['charging']:,}",
+            unit=f"of {figures.plural(state.n_connectors, 'connector')}",
+            path="/stations?show=charging",
+            note=f"{groups['in_use']:,} more in use, {groups['free']:,} free",
+        ),
+        Figure(
+            name="Out of order",
+            value=f"{groups['faulted']:,}",
+            unit="connector" if groups["faulted"] == 1 else "connectors",
+            path="/stations?show=faulted",
+            **_difference(groups["faulted"], before.n_faulted, "yesterday", more_is="bad"),
+        ),
+        Figure(
+            name="Power now",
+            value=power,
+            unit=power_unit,
+            path="/sessions?show=now",
+            **_power_difference(float(state.power_w), power_past, f"last {weekday}"),
+        ),
+        Figure(
+            name="Sessions today",
+            value=f"{found.sessions.today:,}",
+            unit=f"by {clock_text}",
+            path="/sessions?day=today",
+            **_share(found.sessions.today, found.sessions.yesterday, f"{found.sessions.yesterday:,}"),
+        ),
+        Figure(
+            name="Energy today",
+            value=energy,
+            unit=f"{energy_unit} by {clock_text}",
+            path="/sessions?day=today",
+            **_share(found.energy_today_wh, found.energy_yesterday_wh, " ".join(figures.energy(found.energy_yesterday_wh))),
+        ),
+    ]
+
+
+def _difference(now: int, past: int, when: str, more_is: str) -> dict[str, str]:
+    if now == past:
+        return {"note": f"as {when}"}
+    is_more = now > past
+    tone = "good" if is_more == (more_is == "good") else "bad"
+    return {"trend": f"{'▲' if is_more else '▼'} {abs(now - past):,}", "tone": tone, "note": f"on {when}, {past:,}"}
+
+
+def _power_difference(now_w: float, past_w: float, when: str) -> dict[str, str]:
+    if past_w <= 0:
+        return {"note": f"no power {when}"}
+    gap = " ".join(figures.power(abs(now_w - past_w)))
+    return {"trend": f"{'▲' if now_w >= past_w else '▼'} {gap}", "note": f"on {when}"}
+
+
+def _share(now: float, past: float, past_text: str) -> dict[str, str]:
+    """More or less than yesterday by the same time, in percent."""
+    if past <= 0:
+        return {"note": "none by then yesterday"}
+    percent = (now - past) / past * 100
+    sign = "▲" if percent >= 0 else "▼"
+    return {
+        "trend": f"{sign} {abs(percent):.{0 if abs(percent) >= 10 else 1}f} %",
+        "note": f"on yesterday, {past_text}",
+    }
+
+
+LEFT, RIGHT, TOP, BOTTOM = 36, 342, 24, 228
+
+
+def _power_chart(found: Overview) -> PowerChart:
+    now_w = float(found.state.power_w)
+    peak = max([now_w, *(p.power_w for day in (found.today, found.last_week) for p in day.points)], default=0)
+    factor, unit = (1e6, "MW") if peak >= 1e6 else (1e3, "kW")
+    top, step = charts.nice_top(peak / factor, 4)
+    up = charts.Axis(0, top, BOTTOM, TOP)
+    across = charts.Axis(found.today.start_at.timestamp(), found.today.end_at.timestamp(), LEFT, RIGHT)
+    shift_s = (found.today.start_at - found.last_week.start_at).total_seconds()
+    # The step in which we are is not over; the line goes on to the power of this instant instead.
+    done = [p for p in _whole(found.today) if p.at + service.STEP <= found.at]
+    today = [(across.place((p.at + service.STEP / 2).timestamp()), up.place(p.power_w / factor)) for p in done]
+    now = (across.place(found.at.timestamp()), up.place(now_w / factor))
+    past = [
+        (across.place((p.at + service.STEP / 2).timestamp() + shift_s), up.place(p.power_w / factor))
+        for p in _whole(found.last_week)
+    ]
+    has_past = any(p.power_w > 0 for p in found.last_week.points)
+    zone = service.zone_of(found.time_zone)
+    return PowerChart(
+        value_ticks=charts.value_ticks(up, step),
+        time_ticks=charts.time_ticks(across, zone, 5),
+        unit=unit,
+        area=charts.area([*today, now], BOTTOM),
+        line=charts.line([*today, now]),
+        past_line=charts.line(past) if has_past else "",
+        past_end=past[-1] if has_past and past else None,
+        now=now,
+        now_text=" ".join(figures.power(now_w)),
+        rows=_hours(found.today, found.last_week, found),
+    )
+
+
+def _whole(day: Day) -> list[PowerPoint]:
+    """The day with its quiet steps, which the database leaves out, at zero."""
+    known = {p.at: p.power_w for p in day.points}
+    count = round((day.end_at - day.start_at) / service.STEP)
+    return [PowerPoint(at, known.get(at, 0.0)) for at in (day.start_at + service.STEP * n for n in range(count))]
+
+
+def _hours(today: Day, past: Day, found: Overview) -> list[tuple[Any, str, str]]:
+    """The chart's data by the hour: mean power today and a week ago."""
+    rows = []
+    hour = timedelta(hours=1)
+    for n in range(round((today.end_at - today.start_at) / hour)):
+        at = today.start_at + hour * n
+        if at > found.at:
+            break
+        until = min(at + hour, found.at)
+        span_h = max((until - at).total_seconds(), 1.0) / 3600
+        now_w = (today.energy_wh(until) - today.energy_wh(at)) / span_h
+        then = past.start_at + hour * n
+        past_w = past.energy_wh(then + hour) - past.energy_wh(then)
+        rows.append((at, " ".join(figures.power(now_w)), " ".join(figures.power(past_w))))
+    return rows
+
+
+async def _feed(conn: Connection, actor: Actor) -> list[Any]:
+    since = clock.now() - FEED_SINCE
+    return feed.of_rows(
+        await queries.recent_sessions(conn, actor.party_id, since, FEED_LINES),
+        await queries.recent_connections(conn, actor.party_id, since, FEED_LINES),
+        FEED_LINES,
+    )
+
+
+def lesson_words(settings: Settings) -> dict[str, Any]:
+    """Where stations connect, for people to type, and how to make one without hardware."""
+    host = settings.console_url.split("://", 1)[1].partition("/")[0]
+    host = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+    scheme, port = ("wss", settings.gateway_tls_port) if settings.has_tls else ("ws", settings.gateway_port)
+    return {
+        "gateway_url": f"{scheme}://{host}:{port}/ocpp/",
+        "is_tls": settings.has_tls,
+        "unknown_stations": settings.unknown_stations,
+    }
+
+
+async def _lesson(
+    request: PageRequest, conn: Connection, actor: Actor, settings: Settings, view: View
+) -> Response[str]:
+    refusals = await queries.refused_connections(conn, actor.party_id, clock.now() - timedelta(days=1))
+    return page(request, "console/empty.html", refusals=refusals, since_at=view.now, **lesson_words(settings))

@@ -1,0 +1,272 @@
+"""Many stations from one table: each row is created, updated, found unchanged, or reported with what is wrong in it."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Struct
+
+from ohmstead.accounts import service as accounts
+from ohmstead.accounts.access import Actor
+from ohmstead.core.db import Connection, Row
+from ohmstead.core.errors import Invalid
+from ohmstead.core.events import Event, record
+from ohmstead.core.tables import RowError, TableRow, read_table
+from ohmstead.stations.credentials import verify
+from ohmstead.stations.directory import service as directory
+from ohmstead.stations.directory import store
+from ohmstead.stations.directory.service import NewLocation, Password, SecurityProfile, StationId
+
+REQUIRED = ("station_id",)
+OPTIONAL = ("location", "name", "password", "security_profile", "latitude", "longitude", "city", "evses")
+MAX_ROWS = 5000
+# Passwords that people chose cost some 20 ms each.
+MAX_PASSWORDS = 1000
+_EVSE = re.compile(r"(?P<number>\d{1,2})(?::(?P<type>AC|DC)?)?(?::(?P<power>\d{1,8})?)?(?::(?P<standard>\w{1,40})?)?")
+
+COLUMNS = {
+    "station_id": "The OCPP identity. Rows whose station exists update it; empty cells leave things as they are.",
+    "location": "Name of the location, which is created when there is none of that name.",
+    "name": "What people call the station.",
+    "password": "16 to 40 characters. Empty: a new station gets a generated one, told in `secrets` this once.",
+    "security_profile": "0 to 3; 1 (password) when empty.",
+    "latitude": "Of a location created by this table.",
+    "longitude": "Of a location created by this table.",
+    "city": "Of a location created by this table.",
+    "evses": "How many, as `2`; or each as `number:AC|DC:power in W:connector standard`, separated by spaces.",
+}
+
+
+class StationRow(Struct, frozen=True, kw_only=True):
+    """A row's cells as values."""
+
+    station_id: StationId
+    location: Annotated[str, Meta(max_length=200)] | None = None
+    name: Annotated[str, Meta(max_length=200)] | None = None
+    password: Password | None = None
+    security_profile: SecurityProfile | None = None
+    latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
+    city: Annotated[str, Meta(max_length=200)] | None = None
+    evses: str | None = None
+
+
+class BulkReport(Struct, kw_only=True):
+    """What became of the rows. `secrets`: the passwords generated, by station; they are told this once."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    failed: list[RowError] = []
+    locations_created: list[str] = []
+    secrets: dict[str, str] = {}
+    is_dry_run: bool = False
+    changed_ids: list[str] = []
+
+
+class _Wanted(Struct, kw_only=True):
+    """A row on its way in."""
+
+    row: int
+    given: StationRow
+    evses: list[dict[str, Any]]
+    location_id: UUID | None = None
+
+    @property
+    def key(self) -> str:
+        return self.given.station_id.lower()
+
+
+async def import_stations(conn: Connection, actor: Actor, data: bytes, pepper: bytes) -> BulkReport:
+    """Take a table in; good rows count even when others fail. Raises Invalid when the whole cannot be read."""
+    table = read_table(data, REQUIRED, OPTIONAL, max_rows=MAX_ROWS)
+    report = BulkReport(failed=list(table.errors))
+    wanted = _parse(table.rows, report)
+    if sum(1 for item in wanted if item.given.password) > MAX_PASSWORDS:
+        raise Invalid(f"more than {MAX_PASSWORDS} passwords: send them in parts, or have them generated", "password")
+    present = await store.lock_stations(conn, actor.party_id, [item.given.station_id for item in wanted])
+    wanted = [item for item in wanted if _is_free(item, present, report)]
+    wanted = await _place(conn, actor, wanted, report)
+    fresh = [item for item in wanted if item.key not in present]
+    created = await _create(conn, actor, fresh, pepper, report)
+    changed = set()
+    for item in wanted:
+        station = present.get(item.key)
+        if station is not None and await _update(conn, actor, item, station, pepper, report):
+            changed.add(item.given.station_id)
+    changed |= await store.upsert_evses(
+        conn, actor.party_id, {item.given.station_id: item.evses for item in wanted if item.evses}
+    )
+    changed -= created
+    report.created, report.updated = len(created), len(changed)
+    report.unchanged = len(wanted) - len(created) - len(changed)
+    report.changed_ids = sorted(created | changed)
+    report.failed.sort(key=lambda error: error.row)
+    await _note(conn, actor, "created", created)
+    await _note(conn, actor, "changed", changed)
+    return report
+
+
+def _parse(rows: Sequence[TableRow], report: BulkReport) -> list[_Wanted]:
+    wanted: dict[str, _Wanted] = {}
+    for row in rows:
+        try:
+            given = msgspec.convert(row.cells, StationRow, strict=False)
+            item = _Wanted(row=row.number, given=given, evses=parse_evses(given.evses))
+            if item.key in wanted:
+                raise Invalid(f"is in row {wanted[item.key].row} already", "station_id")
+            if (given.latitude is None) != (given.longitude is None):
+                raise Invalid("latitude and longitude belong together", "latitude")
+            directory.check_password(
+                given.password, 1 if given.security_profile is None else given.security_profile, given.station_id
+            )
+        except msgspec.ValidationError as error:
+            text, _, path = str(error).partition(" - at `$.")
+            field = path.rstrip("`") or (re.findall(r"`(\w+)`$", text) or [""])[0]
+            report.failed.append(RowError(row.number, field, text.replace("`", "")))
+        except Invalid as error:
+            report.failed.append(RowError(row.number, error.field, error.text))
+        else:
+            wanted[item.key] = item
+    return list(wanted.values())
+
+
+def parse_evses(text: str | None) -> list[dict[str, Any]]:
+    """The column `evses`. Raises Invalid."""
+    if text is None:
+        return []
+    parts = text.split()
+    if len(parts) == 1 and parts[0].isdigit():
+        if not 1 <= int(parts[0]) <= 99:
+            raise Invalid("from 1 to 99 EVSEs", "evses")
+        return [{"evse_number": number} for number in range(1, int(parts[0]) + 1)]
+    evses = {}
+    for part in parts:
+        match = _EVSE.fullmatch(part)
+        if match is None or not int(match["number"]) >= 1 or int(match["number"]) in evses:
+            raise Invalid(f"not an EVSE, or one twice: {part[:40]!r}; write 1:DC:150000:IEC_62196_T2_COMBO", "evses")
+        power_w = int(match["power"]) if match["power"] else None
+        if power_w is not None and not 1 <= power_w <= 10_000_000:
+            raise Invalid("power from 1 to 10000000 W", "evses")
+        evses[int(match["number"])] = {
+            "evse_number": int(match["number"]),
+            "current_type": match["type"],
+            "max_power_w": power_w,
+            "connectors": [{"connector_number": 1, "standard": match["standard"], "max_power_w": power_w}],
+        }
+    return list(evses.values())
+
+
+def _is_free(item: _Wanted, present: dict[str, Row], report: BulkReport) -> bool:
+    station = present.get(item.key)
+    if station is None:
+        return True
+    if not station["is_ours"]:
+        text = "this identity is taken"
+    elif station["retired_at"] is not None:
+        text = "is retired: reinstate it first"
+    elif station["station_id"] != item.given.station_id:
+        text = f"is registered as {station['station_id']}: identities are the same whatever their case"
+    else:
+        return True
+    report.failed.append(RowError(item.row, "station_id", text))
+    return False
+
+
+async def _place(conn: Connection, actor: Actor, wanted: list[_Wanted], report: BulkReport) -> list[_Wanted]:
+    names = {item.given.location for item in wanted if item.given.location}
+    known = await store.find_location_ids(conn, actor.party_id, sorted(names))
+    placed = []
+    for item in wanted:
+        given = item.given
+        if given.location:
+            key = given.location.lower()
+            if key not in known:
+                place = NewLocation(
+                    name=given.location, city=given.city or "", latitude=given.latitude, longitude=given.longitude
+                )
+                known[key] = [(await directory.create_location(conn, actor, place)).location_id]
+                report.locations_created.append(given.location)
+            if len(known[key]) > 1:
+                report.failed.append(RowError(item.row, "location", "several locations have this name"))
+                continue
+            item.location_id = known[key][0]
+        placed.append(item)
+    return placed
+
+
+async def _create(
+    conn: Connection, actor: Actor, fresh: Sequence[_Wanted], pepper: bytes, report: BulkReport
+) -> set[str]:
+    rows = []
+    for item in fresh:
+        given = item.given
+        profile = 1 if given.security_profile is None else given.security_profile
+        secret, secret_hash = await directory.make_secret(given.password, profile, pepper)
+        if secret is not None:
+            report.secrets[given.station_id] = secret
+        rows.append(
+            {
+                "station_id": given.station_id,
+                "name": given.name or "",
+                "location_id": item.location_id,
+                "security_profile": profile,
+                "secret_hash": secret_hash,
+            }
+        )
+    if not rows:
+        return set()
+    created = await store.insert_stations(conn, actor.party_id, rows)
+    for item in fresh:
+        if item.given.station_id not in created:
+            report.secrets.pop(item.given.station_id, None)
+            report.failed.append(RowError(item.row, "station_id", "was created by somebody else just now"))
+    return created
+
+
+async def _update(
+    conn: Connection, actor: Actor, item: _Wanted, station: Row, pepper: bytes, report: BulkReport
+) -> bool:
+    given = item.given
+    values: dict[str, Any] = {
+        "name": given.name,
+        "location_id": item.location_id,
+        "security_profile": given.security_profile,
+        "registration": "accepted",
+    }
+    values = {name: value for name, value in values.items() if value is not None and value != station[name]}
+    profile = values.get("security_profile", station["security_profile"])
+    has_good_secret = station["secret_hash"] is not None
+    if given.password is not None:
+        has_good_secret = await verify(station["secret_hash"], given.password.encode(), pepper)
+    if not has_good_secret:
+        secret, secret_hash = await directory.make_secret(given.password, profile, pepper)
+        if secret_hash is not None:
+            values["secret_hash"] = secret_hash
+        if secret is not None:
+            report.secrets[given.station_id] = secret
+    if not values:
+        return False
+    await store.update_station(conn, actor.party_id, given.station_id, values, None)
+    return True
+
+
+async def _note(conn: Connection, actor: Actor, what: Literal["created", "changed"], station_ids: set[str]) -> None:
+    things = [f"station/{station_id}" for station_id in sorted(station_ids)]
+    if not things:
+        return
+    await accounts.audit_many(conn, actor, f"station.{what}", things)
+    await record(
+        conn,
+        [
+            Event(
+                kind=f"Station{what.capitalize()}",
+                subject=thing,
+                party_id=actor.party_id,
+                payload={"station_id": thing.partition("/")[2], "by": actor.actor_id, "source": "import"},
+            )
+            for thing in things
+        ],
+    )

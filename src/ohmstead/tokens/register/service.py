@@ -1,0 +1,250 @@
+"""What people decide about tokens. Every change is audited and recorded as an event; the edge opens the transaction."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from ohmstead.accounts import service as accounts
+from ohmstead.accounts.access import Actor
+from ohmstead.core.db import Connection, Row
+from ohmstead.core.errors import Conflict, Invalid
+from ohmstead.core.events import Event, record
+from ohmstead.core.ids import new_id
+from ohmstead.core.tables import RowError, TableRow, read_table
+from ohmstead.tokens import queries
+from ohmstead.tokens.queries import TokenType, TokenView
+from ohmstead.tokens.register import store
+
+Uid: TypeAlias = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,255}$(?!\n)", description="Visible ASCII, no spaces.")]
+Short: TypeAlias = Annotated[str, Meta(max_length=255)]
+Instant: TypeAlias = Annotated[datetime, Meta(tz=True)]
+Weekdays: TypeAlias = Annotated[int, Meta(ge=0, le=127, description="Bit 0 is Monday; 127 for all days.")]
+FromMinute: TypeAlias = Annotated[int, Meta(ge=0, le=1439)]
+UntilMinute: TypeAlias = Annotated[int, Meta(ge=1, le=1440)]
+MaxSessions: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
+LocationIds: TypeAlias = Annotated[list[UUID], Meta(max_length=1000)]
+
+REQUIRED = ("uid",)
+OPTIONAL = ("type", "label", "status", "group_uid", "contract_id", "valid_from", "valid_until", "max_sessions")
+MAX_ROWS = 20_000
+
+COLUMNS = {
+    "uid": "As the reader sends it. Rows whose token exists update it; empty cells leave things as they are.",
+    "type": "ISO14443 when empty.",
+    "label": "What people call it.",
+    "status": "active or blocked; active when empty.",
+    "group_uid": "Tokens of one group may end each other's sessions.",
+    "contract_id": "The contract (eMAID) behind it.",
+    "valid_from": "RFC 3339, with its zone.",
+    "valid_until": "RFC 3339, with its zone.",
+    "max_sessions": "How many sessions at once, or `any`; 1 when empty.",
+}
+
+
+class NewToken(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A credential to be."""
+
+    uid: Uid
+    type: TokenType = "ISO14443"
+    status: Literal["active", "blocked"] = "active"
+    label: Short = ""
+    group_uid: Uid | None = None
+    is_master: bool = False
+    contract_id: Short | None = None
+    valid_from: Instant | None = None
+    valid_until: Instant | None = None
+    location_ids: LocationIds | None = None
+    weekdays: Weekdays = 127
+    from_minute: FromMinute | None = None
+    until_minute: UntilMinute | None = None
+    max_sessions: MaxSessions | None = 1
+
+
+class TokenChange(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What to change of a token; what is left out stays. The uid is the token: another one is another token."""
+
+    type: TokenType | UnsetType = UNSET
+    status: Literal["active", "blocked"] | UnsetType = UNSET
+    label: Short | UnsetType = UNSET
+    group_uid: Uid | None | UnsetType = UNSET
+    is_master: bool | UnsetType = UNSET
+    contract_id: Short | None | UnsetType = UNSET
+    valid_from: Instant | None | UnsetType = UNSET
+    valid_until: Instant | None | UnsetType = UNSET
+    location_ids: LocationIds | None | UnsetType = UNSET
+    weekdays: Weekdays | UnsetType = UNSET
+    from_minute: FromMinute | None | UnsetType = UNSET
+    until_minute: UntilMinute | None | UnsetType = UNSET
+    max_sessions: MaxSessions | None | UnsetType = UNSET
+
+
+class TokenRow(Struct, frozen=True, kw_only=True):
+    """A row of a table of tokens, its cells as values."""
+
+    uid: Uid
+    type: TokenType | None = None
+    label: Short | None = None
+    status: Literal["active", "blocked"] | None = None
+    group_uid: Uid | None = None
+    contract_id: Short | None = None
+    valid_from: Instant | None = None
+    valid_until: Instant | None = None
+    max_sessions: MaxSessions | Literal["any"] | None = None
+
+
+class TokenReport(Struct, kw_only=True):
+    """What became of the rows."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    failed: list[RowError] = []
+    is_dry_run: bool = False
+
+
+async def create_token(conn: Connection, actor: Actor, given: NewToken) -> TokenView:
+    """Raises Invalid, and Conflict when the party has a token of that uid."""
+    values = msgspec.structs.asdict(given)
+    await _check(conn, actor, values)
+    token_id = new_id()
+    if not await store.insert_token(conn, actor.party_id, token_id, values):
+        raise Conflict(f"there is a token {given.uid}", code="taken")
+    await _note(conn, actor, "created", [(token_id, given.uid)])
+    return await queries.get_token(conn, actor.party_id, token_id)
+
+
+async def change_token(
+    conn: Connection, actor: Actor, token_id: UUID, given: TokenChange, if_version: int | None = None
+) -> TokenView:
+    """Raises NotFound, Invalid, and Conflict when it is not in the version `if_version`."""
+    before = await queries.get_token(conn, actor.party_id, token_id)
+    values = {name: value for name, value in msgspec.structs.asdict(given).items() if value is not UNSET}
+    await _check(conn, actor, {**msgspec.structs.asdict(before), **values})
+    await _write(conn, actor, token_id, values, if_version)
+    await _note(conn, actor, "changed", [(token_id, before.uid)], {"fields": sorted(values)})
+    return await queries.get_token(conn, actor.party_id, token_id)
+
+
+async def set_status(
+    conn: Connection,
+    actor: Actor,
+    token_id: UUID,
+    status: Literal["active", "blocked"],
+    if_version: int | None = None,
+) -> TokenView:
+    """Block a token, or let it charge again. Raises NotFound, Conflict."""
+    before = await queries.get_token(conn, actor.party_id, token_id)
+    await _write(conn, actor, token_id, {"status": status}, if_version)
+    await _note(conn, actor, "blocked" if status == "blocked" else "unblocked", [(token_id, before.uid)])
+    return await queries.get_token(conn, actor.party_id, token_id)
+
+
+async def delete_token(conn: Connection, actor: Actor, token_id: UUID, if_version: int | None = None) -> None:
+    """Its sessions stay, with its uid. Raises NotFound, Conflict."""
+    before = await queries.get_token(conn, actor.party_id, token_id)
+    if not await store.delete_token(conn, actor.party_id, token_id, if_version):
+        raise Conflict("it has changed since you read it: read it again", is_stale=True)
+    await _note(conn, actor, "deleted", [(token_id, before.uid)])
+
+
+async def import_tokens(conn: Connection, actor: Actor, data: bytes) -> TokenReport:
+    """Take a table in; good rows count even when others fail. Raises Invalid when the whole cannot be read."""
+    table = read_table(data, REQUIRED, OPTIONAL, max_rows=MAX_ROWS)
+    report = TokenReport(failed=list(table.errors))
+    wanted = _parse(table.rows, report)
+    present = await store.lock_tokens(conn, actor.party_id, list(wanted))
+    fresh = [{**_values(row), "token_id": new_id()} for key, row in wanted.items() if key not in present]
+    created = await store.insert_tokens(conn, actor.party_id, fresh) if fresh else set()
+    await _note(conn, actor, "created", [(t["token_id"], t["uid"]) for t in fresh if t["uid"].lower() in created])
+    changed = []
+    for key, token in present.items():
+        if values := _differences(wanted[key], token):
+            await store.update_token(conn, actor.party_id, token["token_id"], values, None)
+            changed.append((token["token_id"], wanted[key].uid))
+    await _note(conn, actor, "changed", changed)
+    report.created, report.updated = len(created), len(changed)
+    report.unchanged = len(wanted) - len(created) - len(changed)
+    report.failed.sort(key=lambda error: error.row)
+    return report
+
+
+def _parse(rows: Iterable[TableRow], report: TokenReport) -> dict[str, TokenRow]:
+    wanted: dict[str, tuple[int, TokenRow]] = {}
+    for row in rows:
+        try:
+            given = msgspec.convert(row.cells, TokenRow, strict=False)
+            key = given.uid.lower()
+            if key in wanted:
+                raise Invalid(f"is in row {wanted[key][0]} already", "uid")
+            if given.valid_from and given.valid_until and given.valid_from >= given.valid_until:
+                raise Invalid("ends before it begins", "valid_until")
+        except msgspec.ValidationError as error:
+            text, _, path = str(error).partition(" - at `$.")
+            field = path.rstrip("`") or ("uid" if "`uid`" in text else "")
+            report.failed.append(RowError(row.number, field, text.replace("`", "")))
+        except Invalid as error:
+            report.failed.append(RowError(row.number, error.field, error.text))
+        else:
+            wanted[key] = (row.number, given)
+    return {key: given for key, (_, given) in wanted.items()}
+
+
+def _values(row: TokenRow) -> dict[str, Any]:
+    values = msgspec.structs.asdict(row)
+    values["type"] = row.type or "ISO14443"
+    values["status"] = row.status or "active"
+    values["label"] = row.label or ""
+    values["max_sessions"] = None if row.max_sessions == "any" else row.max_sessions or 1
+    return values
+
+
+def _differences(row: TokenRow, token: Row) -> dict[str, Any]:
+    given = {name: value for name, value in msgspec.structs.asdict(row).items() if value is not None and name != "uid"}
+    if given.get("max_sessions") == "any":
+        given["max_sessions"] = None
+    return {name: value for name, value in given.items() if value != token[name]}
+
+
+async def _check(conn: Connection, actor: Actor, values: dict[str, Any]) -> None:
+    if values["valid_from"] and values["valid_until"] and values["valid_from"] >= values["valid_until"]:
+        raise Invalid("ends before it begins", field="valid_until")
+    start, end = values["from_minute"], values["until_minute"]
+    if start is not None and start == end:
+        raise Invalid("a span without length: leave both out for the whole day", field="until_minute")
+    wanted = set(values["location_ids"] or ())
+    if wanted and await store.count_locations(conn, actor.party_id, list(wanted)) < len(wanted):
+        raise Invalid("no such location", field="location_ids")
+
+
+async def _write(
+    conn: Connection, actor: Actor, token_id: UUID, values: dict[str, Any], if_version: int | None
+) -> None:
+    if not await store.update_token(conn, actor.party_id, token_id, values, if_version):
+        raise Conflict("it has changed since you read it: read it again", is_stale=True)
+
+
+async def _note(
+    conn: Connection, actor: Actor, what: str, tokens: list[tuple[UUID, str]], detail: dict[str, Any] | None = None
+) -> None:
+    if len(tokens) == 1:
+        await accounts.audit(
+            conn, actor, f"token.{what}", f"token/{tokens[0][0]}", {"uid": tokens[0][1], **(detail or {})}
+        )
+    elif tokens:
+        await accounts.audit_many(conn, actor, f"token.{what}", [f"token/{token_id}" for token_id, _ in tokens])
+    await record(
+        conn,
+        [
+            Event(
+                kind=f"Token{what.capitalize()}",
+                subject=f"token/{token_id}",
+                party_id=actor.party_id,
+                payload={"token_id": token_id, "uid": uid, "by": actor.actor_id, **(detail or {})},
+            )
+            for token_id, uid in tokens
+        ],
+    )

@@ -1,0 +1,136 @@
+"""Fixtures for everybody: real servers, started once, and a database that every test finds empty.
+
+`OHMSTEAD_TEST_DATABASE_URL` and `OHMSTEAD_TEST_NATS_URL` use servers of your own instead of the built-in ones; the role
+needs the right to create databases.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from secrets import token_hex
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from ohmstead import embedded
+from ohmstead.core.db import Pool, connect_pool
+from ohmstead.core.migrations import migrate
+from ohmstead.settings import Settings
+from tests import environment
+
+# Rows that a migration wrote or that the schema lives by; everything else is emptied between tests.
+_CLEAN = """
+do $$
+declare
+    dirty text;
+    found boolean;
+    name text;
+begin
+    for name in
+        select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where c.relkind = 'r' and n.nspname = 'public' and not (c.relname = any (string_to_array('KEPT', ',')))
+    loop
+        execute 'select exists (select from ' || name || ')' into found;
+        if found then
+            dirty := concat_ws(', ', dirty, name);
+        end if;
+    end loop;
+    if dirty is not null then
+        set local lock_timeout = '5s';
+        execute 'truncate ' || dirty || ' restart identity cascade';
+    end if;
+end $$
+"""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes more than a few seconds")
+    config.addinivalue_line("markers", "browser: needs Chromium (python -m playwright install chromium)")
+
+
+@pytest.fixture(scope="session")
+async def servers() -> AsyncIterator[embedded.Embedded]:
+    """PostgreSQL and NATS; built-in ones (without syncing) where the environment names none."""
+    settings = environment.server_settings()
+    started = await embedded.start(settings, durable=False)
+    yield started
+    await started.stop()
+    await asyncio.to_thread(shutil.rmtree, settings.data_dir, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+async def database_url(servers: embedded.Embedded) -> AsyncIterator[str]:
+    """A migrated database of this run's own."""
+    name = f"ohmstead_test_{token_hex(6)}"
+    conn = await asyncpg.connect(servers.database_url)
+    try:
+        await conn.execute(f"create database {name}")
+        url = urlunsplit(urlsplit(servers.database_url)._replace(path=f"/{name}"))
+        await migrate(url)
+        yield url
+        await conn.execute(f"drop database {name} with (force)")
+    finally:
+        await conn.close()
+
+
+@pytest.fixture(scope="session")
+def nats_url(servers: embedded.Embedded) -> str:
+    """NATS; every test of the run shares it, so subjects of one test need ids of its own."""
+    return servers.nats_url
+
+
+@pytest.fixture(scope="session")
+async def _pool(database_url: str) -> AsyncIterator[tuple[Pool, str]]:
+    pool = await connect_pool(database_url, size=8, name="tests")
+    kept = {"schema_migration", "partitioned_table"}
+    for row in await pool.fetch(
+        "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace"
+    ):
+        if await pool.fetchval(f'select exists (select from public."{row["relname"]}")'):
+            kept.add(row["relname"])
+    yield pool, _CLEAN.replace("KEPT", ",".join(sorted(kept)))
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(pool.close(), 5)
+
+
+@pytest.fixture
+async def db(_pool: tuple[Pool, str]) -> Pool:
+    """A pool on the database, emptied of what the test before left. It was not emptied after the last failure."""
+    pool, clean = _pool
+    await pool.execute(clean)
+    return pool
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Ports of 127.0.0.1 that nobody uses; never the same twice in a run."""
+    return environment.free_port
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A directory for OHMSTEAD_DATA_DIR. pytest's own is closed to the account the servers run as under root."""
+    path = Path(tempfile.mkdtemp(prefix="ohmstead-data-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def settings(database_url: str, nats_url: str, data_dir: Path, free_port: Callable[[], int]) -> Settings:
+    """Settings of an installation on this run's servers, on ports of its own."""
+    return Settings(
+        database_url=database_url,
+        nats_url=nats_url,
+        data_dir=data_dir,
+        secret_key=token_hex(32),
+        gateway_port=free_port(),
+        gateway_tls_port=free_port(),
+        web_port=free_port(),
+        metrics_gateway_port=free_port(),
+        worker_health_port=free_port(),
+        pool_size=4,
+    )

@@ -1,0 +1,50 @@
+"""What the run finds on this machine: servers named by the environment, free ports, leftovers of killed runs."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import socket
+import tempfile
+import time
+from pathlib import Path
+
+from ohmstead.embedded import stop_leftovers
+from ohmstead.settings import Settings
+
+_PREFIX = "ohmstead-tests-"
+_given: set[int] = set()
+
+
+def server_settings() -> Settings:
+    """Settings that start the servers of a test run."""
+    _sweep()
+    return Settings(
+        database_url=os.environ.get("OHMSTEAD_TEST_DATABASE_URL") or None,
+        nats_url=os.environ.get("OHMSTEAD_TEST_NATS_URL") or None,
+        data_dir=Path(tempfile.mkdtemp(prefix=_PREFIX)),
+    )
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody uses; never the same twice in a run."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port not in _given:
+            _given.add(port)
+            return port
+
+
+def _sweep() -> None:
+    # A run that was killed leaves its servers behind; nobody else would ever stop them.
+    for data_dir in Path(tempfile.gettempdir()).glob(_PREFIX + "*"):
+        with contextlib.suppress(OSError):
+            about = data_dir.stat()
+            if about.st_uid != os.geteuid() or time.time() - about.st_mtime < 60:
+                continue
+            with (data_dir / "run" / "lock").open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                stop_leftovers(data_dir)
+            shutil.rmtree(data_dir, ignore_errors=True)
