@@ -1,7 +1,7 @@
 """The load: stations in a closed loop or paced, whole sessions. Run as a process of its own; prints one JSON line.
 
 A session: status, authorize, start, status (1.6), `meters` meter values, heartbeat, stop, status. A station has one
-call outstanding. Paced, latency counts from the moment a message was due, so that a server that stalls is not flattered.
+call outstanding. Paced, latency counts from the moment a message was due: a server that stalls is not flattered.
 """
 
 from __future__ import annotations
@@ -103,10 +103,11 @@ class Station:
             self.number += 1
             kind, trigger = ("Updated", "MeterValuePeriodic") if step == "meter" else ("Ended", "StopAuthorized")
             extra = ""
+        state = "" if step == "stop" else ',"chargingState":"Charging"'
         return "TransactionEvent", (
             f'{{"eventType":"{kind}","triggerReason":"{trigger}","timestamp":"{now()}","seqNo":{self.number},'
             f'"transactionInfo":{{"transactionId":"{self.station_id}-{START}-{self.transaction}"'
-            f"{'' if step == 'stop' else chr(44) + chr(34) + 'chargingState' + chr(34) + ':' + chr(34) + 'Charging' + chr(34)}}},"
+            f"{state}}},"
             f'"evse":{{"id":1,"connectorId":1}}{extra},"meterValue":[{{"timestamp":"{now()}","sampledValue":'
             f'[{{"value":{self.register_wh}}},{{"value":11000,"measurand":"Power.Active.Import"}},'
             f'{{"value":16.1,"measurand":"Current.Import","phase":"L1"}}]}}]}}'

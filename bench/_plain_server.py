@@ -1,4 +1,4 @@
-"""Yardstick *plain*: a first version as one writes it: `ocpp` on `websockets`, an INSERT and COMMIT for each message."""
+"""Yardstick *plain*: a first version as one writes it: `ocpp` on `websockets`, an INSERT and COMMIT each."""
 
 from __future__ import annotations
 

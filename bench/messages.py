@@ -157,7 +157,8 @@ async def prepare(settings: Settings, servers: embedded.Embedded) -> None:
     await app.first_sign_in_link(msgspec.structs.replace(settings, database_url=servers.database_url))
     conn = await asyncpg.connect(servers.database_url)
     await conn.execute(
-        "insert into token (token_id, party_id, uid, max_sessions) select gen_random_uuid(), party_id, 'BENCH', null from party"
+        "insert into token (token_id, party_id, uid, max_sessions) select gen_random_uuid(), party_id, 'BENCH',"
+        " null from party"
         " on conflict do nothing"
     )
     await conn.close()

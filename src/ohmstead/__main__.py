@@ -1,6 +1,7 @@
 """The command line. Thin: every command imports what it needs when it runs."""
 
 import asyncio
+import errno
 import os
 import socket
 import sys
@@ -150,7 +151,9 @@ def bench(
     names = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
     if name is None:
         for one in names:
-            console.print(f"  [bold]{one:<16}[/bold]{_first_line(folder / f'{one}.py')}", highlight=False)
+            console.print(
+                f"  [bold]{one:<16}[/bold]{_first_line(folder / f'{one}.py')}", highlight=False, soft_wrap=True
+            )
         if not names:
             console.print(f"There are no benchmarks in {folder}.", highlight=False)
         return
@@ -257,6 +260,7 @@ def _run(work: Any) -> Any:
 
     from ohmstead.core.errors import OhmsteadError
     from ohmstead.core.migrations import MigrationError
+    from ohmstead.ocpp.tls import TlsError
     from ohmstead.roles import Cannot
     from ohmstead.runas import EmbeddedError
 
@@ -268,10 +272,14 @@ def _run(work: Any) -> Any:
         import uvloop
 
         return uvloop.run(work)
-    except (OhmsteadError, MigrationError, EmbeddedError, Cannot, SettingsError) as error:
+    except (OhmsteadError, MigrationError, EmbeddedError, Cannot, SettingsError, TlsError) as error:
         _fail(str(error))
     except unreachable as error:
         _fail(f"The database or NATS could not be reached: {error}. `ohmstead doctor` says more.")
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
+            raise
+        _fail(f"{error.strerror}. `ohmstead doctor` says which port is taken, and by whom.")
     except (KeyboardInterrupt, asyncio.CancelledError):
         raise typer.Exit(130) from None
 

@@ -28,6 +28,7 @@ from rich.console import Console
 from ohmstead.core.db import connect_one
 from ohmstead.core.migrations import pending
 from ohmstead.embedded import Running, find_running
+from ohmstead.ocpp.tls import ClientAuthorities, TlsError
 from ohmstead.roles import Claim, port_holder, wanted_ports
 from ohmstead.settings import PREFIX, Settings, unknown_variables
 
@@ -312,7 +313,7 @@ def certificates(settings: Settings) -> list[Finding]:
         if cert is not None and key is not None:
             found.append(_pair(kind.upper(), cert, key, expected))
     if settings.tls_client_ca is not None:
-        found.append(_authorities(settings.tls_client_ca))
+        found += _authorities(settings.tls_client_ca, settings.tls_client_crl)
     return found or [Finding("certificates", "ok", "none set: the gateway listens without TLS only")]
 
 
@@ -334,13 +335,19 @@ def _pair(kind: str, cert: Path, key: Path, expected: type) -> Finding:
     return _expiry(name, min(one.not_valid_after_utc for one in chain), datetime.now(UTC))
 
 
-def _authorities(path: Path) -> Finding:
-    name = "client authority"
+def _authorities(ca: Path, crl: Path | None) -> list[Finding]:
+    name, now = "client authority", datetime.now(UTC)
     try:
-        authorities = x509.load_pem_x509_certificates(path.read_bytes())
-    except (OSError, ValueError) as error:
-        return Finding(name, "failed", f"cannot be read: {error}", f"Check {PREFIX}TLS_CLIENT_CA.")
-    return _expiry(name, min(one.not_valid_after_utc for one in authorities), datetime.now(UTC))
+        authorities = x509.load_pem_x509_certificates(ca.read_bytes())
+        warnings = ClientAuthorities.load(ca, crl).warnings(now)
+    except (OSError, ValueError, TlsError) as error:
+        text = f"cannot be used: {error}"
+        return [Finding(name, "failed", text, f"Check {PREFIX}TLS_CLIENT_CA and {PREFIX}TLS_CLIENT_CRL.")]
+    mend = "Fetch a current list; until then stations with certificates of that authority are refused."
+    lists = [
+        Finding("revocation list", "failed" if "has expired" in text else "attention", text, mend) for text in warnings
+    ]
+    return [_expiry(name, min(one.not_valid_after_utc for one in authorities), now), *lists]
 
 
 def _expiry(name: str, ends_at: datetime, now: datetime) -> Finding:

@@ -88,10 +88,17 @@ class _Passage:
             for name, value in (*security_headers(self._settings), (b"x-request-id", self._request_id.encode())):
                 if name not in present:
                     headers.append((name, value))
-            if b"cache-control" not in present and not self._scope["path"].startswith(STATIC_PATH):
-                headers.append((b"cache-control", b"no-store"))
+            if b"cache-control" not in present:
+                headers.append((b"cache-control", self._may_be_kept().encode()))
             message["headers"] = headers
         await self._send(message)
+
+    def _may_be_kept(self) -> str:
+        if not self._scope["path"].startswith(STATIC_PATH):
+            return "no-store"
+        # An address with a version changes with the file's content.
+        is_versioned = self._scope["query_string"].startswith(b"v=") and self._status == 200
+        return "public, max-age=31536000, immutable" if is_versioned else "no-cache"
 
     def _record(self) -> None:
         method, path = self._scope["method"], self._scope["path"]

@@ -248,11 +248,12 @@ class Postgres:
     def _configuration(self) -> str:
         memory_mb = psutil.virtual_memory().total // (1 << 20)
         shm = Path("/dev/shm")  # noqa: S108  (its size is looked at, nothing is written)
+        sockets = self._layout.socket_dir()
         small_shm = shm.is_dir() and shutil.disk_usage(shm).total < 256 << 20
         values = {
             "listen_addresses": "127.0.0.1",
             "port": self._kept.postgres_port,
-            "unix_socket_directories": self._layout.socket_dir() or "",
+            "unix_socket_directories": _quoted(sockets, '""') if sockets else "",
             "max_connections": 100,
             "shared_buffers": f"{min(256, max(128, memory_mb // 16))}MB",
             "effective_cache_size": f"{max(256, memory_mb // 3)}MB",
@@ -325,13 +326,14 @@ class Nats:
         return self._layout.nats_process()
 
     def prepare(self) -> None:
+        pid_file, log_file = (_quoted(self._layout.nats / name, '\\"') for name in ("nats.pid", "nats.log"))
         lines = [
             "# Written by Ohmstead at every start.",
             f'listen: "127.0.0.1:{self._kept.nats_port}"',
             f'authorization {{ user: "ohmstead", password: "{self._kept.nats_password}" }}',
             "max_payload: 8388608",
-            f"pid_file: {_quoted(self._layout.nats / 'nats.pid')}",
-            f"log_file: {_quoted(self._layout.nats / 'nats.log')}",
+            f"pid_file: {pid_file}",
+            f"log_file: {log_file}",
             "logfile_size_limit: 10485760",
             "logfile_max_num: 5",
         ]
@@ -451,7 +453,7 @@ async def _start_owned(settings: Settings, layout: Layout, embedded: Embedded, *
         pids = embedded.pids
         running = Running(owner_pid=os.getpid(), postgres_pid=pids.get("postgres"), nats_pid=pids.get("nats"))
         running.database_url, running.nats_url = embedded.database_url, embedded.nats_url
-        if len(pids) == len(embedded.keepers) == wanted:
+        if len(embedded.keepers) == wanted and all(keeper.is_ready for keeper in embedded.keepers):
             write_private(layout.state, msgspec.json.encode(running).decode())
 
     wanted = (settings.database_url is None) + (settings.nats_url is None)
@@ -528,8 +530,9 @@ def _processes_in(directory: Path) -> list[psutil.Process]:
     return inside
 
 
-def _quoted(path: Path) -> str:
-    return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _quoted(path: Path, quote: str) -> str:
+    """A path in double quotes, its own written as `quote`."""
+    return '"' + str(path).replace('"', quote) + '"'
 
 
 def _tail(file: Path) -> str:

@@ -87,8 +87,14 @@ class Claim:
 
     def take(self) -> Left | None:
         """None when the claim is ours now; else what the other one tells (empty while it starts)."""
-        make_dir(self._lock.parent, None)
-        fd = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            make_dir(self._lock.parent, None)
+            fd = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise Cannot(
+                f"The data directory {self._lock.parent.parent} cannot be used: {error.strerror}. Start Ohmstead as the "
+                "account that owns it, or set OHMSTEAD_DATA_DIR to another one."
+            ) from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

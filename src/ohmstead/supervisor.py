@@ -47,11 +47,12 @@ class Service(Protocol):
 
 
 class Keeper:
-    """One process kept running. `changed` is called after every start."""
+    """One process kept running. `changed` is called when one was launched, and again when it is ready."""
 
     def __init__(self, service: Service, changed: Callable[[], None] = lambda: None) -> None:
         self.service = service
         self.adopted = False
+        self.is_ready = False
         self.restarts = 0
         self._changed = changed
         self._process: psutil.Process | None = None
@@ -76,7 +77,7 @@ class Keeper:
             self._process = leftover
             try:
                 await asyncio.wait_for(self.service.ready(self.is_alive), 20)
-                self.adopted = True
+                self.adopted = self.is_ready = True
                 log.info("adopted", service=self.service.name, pid=leftover.pid)
             except (Unready, TimeoutError):
                 log.warning("leftover_stopped", service=self.service.name, pid=leftover.pid)
@@ -110,7 +111,9 @@ class Keeper:
     async def _launch(self) -> None:
         self._popen = await asyncio.to_thread(self.service.launch)
         self._process = psutil.Process(self._popen.pid)
+        self._changed()
         await self.service.ready(self.is_alive)
+        self.is_ready = True
 
     async def _keep(self) -> None:
         pause_s, started = FIRST_PAUSE_S, time.monotonic()
@@ -118,6 +121,7 @@ class Keeper:
             await asyncio.sleep(POLL_S)
             if self.is_alive():
                 continue
+            self.is_ready = False
             code = self._popen.returncode if self._popen is not None else None
             if time.monotonic() - started > STABLE_AFTER_S:
                 pause_s = FIRST_PAUSE_S
@@ -146,6 +150,7 @@ class Keeper:
             if await self._gone(patience_s):
                 break
         self._process = self._popen = None
+        self.is_ready = False
 
     async def _gone(self, patience_s: float) -> bool:
         deadline = time.monotonic() + patience_s

@@ -27,7 +27,8 @@ async def up(settings: Settings, env: Mapping[str, str], console: Console, demo:
     asked_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, asked_to_stop.set)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
+            loop.add_signal_handler(number, asked_to_stop.set)
     running = asyncio.create_task(_run(settings, env, console, demo))
     stopped = asyncio.create_task(asked_to_stop.wait())
     await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,25 +1,25 @@
 """The web process: REST API, console and health in one application."""
 
-import importlib
-import importlib.util
 import ipaddress
-from html import escape
-from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import quote, urlsplit
 
-from litestar import Request, Response, Router, get, post
+from litestar import Request, Response, get, post
+from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.enums import MediaType
-from litestar.exceptions import HTTPException, TemplateNotFoundException
-from litestar.params import Dependency
+from litestar.exceptions import HTTPException
+from litestar.params import FromQuery, SkipValidation
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
 from ohmstead.accounts import service
 from ohmstead.accounts.access import NotAllowed, NotSignedIn, TooManyAttempts
 from ohmstead.api import problems
+from ohmstead.api import routes as api_routes
+from ohmstead.api.live import LiveNews
+from ohmstead.console import routes as console_routes
 from ohmstead.core import metrics, migrations
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
@@ -37,24 +37,34 @@ from ohmstead.doorway import (
 )
 from ohmstead.settings import Settings
 from ohmstead.stations.commands import CommandDesk
+from ohmstead.ui.templating import STATIC_DIR, page
 
 log = logger("ohmstead.web")
 
-STATIC_DIR = Path(__file__).parent / "ui" / "static"
 MAX_BODY_BYTES = 1024 * 1024
 _Request: TypeAlias = Request[Any, Any, State]
 # The framework would check the struct field by field, and knows no networks.
-_Settings: TypeAlias = Annotated[Settings, Dependency(skip_validation=True)]
+_Settings: TypeAlias = NamedDependency[SkipValidation[Settings]]
+_Pool: TypeAlias = NamedDependency[Pool]
 
 
 def create_web(settings: Settings, pool: Pool, bus: Bus) -> Web:
     """The application. `pool` and `bus` are the caller's to open and close."""
     attempts = Attempts()
     desk = CommandDesk(pool, bus)
-    console, template_config = _console()
+    static = create_static_files_router(path="/static", directories=[STATIC_DIR])
     return Web(
-        route_handlers=[healthz, readyz, metrics_page, sign_in_page, sign_in, sign_out, *_api(), *console, *_static()],
-        state=State({"settings": settings, "pool": pool, "bus": bus, "attempts": attempts}),
+        route_handlers=[*PAGES, api_routes.router, console_routes.router, static],
+        state=State(
+            {
+                "settings": settings,
+                "pool": pool,
+                "bus": bus,
+                "attempts": attempts,
+                "pepper": settings.secret(),
+                "live_news": LiveNews(bus),
+            }
+        ),
         dependencies={
             "pool": Provide(lambda: pool, sync_to_thread=False),
             "bus": Provide(lambda: bus, sync_to_thread=False),
@@ -66,28 +76,14 @@ def create_web(settings: Settings, pool: Pool, bus: Bus) -> Web:
         guards=[guard_against_forgery],
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
         request_max_body_size=MAX_BODY_BYTES,
-        template_config=template_config,
+        # Static files only: a compressed page that shows both a token and what was asked for gives the token away.
+        compression_config=CompressionConfig(
+            backend="gzip", gzip_compress_level=6, minimum_size=1000, exclude=["^/(?!static/)"]
+        ),
+        template_config=console_routes.template_config,
         openapi_config=None,
         logging_config=None,
     )
-
-
-def _optional(module: str) -> Any:
-    return importlib.import_module(module) if importlib.util.find_spec(module) else None
-
-
-def _console() -> tuple[list[Router], Any]:
-    module = _optional("ohmstead.console.routes")
-    return ([module.router], getattr(module, "template_config", None)) if module else ([], None)
-
-
-def _api() -> list[Router]:
-    module = _optional("ohmstead.api.routes")
-    return [module.router] if module else []
-
-
-def _static() -> list[Router]:
-    return [create_static_files_router(path="/static", directories=[STATIC_DIR])] if STATIC_DIR.is_dir() else []
 
 
 @get("/healthz", media_type=MediaType.TEXT)
@@ -97,7 +93,7 @@ async def healthz() -> str:
 
 
 @get("/readyz")
-async def readyz(pool: Pool, bus: Bus) -> Response[dict[str, Any]]:
+async def readyz(pool: _Pool, bus: NamedDependency[Bus]) -> Response[dict[str, Any]]:
     """Whether requests can be served, and if not, what is missing, by name."""
     checks = {"database": "ok", "migrations": "ok", "nats": "ok" if bus.is_connected else "not connected"}
     try:
@@ -125,13 +121,13 @@ async def metrics_page(request: _Request) -> Response[bytes]:
 
 
 @get("/sign-in")
-async def sign_in_page(request: _Request, link: str = "", next: str = "/") -> Response[Any]:  # noqa: A002
+async def sign_in_page(request: _Request, link: FromQuery[str] = "", next: FromQuery[str] = "/") -> Response[Any]:  # noqa: A002
     """Asks for one press of a button: mail scanners that open links must not use them up."""
     return page(request, "sign_in.html", link=link, next=local_path(next), error=None)
 
 
 @post("/sign-in")
-async def sign_in(request: _Request, pool: Pool, settings: _Settings) -> Response[Any]:
+async def sign_in(request: _Request, pool: _Pool, settings: _Settings) -> Response[Any]:
     """Use a one-time link and keep the browser signed in."""
     form = await request.form()
     link, target = str(form.get("link", "")), local_path(str(form.get("next", "/")))
@@ -151,13 +147,16 @@ async def sign_in(request: _Request, pool: Pool, settings: _Settings) -> Respons
 
 
 @post("/sign-out")
-async def sign_out(request: _Request, pool: Pool, settings: _Settings) -> Redirect:
+async def sign_out(request: _Request, pool: _Pool, settings: _Settings) -> Redirect:
     """End this browser's session."""
     cookie = request.cookies.get(cookie_name(settings))
     if cookie is not None:
         async with pool.acquire() as conn, conn.transaction():
             await service.sign_out(conn, cookie)
     return Redirect("/sign-in", status_code=303, cookies=[session_cookie(settings, "", 0)])
+
+
+PAGES = [healthz, readyz, metrics_page, sign_in_page, sign_in, sign_out]
 
 
 def local_path(target: str) -> str:
@@ -178,16 +177,15 @@ def answer_error(request: _Request, error: Exception) -> Response[Any]:
     problem = problems.problem_of(error, path)
     if problem.status >= 500 and not isinstance(error, OhmsteadError):
         log.error("request_failed", path=path, status=problem.status, exc_info=error)
-    response = page(
+    return page(
         request,
         "error.html",
         status=problem.status,
+        headers=problems.headers_of(error),
         title=problem.title,
         detail=problem.detail,
         request_id=request.scope["state"].get("request_id", ""),
     )
-    response.headers.update(problems.headers_of(error))
-    return response
 
 
 def _to_sign_in(request: _Request) -> Response[Any]:
@@ -200,40 +198,3 @@ def _to_sign_in(request: _Request) -> Response[Any]:
     if request.headers.get("accept", "").startswith("text/event-stream"):
         return Response(b"", status_code=401, media_type=MediaType.HTML)
     return Redirect(target, status_code=303)
-
-
-def page(request: _Request, template: str, *, status: int = 200, **context: Any) -> Response[Any]:
-    """A page from the console's template, or a plain one when there is none."""
-    context["status"] = status
-    engine = request.app.template_engine
-    if engine is not None:
-        try:
-            text = engine.get_template(template).render(**context, request=request)
-            return Response(text, status_code=status, media_type=MediaType.HTML)
-        except TemplateNotFoundException:
-            pass
-    return Response(_plain(template, context), status_code=status, media_type=MediaType.HTML)
-
-
-def _plain(template: str, context: dict[str, Any]) -> str:
-    if template == "sign_in.html":
-        title, body = "Sign in to Ohmstead", _plain_sign_in(context)
-    else:
-        title = str(context.get("title", ""))
-        body = f"<p>{escape(str(context.get('detail', '')))}</p><p><a href='/'>Back to the start</a></p>"
-    return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-        f"<title>{escape(title)}</title></head><body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
-    )
-
-
-def _plain_sign_in(context: dict[str, Any]) -> str:
-    error = f"<p role='alert'>{escape(context['error'])}</p>" if context["error"] else ""
-    if not context["link"]:
-        return (
-            error + "<p>Open a sign-in link. Whoever runs the server makes one with <code>ohmstead sign-in</code>.</p>"
-        )
-    return (
-        f"{error}<form method='post' action='/sign-in'><input type='hidden' name='link' value='{escape(context['link'])}'>"
-        f"<input type='hidden' name='next' value='{escape(context['next'])}'><button>Sign in</button></form>"
-    )

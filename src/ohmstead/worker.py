@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from uuid import UUID
 
 from ohmstead.core import clock, events, jobs, migrations
@@ -23,11 +24,11 @@ log = logger("ohmstead.worker")
 GATEWAY_SILENT_S = 20.0
 
 
-async def run(settings: Settings, pool: Pool, bus: Bus) -> None:
-    """All of it, until cancelled."""
+async def run(settings: Settings, pool: Pool, bus: Bus, *, ask_after_s: float = gaps.FIRST_AFTER_S) -> None:
+    """All of it, until cancelled. Stations are asked about missing messages after `ask_after_s` seconds."""
     runner = events.Runner(pool, bus)
     runner.add("sessions.settle", _settle, ("SessionEnded", "SessionChanged", "OrphanRecorded"))
-    runner.add("sessions.gaps", gaps.notice, ("SessionGapFound", "StationBooted"))
+    runner.add("sessions.gaps", partial(gaps.notice, after_s=ask_after_s), ("SessionGapFound", "StationBooted"))
     desk = CommandDesk(pool, bus)
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())

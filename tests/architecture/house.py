@@ -32,6 +32,7 @@ IMPURE_OUTSIDE = ("asyncpg", "nats", "aiohttp", "litestar", "uvicorn")
 SIMULATOR_MAY_IMPORT = (
     *("core.clock", "core.errors", "core.ids", "core.log", "core.units"),
     *("ocpp.rpc", "ocpp.schemas", "ocpp.v16.messages", "ocpp.v2.messages"),
+    "settings",
     "simulator",
 )
 

@@ -1,22 +1,5 @@
-"""A gateway for the tests of the door and the wire."""
+"""A running gateway."""
 
-from collections.abc import AsyncIterator
-from uuid import UUID
+from tests.gateway.fixtures import house, party_id
 
-import pytest
-
-from ohmstead.core.db import Pool
-from ohmstead.settings import Settings
-from tests.gateway.running import House, new_party, open_gateway
-
-
-@pytest.fixture
-async def party_id(db: Pool) -> UUID:
-    return await new_party(db)
-
-
-@pytest.fixture
-async def house(settings: Settings, db: Pool, party_id: UUID) -> AsyncIterator[House]:
-    """A gateway on plain sockets with the usual settings."""
-    async with open_gateway(settings, db, party_id) as running:
-        yield running
+__all__ = ["house", "party_id"]

@@ -107,7 +107,9 @@ class House:
 
     async def exchanges(self, station_id: str, **wanted: Any) -> list[dict[str, Any]]:
         """The message log of a station with these columns, oldest first."""
-        rows = await self.pool.fetch("select * from ocpp_message where station_id = $1 order by received_at", station_id)
+        rows = await self.pool.fetch(
+            "select * from ocpp_message where station_id = $1 order by received_at", station_id
+        )
         return [dict(r) for r in rows if all(r[name] == value for name, value in wanted.items())]
 
 
@@ -132,9 +134,7 @@ async def open_gateway(
     bus = await Bus.connect(settings.nats_url, "gateway-under-test")
     try:
         gateway = Gateway(settings, gateway_pool or pool, bus, **options)
-        runner = web.AppRunner(
-            gateway.application(), access_log=None, handler_cancellation=False, shutdown_timeout=2
-        )
+        runner = web.AppRunner(gateway.application(), access_log=None, handler_cancellation=False, shutdown_timeout=2)
         await runner.setup()
         serving = asyncio.create_task(gateway.run())
         try:

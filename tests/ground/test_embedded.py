@@ -329,12 +329,21 @@ async def test_a_data_directory_with_a_very_long_path_has_its_socket_elsewhere(d
             break
     async with serving(deep) as servers:
         lines = (deep / "postgres" / "ohmstead.conf").read_text().splitlines()
-        where = next(line.split("'")[1] for line in lines if line.startswith("unix_socket_directories"))
+        where = next(line.split("'")[1].strip('"') for line in lines if line.startswith("unix_socket_directories"))
         assert where
         assert len(where) < 90
         assert list(Path(where).glob(".s.PGSQL.*"))
         assert await query(servers.database_url, "select 1") == 1
         shutil.rmtree(where, ignore_errors=True)
+
+
+async def test_a_data_directory_may_have_odd_characters_in_its_path(data_dir: Path) -> None:
+    name = """it's, "ünïcode" $HOME"""
+    data_dir.chmod(0o711)
+    async with serving(data_dir / name) as servers:
+        assert await query(servers.database_url, "select 1") == 1
+        assert list((data_dir / name / "socket").glob(".s.PGSQL.*"))
+        assert (data_dir / name / "nats" / "nats.log").exists()
 
 
 async def test_a_cluster_of_another_major_version_is_refused_with_advice(used: Path) -> None:

@@ -61,15 +61,15 @@ async def with_keeper(keeper: Keeper, work: Callable[[], Awaitable[None]]) -> No
 
 
 async def test_a_process_that_dies_is_started_again_and_that_is_told(tmp_path: Path) -> None:
-    told: list[int | None] = []
-    keeper = Keeper(Program(tmp_path), lambda: told.append(keeper.pid))
+    told: list[tuple[int | None, bool]] = []
+    keeper = Keeper(Program(tmp_path), lambda: told.append((keeper.pid, keeper.is_ready)))
 
     async def work() -> None:
         first = keeper.pid
         assert first is not None
         os.kill(first, signal.SIGKILL)
-        await until(lambda: len(told) == 2)
-        assert told == [first, keeper.pid]
+        await until(lambda: len(told) == 4)
+        assert told == [(first, False), (first, True), (keeper.pid, False), (keeper.pid, True)]
         assert keeper.restarts == 1
 
     await with_keeper(keeper, work)

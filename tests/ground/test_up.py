@@ -82,7 +82,7 @@ def test_whatever_is_killed_comes_back(installation: Installation) -> None:
 
     def is_back() -> bool:
         now = installation.children()
-        if not all(now[name] != before[name] and alive(now[name]) for name in before):
+        if not all(now.get(name, pid) != pid and alive(now[name]) for name, pid in before.items()):
             return False
         try:
             return all(health(installation.ports[name]) == 200 for name in HEALTH)

@@ -54,7 +54,8 @@ def virtually(story: Callable[[], Awaitable[T]]) -> T:
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel()
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        if left:
+            loop.run_until_complete(asyncio.wait(left))
         loop.close()
 
 
@@ -108,6 +109,9 @@ class Csms:
         self.boot_statuses: list[tuple[str, int]] = []
         self.refuses: dict[str, int] = {}
         self.is_reachable = True
+        self._stalled: set[str] = set()
+        self.drops_after = 0
+        self.n_dropped = 0
         self._is_strict = is_strict
         self._ids = count(1)
         self._news = asyncio.Event()
@@ -123,6 +127,23 @@ class Csms:
         self.wires[station_id] = wire
         self.secrets[station_id] = secret
         return wire
+
+    def stall(self, action: str) -> None:
+        """Never answer this action."""
+        self._stalled.add(action)
+
+    def expect(self, message_id: str) -> "asyncio.Future[Any]":
+        """What a station will answer to a frame that the story sends by hand."""
+        future = self._answers[message_id] = asyncio.get_running_loop().create_future()
+        return future
+
+    def number_of(self, heard: Heard) -> int:
+        """The transaction id that a StartTransaction was given."""
+        return self._transactions[self._start_key(heard.station_id, heard.payload)]
+
+    @staticmethod
+    def _start_key(station_id: str, payload: dict[str, Any]) -> tuple[Any, ...]:
+        return (station_id, *(payload[part] for part in ("connectorId", "idTag", "timestamp", "meterStart")))
 
     def drop(self, station_id: str) -> None:
         """Close the station's socket from this side."""
@@ -142,6 +163,13 @@ class Csms:
             if self._is_strict:
                 faults = schemas.violations(wire.version, frame.action, bytes(frame.payload))
                 self.problems += [f"{frame.action}: {fault}" for fault in faults]
+            if frame.action in self._stalled:
+                return
+            if self.drops_after and len(self.heard) % self.drops_after == 0:
+                self.n_dropped += 1
+                wire.is_open = False
+                wire.to_station.put_nowait(None)
+                return
             if self.refuses.get(frame.action, 0) > 0:
                 self.refuses[frame.action] -= 1
                 error = rpc.encode_error(frame.message_id, rpc.ErrorCode.INTERNAL_ERROR, "not now", None, wire.version)
@@ -168,17 +196,11 @@ class Csms:
             uid = payload["idTag"] if is_16 else payload["idToken"]["idToken"]
             return {"idTagInfo" if is_16 else "idTokenInfo": {"status": self.verdict(uid)}}
         if action == "StartTransaction":
-            key = (
-                wire.station_id,
-                payload["connectorId"],
-                payload["idTag"],
-                payload["timestamp"],
-                payload["meterStart"],
-            )
+            key = self._start_key(wire.station_id, payload)
             number = self._transactions.setdefault(key, 0) or next(self._n_transactions)
             self._transactions[key] = number
             return {"transactionId": number, "idTagInfo": {"status": self.verdict(payload["idTag"])}}
-        if action == "TransactionEvent" and "idToken" in payload:
+        if action == "TransactionEvent" and payload.get("idToken"):
             return {"idTokenInfo": {"status": self.verdict(payload["idToken"]["idToken"])}}
         if action in ("SignCertificate", "DataTransfer"):
             return {"status": "Accepted"}
@@ -194,7 +216,7 @@ class Csms:
         faults = schemas.violations(wire.version, action, payload)
         assert not faults, f"the double asks {action} wrongly: {faults}"
         message_id = f"csms-{next(self._ids)}"
-        future = self._answers[message_id] = asyncio.get_running_loop().create_future()
+        future = self.expect(message_id)
         wire.to_station.put_nowait(rpc.encode_call(message_id, action, payload))
         async with asyncio.timeout(30):
             frame = await future

@@ -3,11 +3,12 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from secrets import token_hex
 
 import pytest
+import structlog
 
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
@@ -16,7 +17,18 @@ from tests.stories.network import VERSIONS, Installation, Network
 
 
 @pytest.fixture(scope="package")
-async def installation(_pool: tuple[Pool, str], database_url: str, nats_url: str) -> AsyncIterator[Installation]:
+def plain_log() -> Iterator[None]:
+    """structlog's own default draws every traceback with all its variables, which takes seconds."""
+    formatted = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.processors.add_log_level, formatted])
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="package")
+async def installation(
+    _pool: tuple[Pool, str], database_url: str, nats_url: str, plain_log: None
+) -> AsyncIterator[Installation]:
     pool, clean = _pool
     await pool.execute(clean)
     data_dir = Path(tempfile.mkdtemp(prefix="ohmstead-story-"))

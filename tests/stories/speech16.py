@@ -10,6 +10,11 @@ STATES = {"charging": "Charging", "suspended_ev": "SuspendedEV", "suspended_evse
 STATUSES = {"occupied": "Preparing", "available": "Available", "faulted": "Faulted", "unavailable": "Unavailable"}
 
 
+def text(number: float) -> str:
+    """1.6 writes numbers as text."""
+    return f"{number:.3f}".rstrip("0").rstrip(".")
+
+
 @dataclass
 class Station16(Station):
     """Tells state changes by its connector's status, and the registers of start and stop as whole watt-hours."""
@@ -66,11 +71,9 @@ class Station16(Station):
 
     async def samples(self, outlet: int, power_w: float) -> None:
         values: list[Payload] = [
-            {"value": f"{self.register(outlet):g}", "measurand": "Energy.Active.Import.Register", "unit": "Wh"},
-            {"value": f"{power_w:g}", "measurand": "Power.Active.Import", "unit": "W"},
+            {"value": text(self.register(outlet)), "measurand": "Energy.Active.Import.Register", "unit": "Wh"},
+            {"value": text(power_w), "measurand": "Power.Active.Import", "unit": "W"},
         ]
-        if self.register(outlet) >= 1e6:
-            values[0]["value"] = str(round(self.register(outlet), 3))
         if self.soc_percent is not None:
             values.append({"value": str(self.soc_percent), "measurand": "SoC", "unit": "Percent"})
         value = {"timestamp": instant(self.at), "sampledValue": values}

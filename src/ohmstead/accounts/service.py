@@ -256,3 +256,24 @@ def _operator_actor(operator_id: UUID, name: str, party_id: UUID, role: str, rem
         role=role,
         remote_address=remote_address,
     )
+
+
+# ------------------------------------------------------------------------------------- answers to repeated requests
+
+
+async def claim_request(
+    conn: Connection, party_id: UUID, key: str, fingerprint: bytes, *, stale_after: timedelta, kept_for: timedelta
+) -> bool:
+    """Be the one who carries out the request with this key; False when another did, or does just now."""
+    now = clock.now()
+    return await store.claim_request(conn, party_id, key, fingerprint, now, now - stale_after, now - kept_for)
+
+
+find_request = store.find_request
+finish_request = store.finish_request
+forget_request = store.forget_request
+
+
+async def drop_old_requests(conn: Connection, kept_for: timedelta = timedelta(days=1)) -> int:
+    """Forget answers older than `kept_for`; returns how many."""
+    return await store.drop_requests(conn, clock.now() - kept_for)

@@ -18,6 +18,7 @@ async def lock_first_party(conn: Connection) -> None:
     await conn.execute("select pg_advisory_xact_lock($1)", _FIRST_PARTY_LOCK)
 
 
+# any party: before anybody is signed in
 async def find_first_operator(conn: Connection) -> Operator | None:
     """The oldest owner that is not disabled."""
     row = await conn.fetchrow(
@@ -58,6 +59,7 @@ async def insert_operator(conn: Connection, operator: Operator) -> None:
     )
 
 
+# any party: the caller compares the party, or has just been told the id by it
 async def find_operator(conn: Connection, operator_id: UUID) -> Operator | None:
     row = await conn.fetchrow(f"select {_OPERATOR} from operator where operator_id = $1", operator_id)
     return Operator(**row) if row else None
@@ -85,6 +87,7 @@ async def insert_link(
     )
 
 
+# any party: whoever holds the link is nobody yet
 async def use_link(conn: Connection, link_hash: bytes, at: datetime) -> Operator | None:
     """Use a link up; None when there is none, or it was used, or its time is over. Of two at once one wins."""
     row = await conn.fetchrow(
@@ -121,6 +124,7 @@ async def insert_web_session(
     )
 
 
+# any party: the cookie tells whose it is
 async def find_web_session(conn: Connection, cookie_hash: bytes, at: datetime) -> Row | None:
     """The session's CSRF token and times with its operator's columns; None when over, unknown or disabled."""
     return await conn.fetchrow(
@@ -178,6 +182,7 @@ async def insert_api_key(conn: Connection, party_id: UUID, key: ApiKey, key_hash
     )
 
 
+# any party: the key tells whose it is
 async def find_api_key(conn: Connection, key_hash: bytes, at: datetime) -> Row | None:
     """The key that is good at `at`, with its party."""
     return await conn.fetchrow(
@@ -188,6 +193,7 @@ async def find_api_key(conn: Connection, key_hash: bytes, at: datetime) -> Row |
     )
 
 
+# any party: the key was just recognised
 async def touch_api_key(conn: Connection, api_key_id: UUID, at: datetime) -> None:
     await conn.execute("update api_key set last_used_at = $2 where api_key_id = $1", api_key_id, at)
 
@@ -321,6 +327,7 @@ async def forget_request(conn: Connection, party_id: UUID, key: str) -> None:
     )
 
 
+# any party: retention is the installation's
 async def drop_requests(conn: Connection, before: datetime) -> int:
     """Forget answers to POST requests older than `before`; returns how many."""
     done = await conn.execute("delete from idempotent_request where created_at < $1", before)

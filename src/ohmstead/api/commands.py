@@ -6,9 +6,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from msgspec import Meta, Struct
 
-from ohmstead.accounts.access import Actor, require
+from ohmstead.accounts.access import require
 from ohmstead.api.operations import (
     CSV,
     NDJSON,
@@ -16,6 +18,9 @@ from ohmstead.api.operations import (
     Form,
     Keyset,
     Page,
+    TheActor,
+    TheDesk,
+    ThePool,
     answer,
     decode_body,
     listed,
@@ -29,9 +34,9 @@ from ohmstead.api.problems import (
     Unprocessable,
     UnsupportedMedia,
 )
-from ohmstead.core.db import Connection, Pool
+from ohmstead.core.db import Connection
 from ohmstead.stations import queries
-from ohmstead.stations.commands import Command, CommandDesk
+from ohmstead.stations.commands import Command
 from ohmstead.stations.orders import Order, Raw
 from ohmstead.stations.queries import CommandFilter, without_secrets
 
@@ -43,7 +48,7 @@ class CommandQuery(CommandFilter, kw_only=True, forbid_unknown_fields=True):
     """The query of the list of commands."""
 
     limit: Annotated[int, Meta(ge=1, le=500, description="Items in a page.")] = 50
-    cursor: Annotated[str | None, Meta(max_length=1000, description="`next_cursor` of the page before.")] = None
+    cursor: Annotated[str, Meta(max_length=1000, description="`next_cursor` of the page before.")] | None = None
     format: Annotated[Form | None, Meta(description="csv or ndjson sends everything that matches.")] = None
 
 
@@ -51,10 +56,17 @@ class SendQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """How long to wait."""
 
     timeout: Annotated[float, Meta(ge=1, le=120, description="Seconds to wait for the station's answer.")] = 30.0
-    queue_for: Annotated[
-        float | None,
-        Meta(ge=1, le=604_800, description="A station that is offline gets it when it is back within so many seconds."),
-    ] = None
+    queue_for: (
+        Annotated[
+            float,
+            Meta(
+                ge=1,
+                le=604_800,
+                description="A station that is offline gets it when it is back within so many seconds.",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class RawQuery(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -75,7 +87,7 @@ class RawAnswer(Struct, frozen=True, kw_only=True):
 
 @get("/commands", opt=operation("commands:send", exports=(CSV, NDJSON)))
 async def list_commands(
-    request: ApiRequest, pool: Pool, actor: Actor, filters: CommandQuery
+    request: ApiRequest, pool: ThePool, actor: TheActor, filters: NamedDependency[CommandQuery]
 ) -> Response[Page[Command]]:
     """List commands, newest first."""
 
@@ -86,7 +98,7 @@ async def list_commands(
 
 
 @get("/commands/{command_id:uuid}", opt=operation("commands:send", errors=(404,)))
-async def get_command(pool: Pool, actor: Actor, command_id: UUID) -> Response[Command]:
+async def get_command(pool: ThePool, actor: TheActor, command_id: FromPath[UUID]) -> Response[Command]:
     """Read what became of a command."""
     async with pool.acquire() as conn:
         return answer(await queries.get_command_view(conn, actor.party_id, command_id))
@@ -94,7 +106,11 @@ async def get_command(pool: Pool, actor: Actor, command_id: UUID) -> Response[Co
 
 @post("/stations/{station_id:str}/commands", status_code=200, opt=operation("commands:send", errors=(404,)))
 async def send_command(
-    desk: CommandDesk, actor: Actor, station_id: str, given: Order, filters: SendQuery
+    desk: TheDesk,
+    actor: TheActor,
+    station_id: FromPath[str],
+    given: NamedDependency[Order],
+    filters: NamedDependency[SendQuery],
 ) -> Response[Command]:
     """Send an order to a station and wait for its answer.
 
@@ -121,7 +137,12 @@ async def send_command(
     opt=operation("commands:raw", errors=(404, 409, 502, 504), takes="application/json;raw"),
 )
 async def send_message(
-    request: ApiRequest, desk: CommandDesk, actor: Actor, station_id: str, action: str, filters: RawQuery
+    request: ApiRequest,
+    desk: TheDesk,
+    actor: TheActor,
+    station_id: FromPath[str],
+    action: FromPath[str],
+    filters: NamedDependency[RawQuery],
 ) -> Response[RawAnswer]:
     """Send any OCPP message of the station's version and wait for its answer.
 

@@ -2,25 +2,28 @@
 
 import asyncio
 import base64
+import time
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias, cast
 
 import msgspec
 from litestar import Response, get
+from litestar.di import NamedDependency
 from litestar.response import Stream
 from msgspec import Meta, Struct
 
 from ohmstead.accounts.access import Actor
 from ohmstead.api.live import MOST_LISTENERS, Listener, LiveNews
-from ohmstead.api.operations import answer, operation
+from ohmstead.api.operations import TheActor, ThePool, answer, operation
 from ohmstead.api.problems import BadRequest, FieldError, Overloaded
 from ohmstead.core import feed
-from ohmstead.core.db import Pool
 from ohmstead.core.feed import Place
 
 Kind: TypeAlias = Literal["connection", "connector", "session", "message", "command", "station"]
 HEARTBEAT_S = 15.0
+# Clients connect again by themselves; whoever lost the right to listen does not get in.
+LONGEST_S = 1800.0
 
 
 class LiveQuery(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -33,7 +36,7 @@ class LiveQuery(Struct, kw_only=True, forbid_unknown_fields=True):
 class OutboxQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """Where to go on reading, and what."""
 
-    cursor: Annotated[str | None, Meta(max_length=1000, description="`next_cursor` of the page before.")] = None
+    cursor: Annotated[str, Meta(max_length=1000, description="`next_cursor` of the page before.")] | None = None
     start: Annotated[
         Literal["beginning", "now"], Meta(description="Without a cursor: from the oldest event kept, or from now on.")
     ] = "beginning"
@@ -66,7 +69,9 @@ class OutboxPage(Struct, frozen=True, kw_only=True):
     media_type="text/event-stream",
     opt=operation("events:read", errors=(503,), exports=("text/event-stream",)),
 )
-async def stream_events(news: LiveNews, actor: Actor, filters: LiveQuery) -> Response[str]:
+async def stream_events(
+    news: NamedDependency[LiveNews], actor: TheActor, filters: NamedDependency[LiveQuery]
+) -> Response[str]:
     """Follow what happens now, as server-sent events.
 
     Each event is named by its `kind` and carries it as JSON. Nothing is kept for those who are away: what must not be
@@ -90,7 +95,10 @@ async def _server_sent(news: LiveNews, actor: Actor, listener: Listener) -> Asyn
     await news.join(actor.party_id, listener)
     try:
         yield b"retry: 3000\n: welcome\n\n"
+        ends_at = time.monotonic() + LONGEST_S
         while not listener.lost:
+            if time.monotonic() > ends_at:
+                return
             try:
                 event = await asyncio.wait_for(listener.queue.get(), HEARTBEAT_S)
             except TimeoutError:
@@ -102,7 +110,7 @@ async def _server_sent(news: LiveNews, actor: Actor, listener: Listener) -> Asyn
             yield b"".join(lines)
         yield b'event: overrun\ndata: {"text": "you read too slowly; read anew what you need, and connect again"}\n\n'
     finally:
-        await news.leave(actor.party_id, listener)
+        news.leave(actor.party_id, listener)
 
 
 def _lines(event: dict[str, Any]) -> bytes:
@@ -110,7 +118,7 @@ def _lines(event: dict[str, Any]) -> bytes:
 
 
 @get("/events/outbox", opt=operation("events:read"))
-async def list_outbox(pool: Pool, actor: Actor, filters: OutboxQuery) -> Response[OutboxPage]:
+async def list_outbox(pool: ThePool, actor: TheActor, filters: NamedDependency[OutboxQuery]) -> Response[OutboxPage]:
     """Read durable events in order, from a cursor on. The same cursor gives the same events, and later ones."""
     async with pool.acquire() as conn:
         place = _place(filters.cursor)

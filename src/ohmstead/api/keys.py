@@ -5,13 +5,27 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Response, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from msgspec import Meta, Struct
 
 from ohmstead.accounts import access, service
-from ohmstead.accounts.access import ADMIN, Actor
+from ohmstead.accounts.access import ADMIN
 from ohmstead.accounts.model import ApiKey, AuditEntry
-from ohmstead.api.operations import CSV, NDJSON, ApiRequest, Form, Keyset, Page, answer, listed, operation
-from ohmstead.core.db import Connection, Pool
+from ohmstead.api.operations import (
+    CSV,
+    NDJSON,
+    ApiRequest,
+    Form,
+    Keyset,
+    Page,
+    TheActor,
+    ThePool,
+    answer,
+    listed,
+    operation,
+)
+from ohmstead.core.db import Connection
 
 AUDIT_KEYSET = Keyset(item=AuditEntry, type=tuple[datetime, int], of=lambda entry: (entry.at, entry.entry_id))
 
@@ -50,14 +64,14 @@ class Me(Struct, frozen=True, kw_only=True):
 class AuditQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """The query of the audit log."""
 
-    object: Annotated[str | None, Meta(description="About this, as `station/CS-1`.", max_length=200)] = None
+    object: Annotated[str, Meta(description="About this, as `station/CS-1`.", max_length=200)] | None = None
     limit: Annotated[int, Meta(ge=1, le=500, description="Items in a page.")] = 50
-    cursor: Annotated[str | None, Meta(max_length=1000, description="`next_cursor` of the page before.")] = None
+    cursor: Annotated[str, Meta(max_length=1000, description="`next_cursor` of the page before.")] | None = None
     format: Annotated[Form | None, Meta(description="csv or ndjson sends everything that matches.")] = None
 
 
-@get("/me", opt=operation("stations:read"))
-async def get_me(actor: Actor) -> Response[Me]:
+@get("/me", opt=operation(None))
+async def get_me(actor: TheActor) -> Response[Me]:
     """Read who you are and what you may do."""
     return answer(
         Me(
@@ -71,14 +85,14 @@ async def get_me(actor: Actor) -> Response[Me]:
 
 
 @get("/api-keys", opt=operation(ADMIN))
-async def list_api_keys(pool: Pool, actor: Actor) -> Response[ApiKeys]:
+async def list_api_keys(pool: ThePool, actor: TheActor) -> Response[ApiKeys]:
     """List API keys."""
     async with pool.acquire() as conn:
         return answer(ApiKeys(await service.list_api_keys(conn, actor.party_id)))
 
 
 @post("/api-keys", opt=operation(ADMIN, errors=(409,)))
-async def create_api_key(pool: Pool, actor: Actor, given: NewApiKey) -> Response[CreatedApiKey]:
+async def create_api_key(pool: ThePool, actor: TheActor, given: NamedDependency[NewApiKey]) -> Response[CreatedApiKey]:
     """Make an API key. The key itself is shown only here."""
     async with pool.acquire() as conn, conn.transaction():
         key, secret = await service.create_api_key(
@@ -89,14 +103,14 @@ async def create_api_key(pool: Pool, actor: Actor, given: NewApiKey) -> Response
 
 
 @get("/api-keys/{api_key_id:uuid}", opt=operation(ADMIN, errors=(404,)))
-async def get_api_key(pool: Pool, actor: Actor, api_key_id: UUID) -> Response[ApiKey]:
+async def get_api_key(pool: ThePool, actor: TheActor, api_key_id: FromPath[UUID]) -> Response[ApiKey]:
     """Read an API key's name, scopes and use."""
     async with pool.acquire() as conn:
         return answer(await service.get_api_key(conn, actor.party_id, api_key_id))
 
 
 @delete("/api-keys/{api_key_id:uuid}", opt=operation(ADMIN, errors=(404,)))
-async def revoke_api_key(pool: Pool, actor: Actor, api_key_id: UUID) -> None:
+async def revoke_api_key(pool: ThePool, actor: TheActor, api_key_id: FromPath[UUID]) -> None:
     """Revoke an API key. It opens nothing from now on, and stays on record."""
     async with pool.acquire() as conn, conn.transaction():
         await service.revoke_api_key(conn, actor, api_key_id)
@@ -104,14 +118,12 @@ async def revoke_api_key(pool: Pool, actor: Actor, api_key_id: UUID) -> None:
 
 @get("/audit-log", opt=operation(ADMIN, exports=(CSV, NDJSON)))
 async def list_audit_log(
-    request: ApiRequest, pool: Pool, actor: Actor, filters: AuditQuery
+    request: ApiRequest, pool: ThePool, actor: TheActor, filters: NamedDependency[AuditQuery]
 ) -> Response[Page[AuditEntry]]:
     """List who did what, newest first."""
 
     async def fetch(conn: Connection, after: Any, limit: int) -> list[AuditEntry]:
-        return await service.list_audit_entries(
-            conn, actor.party_id, before=after, thing=filters.object, limit=limit
-        )
+        return await service.list_audit_entries(conn, actor.party_id, before=after, thing=filters.object, limit=limit)
 
     return await listed(request, pool, AUDIT_KEYSET, fetch, filters, name="audit-log")
 

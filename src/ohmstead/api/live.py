@@ -46,6 +46,7 @@ class LiveNews:
         self._listeners: dict[UUID, set[Listener]] = {}
         self._stops: dict[UUID, Callable[[], Awaitable[None]]] = {}
         self._lock = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def n_listeners(self) -> int:
@@ -61,14 +62,20 @@ class LiveNews:
                     f"ohmstead.live.{party_id.hex}", lambda _subject, data: self._heard(party_id, data)
                 )
 
-    async def leave(self, party_id: UUID, listener: Listener) -> None:
-        """Hear no more; the last listener ends the party's subscription."""
+    def leave(self, party_id: UUID, listener: Listener) -> None:
+        """Hear no more. No await in here: it is called by streams that are being cancelled."""
+        listeners = self._listeners.get(party_id, set())
+        if listener in listeners:
+            listeners.discard(listener)
+            metrics.live_clients.dec()
+        if not listeners:
+            task = asyncio.create_task(self._end(party_id))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _end(self, party_id: UUID) -> None:
         async with self._lock:
-            listeners = self._listeners.get(party_id, set())
-            if listener in listeners:
-                listeners.discard(listener)
-                metrics.live_clients.dec()
-            if not listeners and (stop := self._stops.pop(party_id, None)) is not None:
+            if not self._listeners.get(party_id) and (stop := self._stops.pop(party_id, None)) is not None:
                 self._listeners.pop(party_id, None)
                 await stop()
 

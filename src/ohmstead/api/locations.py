@@ -4,9 +4,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Response, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from msgspec import Meta
 
-from ohmstead.accounts.access import Actor
 from ohmstead.api.operations import (
     CSV,
     NDJSON,
@@ -14,13 +15,15 @@ from ohmstead.api.operations import (
     Form,
     Keyset,
     Page,
+    TheActor,
+    TheBus,
+    ThePool,
     answer,
     expected_version,
     listed,
     operation,
 )
-from ohmstead.core.bus import Bus
-from ohmstead.core.db import Connection, Pool
+from ohmstead.core.db import Connection
 from ohmstead.core.events import NUDGE
 from ohmstead.stations import queries
 from ohmstead.stations.directory import service as directory
@@ -34,13 +37,13 @@ class LocationQuery(LocationFilter, kw_only=True, forbid_unknown_fields=True):
     """The query of the list of locations."""
 
     limit: Annotated[int, Meta(ge=1, le=500, description="Items in a page.")] = 50
-    cursor: Annotated[str | None, Meta(max_length=1000, description="`next_cursor` of the page before.")] = None
+    cursor: Annotated[str, Meta(max_length=1000, description="`next_cursor` of the page before.")] | None = None
     format: Annotated[Form | None, Meta(description="csv sends everything that matches as a table.")] = None
 
 
 @get("/locations", opt=operation("stations:read", exports=(CSV, NDJSON)))
 async def list_locations(
-    request: ApiRequest, pool: Pool, actor: Actor, filters: LocationQuery
+    request: ApiRequest, pool: ThePool, actor: TheActor, filters: NamedDependency[LocationQuery]
 ) -> Response[Page[Location]]:
     """List locations by name."""
 
@@ -51,7 +54,9 @@ async def list_locations(
 
 
 @post("/locations", opt=operation("stations:write"))
-async def create_location(pool: Pool, bus: Bus, actor: Actor, given: NewLocation) -> Response[Location]:
+async def create_location(
+    pool: ThePool, bus: TheBus, actor: TheActor, given: NamedDependency[NewLocation]
+) -> Response[Location]:
     """Create a location."""
     async with pool.acquire() as conn, conn.transaction():
         location = await directory.create_location(conn, actor, given)
@@ -61,7 +66,7 @@ async def create_location(pool: Pool, bus: Bus, actor: Actor, given: NewLocation
 
 
 @get("/locations/{location_id:uuid}", opt=operation("stations:read", errors=(404,)))
-async def get_location(pool: Pool, actor: Actor, location_id: UUID) -> Response[Location]:
+async def get_location(pool: ThePool, actor: TheActor, location_id: FromPath[UUID]) -> Response[Location]:
     """Read a location."""
     async with pool.acquire() as conn:
         location = await queries.get_location(conn, actor.party_id, location_id)
@@ -70,7 +75,12 @@ async def get_location(pool: Pool, actor: Actor, location_id: UUID) -> Response[
 
 @patch("/locations/{location_id:uuid}", opt=operation("stations:write", errors=(404,), takes_if_match=True))
 async def change_location(
-    request: ApiRequest, pool: Pool, bus: Bus, actor: Actor, location_id: UUID, given: LocationChange
+    request: ApiRequest,
+    pool: ThePool,
+    bus: TheBus,
+    actor: TheActor,
+    location_id: FromPath[UUID],
+    given: NamedDependency[LocationChange],
 ) -> Response[Location]:
     """Change a location. What is left out stays as it is."""
     async with pool.acquire() as conn, conn.transaction():
@@ -80,7 +90,9 @@ async def change_location(
 
 
 @delete("/locations/{location_id:uuid}", opt=operation("stations:write", errors=(404, 409), takes_if_match=True))
-async def delete_location(request: ApiRequest, pool: Pool, bus: Bus, actor: Actor, location_id: UUID) -> None:
+async def delete_location(
+    request: ApiRequest, pool: ThePool, bus: TheBus, actor: TheActor, location_id: FromPath[UUID]
+) -> None:
     """Delete a location that no station in service is at."""
     async with pool.acquire() as conn, conn.transaction():
         await directory.delete_location(conn, actor, location_id, expected_version(request))

@@ -5,11 +5,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from msgspec import Meta, Struct
 
-from ohmstead.accounts.access import Actor
-from ohmstead.api.operations import CSV, NDJSON, ApiRequest, Form, Keyset, Page, listed, operation
-from ohmstead.core.db import Connection, Pool
+from ohmstead.api.operations import CSV, NDJSON, ApiRequest, Form, Keyset, Page, TheActor, ThePool, listed, operation
+from ohmstead.core.db import Connection
 from ohmstead.stations import queries
 from ohmstead.stations.queries import MessageFilter, MessageView, require_station
 
@@ -23,22 +24,26 @@ KEYSET = Keyset(
 class MessageQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """The query of a station's message log."""
 
-    action: Annotated[str | None, Meta(description="As OCPP names it.", max_length=60)] = None
+    action: Annotated[str, Meta(description="As OCPP names it.", max_length=60)] | None = None
     direction: Annotated[Literal["in", "out"] | None, Meta(description="in: from the station; out: to it.")] = None
     errors: Annotated[bool | None, Meta(description="Only exchanges that ended in an error, or only others.")] = None
-    since: Annotated[datetime | None, Meta(description="At or after.", tz=True)] = msgspec.field(
+    since: Annotated[datetime, Meta(description="At or after.", tz=True)] | None = msgspec.field(
         default=None, name="from"
     )
-    until: Annotated[datetime | None, Meta(description="Before.", tz=True)] = msgspec.field(default=None, name="to")
-    q: Annotated[str | None, Meta(description="Found in payload, answer or message id.", max_length=200)] = None
+    until: Annotated[datetime, Meta(description="Before.", tz=True)] | None = msgspec.field(default=None, name="to")
+    q: Annotated[str, Meta(description="Found in payload, answer or message id.", max_length=200)] | None = None
     limit: Annotated[int, Meta(ge=1, le=500, description="Items in a page.")] = 50
-    cursor: Annotated[str | None, Meta(max_length=1000, description="`next_cursor` of the page before.")] = None
+    cursor: Annotated[str, Meta(max_length=1000, description="`next_cursor` of the page before.")] | None = None
     format: Annotated[Form | None, Meta(description="csv or ndjson sends everything that matches.")] = None
 
 
 @get("/stations/{station_id:str}/messages", opt=operation("messages:read", errors=(404,), exports=(CSV, NDJSON)))
 async def list_messages(
-    request: ApiRequest, pool: Pool, actor: Actor, station_id: str, filters: MessageQuery
+    request: ApiRequest,
+    pool: ThePool,
+    actor: TheActor,
+    station_id: FromPath[str],
+    filters: NamedDependency[MessageQuery],
 ) -> Response[Page[MessageView]]:
     """List a station's OCPP messages, newest first. Passwords in them are blotted out."""
     wanted = MessageFilter(

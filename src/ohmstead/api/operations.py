@@ -14,22 +14,34 @@ import msgspec
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
+from litestar.params import SkipValidation
 from litestar.response import Stream
 from msgspec import Meta, Struct
 
 from ohmstead.accounts import access
-from ohmstead.accounts.access import NotSignedIn
+from ohmstead.accounts.access import Actor, NotSignedIn
 from ohmstead.api.problems import BadRequest, FieldError, Unprocessable, UnsupportedMedia
+from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.errors import Conflict
+from ohmstead.core.validation import fault_of
+from ohmstead.settings import Settings
+from ohmstead.stations.commands import CommandDesk
 
 T = TypeVar("T")
 ApiRequest: TypeAlias = Request[Any, Any, State]
 
+ThePool: TypeAlias = NamedDependency[Pool]
+TheBus: TypeAlias = NamedDependency[Bus]
+TheDesk: TypeAlias = NamedDependency[CommandDesk]
+TheActor: TypeAlias = NamedDependency[Actor]
+# The framework would check the struct field by field, and knows no networks.
+TheSettings: TypeAlias = NamedDependency[SkipValidation[Settings]]
+
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-_AT = re.compile(r"^(?P<text>.*?)(?: - at `(?:key in )?\$(?P<path>.*)`)?$", re.DOTALL)
 EXPORT_BATCH = 500
 CSV = "text/csv"
 NDJSON = "application/x-ndjson"
@@ -38,7 +50,7 @@ NDJSON = "application/x-ndjson"
 class Operation(Struct, frozen=True, kw_only=True):
     """What a route says of itself besides its signature: the action it takes, and how it can fail beyond the usual."""
 
-    action: str
+    action: str | None
     errors: tuple[int, ...] = ()
     takes: str = "application/json"
     takes_if_match: bool = False
@@ -46,15 +58,15 @@ class Operation(Struct, frozen=True, kw_only=True):
 
 
 def operation(
-    action: str,
+    action: str | None,
     *,
     errors: tuple[int, ...] = (),
     takes: str = "application/json",
     takes_if_match: bool = False,
     exports: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """The `opt` of a route."""
-    if action not in access.ACTIONS:
+    """The `opt` of a route. An action of None is everybody's who is signed in."""
+    if action is not None and action not in access.ACTIONS:
         raise ValueError(f"no such action: {action}")
     known = Operation(action=action, errors=errors, takes=takes, takes_if_match=takes_if_match, exports=exports)
     return {"operation": known}
@@ -64,7 +76,7 @@ class PageQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """The query of a list that has no filters."""
 
     limit: Annotated[int, Meta(ge=1, le=500, description="Items in a page.")] = 50
-    cursor: Annotated[str | None, Meta(max_length=1000, description="`next_cursor` of the page before.")] = None
+    cursor: Annotated[str, Meta(max_length=1000, description="`next_cursor` of the page before.")] | None = None
 
 
 class NoQuery(Struct, forbid_unknown_fields=True):
@@ -86,7 +98,8 @@ async def guard_operation(connection: ASGIConnection[Any, Any, Any, Any], handle
     actor = connection.scope["state"].get("actor")
     if actor is None:
         raise NotSignedIn("send `Authorization: Bearer ohm_…` with a key, or sign in")
-    access.require(actor, known.action)
+    if known.action is not None:
+        access.require(actor, known.action)
     for name, value in connection.path_params.items():
         if isinstance(value, str) and not _is_clean(value):
             raise BadRequest(f"{name} holds characters that no id has", [FieldError(name, "unprintable")])
@@ -163,13 +176,8 @@ def decode_body(body: bytes, kind: Any) -> Any:
 
 
 def field_error(error: msgspec.ValidationError) -> FieldError:
-    """Where and what, from msgspec's text."""
-    match = _AT.match(str(error))
-    text = match["text"] if match else str(error)
-    path = (match["path"] or "").lstrip(".") if match else ""
-    if not path and (named := re.search(r"field `([^`]+)`", text)):
-        path = named[1]
-    return FieldError(path, text.replace("`", ""))
+    """Where and what."""
+    return FieldError(*fault_of(error))
 
 
 def expected_version(request: ApiRequest) -> int | None:
@@ -260,7 +268,7 @@ def _next_url(request: ApiRequest, cursor: str) -> str:
 
 def export(pool: Pool, keyset: Keyset[T], fetch: Fetch[T], after: Any, form: Form, name: str) -> Response[Page[T]]:
     """Everything from `after` on, read and sent in pieces, so that its size does not matter."""
-    media = {"csv": f"{CSV}; charset=utf-8", "ndjson": NDJSON}[form]
+    media = CSV if form == "csv" else NDJSON
     batches = _all_batches(pool, keyset, fetch, after)
     response = Stream(
         _as_csv(batches, list(cast(Any, keyset.item).__struct_fields__)) if form == "csv" else _as_ndjson(batches),

@@ -6,11 +6,24 @@ from uuid import UUID
 
 import msgspec
 from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from msgspec import Meta, Struct
 
-from ohmstead.accounts.access import Actor
-from ohmstead.api.operations import CSV, NDJSON, ApiRequest, Form, Keyset, Page, answer, listed, operation
-from ohmstead.core.db import Connection, Pool
+from ohmstead.api.operations import (
+    CSV,
+    NDJSON,
+    ApiRequest,
+    Form,
+    Keyset,
+    Page,
+    TheActor,
+    ThePool,
+    answer,
+    listed,
+    operation,
+)
+from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
 from ohmstead.sessions import queries
 from ohmstead.sessions.model import ChargingPeriod, SessionEvent, Status
@@ -27,21 +40,21 @@ SAMPLE_KEYSET = Keyset(
 class SessionQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """The query of the list of sessions."""
 
-    station: Annotated[str | None, Meta(description="On this station.", max_length=48)] = None
+    station: Annotated[str, Meta(description="On this station.", max_length=48)] | None = None
     location: Annotated[UUID | None, Meta(description="At this location.")] = None
-    token: Annotated[str | None, Meta(description="Of the token with this uid.", max_length=255)] = None
+    token: Annotated[str, Meta(description="Of the token with this uid.", max_length=255)] | None = None
     status: Annotated[list[Status] | None, Meta(description="Any of these; may be given several times.")] = None
-    since: Annotated[datetime | None, Meta(description="Started at or after.", tz=True)] = msgspec.field(
+    since: Annotated[datetime, Meta(description="Started at or after.", tz=True)] | None = msgspec.field(
         default=None, name="from"
     )
-    until: Annotated[datetime | None, Meta(description="Started before.", tz=True)] = msgspec.field(
+    until: Annotated[datetime, Meta(description="Started before.", tz=True)] | None = msgspec.field(
         default=None, name="to"
     )
-    q: Annotated[str | None, Meta(description="Found in session, station, transaction or token.", max_length=100)] = (
+    q: Annotated[str, Meta(description="Found in session, station, transaction or token.", max_length=100)] | None = (
         None
     )
     limit: Annotated[int, Meta(ge=1, le=500, description="Items in a page.")] = 50
-    cursor: Annotated[str | None, Meta(max_length=1000, description="`next_cursor` of the page before.")] = None
+    cursor: Annotated[str, Meta(max_length=1000, description="`next_cursor` of the page before.")] | None = None
     format: Annotated[Form | None, Meta(description="csv or ndjson sends everything that matches.")] = None
 
     def wanted(self) -> SessionFilter:
@@ -61,7 +74,7 @@ class SampleQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """The query of a session's samples."""
 
     limit: Annotated[int, Meta(ge=1, le=500, description="Items in a page.")] = 500
-    cursor: Annotated[str | None, Meta(max_length=1000, description="`next_cursor` of the page before.")] = None
+    cursor: Annotated[str, Meta(max_length=1000, description="`next_cursor` of the page before.")] | None = None
     format: Annotated[Form | None, Meta(description="csv or ndjson sends everything.")] = None
 
 
@@ -85,7 +98,7 @@ class SignedReadings(Struct):
 
 @get("/sessions", opt=operation("sessions:read", exports=(CSV, NDJSON)))
 async def list_sessions(
-    request: ApiRequest, pool: Pool, actor: Actor, filters: SessionQuery
+    request: ApiRequest, pool: ThePool, actor: TheActor, filters: NamedDependency[SessionQuery]
 ) -> Response[Page[SessionView]]:
     """List sessions, latest start first."""
     wanted = filters.wanted()
@@ -97,7 +110,7 @@ async def list_sessions(
 
 
 @get("/sessions/{session_id:uuid}", opt=operation("sessions:read", errors=(404,)))
-async def get_session(pool: Pool, actor: Actor, session_id: UUID) -> Response[SessionView]:
+async def get_session(pool: ThePool, actor: TheActor, session_id: FromPath[UUID]) -> Response[SessionView]:
     """Read a session."""
     async with pool.acquire() as conn:
         return answer(await queries.get_session_view(conn, actor.party_id, session_id))
@@ -105,7 +118,11 @@ async def get_session(pool: Pool, actor: Actor, session_id: UUID) -> Response[Se
 
 @get("/sessions/{session_id:uuid}/samples", opt=operation("sessions:read", errors=(404,), exports=(CSV, NDJSON)))
 async def list_samples(
-    request: ApiRequest, pool: Pool, actor: Actor, session_id: UUID, filters: SampleQuery
+    request: ApiRequest,
+    pool: ThePool,
+    actor: TheActor,
+    session_id: FromPath[UUID],
+    filters: NamedDependency[SampleQuery],
 ) -> Response[Page[SampleView]]:
     """List a session's meter samples in time order."""
     async with pool.acquire() as conn:
@@ -118,7 +135,7 @@ async def list_samples(
 
 
 @get("/sessions/{session_id:uuid}/events", opt=operation("sessions:read", errors=(404,)))
-async def list_events(pool: Pool, actor: Actor, session_id: UUID) -> Response[SessionEvents]:
+async def list_events(pool: ThePool, actor: TheActor, session_id: FromPath[UUID]) -> Response[SessionEvents]:
     """List what happened in a session."""
     async with pool.acquire() as conn:
         await queries.get_session_view(conn, actor.party_id, session_id)
@@ -126,7 +143,7 @@ async def list_events(pool: Pool, actor: Actor, session_id: UUID) -> Response[Se
 
 
 @get("/sessions/{session_id:uuid}/periods", opt=operation("sessions:read", errors=(404,)))
-async def list_periods(pool: Pool, actor: Actor, session_id: UUID) -> Response[ChargingPeriods]:
+async def list_periods(pool: ThePool, actor: TheActor, session_id: FromPath[UUID]) -> Response[ChargingPeriods]:
     """List the charging periods of a settled session."""
     async with pool.acquire() as conn:
         await queries.get_session_view(conn, actor.party_id, session_id)
@@ -134,7 +151,7 @@ async def list_periods(pool: Pool, actor: Actor, session_id: UUID) -> Response[C
 
 
 @get("/sessions/{session_id:uuid}/signed-readings", opt=operation("sessions:read", errors=(404,)))
-async def list_signed_readings(pool: Pool, actor: Actor, session_id: UUID) -> Response[SignedReadings]:
+async def list_signed_readings(pool: ThePool, actor: TheActor, session_id: FromPath[UUID]) -> Response[SignedReadings]:
     """List what the meter signed in a session."""
     async with pool.acquire() as conn:
         await queries.get_session_view(conn, actor.party_id, session_id)
@@ -146,7 +163,9 @@ async def list_signed_readings(pool: Pool, actor: Actor, session_id: UUID) -> Re
     media_type="application/octet-stream",
     opt=operation("sessions:read", errors=(404,), exports=("application/octet-stream",)),
 )
-async def get_signed_data(pool: Pool, actor: Actor, session_id: UUID, digest: str) -> Response[bytes]:
+async def get_signed_data(
+    pool: ThePool, actor: TheActor, session_id: FromPath[UUID], digest: FromPath[str]
+) -> Response[bytes]:
     """Download a signed reading byte for byte as the station sent it."""
     try:
         wanted = bytes.fromhex(digest)

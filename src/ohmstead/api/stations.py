@@ -3,10 +3,10 @@
 from typing import Annotated, Any
 
 from litestar import Response, get, patch, post
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from msgspec import Meta, Struct
 
-from ohmstead.accounts.access import Actor
 from ohmstead.api.operations import (
     CSV,
     NDJSON,
@@ -15,16 +15,18 @@ from ohmstead.api.operations import (
     Keyset,
     Page,
     PageQuery,
+    TheActor,
+    TheBus,
+    ThePool,
+    TheSettings,
     answer,
     expected_version,
     listed,
     operation,
     table_body,
 )
-from ohmstead.core.bus import Bus
-from ohmstead.core.db import Connection, Pool
+from ohmstead.core.db import Connection
 from ohmstead.core.tables import RowError
-from ohmstead.settings import Settings
 from ohmstead.stations import queries
 from ohmstead.stations.directory import bulk
 from ohmstead.stations.directory import service as directory
@@ -33,14 +35,13 @@ from ohmstead.stations.queries import StationFilter, StationView, VariableView
 
 KEYSET = Keyset(item=StationView, type=str, of=lambda station: station.station_id)
 MAX_TABLE_BYTES = 8 * 1024 * 1024
-GivenSettings = Annotated[Settings, Dependency(skip_validation=True)]
 
 
 class StationQuery(StationFilter, kw_only=True, forbid_unknown_fields=True):
     """The query of the list of stations."""
 
     limit: Annotated[int, Meta(ge=1, le=500, description="Items in a page.")] = 50
-    cursor: Annotated[str | None, Meta(max_length=1000, description="`next_cursor` of the page before.")] = None
+    cursor: Annotated[str, Meta(max_length=1000, description="`next_cursor` of the page before.")] | None = None
     format: Annotated[Form | None, Meta(description="csv sends everything that matches as a table.")] = None
 
 
@@ -76,7 +77,7 @@ class Variables(Struct):
 
 @get("/stations", opt=operation("stations:read", exports=(CSV, NDJSON)))
 async def list_stations(
-    request: ApiRequest, pool: Pool, actor: Actor, filters: StationQuery
+    request: ApiRequest, pool: ThePool, actor: TheActor, filters: NamedDependency[StationQuery]
 ) -> Response[Page[StationView]]:
     """List stations by id."""
 
@@ -88,7 +89,7 @@ async def list_stations(
 
 @get("/stations/pending", opt=operation("stations:read"))
 async def list_pending(
-    request: ApiRequest, pool: Pool, actor: Actor, filters: PageQuery
+    request: ApiRequest, pool: ThePool, actor: TheActor, filters: NamedDependency[PageQuery]
 ) -> Response[Page[StationView]]:
     """List stations that wait for adoption."""
     wanted = StationFilter(registration="pending")
@@ -101,7 +102,7 @@ async def list_pending(
 
 @post("/stations", opt=operation("stations:write", errors=(409,)))
 async def create_station(
-    pool: Pool, bus: Bus, settings: GivenSettings, actor: Actor, given: NewStation
+    pool: ThePool, bus: TheBus, settings: TheSettings, actor: TheActor, given: NamedDependency[NewStation]
 ) -> Response[WithSecret]:
     """Register a station. With security profile 1 or 2 and no password one is generated, and shown only here."""
     async with pool.acquire() as conn, conn.transaction():
@@ -115,7 +116,12 @@ async def create_station(
     "/stations/bulk", status_code=200, request_max_body_size=MAX_TABLE_BYTES, opt=operation("stations:write", takes=CSV)
 )
 async def import_stations(
-    request: ApiRequest, pool: Pool, bus: Bus, settings: GivenSettings, actor: Actor, filters: BulkQuery
+    request: ApiRequest,
+    pool: ThePool,
+    bus: TheBus,
+    settings: TheSettings,
+    actor: TheActor,
+    filters: NamedDependency[BulkQuery],
 ) -> Response[BulkAnswer]:
     """Create and update many stations from a CSV table.
 
@@ -147,7 +153,7 @@ async def import_stations(
 
 
 @get("/stations/{station_id:str}", opt=operation("stations:read", errors=(404,)))
-async def get_station(pool: Pool, actor: Actor, station_id: str) -> Response[StationView]:
+async def get_station(pool: ThePool, actor: TheActor, station_id: FromPath[str]) -> Response[StationView]:
     """Read a station, as it is registered and as it is now."""
     async with pool.acquire() as conn:
         station = await queries.get_station_view(conn, actor.party_id, station_id)
@@ -156,7 +162,12 @@ async def get_station(pool: Pool, actor: Actor, station_id: str) -> Response[Sta
 
 @patch("/stations/{station_id:str}", opt=operation("stations:write", errors=(404,), takes_if_match=True))
 async def change_station(
-    request: ApiRequest, pool: Pool, bus: Bus, actor: Actor, station_id: str, given: StationChange
+    request: ApiRequest,
+    pool: ThePool,
+    bus: TheBus,
+    actor: TheActor,
+    station_id: FromPath[str],
+    given: NamedDependency[StationChange],
 ) -> Response[StationView]:
     """Change a station. What is left out stays as it is."""
     async with pool.acquire() as conn, conn.transaction():
@@ -172,12 +183,12 @@ async def change_station(
 )
 async def rotate_secret(
     request: ApiRequest,
-    pool: Pool,
-    bus: Bus,
-    settings: GivenSettings,
-    actor: Actor,
-    station_id: str,
-    given: SecretChange,
+    pool: ThePool,
+    bus: TheBus,
+    settings: TheSettings,
+    actor: TheActor,
+    station_id: FromPath[str],
+    given: NamedDependency[SecretChange],
 ) -> Response[WithSecret]:
     """Give a station a new password. The old one is good no longer; a generated one is shown only here."""
     async with pool.acquire() as conn, conn.transaction():
@@ -194,7 +205,13 @@ async def rotate_secret(
     opt=operation("stations:write", errors=(404, 409), takes_if_match=True),
 )
 async def adopt_station(
-    request: ApiRequest, pool: Pool, bus: Bus, settings: GivenSettings, actor: Actor, station_id: str, given: Adoption
+    request: ApiRequest,
+    pool: ThePool,
+    bus: TheBus,
+    settings: TheSettings,
+    actor: TheActor,
+    station_id: FromPath[str],
+    given: NamedDependency[Adoption],
 ) -> Response[WithSecret]:
     """Put a station that waits, or was rejected, into service."""
     async with pool.acquire() as conn, conn.transaction():
@@ -209,7 +226,7 @@ async def adopt_station(
     opt=operation("stations:write", errors=(404,), takes_if_match=True),
 )
 async def reject_station(
-    request: ApiRequest, pool: Pool, bus: Bus, actor: Actor, station_id: str
+    request: ApiRequest, pool: ThePool, bus: TheBus, actor: TheActor, station_id: FromPath[str]
 ) -> Response[StationView]:
     """Turn a station away from now on. It stays on record and can be adopted later."""
     async with pool.acquire() as conn, conn.transaction():
@@ -224,7 +241,7 @@ async def reject_station(
     opt=operation("stations:write", errors=(404,), takes_if_match=True),
 )
 async def retire_station(
-    request: ApiRequest, pool: Pool, bus: Bus, actor: Actor, station_id: str
+    request: ApiRequest, pool: ThePool, bus: TheBus, actor: TheActor, station_id: FromPath[str]
 ) -> Response[StationView]:
     """Take a station out of service for good. Its past stays; it is connected no longer."""
     async with pool.acquire() as conn, conn.transaction():
@@ -239,7 +256,7 @@ async def retire_station(
     opt=operation("stations:write", errors=(404,), takes_if_match=True),
 )
 async def reinstate_station(
-    request: ApiRequest, pool: Pool, bus: Bus, actor: Actor, station_id: str
+    request: ApiRequest, pool: ThePool, bus: TheBus, actor: TheActor, station_id: FromPath[str]
 ) -> Response[StationView]:
     """Bring a retired station back into service."""
     async with pool.acquire() as conn, conn.transaction():
@@ -249,7 +266,7 @@ async def reinstate_station(
 
 
 @get("/stations/{station_id:str}/variables", opt=operation("stations:read", errors=(404,)))
-async def list_variables(pool: Pool, actor: Actor, station_id: str) -> Response[Variables]:
+async def list_variables(pool: ThePool, actor: TheActor, station_id: FromPath[str]) -> Response[Variables]:
     """List the configuration a station last reported."""
     async with pool.acquire() as conn:
         await queries.require_station(conn, actor.party_id, station_id)

@@ -4,9 +4,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Response, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from msgspec import Meta
 
-from ohmstead.accounts.access import Actor
 from ohmstead.api.operations import (
     CSV,
     NDJSON,
@@ -14,6 +15,9 @@ from ohmstead.api.operations import (
     Form,
     Keyset,
     Page,
+    TheActor,
+    TheBus,
+    ThePool,
     answer,
     expected_version,
     listed,
@@ -21,8 +25,7 @@ from ohmstead.api.operations import (
     table_body,
 )
 from ohmstead.api.stations import MAX_TABLE_BYTES, BulkQuery
-from ohmstead.core.bus import Bus
-from ohmstead.core.db import Connection, Pool
+from ohmstead.core.db import Connection
 from ohmstead.core.events import NUDGE
 from ohmstead.tokens import queries
 from ohmstead.tokens.queries import TokenFilter, TokenView
@@ -36,12 +39,14 @@ class TokenQuery(TokenFilter, kw_only=True, forbid_unknown_fields=True):
     """The query of the list of tokens."""
 
     limit: Annotated[int, Meta(ge=1, le=500, description="Items in a page.")] = 50
-    cursor: Annotated[str | None, Meta(max_length=1000, description="`next_cursor` of the page before.")] = None
+    cursor: Annotated[str, Meta(max_length=1000, description="`next_cursor` of the page before.")] | None = None
     format: Annotated[Form | None, Meta(description="csv sends everything that matches as a table.")] = None
 
 
 @get("/tokens", opt=operation("tokens:read", exports=(CSV, NDJSON)))
-async def list_tokens(request: ApiRequest, pool: Pool, actor: Actor, filters: TokenQuery) -> Response[Page[TokenView]]:
+async def list_tokens(
+    request: ApiRequest, pool: ThePool, actor: TheActor, filters: NamedDependency[TokenQuery]
+) -> Response[Page[TokenView]]:
     """List tokens by uid."""
 
     async def fetch(conn: Connection, after: Any, limit: int) -> list[TokenView]:
@@ -51,7 +56,9 @@ async def list_tokens(request: ApiRequest, pool: Pool, actor: Actor, filters: To
 
 
 @post("/tokens", opt=operation("tokens:write", errors=(409,)))
-async def create_token(pool: Pool, bus: Bus, actor: Actor, given: NewToken) -> Response[TokenView]:
+async def create_token(
+    pool: ThePool, bus: TheBus, actor: TheActor, given: NamedDependency[NewToken]
+) -> Response[TokenView]:
     """Create a token."""
     async with pool.acquire() as conn, conn.transaction():
         token = await register.create_token(conn, actor, given)
@@ -61,7 +68,7 @@ async def create_token(pool: Pool, bus: Bus, actor: Actor, given: NewToken) -> R
 
 @post("/tokens/bulk", status_code=200, request_max_body_size=MAX_TABLE_BYTES, opt=operation("tokens:write", takes=CSV))
 async def import_tokens(
-    request: ApiRequest, pool: Pool, bus: Bus, actor: Actor, filters: BulkQuery
+    request: ApiRequest, pool: ThePool, bus: TheBus, actor: TheActor, filters: NamedDependency[BulkQuery]
 ) -> Response[TokenReport]:
     """Create and update many tokens from a CSV table.
 
@@ -84,7 +91,7 @@ async def import_tokens(
 
 
 @get("/tokens/{token_id:uuid}", opt=operation("tokens:read", errors=(404,)))
-async def get_token(pool: Pool, actor: Actor, token_id: UUID) -> Response[TokenView]:
+async def get_token(pool: ThePool, actor: TheActor, token_id: FromPath[UUID]) -> Response[TokenView]:
     """Read a token."""
     async with pool.acquire() as conn:
         token = await queries.get_token(conn, actor.party_id, token_id)
@@ -93,7 +100,12 @@ async def get_token(pool: Pool, actor: Actor, token_id: UUID) -> Response[TokenV
 
 @patch("/tokens/{token_id:uuid}", opt=operation("tokens:write", errors=(404,), takes_if_match=True))
 async def change_token(
-    request: ApiRequest, pool: Pool, bus: Bus, actor: Actor, token_id: UUID, given: TokenChange
+    request: ApiRequest,
+    pool: ThePool,
+    bus: TheBus,
+    actor: TheActor,
+    token_id: FromPath[UUID],
+    given: NamedDependency[TokenChange],
 ) -> Response[TokenView]:
     """Change a token. What is left out stays as it is."""
     async with pool.acquire() as conn, conn.transaction():
@@ -107,7 +119,9 @@ async def change_token(
     status_code=200,
     opt=operation("tokens:write", errors=(404,), takes_if_match=True),
 )
-async def block_token(request: ApiRequest, pool: Pool, bus: Bus, actor: Actor, token_id: UUID) -> Response[TokenView]:
+async def block_token(
+    request: ApiRequest, pool: ThePool, bus: TheBus, actor: TheActor, token_id: FromPath[UUID]
+) -> Response[TokenView]:
     """Block a token: it begins no more sessions."""
     async with pool.acquire() as conn, conn.transaction():
         token = await register.set_status(conn, actor, token_id, "blocked", expected_version(request))
@@ -120,7 +134,9 @@ async def block_token(request: ApiRequest, pool: Pool, bus: Bus, actor: Actor, t
     status_code=200,
     opt=operation("tokens:write", errors=(404,), takes_if_match=True),
 )
-async def unblock_token(request: ApiRequest, pool: Pool, bus: Bus, actor: Actor, token_id: UUID) -> Response[TokenView]:
+async def unblock_token(
+    request: ApiRequest, pool: ThePool, bus: TheBus, actor: TheActor, token_id: FromPath[UUID]
+) -> Response[TokenView]:
     """Let a blocked token charge again."""
     async with pool.acquire() as conn, conn.transaction():
         token = await register.set_status(conn, actor, token_id, "active", expected_version(request))
@@ -129,7 +145,9 @@ async def unblock_token(request: ApiRequest, pool: Pool, bus: Bus, actor: Actor,
 
 
 @delete("/tokens/{token_id:uuid}", opt=operation("tokens:write", errors=(404,), takes_if_match=True))
-async def delete_token(request: ApiRequest, pool: Pool, bus: Bus, actor: Actor, token_id: UUID) -> None:
+async def delete_token(
+    request: ApiRequest, pool: ThePool, bus: TheBus, actor: TheActor, token_id: FromPath[UUID]
+) -> None:
     """Delete a token. Its sessions stay."""
     async with pool.acquire() as conn, conn.transaction():
         await register.delete_token(conn, actor, token_id, expected_version(request))

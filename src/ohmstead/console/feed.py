@@ -47,9 +47,7 @@ def stop_reason(reason: str | None) -> str:
     return STOP_REASONS.get(slug, slug.replace("_", " "))
 
 
-def of_rows(
-    sessions: Iterable[Mapping[str, Any]], connections: Iterable[Mapping[str, Any]], limit: int
-) -> list[Happening]:
+def of_rows(sessions: Iterable[Any], connections: Iterable[Any], limit: int) -> list[Happening]:
     """The latest lines, newest first."""
     found: list[Happening] = []
     for row in sessions:

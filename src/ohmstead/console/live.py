@@ -139,7 +139,7 @@ def _session_places(event: Mapping[str, Any]) -> tuple[dict[str, str], dict[str,
     soc = feed.decimal(event.get("soc_percent"))
     if soc is not None:
         places[prefix + "soc"] = figures.percent(soc)
-        widths[prefix + "soc"] = float(min(max(soc, 0), 100))  # type: ignore[type-var]
+        widths[prefix + "soc"] = min(max(float(soc), 0.0), 100.0)
     return places, widths
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from ohmstead.reports.model import Site
 
-WIDTH, HEIGHT, MARGIN = 728.0, 270.0, 34.0
+WIDTH, HEIGHT, MARGIN = 728.0, 216.0, 24.0
 LETTER = 6.3
 LINE = 15.0
 SMALLEST_SPAN = 0.004  # degrees; one site alone is shown with its surroundings
@@ -84,7 +84,7 @@ def _mercator_y(latitude: float) -> float:
 
 
 def _round_length(metres: float) -> float:
-    power = 10 ** math.floor(math.log10(metres))
+    power: float = 10 ** math.floor(math.log10(metres))
     return next(n * power for n in (5, 2, 1) if n * power <= metres)
 
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from litestar import Response, get
+from litestar import Response, get, post
 from msgspec import Struct
 
+from ohmstead.accounts import service as accounts
 from ohmstead.accounts.access import Actor
 from ohmstead.console import feed, maps
-from ohmstead.console.frame import PageRequest, SettingsIn, opened
+from ohmstead.console.frame import PageRequest, SettingsIn, allow, opened
 from ohmstead.core import clock
 from ohmstead.core.db import Connection, Pool
 from ohmstead.reports import queries, service
@@ -23,6 +24,8 @@ from ohmstead.ui.templating import View, page
 
 FEED_LINES = 10
 FEED_SINCE = timedelta(days=2)
+LATE_READINGS = timedelta(minutes=45)
+SIMULATOR_SCOPES = ("stations:read", "stations:write", "tokens:read", "tokens:write")
 
 
 class Figure(Struct, frozen=True, kw_only=True):
@@ -94,6 +97,26 @@ async def attention(request: PageRequest, pool: Pool, actor: Actor) -> Response[
     return page(request, "console/attention.html", concerns=concerns, headline=_headline(concerns, 0, 0))
 
 
+@post("/parts/simulator", status_code=200)
+async def simulator_key(request: PageRequest, pool: Pool, actor: Actor, settings: SettingsIn) -> Response[str]:
+    """A key for a simulator, and the command that uses it."""
+    allow(actor, "admin")
+    async with pool.acquire() as conn:
+        view = await opened(request, conn, actor, "admin")
+        async with conn.transaction():
+            _, secret = await accounts.create_api_key(
+                conn, actor, name="Simulator", scopes=SIMULATOR_SCOPES, expires_at=view.now + timedelta(days=1)
+            )
+        words = lesson_words(settings)
+        command = (
+            f"./ohmstead simulate --url {words['gateway_url'].rstrip('/')} --api-url {settings.console_url}"
+            f" --api-key {secret}"
+        )
+        if "hx-request" not in request.headers:
+            return await _lesson(request, conn, actor, settings, view, command)
+    return page(request, "console/overview/simulator.html", simulate_command=command, **words)
+
+
 def _zone_name(request: PageRequest) -> str:
     return str(request.scope["state"]["party_zone"])
 
@@ -138,6 +161,8 @@ def _strip(found: Overview, groups: dict[str, int]) -> list[Figure]:
     state, before = found.state, found.before
     power, power_unit = figures.power(state.power_w)
     energy, energy_unit = figures.energy(found.energy_today_wh)
+    past_energy, past_unit = figures.energy(found.energy_yesterday_wh)
+    past_energy = past_energy if past_unit == energy_unit else f"{past_energy} {past_unit}"
     local = found.at.astimezone(service.zone_of(found.time_zone))
     weekday, clock_text = local.strftime("%A"), local.strftime("%H:%M")
     power_past = found.power_last_week_w
@@ -182,7 +207,7 @@ def _strip(found: Overview, groups: dict[str, int]) -> list[Figure]:
             value=energy,
             unit=f"{energy_unit} by {clock_text}",
             path="/sessions?day=today",
-            **_share(found.energy_today_wh, found.energy_yesterday_wh, " ".join(figures.energy(found.energy_yesterday_wh))),
+            **_share(found.energy_today_wh, found.energy_yesterday_wh, past_energy),
         ),
     ]
 
@@ -214,7 +239,7 @@ def _share(now: float, past: float, past_text: str) -> dict[str, str]:
     }
 
 
-LEFT, RIGHT, TOP, BOTTOM = 36, 342, 24, 228
+LEFT, RIGHT, TOP, BOTTOM = 36, 342, 24, 250
 
 
 def _power_chart(found: Overview) -> PowerChart:
@@ -227,6 +252,9 @@ def _power_chart(found: Overview) -> PowerChart:
     shift_s = (found.today.start_at - found.last_week.start_at).total_seconds()
     # The step in which we are is not over; the line goes on to the power of this instant instead.
     done = [p for p in _whole(found.today) if p.at + service.STEP <= found.at]
+    # Stations that report rarely have not told yet what flowed in the last steps: no dip that is none.
+    while done and done[-1].power_w < now_w / 2 and found.at - done[-1].at < LATE_READINGS:
+        done.pop()
     today = [(across.place((p.at + service.STEP / 2).timestamp()), up.place(p.power_w / factor)) for p in done]
     now = (across.place(found.at.timestamp()), up.place(now_w / factor))
     past = [
@@ -289,13 +317,14 @@ def lesson_words(settings: Settings) -> dict[str, Any]:
     scheme, port = ("wss", settings.gateway_tls_port) if settings.has_tls else ("ws", settings.gateway_port)
     return {
         "gateway_url": f"{scheme}://{host}:{port}/ocpp/",
+        "console_url": settings.console_url,
         "is_tls": settings.has_tls,
         "unknown_stations": settings.unknown_stations,
     }
 
 
 async def _lesson(
-    request: PageRequest, conn: Connection, actor: Actor, settings: Settings, view: View
+    request: PageRequest, conn: Connection, actor: Actor, settings: Settings, view: View, command: str | None = None
 ) -> Response[str]:
     refusals = await queries.refused_connections(conn, actor.party_id, clock.now() - timedelta(days=1))
-    return page(request, "console/empty.html", refusals=refusals, since_at=view.now, **lesson_words(settings))
+    return page(request, "console/empty.html", refusals=refusals, simulate_command=command, **lesson_words(settings))

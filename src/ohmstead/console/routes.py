@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar import Router
 
-from ohmstead.console import live, overview
+from ohmstead.console import live, messages, overview, search, sessions, station, stations
 from ohmstead.ui.templating import template_config
 
 __all__ = ["router", "template_config"]
@@ -16,6 +16,28 @@ router = Router(
         overview.overview_part,
         overview.waiting,
         overview.attention,
+        overview.simulator_key,
+        stations.stations,
+        stations.stations_csv,
+        stations.new_station,
+        stations.add_station,
+        stations.import_page,
+        stations.import_table,
+        stations.adopt_station,
+        stations.reject_station,
+        station.station,
+        station.station_now,
+        station.station_timeline,
+        station.configuration,
+        station.command_form,
+        station.send_command,
+        messages.messages,
+        messages.messages_csv,
+        sessions.sessions,
+        sessions.sessions_csv,
+        sessions.session,
+        sessions.readings_csv,
+        search.search,
         live.live,
     ],
 )

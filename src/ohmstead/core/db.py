@@ -36,7 +36,7 @@ async def _prepare(conn: Any) -> None:
 async def connect_pool(
     database_url: str, *, size: int = 8, name: str = "ohmstead", command_timeout_s: float = 30
 ) -> Pool:
-    """A pool of `size` connections. One connection per unit of work, passed along: a unit never asks for a second one."""
+    """A pool of `size` connections. A unit of work has one, passed along: it never asks for a second one."""
     return await asyncpg.create_pool(
         database_url,
         min_size=1,

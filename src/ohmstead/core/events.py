@@ -71,7 +71,8 @@ async def consume(pool: Pool, consumer: str, handle: Consumer, kinds: Sequence[s
                 return await _next_window(conn, consumer, cursor)
             await handle(conn, events)
             await conn.execute(
-                "update outbox_cursor set done_event_id = $2, failures = 0, last_error = null, updated_at = now() where consumer = $1",
+                "update outbox_cursor set done_event_id = $2, failures = 0, last_error = null, updated_at ="
+                " now() where consumer = $1",
                 consumer,
                 events[-1].event_id,
             )
@@ -83,7 +84,8 @@ async def consume(pool: Pool, consumer: str, handle: Consumer, kinds: Sequence[s
         log.exception("consumer_failed", consumer=consumer)
         async with pool.acquire() as conn:
             await conn.execute(
-                "update outbox_cursor set failures = failures + 1, last_error = left($2, 500), updated_at = now() where consumer = $1",
+                "update outbox_cursor set failures = failures + 1, last_error = left($2, 500), updated_at ="
+                " now() where consumer = $1",
                 consumer,
                 repr(error),
             )
@@ -94,7 +96,8 @@ async def _begin(conn: Connection, consumer: str) -> None:
     # A new consumer starts with what happens from now on; one that wants the past says so in its migration.
     await conn.execute(
         "insert into outbox_cursor (consumer, window_from, window_to) values"
-        " ($1, pg_snapshot_xmin(pg_current_snapshot()), pg_snapshot_xmin(pg_current_snapshot())) on conflict do nothing",
+        " ($1, pg_snapshot_xmin(pg_current_snapshot()), pg_snapshot_xmin(pg_current_snapshot())) on conflict do"
+        " nothing",
         consumer,
     )
 
@@ -120,7 +123,8 @@ async def _next_window(conn: Connection, consumer: str, cursor: asyncpg.Record) 
     if horizon == cursor["window_to"]:
         return 0
     await conn.execute(
-        "update outbox_cursor set window_from = window_to, window_to = $2, done_event_id = 0, updated_at = now() where consumer = $1",
+        "update outbox_cursor set window_from = window_to, window_to = $2, done_event_id = 0, updated_at = now()"
+        " where consumer = $1",
         consumer,
         horizon,
     )
@@ -140,7 +144,7 @@ async def forget(conn: Connection, days: int) -> None:
 
 
 class Runner:
-    """Runs consumers until stopped: woken by the bus, polling every second as the safety net, backing off on failure."""
+    """Runs consumers until stopped: woken by the bus, polling every second for safety, backing off on failure."""
 
     def __init__(self, pool: Pool, bus: Bus | None) -> None:
         self._pool = pool

@@ -54,7 +54,7 @@ async def enqueue(
 
 
 class Worker:
-    """Runs handlers: `on(name)` for jobs, `every(name, cron)` for timers; one runner per due timer across all workers."""
+    """Runs handlers: `on(name)` for jobs, `every(name, cron)` for timers, each due timer once over all workers."""
 
     def __init__(self, conn: Connection) -> None:
         self._queue = PgQueuer(AsyncpgDriver(conn))  # type: ignore[arg-type]

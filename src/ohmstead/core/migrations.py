@@ -67,7 +67,8 @@ async def _apply(conn: Connection) -> list[str]:
     files = available()
     if newer := sorted(set(done) - {number for number, _, _ in files}):
         raise MigrationError(
-            f"the database has migration {newer[-1]} ({done[newer[-1]]['name']}), which this version of Ohmstead does not"
+            f"the database has migration {newer[-1]} ({done[newer[-1]]['name']}), which this version of Ohmstead"
+            " does not"
             " know: run the version that made it, or a newer one"
         )
     applied = []
@@ -90,7 +91,7 @@ async def _apply(conn: Connection) -> list[str]:
 
 
 async def ensure_partitions(conn: Connection, months_ahead: int = 2, days_ahead: int = 7) -> int:
-    """Make the partitions of the coming time, and of past time whose rows sit in a default partition; returns how many."""
+    """Make the partitions of the coming time, moving rows that the default took meanwhile; returns how many."""
     made = 0
     now = clock.now()
     for table, step in await conn.fetch("select table_name, step from partitioned_table order by table_name"):

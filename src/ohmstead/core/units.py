@@ -42,7 +42,7 @@ _BY_FOLDED["mwh"] = ("Wh", 6)
 
 
 def normalise(value: Decimal, unit: str | None, multiplier: int = 0) -> tuple[Decimal, str]:
-    """A measured value in the unit we keep. `multiplier` is OCPP 2.x's power of ten. An unknown unit is kept as named."""
+    """A measured value in the unit we keep. `multiplier`: OCPP 2.x's power of ten. Unknown units stay as named."""
     if not unit:
         return (value if multiplier == 0 else value.scaleb(multiplier)), ""
     kept, power = UNITS.get(unit) or _BY_FOLDED.get(unit.casefold(), (unit, 0))

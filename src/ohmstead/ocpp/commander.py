@@ -18,7 +18,7 @@ from ohmstead.ocpp.connection import Connection, Gone, Waiting
 from ohmstead.ocpp.dispatch import asked_for
 from ohmstead.ocpp.ingest import Ingest, Item
 from ohmstead.ocpp.outgoing import Outgoing, Result
-from ohmstead.ocpp.rpc import CallError, CallResult, Version
+from ohmstead.ocpp.rpc import CallError, CallResult, ErrorCode, Version
 from ohmstead.ocpp.store import Exchange
 from ohmstead.ocpp.v2 import outbound as v2
 from ohmstead.ocpp.v16 import outbound as v16
@@ -126,7 +126,12 @@ class Commander:
             return ("failed", None, answer.code, answer.description or answer.code), None
         payload = bytes(answer.payload)
         self._log(connection, outgoing, waiting, "result", payload.decode(), None, started)
-        return _read(connection.version, outgoing, payload)
+        outcome, result = _read(connection.version, outgoing, payload)
+        if result is None and connection.version is Version.V21:
+            # 2.1 lets us say that an answer made no sense (part 4 §4.2.4); older versions have no word for it.
+            code = ErrorCode.read(outcome[2] or "") or ErrorCode.FORMAT_VIOLATION
+            await connection.send(rpc.encode_result_error(waiting.message_id, code, outcome[3] or "", None))
+        return outcome, result
 
     def _log(
         self,
@@ -190,7 +195,7 @@ class Commander:
         await self._bus.publish(f"ohmstead.live.{command.party_id.hex}", [news])
 
     async def late_answer(self, connection: Connection, frame: CallResult | CallError) -> None:
-        """An answer after our time-out, or over a newer connection: the station obeyed, so the command is true after all."""
+        """An answer after our time-out, or over a newer connection: the station obeyed after all."""
         async with self._pool.acquire() as conn:
             command = await stations.find_command_by_message(conn, connection.slot.station_id, frame.message_id)
         if command is None or command.action is None:

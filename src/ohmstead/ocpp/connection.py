@@ -10,7 +10,7 @@ from typing import Protocol
 from uuid import UUID, uuid4
 
 import msgspec
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
 
 from ohmstead.core import clock, metrics
 from ohmstead.core.ids import new_id
@@ -27,7 +27,10 @@ REMEMBERED_REPLIES = 8
 REMEMBERED_FOR_S = 300.0
 
 # Frames that the WebSocket layer itself refuses: broken framing, no UTF-8, too large (also once inflated).
-_REFUSED_FRAMES = {1002: "broken WebSocket frame", 1007: "text is not UTF-8", 1009: "frame too large"}
+_REFUSED_FRAMES = {
+    1007: ("text is not UTF-8", "not_utf8"),
+    1009: ("frame too large", "frame_too_large"),
+}
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,28 +195,28 @@ class Connection:
                     self._drained = asyncio.Event()
                     await self._drained.wait()
             elif message.type is WSMsgType.BINARY:
-                # OCPP-J is text; answering would mean guessing a message id.
-                self._doorman.bad_frame(
-                    self, b"(binary)", FrameError("-1", ErrorCode.FORMAT_VIOLATION, "binary frame", is_silent=True)
-                )
+                self._unreadable(b"(binary)", "binary frame")
                 await self.close(WSCloseCode.UNSUPPORTED_DATA, "text frames only")
                 return "binary_frame"
+            elif message.type is WSMsgType.ERROR and isinstance(message.data, WebSocketError):
+                # aiohttp has closed the socket already, with this code.
+                text, reason = _REFUSED_FRAMES.get(message.data.code, ("broken WebSocket frame", "broken_frame"))
+                self._unreadable(b"(not read)", text)
+                return reason
         return self._why()
 
     def _why(self) -> str:
-        code = self._ws.close_code
-        if code in _REFUSED_FRAMES:
-            self._doorman.bad_frame(
-                self,
-                b"(not read)",
-                FrameError(rpc.UNREADABLE_ID, ErrorCode.FORMAT_VIOLATION, _REFUSED_FRAMES[code], is_silent=True),
-            )
         error = self._ws.exception()
         if error is not None:
             return f"broken: {type(error).__name__}"
-        return {1000: "closed", 1001: "going_away", 1006: "lost", 1009: "frame_too_large"}.get(
-            code or 1006, f"code_{code}"
-        )
+        code = self._ws.close_code
+        return {1000: "closed", 1001: "going_away", 1006: "lost"}.get(code or 1006, f"code_{code}")
+
+    def _unreadable(self, data: bytes, text: str) -> None:
+        """A frame of which nothing can be answered, since answering would mean guessing a message id."""
+        metrics.frames.labels("in", "bad").inc()
+        metrics.bad_frames.labels(ErrorCode.FORMAT_VIOLATION.value).inc()
+        self._doorman.bad_frame(self, data, FrameError("-1", ErrorCode.FORMAT_VIOLATION, text, is_silent=True))
 
     def _received(self, data: str) -> None:
         self.last_heard = clock.now()

@@ -124,14 +124,15 @@ class Ingest:
                 pause_s = min(pause_s * 2, 2.0)
 
     async def _commit(self, batch: list[Item]) -> None:
-        """One transaction for all, or, when something in it cannot be stored, halves of it until that one stands alone."""
+        """One transaction for all; when something in it cannot be stored, halves, until that one stands alone."""
         started = time.perf_counter()
         try:
             async with self._pool.acquire() as conn, conn.transaction():
                 has_events = await self._store(conn, batch)
-        except _AWAY:
-            raise
         except Exception as error:  # noqa: BLE001  (whatever one message does must not stop the others)
+            # asyncpg's complaint about an argument is an InterfaceError too, but the database is well.
+            if isinstance(error, _AWAY) and not isinstance(error, ValueError):
+                raise
             await self._again(batch, error)
             return
         metrics.batch_seconds.observe(time.perf_counter() - started)

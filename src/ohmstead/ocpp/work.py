@@ -70,8 +70,15 @@ class Work(msgspec.Struct, kw_only=True):
 Handler = Callable[[Any, Inbound], Work]
 
 
+# A clock that was never set tells year 1 or 9999; it must not cost the energy that the message tells of, nor leave
+# us no room to reckon with (PostgreSQL's driver takes the very ends of the calendar for infinity).
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+
 def instant(text: str) -> datetime:
     """An OCPP date-time, aware, UTC. Stations write offsets, `Z`, none (taken as UTC), and any number of decimals.
+    Years before 1970 and after 2199 are brought to those limits.
 
     Raises Refused (a format violation) for what is no instant.
     """
@@ -82,7 +89,7 @@ def instant(text: str) -> datetime:
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
     try:
-        return at.astimezone(UTC)
+        return min(max(at.astimezone(UTC), EARLIEST), LATEST)
     except OverflowError:
         raise Refused(ErrorCode.FORMAT_VIOLATION, f"date out of range: {text[:40]!r}") from None
 

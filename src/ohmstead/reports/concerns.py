@@ -112,7 +112,7 @@ def _offline_together(rows: list[Mapping[str, Any]]) -> Concern:
         urgency="failed",
         kind="offline",
         title=f"{rows[0]['location_name']}: {len(rows)} stations unreachable",
-        text=f"All lost {within}: suspect the uplink or the power of the site. {plugs}.",
+        text=f"All lost {within}: suspect the site’s uplink or power. {plugs}.",
         since_at=rows[0]["disconnected_at"],
         path=f"/stations?show=offline&location={rows[0]['location_id']}",
         action="See them",

@@ -147,7 +147,7 @@ async def sites(conn: Connection, party_id: UUID) -> list[Site]:
     """Locations with coordinates and what their stations do."""
     rows = await conn.fetch(
         "select l.location_id, l.name, l.latitude, l.longitude, count(distinct st.station_id) as n_stations,"
-        " count(distinct st.station_id) filter (where st.gateway_id is null) as n_offline,"
+        " count(distinct st.station_id) filter (where st.gateway_id is null and st.connected_at is not null) as n_offline,"
         " count(*) filter (where x.state = 'faulted') as n_faulted,"
         " count(*) filter (where x.state = 'charging') as n_charging, count(x.state) as n_connectors"
         " from location l join station st using (location_id)"

@@ -20,8 +20,11 @@ AGAIN_AFTER_S = 60.0
 MOST_TRIES = 60
 
 
-async def notice(conn: Connection, found: list[events.Event]) -> None:
-    """Outbox consumer: a gap in a session, or a station that booted while it had sessions (it may have lost them)."""
+async def notice(conn: Connection, found: list[events.Event], *, after_s: float = FIRST_AFTER_S) -> None:
+    """Outbox consumer: a gap in a session, or a station that booted while it had sessions (it may have lost them).
+
+    The station is asked `after_s` seconds later.
+    """
     session_ids: set[UUID] = set()
     for event in found:
         if event.kind == "SessionGapFound":
@@ -29,7 +32,7 @@ async def notice(conn: Connection, found: list[events.Event]) -> None:
         elif event.kind == "StationBooted":
             session_ids |= {s.session_id for s in await store.find_open_of_station(conn, event.payload["station_id"])}
     for session_id in sorted(session_ids):
-        await jobs.enqueue(conn, JOB, {"session_id": str(session_id), "tries": 0}, after_s=FIRST_AFTER_S)
+        await jobs.enqueue(conn, JOB, {"session_id": str(session_id), "tries": 0}, after_s=after_s)
 
 
 async def ask(pool: Pool, desk: CommandDesk, payload: Any) -> None:

@@ -78,6 +78,8 @@ def apply(
         _take_in(change, report, authorization)
     for sample in report.samples:
         metering.absorb(after, sample, report.max_power_w)
+    if after.ended_at is not None:
+        after.power_w = None
     change.samples = report.samples
     after.status = _status(change, following, report, session)
     if session is None and after.status == "invalid":
@@ -218,7 +220,7 @@ def _take_in(change: Change, report: TransactionReport, authorization: Authoriza
     if report.token is not None and not report.is_stop_token:
         _take_token(change, report, authorization, at)
     if report.charging_state is not None:
-        if is_latest and report.charging_state != after.charging_state:
+        if is_latest and after.ended_at is None:
             after.charging_state = report.charging_state
         change.events.append(SessionEvent(at, report.charging_state, {"trigger": report.trigger}))
     if report.token is not None and report.is_stop_token:
@@ -250,7 +252,6 @@ def _take_end(change: Change, report: TransactionReport, at: datetime) -> None:
         metering.mark(after, "clock_wrong")
     after.stop_reason = report.stop_reason or "local"
     after.charging_state = "idle"
-    after.power_w = None
     metering.unmark(after, "stop_missing")
     change.events.append(SessionEvent(after.ended_at, "ended", {"reason": after.stop_reason}))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Literal
 
 from ohmstead.sessions.model import (
@@ -260,18 +261,23 @@ def chronological(samples: Iterable[MeterSample]) -> list[MeterSample]:
     return sorted(samples, key=lambda s: (s.sampled_at, s.context == END, s.context != BEGIN, s.context))
 
 
+def in_order(samples: Iterable[MeterSample]) -> list[MeterSample]:
+    """By the station's time, but the transaction's own first and last readings where they belong, whatever the clock did."""
+    return sorted(samples, key=lambda s: (s.context != BEGIN, s.context == END, s.sampled_at, s.context))
+
+
 def refold(session: Session, samples: Iterable[MeterSample], rated_w: int | None) -> None:
     """Compute the session's totals anew from all its samples in time order: what order of arrival cannot change."""
     for name, value in _TOTALS.items():
         setattr(session, name, value)
     session.anomalies = [a for a in session.anomalies if a not in _METERING_MARKS]
-    ordered = chronological(samples)
+    ordered = in_order(samples)
     for sample in ordered:
         absorb(session, sample, rated_w)
     session.n_samples = len(ordered)
     session.needs_refold = False
     if session.energy_source == "none":
-        estimate = _energy_from_power(ordered)
+        estimate = _energy_from_power(chronological(ordered))
         if estimate > 0:
             session.energy_wh, session.energy_source = estimate, "power"
             mark(session, "energy_estimated")
@@ -362,7 +368,7 @@ def _from_points(session: Session, end: datetime, points: list[tuple[datetime, D
         return [(session.started_at, end, "charging" if session.energy_wh > 0 else "idle")]
     path = [(session.started_at, inside[0][1]), *inside, (end, inside[-1][1])]
     merged: list[_Stretch] = []
-    for (a, e0), (b, e1) in zip(path, path[1:], strict=False):
+    for (a, e0), (b, e1) in pairwise(path):
         if b <= a:
             continue
         power = (e1 - e0) * 3600 / Decimal((b - a).total_seconds())

@@ -23,7 +23,7 @@ SOC = "SoC"
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """One measured value in the unit we keep (core.units). `phase` and `location` are None for the whole and the outlet."""
+    """One measured value in the unit we keep (core.units). `phase` None: the whole; `location` None: the outlet."""
 
     measurand: str
     value: Decimal
@@ -77,7 +77,8 @@ class TransactionReport(msgspec.Struct, kw_only=True):
     """One message of a station about charging, in neutral words.
 
     `at` is the station's time of the event. `transaction_id` is None for a 1.6 start (we give the number) and for
-    meter values outside a transaction. `is_stop_token`: the token was shown to end charging. `start_key` identifies a 1.6 start that may come again.
+    meter values outside a transaction. `is_stop_token`: the token was shown to end charging. `start_key` identifies a
+    1.6 start that may come again.
     """
 
     kind: ReportKind

@@ -90,15 +90,15 @@ class SignedReadingView(Struct, frozen=True, kw_only=True):
 class SessionFilter(Struct, kw_only=True):
     """Which sessions. Periods are half open: started at or after `since`, before `until`."""
 
-    station: Annotated[str | None, Meta(description="On this station.", max_length=48)] = None
+    station: Annotated[str, Meta(description="On this station.", max_length=48)] | None = None
     location: Annotated[UUID | None, Meta(description="At this location.")] = None
-    token: Annotated[str | None, Meta(description="Of the token with this uid.", max_length=255)] = None
+    token: Annotated[str, Meta(description="Of the token with this uid.", max_length=255)] | None = None
     status: Annotated[list[Status] | None, Meta(description="Any of these.")] = None
-    since: Annotated[datetime | None, Meta(description="Started at or after.", tz=True)] = None
-    until: Annotated[datetime | None, Meta(description="Started before.", tz=True)] = None
-    q: Annotated[
-        str | None, Meta(description="Found in session, station, transaction or token id.", max_length=100)
-    ] = None
+    since: Annotated[datetime, Meta(description="Started at or after.", tz=True)] | None = None
+    until: Annotated[datetime, Meta(description="Started before.", tz=True)] | None = None
+    q: (
+        Annotated[str, Meta(description="Found in session, station, transaction or token id.", max_length=100)] | None
+    ) = None
 
 
 _SESSION = """

@@ -21,7 +21,7 @@ open_by_token = store.open_by_token
 
 
 class Batch:
-    """What one call of report() knows and changes; sessions by id, so that two reports on one session see each other."""
+    """What one call of report() changes; sessions by id, so that two reports on one session see each other."""
 
     def __init__(self) -> None:
         self.before: dict[UUID, Session] = {}
@@ -85,6 +85,8 @@ async def report(
             item.transaction_id = str(numbers[index])
         before = batch.current(session)
         if before is not None and _is_reused(before, item):
+            if before.status in ("pending", "active"):
+                batch.take(lifecycle.supersede(before, item.at, item.received_at), session)
             before = None
         change = lifecycle.apply(before, item, answers.get(index), befores.get(index))
         if change.is_new:
@@ -135,14 +137,18 @@ async def _load(conn: Connection, reports: Sequence[TransactionReport]) -> _Know
     known = _Known()
     by_key = {(r.station_id, r.start_key) for r in reports if r.start_key is not None}
     by_transaction = {
-        (r.station_id, r.transaction_id) for r in reports if r.transaction_id is not None and r.start_key is None
+        (r.station_id, r.transaction_id): _when(r)
+        for r in reports
+        if r.transaction_id is not None and r.start_key is None
     }
     at_outlet = {
         (r.station_id, r.evse_number) for r in reports if r.evse_number is not None and r.kind in ("started", "metered")
     }
     if by_transaction:
         ordered = sorted(by_transaction)
-        known.by_transaction = await store.find_by_transaction(conn, [s for s, _ in ordered], [t for _, t in ordered])
+        known.by_transaction = await store.find_by_transaction(
+            conn, [s for s, _ in ordered], [t for _, t in ordered], [by_transaction[key] for key in ordered]
+        )
     if by_key:
         keys = sorted(by_key)
         known.by_start_key = await store.find_by_start_key(conn, [s for s, _ in keys], [k for _, k in keys])
@@ -170,7 +176,7 @@ async def _authorize(
             party_id=item.party_id,
             uid=item.token.uid if item.token else "",
             type=item.token.type if item.token else None,
-            at=item.at,
+            at=_when(item),
             location_id=item.location_id,
             time_zone=item.time_zone,
             is_start=not item.is_stop_token,
@@ -206,20 +212,27 @@ async def _registers_before(
     if not wanted:
         return {}
     found = await store.registers_before(
-        conn, [r.station_id for _, r, _ in wanted], [e for _, _, e in wanted], [r.at for _, r, _ in wanted]
+        conn, [r.station_id for _, r, _ in wanted], [e for _, _, e in wanted], [_when(r) for _, r, _ in wanted]
     )
     return {n: register for (n, _, _), register in zip(wanted, found, strict=True)}
 
 
+def _when(item: TransactionReport) -> datetime:
+    """The station's time, unless its clock cannot be believed."""
+    return item.at if lifecycle.credible(item.at, item.received_at) else item.received_at
+
+
 def _is_reused(session: Session, item: TransactionReport) -> bool:
-    """A 2.x station that counts its transactions anew after a reset: same id, but a start after the old one's end."""
+    """A 2.x station that counts its transactions anew after a reset: a start later than all we know of that id.
+
+    The old session is over, or it had this sequence number already, so that this cannot be its own start come late.
+    """
     return (
         item.kind == "started"
         and item.seq_no is not None
-        and session.ended_at is not None
-        and session.status == "completed"
-        and item.at > session.ended_at
+        and item.at > session.last_event_at
         and "start_missing" not in session.anomalies
+        and (session.status == "completed" or lifecycle.has_seq_no(session.seen_seq_nos, item.seq_no))
     )
 
 

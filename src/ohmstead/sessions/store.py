@@ -119,15 +119,21 @@ def _session(row: Row) -> Session:
 
 
 async def find_by_transaction(
-    conn: Connection, station_ids: Sequence[str], transaction_ids: Sequence[str]
+    conn: Connection, station_ids: Sequence[str], transaction_ids: Sequence[str], ats: Sequence[datetime]
 ) -> dict[tuple[str, str], Session]:
-    """The latest session of each (station, transaction), locked. A transaction is only ever looked up with its station."""
+    """The session of each (station, transaction), locked; never looked up without the station.
+
+    Of several runs it is the one that was going on at the instant given: a replay finds its own.
+    """
     rows = await conn.fetch(
-        f"select f.* from unnest($1::text[], $2::text[]) as k (station_id, transaction_id) cross join lateral"
-        f" (select {_COLUMNS} from session s where s.station_id = k.station_id and s.transaction_id = k.transaction_id"
-        f" order by run desc limit 1 for update) f",
+        f"select f.* from unnest($1::text[], $2::text[], $3::timestamptz[]) as k (station_id, transaction_id, at)"
+        f" cross join lateral (select {_COLUMNS} from session s"
+        f" where s.station_id = k.station_id and s.transaction_id = k.transaction_id"
+        f" order by s.started_at <= k.at desc, case when s.started_at <= k.at then -s.run else s.run end"
+        f" limit 1 for update) f",
         station_ids,
         transaction_ids,
+        ats,
     )
     return {(row["station_id"], row["transaction_id"]): _session(row) for row in rows}
 
@@ -150,7 +156,8 @@ async def find_open(
 ) -> dict[tuple[str, int], list[Session]]:
     """Open sessions at outlets, locked, the latest start first."""
     rows = await conn.fetch(
-        f"select {_COLUMNS} from session where status in ('pending', 'active', 'closing') and (station_id, evse_number) in"
+        f"select {_COLUMNS} from session where status in ('pending', 'active', 'closing') and (station_id,"
+        " evse_number) in"
         " (select * from unnest($1::text[], $2::integer[])) order by started_at desc for update",
         station_ids,
         evse_numbers,
@@ -258,8 +265,10 @@ async def insert_samples(
     if not merged:
         return {}
     rows = await conn.fetch(
-        "insert into sample as s (session_id, sampled_at, context, energy_wh, power_w, soc_percent, readings, received_at)"
-        " select *, $8::timestamptz from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::numeric[], $5::numeric[],"
+        "insert into sample as s (session_id, sampled_at, context, energy_wh, power_w, soc_percent, readings,"
+        " received_at)"
+        " select *, $8::timestamptz from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::numeric[],"
+        " $5::numeric[],"
         " $6::numeric[], $7::jsonb[])"
         " on conflict (session_id, sampled_at, context) do update set readings = excluded.readings || s.readings,"
         " energy_wh = coalesce(s.energy_wh, excluded.energy_wh), power_w = coalesce(s.power_w, excluded.power_w),"
@@ -288,7 +297,8 @@ async def insert_loose_samples(
         keys = list(merged)
         await conn.execute(
             "insert into loose_sample (station_id, evse_number, sampled_at, context, energy_wh, power_w, soc_percent,"
-            " readings, received_at) select *, $9::timestamptz from unnest($1::text[], $2::integer[], $3::timestamptz[],"
+            " readings, received_at) select *, $9::timestamptz from unnest($1::text[], $2::integer[],"
+            " $3::timestamptz[],"
             " $4::text[], $5::numeric[], $6::numeric[], $7::numeric[], $8::jsonb[]) on conflict do nothing",
             [k[0] for k in keys],
             [k[1] for k in keys],
@@ -388,7 +398,8 @@ async def get_for_update(conn: Connection, session_id: UUID) -> Session | None:
 async def find_open_of_station(conn: Connection, station_id: str) -> list[Session]:
     """Sessions of a station that are not over, locked."""
     rows = await conn.fetch(
-        f"select {_COLUMNS} from session where station_id = $1 and status in ('pending', 'active', 'closing') for update",
+        f"select {_COLUMNS} from session where station_id = $1 and status in ('pending', 'active', 'closing') for"
+        " update",
         station_id,
     )
     return [_session(row) for row in rows]

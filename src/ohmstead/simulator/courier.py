@@ -35,6 +35,10 @@ class Courier:
         """Are messages queued, about this transaction or about any (None)?"""
         return any(transaction_id in (None, event.transaction.transaction_id) for event in self._queue)
 
+    def queued_ends(self) -> list[TransactionEvent]:
+        """Ends of transactions that the CSMS does not know of yet."""
+        return [event for event in self._queue if event.kind == "Ended"]
+
     def put(self, event: TransactionEvent) -> None:
         """Queue an event. Quirks that reorder or drop act here."""
         quirks = self._station.quirks

@@ -88,6 +88,11 @@ def _meter_key(serial_number: str) -> tuple[ec.EllipticCurvePrivateKey, str]:
     return key, key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo).hex()
 
 
+def public_key_of(serial_number: str) -> str:
+    """The key that verifies what this meter signs, hexadecimal DER; on a real station it is printed on the case."""
+    return _meter_key(serial_number)[1]
+
+
 _TX_MARKS = {"Transaction.Begin": "B", "Transaction.End": "E"}
 
 

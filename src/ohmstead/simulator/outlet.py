@@ -108,7 +108,7 @@ class Outlet:
     def remote_start(self, order: RemoteOrder) -> bool:
         """Accept a remote start if the outlet is free, or a plugged car waits."""
         is_busy = self._remote is not None or (self.transaction is not None and self.is_authorized)
-        is_shut = self.fault is not None or not self.is_operative or self.goes_inoperative
+        is_shut = not self.station.is_alive or self.fault is not None or not self.is_operative or self.goes_inoperative
         if is_busy or is_shut or not self.is_open_to(order.token):
             return False
         self._remote = order

@@ -5,13 +5,13 @@ again says the same again, so that a CSMS which takes nothing twice ends where i
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Protocol
 
 from msgspec import Struct
 
-from ohmstead.simulator import quirks
 from ohmstead.simulator.clock import iso
 from ohmstead.simulator.link import CallRefused, Disconnected, Link, Message, Unanswered
 from ohmstead.simulator.meter import Reading
@@ -134,21 +134,91 @@ def events(session: PastSession, register_wh: int, options: ReplayOptions) -> li
     return found
 
 
-class Player:
-    """Plays one station's past. `on_session` is called after each session, for progress."""
+class Line(Protocol):
+    """What a player speaks through."""
 
-    def __init__(
-        self, plan: StationPlan, world: World, options: ReplayOptions, on_session: Callable[[PastSession], None]
-    ) -> None:
-        self._station = Station(plan, world)
-        self._speaker: Speaker = self._station.speaker
-        self._world = world
-        self._options = options
-        self._on_session = on_session
+    async def link(self) -> Link:
+        """An open, accepted connection; a new one if there is none. Raises Unreachable when there will be none."""
+
+
+class OwnLine:
+    """A connection that is made for the replay alone: one boot, no status, no heartbeat."""
+
+    def __init__(self, station: Station) -> None:
+        self._station = station
+        self._world = station.world
         self._link: Link | None = None
         self._reader: asyncio.Task[None] | None = None
         self._has_booted = False
-        self.outcome = Outcome(plan.station_id, failures=[], register_wh={})
+
+    async def link(self) -> Link:
+        """See Line: connects with back-off, boots once."""
+        if self._link is not None and self._link.is_open:
+            return self._link
+        for attempt in range(CONNECT_ATTEMPTS):
+            await self.close()
+            if attempt:
+                await asyncio.sleep(min(30.0, 0.5 * 2**attempt) + self._station.random.uniform(0, 1))
+            try:
+                return await self._connect()
+            except Unreachable as error:
+                if error.status in (401, 404):
+                    raise
+                self._world.tally.error("unreachable", str(error))
+            except (Disconnected, CallRefused, Unanswered) as error:
+                self._world.tally.error("boot_failed", str(error))
+        raise Unreachable("the CSMS cannot be reached")
+
+    async def _connect(self) -> Link:
+        station, speaker = self._station, self._station.speaker
+        socket = await self._world.dialer.dial(station.plan.station_id, station.plan.version, station.secret())
+        link = Link(socket, speaker, self._world.tally, station.new_message_id)
+        self._world.tally.connects += 1
+        self._world.tally.connected += 1
+        self._link = link
+        self._reader = asyncio.get_running_loop().create_task(link.run())
+        while not self._has_booted:
+            answer = speaker.read_boot(await link.call(speaker.boot("PowerUp")))
+            self._has_booted = answer.status == "Accepted"
+            if not self._has_booted:
+                self._world.tally.error(f"boot_{answer.status.lower()}")
+                await asyncio.sleep(max(1, answer.interval_s))
+        return link
+
+    async def close(self) -> None:
+        """Hang up."""
+        link, self._link = self._link, None
+        if link is not None:
+            self._world.tally.connected -= 1
+            await link.close()
+        if self._reader is not None:
+            self._reader.cancel()
+            self._reader = None
+
+
+class StationLine:
+    """The line of a station that lives already: the past is what it kept while it was away."""
+
+    def __init__(self, station: Station) -> None:
+        self._station = station
+
+    async def link(self) -> Link:
+        """See Line; waits for as long as it takes."""
+        return await self._station.wait_online()
+
+
+class Player:
+    """Plays one station's past over a line. `on_session` is called after each session, for progress."""
+
+    def __init__(
+        self, station: Station, line: Line, options: ReplayOptions, on_session: Callable[[PastSession], None]
+    ) -> None:
+        self._line = line
+        self._speaker: Speaker = station.speaker
+        self._world = station.world
+        self._options = options
+        self._on_session = on_session
+        self.outcome = Outcome(station.plan.station_id, failures=[], register_wh={})
 
     async def play(self, sessions: list[PastSession], register_wh: dict[int, int]) -> Outcome:
         """Play the sessions in order. `register_wh`: what each outlet's meter showed before the first of them."""
@@ -158,8 +228,6 @@ class Player:
                 await self._play(session)
         except Unreachable as error:
             self._fail(f"gave up: {error}")
-        finally:
-            await self._disconnect()
         return self.outcome
 
     def _fail(self, text: str) -> None:
@@ -168,7 +236,8 @@ class Player:
 
     async def _play(self, session: PastSession) -> None:
         registers = self.outcome.register_wh
-        before_wh = registers.setdefault(session.evse, self._world.first_register_wh(session.station, session.evse))
+        first_wh = self._world.first_register_wh(session.station, session.evse)
+        before_wh = registers.setdefault(session.evse, first_wh)
         await self._status(session, "Charging", session.plugged_at)
         if self._options.authorizes:
             await self._bring(self._speaker.authorize(Token(session.token)))
@@ -205,7 +274,7 @@ class Player:
         """One message, through as many connections as it takes; None when the CSMS refused it every time."""
         attempt = 1
         while True:
-            link = await self._connected()
+            link = await self._line.link()
             try:
                 answer: object = await link.call(message)
             except Disconnected:
@@ -219,51 +288,6 @@ class Player:
             else:
                 return answer
 
-    async def _connected(self) -> Link:
-        """The open link, or a new one: connect with back-off, boot once. Raises Unreachable after many attempts."""
-        if self._link is not None and self._link.is_open:
-            return self._link
-        for attempt in range(CONNECT_ATTEMPTS):
-            await self._disconnect()
-            if attempt:
-                await asyncio.sleep(min(30.0, 0.5 * 2**attempt) + self._station.random.uniform(0, 1))
-            try:
-                return await self._connect()
-            except Unreachable as error:
-                if error.status in (401, 404):
-                    raise
-                self._world.tally.error("unreachable", str(error))
-            except (Disconnected, CallRefused, Unanswered) as error:
-                self._world.tally.error("boot_failed", str(error))
-        raise Unreachable("the CSMS cannot be reached")
-
-    async def _connect(self) -> Link:
-        plan = self._station.plan
-        password = self._world.passwords.get(plan.station_id)
-        secret = quirks.basic_auth_secret(password, self._station.quirks) if password else None
-        socket = await self._world.dialer.dial(plan.station_id, plan.version, secret)
-        link = Link(socket, self._speaker, self._world.tally, self._station.new_message_id)
-        self._world.tally.connects += 1
-        self._world.tally.connected += 1
-        self._link = link
-        self._reader = asyncio.get_running_loop().create_task(link.run())
-        while not self._has_booted:
-            answer = self._speaker.read_boot(await link.call(self._speaker.boot("PowerUp")))
-            self._has_booted = answer.status == "Accepted"
-            if not self._has_booted:
-                self._world.tally.error(f"boot_{answer.status.lower()}")
-                await asyncio.sleep(max(1, answer.interval_s))
-        return link
-
-    async def _disconnect(self) -> None:
-        link, self._link = self._link, None
-        if link is not None:
-            self._world.tally.connected -= 1
-            await link.close()
-        if self._reader is not None:
-            self._reader.cancel()
-            self._reader = None
-
 
 async def replay(
     world: World,
@@ -273,19 +297,18 @@ async def replay(
     *,
     parallel: int = 64,
     on_session: Callable[[PastSession], None] = lambda _: None,
-    on_outcome: Callable[[Outcome], Awaitable[None]] | None = None,
-    register_wh: dict[str, dict[int, int]] | None = None,
 ) -> list[Outcome]:
     """Play every station's past, `parallel` stations at a time. Stations without a past are left alone."""
     gate = asyncio.Semaphore(parallel)
 
     async def one(station_id: str, sessions: list[PastSession]) -> Outcome:
         async with gate:
-            player = Player(plans[station_id], world, options, on_session)
-            outcome = await player.play(sessions, (register_wh or {}).get(station_id, {}))
-        if on_outcome is not None:
-            await on_outcome(outcome)
-        return outcome
+            station = Station(plans[station_id], world)
+            line = OwnLine(station)
+            try:
+                return await Player(station, line, options, on_session).play(sessions, {})
+            finally:
+                await line.close()
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(station_id, sessions)) for station_id, sessions in sorted(past.items())]

@@ -1,11 +1,11 @@
 """A charging station: one state machine for all versions. What differs between versions is in its speaker."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from ohmstead.simulator import certificates, mishaps, quirks
 from ohmstead.simulator.answers2 import Speaker2
@@ -26,10 +26,11 @@ from ohmstead.simulator.reports2 import Monitor
 from ohmstead.simulator.speaker import Speaker, StatusReport
 from ohmstead.simulator.transport import Unreachable
 from ohmstead.simulator.visits import remote_visit
-from ohmstead.simulator.world import OutletMemory, World
+from ohmstead.simulator.world import OpenTransaction, OutletMemory, World
 
 T = TypeVar("T")
 
+Prelude: TypeAlias = Callable[["Station"], Awaitable[None]]
 CLOCK_OFFSET_S = 7200.0
 _SPAM_S = 5.0
 _DAY_S = 86_400.0
@@ -38,7 +39,8 @@ _DAY_S = 86_400.0
 class Station:
     """One station. `run` lives until cancelled; `stop` lets its transactions end first."""
 
-    def __init__(self, plan: StationPlan, world: World) -> None:
+    def __init__(self, plan: StationPlan, world: World, prelude: Prelude | None = None) -> None:
+        """`prelude`: what the station tells once it is first accepted, before its outlets come to life."""
         self.plan = plan
         self.world = world
         self.random = world.random("station", plan.station_id)
@@ -61,6 +63,8 @@ class Station:
         self._certificate_key: certificates.Key | None = None
         self.outlets = {evse.number: Outlet(self, evse) for evse in plan.evses}
         self.was_accepted = asyncio.Event()
+        self._prelude = prelude
+        self.is_alive = prelude is None
         self.registration = ""
         self.is_operative = True
         self._online = asyncio.Event()
@@ -123,7 +127,21 @@ class Station:
 
     def memory(self) -> dict[int, OutletMemory]:
         """What the station keeps over a power cut."""
-        return {number: outlet.memory() for number, outlet in self.outlets.items()}
+        kept = {number: outlet.memory() for number, outlet in self.outlets.items()}
+        for event in self.courier.queued_ends():
+            # An end that could not be delivered yet is delivered after the next start.
+            transaction, last = event.transaction, event.readings[-1]
+            if transaction.wire_id is not None or not self.is_v16:
+                kept[transaction.evse_number].open = OpenTransaction(
+                    transaction.transaction_id,
+                    transaction.wire_id,
+                    event.seq_no,
+                    transaction.started_at,
+                    transaction.token.uid if transaction.token else None,
+                    last.register_wh,
+                    event.at,
+                )
+        return kept
 
     # --- saying things -------------------------------------------------------------------------------------------------
 
@@ -369,8 +387,7 @@ class Station:
     async def run(self) -> None:
         """Connect, boot, attend; again after every loss of the line. Outlets live through all of it."""
         try:
-            for outlet in self.outlets.values():
-                self.spawn(outlet.run())
+            self.spawn(self._come_alive())
             if self.world.options.faults_per_day > 0:
                 self.spawn(mishaps.faults(self))
             if self.world.options.offline_per_day > 0:
@@ -382,6 +399,14 @@ class Station:
             for task in tuple(self._tasks):
                 task.cancel()
 
+    async def _come_alive(self) -> None:
+        if self._prelude is not None:
+            await self.was_accepted.wait()
+            await self._prelude(self)
+            self.is_alive = True
+        for outlet in self.outlets.values():
+            self.spawn(outlet.run())
+
     async def _stay_connected(self) -> None:
         attempt = 0
         while True:
@@ -389,7 +414,7 @@ class Station:
             if away_s:
                 await asyncio.sleep(away_s)
             try:
-                socket = await self.world.dialer.dial(self.plan.station_id, self.plan.version, self._secret())
+                socket = await self.world.dialer.dial(self.plan.station_id, self.plan.version, self.secret())
             except Unreachable as error:
                 kind = f"refused_{error.status}" if error.status else "unreachable"
                 self.world.tally.error(kind, f"{self.plan.station_id}: {error}")
@@ -414,7 +439,8 @@ class Station:
                 await asyncio.sleep(self._back_off_s(attempt))
                 attempt += 1
 
-    def _secret(self) -> bytes | None:
+    def secret(self) -> bytes | None:
+        """The password's bytes for the Authorization header; None without one."""
         password = self.device.text("auth_key") or self.world.passwords.get(self.plan.station_id)
         return quirks.basic_auth_secret(password, self.quirks) if password else None
 

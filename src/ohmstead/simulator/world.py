@@ -131,4 +131,9 @@ class World:
 
     def first_register_wh(self, station_id: str, evse_number: int) -> int:
         """What the meter of an outlet showed when the simulation first met it."""
-        return self.random("register", station_id, evse_number).randrange(5_000, 9_000_000)
+        return first_register_wh(self.options.seed, station_id, evse_number)
+
+
+def first_register_wh(seed: str, station_id: str, evse_number: int) -> int:
+    """A register that a seed gives to an outlet."""
+    return Random(f"{seed}/register/{station_id}/{evse_number}").randrange(5_000, 9_000_000)

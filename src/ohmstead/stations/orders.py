@@ -32,7 +32,7 @@ class RemoteStart(_Order, tag="remote_start", tag_field="kind", frozen=True, kw_
     """Begin charging for a token. Without `evse_number` the station chooses."""
 
     token_uid: str
-    token_type: str = "ISO14443"
+    token_type: str = "ISO14443"  # noqa: S105  (a kind of card, not a secret)
     evse_number: int | None = None
     connector_number: int | None = None
 

@@ -109,9 +109,9 @@ class StationFilter(Struct, kw_only=True):
     location: Annotated[UUID | None, Meta(description="At this location.")] = None
     connected: Annotated[bool | None, Meta(description="Connected now, or not.")] = None
     registration: Annotated[Registration | None, Meta(description="accepted, pending or rejected.")] = None
-    ocpp_version: Annotated[str | None, Meta(description="Speaking this version, as `ocpp1.6`.", max_length=20)] = None
+    ocpp_version: Annotated[str, Meta(description="Speaking this version, as `ocpp1.6`.", max_length=20)] | None = None
     retired: Annotated[bool, Meta(description="The retired ones instead of those in service.")] = False
-    q: Annotated[str | None, Meta(description="Found in id, name, vendor, model or serial number.", max_length=100)] = (
+    q: Annotated[str, Meta(description="Found in id, name, vendor, model or serial number.", max_length=100)] | None = (
         None
     )
 
@@ -119,15 +119,15 @@ class StationFilter(Struct, kw_only=True):
 class LocationFilter(Struct, kw_only=True):
     """Which locations."""
 
-    q: Annotated[str | None, Meta(description="Found in name, address, city or postal code.", max_length=100)] = None
+    q: Annotated[str, Meta(description="Found in name, address, city or postal code.", max_length=100)] | None = None
 
 
 class CommandFilter(Struct, kw_only=True):
     """Which commands."""
 
-    station: Annotated[str | None, Meta(description="To this station.", max_length=48)] = None
+    station: Annotated[str, Meta(description="To this station.", max_length=48)] | None = None
     status: Annotated[list[CommandStatus] | None, Meta(description="Any of these.")] = None
-    kind: Annotated[str | None, Meta(description="Of this kind, as `remote_start`.", max_length=40)] = None
+    kind: Annotated[str, Meta(description="Of this kind, as `remote_start`.", max_length=40)] | None = None
 
 
 _LOCATION = """
@@ -248,7 +248,8 @@ async def list_evses(conn: Connection, party_id: UUID, station_ids: Sequence[str
         list(station_ids),
     ):
         fields = dict(row)
-        evses.setdefault(fields.pop("station_id"), {})[row["evse_number"]] = EvseView(**fields, connectors=[])
+        of_station = evses.setdefault(fields.pop("station_id"), {})
+        of_station[row["evse_number"]] = EvseView(**fields, connectors=[])
     for row in await conn.fetch(
         "select c.station_id, c.evse_number, c.connector_number, c.standard, c.max_power_w, c.status, c.status_at,"
         " c.error_code, c.info, c.vendor_error_code from connector c join station s using (station_id)"
@@ -422,12 +423,12 @@ class MessageView(Struct, frozen=True, kw_only=True):
 class MessageFilter(Struct, kw_only=True):
     """Which messages of a station."""
 
-    action: Annotated[str | None, Meta(description="As OCPP names it.", max_length=60)] = None
+    action: Annotated[str, Meta(description="As OCPP names it.", max_length=60)] | None = None
     direction: Annotated[Literal["in", "out"] | None, Meta(description="in: from the station; out: to it.")] = None
     errors: Annotated[bool | None, Meta(description="Only exchanges that ended in an error, or only others.")] = None
-    since: Annotated[datetime | None, Meta(description="At or after.", tz=True)] = None
-    until: Annotated[datetime | None, Meta(description="Before.", tz=True)] = None
-    q: Annotated[str | None, Meta(description="Found in payload, answer or message id.", max_length=200)] = None
+    since: Annotated[datetime, Meta(description="At or after.", tz=True)] | None = None
+    until: Annotated[datetime, Meta(description="Before.", tz=True)] | None = None
+    q: Annotated[str, Meta(description="Found in payload, answer or message id.", max_length=200)] | None = None
 
 
 async def list_messages(

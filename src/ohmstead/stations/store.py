@@ -54,7 +54,8 @@ async def insert_unknown(
 ) -> bool:
     """Put a station that nobody announced on the list; False when it is there already, or there is no party yet."""
     done = await conn.fetchval(
-        "insert into station (station_id, party_id, registration, security_profile, secret_hash, certificate_name, is_lab)"
+        "insert into station (station_id, party_id, registration, security_profile, secret_hash,"
+        " certificate_name, is_lab)"
         " select $1, party_id, $2, $3, $4, $5, true from party order by created_at limit 1"
         " on conflict do nothing returning station_id",
         station_id,
@@ -80,12 +81,14 @@ async def list_addresses(conn: Connection) -> list[tuple[str, str]]:
 async def save_boots(conn: Connection, boots: Sequence[BootReport]) -> dict[str, Registration]:
     """Remember what stations say of themselves; returns their registration."""
     rows = await conn.fetch(
-        "update station s set vendor = b.vendor, model = b.model, serial_number = coalesce(b.serial_number, s.serial_number),"
+        "update station s set vendor = b.vendor, model = b.model, serial_number = coalesce(b.serial_number,"
+        " s.serial_number),"
         " firmware_version = coalesce(b.firmware_version, s.firmware_version), iccid = coalesce(b.iccid, s.iccid),"
         " imsi = coalesce(b.imsi, s.imsi), meter_type = coalesce(b.meter_type, s.meter_type),"
         " meter_serial_number = coalesce(b.meter_serial_number, s.meter_serial_number), boot_reason = b.reason,"
         " booted_at = b.at, last_seen_at = b.at"
-        " from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],"
+        " from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],"
+        " $8::text[],"
         " $9::text[], $10::text[], $11::text[]) as b (station_id, at, vendor, model, reason, serial_number,"
         " firmware_version, iccid, imsi, meter_type, meter_serial_number)"
         " where s.station_id = b.station_id returning s.station_id, s.registration",
@@ -272,7 +275,8 @@ async def upsert_variables(conn: Connection, variables: Sequence[Variable], at: 
     latest = {(v.station_id, v.component, v.variable, v.attribute): v for v in variables}
     if latest:
         await conn.execute(
-            "insert into station_variable as s (station_id, component, variable, attribute, value, is_read_only, data_type,"
+            "insert into station_variable as s (station_id, component, variable, attribute, value, is_read_only,"
+            " data_type,"
             " unit, updated_at) select *, $9::timestamptz from unnest($1::text[], $2::text[], $3::text[], $4::text[],"
             " $5::text[], $6::boolean[], $7::text[], $8::text[])"
             " on conflict (station_id, component, variable, attribute) do update set value = excluded.value,"
@@ -341,7 +345,8 @@ async def release_gateways(conn: Connection, gateway_id: UUID | None, older_than
 # ------------------------------------------------------------------------------------------------------- commands
 
 _COMMAND = (
-    "command_id, party_id, station_id, kind, action, parameters, status, requested_by, requested_at, expires_at, sent_at,"
+    "command_id, party_id, station_id, kind, action, parameters, status, requested_by, requested_at, expires_at,"
+    " sent_at,"
     " answered_at, message_id, answer, error_code, error_text"
 )
 
@@ -420,7 +425,8 @@ async def command_answered(
 ) -> Command | None:
     """What became of a command. An answer always counts, even after we stopped waiting for it."""
     row = await conn.fetchrow(
-        "update command set status = $2, answered_at = $3, answer = $4::jsonb, error_code = $5, error_text = left($6, 500)"
+        "update command set status = $2, answered_at = $3, answer = $4::jsonb, error_code = $5, error_text ="
+        " left($6, 500)"
         f" where command_id = $1 and answered_at is null returning {_COMMAND}",
         command_id,
         status,

@@ -37,7 +37,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """May this token charge here now? `at` is the station's time of asking, `time_zone` the location's.
 
     `session_id`: a session that the token already holds and that does not count against `max_sessions`.
-    `is_start`: a session begins with it, so concurrent use matters.
+    `is_start`: a session begins with it, so concurrent use matters and a master pass is of no use.
     """
 
     party_id: UUID

@@ -54,11 +54,11 @@ class TokenFilter(Struct, kw_only=True):
 
     status: Annotated[Literal["active", "blocked"] | None, Meta(description="active or blocked.")] = None
     type: Annotated[TokenType | None, Meta(description="Of this type.")] = None
-    group: Annotated[str | None, Meta(description="Of this group.", max_length=255)] = None
-    q: Annotated[str | None, Meta(description="Found in uid, label or contract id.", max_length=100)] = None
+    group: Annotated[str, Meta(description="Of this group.", max_length=255)] | None = None
+    q: Annotated[str, Meta(description="Found in uid, label or contract id.", max_length=100)] | None = None
 
 
-TOKEN_COLUMNS = (
+_COLUMNS = (
     "token_id, party_id, uid, type, status, label, group_uid, is_master, contract_id, valid_from, valid_until,"
     " location_ids, weekdays, from_minute, until_minute, max_sessions, version, created_at, updated_at"
 )
@@ -77,7 +77,7 @@ async def list_tokens(
         where.add("concat_ws(' ', uid, label, contract_id) ilike {}", like(wanted.q))
     where.add_given("uid_key > {}", after.lower() if after is not None else None)
     rows = await conn.fetch(
-        f"select {TOKEN_COLUMNS} from token where {where.sql} order by uid_key limit {where.parameter(limit)}",
+        f"select {_COLUMNS} from token where {where.sql} order by uid_key limit {where.parameter(limit)}",
         *where.values,
     )
     return [TokenView(**row) for row in rows]
@@ -85,7 +85,7 @@ async def list_tokens(
 
 async def find_token(conn: Connection, party_id: UUID, token_id: UUID) -> TokenView | None:
     row = await conn.fetchrow(
-        f"select {TOKEN_COLUMNS} from token where party_id = $1 and token_id = $2", party_id, token_id
+        f"select {_COLUMNS} from token where party_id = $1 and token_id = $2", party_id, token_id
     )
     return TokenView(**row) if row else None
 

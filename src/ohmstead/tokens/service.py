@@ -36,15 +36,14 @@ async def authorize(
     uids = [r.uid for r in requests]
     tokens = await store.find_tokens(conn, party_ids, uids)
     in_use = await open_sessions(conn, party_ids, uids) if tokens else {}
+    granted: dict[tuple[UUID, str], int] = {}  # starts of this call, whose sessions are not in the database yet
     answers = []
     for request in requests:
         key = (request.party_id, request.uid.lower())
         holders = in_use.get(key, [])
-        n_open = sum(1 for session_id in holders if session_id != request.session_id)
+        n_open = sum(1 for session_id in holders if session_id != request.session_id) + granted.get(key, 0)
         answer = decide(request, tokens.get(key), n_open, no_authorization=no_authorization)
-        if request.is_start and request.session_id is not None and answer.is_accepted:
-            in_use.setdefault(key, [])
-            if request.session_id not in in_use[key]:
-                in_use[key].append(request.session_id)
+        if request.is_start and answer.is_accepted and request.session_id not in holders:
+            granted[key] = granted.get(key, 0) + 1
         answers.append(answer)
     return answers

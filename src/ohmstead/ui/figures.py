@@ -35,7 +35,7 @@ def energy(energy_wh: Number | None) -> tuple[str, str]:
 
 
 def power(power_w: Number | None) -> tuple[str, str]:
-    """W as (number, unit): kW with one decimal (two below 10 kW), from 10 MW on MW."""
+    """W as (number, unit): kW with one decimal (two below 10, none from 1,000 on), from 10 MW on MW."""
     if power_w is None:
         return NONE, "kW"
     kilowatts = float(power_w) / 1e3
@@ -43,7 +43,8 @@ def power(power_w: Number | None) -> tuple[str, str]:
         return f"{kilowatts / 1e3:,.2f}", "MW"
     if abs(kilowatts) < 0.005:
         return "0", "kW"
-    return f"{kilowatts:,.{2 if abs(kilowatts) < 9.995 else 1}f}", "kW"
+    digits = 2 if abs(kilowatts) < 9.995 else 1 if abs(kilowatts) < 999.95 else 0
+    return f"{kilowatts:,.{digits}f}", "kW"
 
 
 def percent(value: Number | None) -> str:

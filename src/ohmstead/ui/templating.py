@@ -31,6 +31,13 @@ ZONE_COOKIE = "ohmstead_zone"
 _State = dict[str, Any]
 
 
+class Query(dict[str, str]):
+    """The address's parameters; one that is not there reads as empty."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
 class View(Struct, kw_only=True):
     """What a page knows about who looks at it: the viewer's zone, the present instant, and what the frame shows."""
 
@@ -39,7 +46,7 @@ class View(Struct, kw_only=True):
     is_zone_known: bool
     now: datetime
     path: str
-    query: dict[str, str]
+    query: Query
     csrf_token: str
     who: str | None
     actions: frozenset[str]
@@ -77,7 +84,7 @@ def view_of(request: Request[Any, Any, Any]) -> View:
             is_zone_known=zone is not None,
             now=clock.now(),
             path=request.scope["path"],
-            query={k: v for k, v in request.query_params.items() if isinstance(v, str)},
+            query=Query({k: v for k, v in request.query_params.items() if isinstance(v, str)}),
             csrf_token=str(state.get("csrf_token", "")),
             who=actor.name if actor else None,
             actions=actor.actions if actor else frozenset(),

@@ -74,6 +74,7 @@ def authorize(message: m.AuthorizeRequest, inbound: Inbound) -> Work:
             at=inbound.received_at,
             location_id=station.location_id,
             time_zone=station.time_zone,
+            is_start=False,  # the card may be shown to stop: ConcurrentTx is for StartTransaction (1.6 §7.2)
         ),
         reply=lambda answers: m.AuthorizeResponse(id_tag_info=id_tag_info(answers.authorization)),
     )

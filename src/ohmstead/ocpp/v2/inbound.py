@@ -77,6 +77,7 @@ def authorize(message: m.AuthorizeRequest, inbound: Inbound) -> Work:
             at=inbound.received_at,
             location_id=station.location_id,
             time_zone=station.time_zone,
+            is_start=False,  # the card may be shown to stop: ConcurrentTx is for the Started event
         ),
         reply=reply,
     )
@@ -171,7 +172,7 @@ def transaction_event(message: m.TransactionEventRequest, inbound: Inbound) -> W
         report.is_stop_token = message.event_type == "Ended" or message.trigger_reason in _STOP_TRIGGERS
     report.charging_state = _CHARGING_STATE[info.charging_state] if info.charging_state else None
     if message.event_type == "Ended":
-        report.stop_reason = snake(info.stopped_reason or "Local")
+        report.stop_reason = _reason(info.stopped_reason)
     report.remote_start_id = info.remote_start_id
     report.reservation_id = message.reservation_id
     report.samples = samples(message.meter_value or [])
@@ -380,6 +381,11 @@ def samples(values: list[m.MeterValueType]) -> tuple[MeterSample, ...]:
             )
         taken += grouped(instant(value.timestamp), converted)
     return tuple(taken)
+
+
+def _reason(reason: str | None) -> str:
+    """Left out, it is Local (E03.FR.05)."""
+    return "deauthorized" if reason == "DeAuthorized" else snake(reason or "Local")
 
 
 def _report(inbound: Inbound, kind: ReportKind, at: datetime) -> TransactionReport:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from ohmstead.core.db import Connection, Row
@@ -159,7 +160,9 @@ async def find_station(conn: Connection, party_id: UUID, station_id: str) -> Row
         " st.secret_hash is not null as has_secret, st.certificate_name, st.is_lab, st.vendor, st.model,"
         " st.serial_number, st.firmware_version, st.iccid, st.imsi, st.meter_type, st.meter_serial_number,"
         " st.ocpp_version, st.heartbeat_interval_s, st.max_power_w, st.status, st.status_at, st.error_code, st.info,"
-        " st.boot_reason, st.booted_at, st.connected_at, st.disconnected_at, st.last_seen_at, st.remote_address,"
+        " st.boot_reason, st.booted_at, st.connected_at, st.disconnected_at, st.remote_address,"
+        " greatest(st.last_seen_at, (select max(received_at) from ocpp_message m where m.station_id = st.station_id"
+        "   and m.direction = 'in')) as last_seen_at,"
         " st.version, st.created_at, st.retired_at, st.location_id, l.name as location_name, l.address, l.city,"
         " l.latitude, l.longitude, coalesce(l.time_zone, p.time_zone) as time_zone"
         " from station st join party p using (party_id) left join location l using (location_id)"
@@ -194,7 +197,7 @@ async def status_history(conn: Connection, party_id: UUID, station_id: str, sinc
         "  select k.* from status_change k where k.station_id = $2 and k.at >= $3"
         "  union all select k.* from connector c cross join lateral (select * from status_change k"
         "    where k.station_id = c.station_id and k.evse_number = c.evse_number"
-        "    and k.connector_number = c.connector_number and k.at < $3 and k.at > $3 - interval '90 days'"
+        "    and k.connector_number = c.connector_number and k.at < $3 and k.at > $3::timestamptz - interval '90 days'"
         "    order by k.at desc limit 1) k where c.station_id = $2) h"
         " where exists (select from station where station_id = $2 and party_id = $1) and evse_number > 0"
         " order by evse_number, connector_number, at",
@@ -210,7 +213,7 @@ async def connection_history(conn: Connection, party_id: UUID, station_id: str, 
         "select at, is_connected, reason from ("
         "  select * from connection_change where station_id = $2 and at >= $3"
         "  union all (select * from connection_change where station_id = $2 and at < $3"
-        "    and at > $3 - interval '90 days' order by at desc limit 1)) h"
+        "    and at > $3::timestamptz - interval '90 days' order by at desc limit 1)) h"
         " where exists (select from station where station_id = $2 and party_id = $1) order by at, is_connected",
         party_id,
         station_id,
@@ -221,8 +224,8 @@ async def connection_history(conn: Connection, party_id: UUID, station_id: str, 
 async def sessions_at(conn: Connection, party_id: UUID, station_id: str, since: datetime) -> list[Row]:
     """Sessions at a station that were going on after `since`."""
     return await conn.fetch(
-        "select session_id, evse_number, connector_number, started_at, ended_at, last_event_at, energy_wh, status"
-        " from session where party_id = $1 and station_id = $2 and started_at > $3 - interval '7 days'"
+        "select session_id, evse_number, connector_number, started_at, ended_at, last_event_at, energy_wh, status,"
+        " charging_state, charging_s from session where party_id = $1 and station_id = $2 and started_at > $3::timestamptz - interval '7 days'"
         " and coalesce(ended_at, last_event_at) >= $3 and status <> 'invalid' order by started_at",
         party_id,
         station_id,
@@ -508,5 +511,5 @@ async def search(conn: Connection, party_id: UUID, text: str, limit: int) -> lis
 
 
 def _hit(row: Row) -> Hit:
-    path = {"station": "/stations/{}", "session": "/sessions/{}", "token": "/sessions?token={}"}[row["kind"]]
-    return Hit(kind=row["kind"], id=row["id"], text=row["text"], path=path, at=row["at"])
+    place = {"station": "/stations/", "session": "/sessions/", "token": "/sessions?token="}[row["kind"]]
+    return Hit(kind=row["kind"], id=row["id"], text=row["text"], path=place + quote(row["id"], safe=""), at=row["at"])

@@ -14,6 +14,7 @@ from ohmstead.core.db import Connection, Row
 from ohmstead.core.errors import Invalid
 from ohmstead.core.events import Event, record
 from ohmstead.core.tables import RowError, TableRow, read_table
+from ohmstead.core.validation import fault_of
 from ohmstead.stations.credentials import verify
 from ohmstead.stations.directory import service as directory
 from ohmstead.stations.directory import store
@@ -24,7 +25,7 @@ OPTIONAL = ("location", "name", "password", "security_profile", "latitude", "lon
 MAX_ROWS = 5000
 # Passwords that people chose cost some 20 ms each.
 MAX_PASSWORDS = 1000
-_EVSE = re.compile(r"(?P<number>\d{1,2})(?::(?P<type>AC|DC)?)?(?::(?P<power>\d{1,8})?)?(?::(?P<standard>\w{1,40})?)?")
+_EVSE = re.compile(r"(?P<number>\d{1,2})(?::(?P<type>AC|DC)?(?::(?P<power>\d{1,8})?(?::(?P<standard>\w{1,40})?)?)?)?")
 
 COLUMNS = {
     "station_id": "The OCPP identity. Rows whose station exists update it; empty cells leave things as they are.",
@@ -123,9 +124,7 @@ def _parse(rows: Sequence[TableRow], report: BulkReport) -> list[_Wanted]:
                 given.password, 1 if given.security_profile is None else given.security_profile, given.station_id
             )
         except msgspec.ValidationError as error:
-            text, _, path = str(error).partition(" - at `$.")
-            field = path.rstrip("`") or (re.findall(r"`(\w+)`$", text) or [""])[0]
-            report.failed.append(RowError(row.number, field, text.replace("`", "")))
+            report.failed.append(RowError(row.number, *fault_of(error)))
         except Invalid as error:
             report.failed.append(RowError(row.number, error.field, error.text))
         else:

@@ -25,7 +25,7 @@ _STATION_COLUMNS = {
 
 
 def _assignments(values: dict[str, Any], allowed: Collection[str], first: int) -> str:
-    if beyond := set(values) - allowed:
+    if beyond := set(values) - set(allowed):
         raise ValueError(f"not to be written: {sorted(beyond)}")
     return "".join(f"{name} = ${n}, " for n, name in enumerate(values, start=first))
 

@@ -15,6 +15,7 @@ from ohmstead.core.errors import Conflict, Invalid
 from ohmstead.core.events import Event, record
 from ohmstead.core.ids import new_id
 from ohmstead.core.tables import RowError, TableRow, read_table
+from ohmstead.core.validation import fault_of
 from ohmstead.tokens import queries
 from ohmstead.tokens.queries import TokenType, TokenView
 from ohmstead.tokens.register import store
@@ -183,9 +184,7 @@ def _parse(rows: Iterable[TableRow], report: TokenReport) -> dict[str, TokenRow]
             if given.valid_from and given.valid_until and given.valid_from >= given.valid_until:
                 raise Invalid("ends before it begins", "valid_until")
         except msgspec.ValidationError as error:
-            text, _, path = str(error).partition(" - at `$.")
-            field = path.rstrip("`") or ("uid" if "`uid`" in text else "")
-            report.failed.append(RowError(row.number, field, text.replace("`", "")))
+            report.failed.append(RowError(row.number, *fault_of(error)))
         except Invalid as error:
             report.failed.append(RowError(row.number, error.field, error.text))
         else:

@@ -97,7 +97,9 @@
 
   /* --------------------------------------------------------------------------------- forms that send themselves */
 
-  document.addEventListener("change", (event) => {
+  document.addEventListener("change", async (event) => {
+    const into = event.target.dataset?.fileInto;
+    if (into && event.target.files[0]) document.getElementById(into).value = await event.target.files[0].text();
     if (event.target.matches?.("[data-submit]")) event.target.form.requestSubmit();
   });
   document.addEventListener("submit", (event) => {
@@ -150,7 +152,7 @@
 
   /* ----------------------------------------------------------------------------------------------------- the map */
 
-  const W = 728, H = 270;
+  const W = 728, H = 216;
   const view = { k: 1, x: 0, y: 0 };
   function mapOf(root) { return root?.querySelector?.("[data-map]") ?? null; }
 

@@ -202,6 +202,7 @@
       setTexts(news.set);
       setWidths(news.width);
       addLine(news.line);
+      if (news.only) for (const time of all("[data-seen] time")) time.dateTime = news.at;
       touch(news.touch ?? []);
     });
     source.addEventListener("error", () => {

@@ -1,0 +1,371 @@
+"""One example of everything that goes over the wire, by type: for the documentation, and checked by the tests."""
+
+from typing import Any
+
+from ohmstead.accounts.model import ApiKey, AuditEntry
+from ohmstead.api.commands import RawAnswer
+from ohmstead.api.events import OutboxPage
+from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
+from ohmstead.api.operations import Page
+from ohmstead.api.sessions import ChargingPeriods, SessionEvents, SignedReadings
+from ohmstead.api.stations import BulkAnswer, SecretChange, Variables
+from ohmstead.sessions.queries import SampleView, SessionView
+from ohmstead.stations.directory.service import (
+    Adoption,
+    LocationChange,
+    NewLocation,
+    NewStation,
+    StationChange,
+    WithSecret,
+)
+from ohmstead.stations.orders import Command, Order
+from ohmstead.stations.queries import Location, MessageView, StationView
+from ohmstead.tokens.queries import TokenView
+from ohmstead.tokens.register.service import NewToken, TokenChange, TokenReport
+
+_PARTY = "019a9d5e-7b00-7c3e-8a11-4f1f6f2f0001"
+_LOCATION_ID = "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f"
+_SESSION_ID = "019a9d61-2f10-7a4c-b3c2-0a1b2c3d4e5f"
+_TOKEN_ID = "019a9d5f-11a0-7b66-9f00-5e6f7a8b9c0d"  # noqa: S105
+_COMMAND_ID = "019a9d63-90c8-7e21-8d44-7c8d9e0f1a2b"
+_KEY_ID = "019a9d5e-9990-7f00-a1b2-c3d4e5f60718"
+
+_NEW_LOCATION: dict[str, Any] = {
+    "name": "Harbour Car Park",
+    "address": "Quay 1",
+    "city": "Rotterdam",
+    "postal_code": "3011",
+    "country": "NLD",
+    "latitude": 51.91,
+    "longitude": 4.48,
+    "time_zone": "Europe/Amsterdam",
+}
+_LOCATION: dict[str, Any] = {
+    "location_id": _LOCATION_ID,
+    "party_id": _PARTY,
+    **_NEW_LOCATION,
+    "version": 1,
+    "created_at": "2026-03-02T08:00:00Z",
+    "updated_at": "2026-03-02T08:00:00Z",
+    "n_stations": 4,
+}
+_STATION: dict[str, Any] = {
+    "station_id": "HARBOUR-01",
+    "party_id": _PARTY,
+    "name": "Harbour 1",
+    "location_id": _LOCATION_ID,
+    "location_name": "Harbour Car Park",
+    "registration": "accepted",
+    "is_lab": False,
+    "security_profile": 2,
+    "has_secret": True,
+    "certificate_name": None,
+    "status": "charging",
+    "is_connected": True,
+    "ocpp_version": "ocpp2.0.1",
+    "connected_at": "2026-03-02T08:05:11.120000Z",
+    "disconnected_at": None,
+    "last_seen_at": "2026-03-02T09:20:00Z",
+    "remote_address": "192.0.2.17",
+    "vendor": "Example Power",
+    "model": "EP-150",
+    "serial_number": "EP150-0001",
+    "firmware_version": "1.4.2",
+    "iccid": None,
+    "imsi": None,
+    "meter_type": None,
+    "meter_serial_number": None,
+    "max_power_w": 150000,
+    "heartbeat_interval_s": None,
+    "booted_at": "2026-03-02T08:05:12Z",
+    "boot_reason": "PowerUp",
+    "error_code": None,
+    "info": None,
+    "version": 3,
+    "created_at": "2026-03-02T08:00:00Z",
+    "updated_at": "2026-03-02T08:01:00Z",
+    "retired_at": None,
+    "evses": [
+        {
+            "evse_number": 1,
+            "current_type": "DC",
+            "max_power_w": 150000,
+            "physical_reference": "A",
+            "connectors": [
+                {
+                    "connector_number": 1,
+                    "standard": "IEC_62196_T2_COMBO",
+                    "max_power_w": 150000,
+                    "status": "charging",
+                    "status_at": "2026-03-02T09:02:03Z",
+                    "error_code": None,
+                    "info": None,
+                    "vendor_error_code": None,
+                }
+            ],
+        }
+    ],
+}
+_NEW_STATION: dict[str, Any] = {
+    "station_id": "HARBOUR-01",
+    "name": "Harbour 1",
+    "location_id": _LOCATION_ID,
+    "security_profile": 2,
+    "max_power_w": 150000,
+    "evses": [
+        {
+            "evse_number": 1,
+            "current_type": "DC",
+            "max_power_w": 150000,
+            "connectors": [{"connector_number": 1, "standard": "IEC_62196_T2_COMBO"}],
+        }
+    ],
+}
+_SECRET = "6f2c1e0d9b8a7f6e5d4c3b2a19080706f5e4d3c2"  # noqa: S105
+_SESSION: dict[str, Any] = {
+    "session_id": _SESSION_ID,
+    "party_id": _PARTY,
+    "station_id": "HARBOUR-01",
+    "station_name": "Harbour 1",
+    "location_id": _LOCATION_ID,
+    "location_name": "Harbour Car Park",
+    "evse_number": 1,
+    "connector_number": 1,
+    "transaction_id": "d2f7c6a0-4b1e",
+    "ocpp_version": "ocpp2.0.1",
+    "status": "completed",
+    "charging_state": None,
+    "token_uid": "04A2B3C4D5E680",
+    "token_type": "ISO14443",
+    "token_id": _TOKEN_ID,
+    "token_label": "Pool car 7",
+    "group_uid": None,
+    "authorization_status": "accepted",
+    "is_offline": False,
+    "is_orphan": False,
+    "reservation_id": None,
+    "started_at": "2026-03-02T09:01:58Z",
+    "ended_at": "2026-03-02T09:31:40Z",
+    "updated_at": "2026-03-02T09:31:41Z",
+    "stop_reason": "EVDisconnected",
+    "energy_wh": 31250.5,
+    "energy_source": "register",
+    "register_start_wh": 1200340,
+    "register_last_wh": 1231590.5,
+    "power_w": 0,
+    "power_at": "2026-03-02T09:31:40Z",
+    "peak_power_w": 118400,
+    "soc_start_percent": 22,
+    "soc_percent": 80,
+    "soc_at": "2026-03-02T09:31:00Z",
+    "n_samples": 31,
+    "charging_s": 1740,
+    "idle_s": 42,
+    "anomalies": [],
+    "settled_at": "2026-03-02T09:31:43Z",
+}
+_NEW_TOKEN: dict[str, Any] = {"uid": "04A2B3C4D5E680", "type": "ISO14443", "label": "Pool car 7", "max_sessions": 1}
+_TOKEN: dict[str, Any] = {
+    "token_id": _TOKEN_ID,
+    "party_id": _PARTY,
+    "uid": "04A2B3C4D5E680",
+    "type": "ISO14443",
+    "status": "active",
+    "label": "Pool car 7",
+    "group_uid": None,
+    "is_master": False,
+    "contract_id": None,
+    "valid_from": None,
+    "valid_until": "2027-12-31T23:00:00Z",
+    "location_ids": None,
+    "weekdays": 127,
+    "from_minute": None,
+    "until_minute": None,
+    "max_sessions": 1,
+    "version": 1,
+    "created_at": "2026-03-02T08:00:00Z",
+    "updated_at": "2026-03-02T08:00:00Z",
+}
+_COMMAND: dict[str, Any] = {
+    "command_id": _COMMAND_ID,
+    "party_id": _PARTY,
+    "station_id": "HARBOUR-01",
+    "kind": "reset",
+    "action": "Reset",
+    "parameters": {"how": "soft"},
+    "status": "accepted",
+    "requested_by": f"key:{_KEY_ID}",
+    "requested_at": "2026-03-02T10:00:00Z",
+    "expires_at": None,
+    "sent_at": "2026-03-02T10:00:00.004000Z",
+    "answered_at": "2026-03-02T10:00:00.131000Z",
+    "message_id": "019a9d6390d17",
+    "answer": {"status": "Accepted"},
+    "error_code": None,
+    "error_text": None,
+}
+_KEY: dict[str, Any] = {
+    "api_key_id": _KEY_ID,
+    "name": "Fleet portal",
+    "key_start": "ohm_Zk3v9Q",
+    "scopes": ["sessions:read", "stations:read"],
+    "created_at": "2026-03-02T08:00:00Z",
+    "created_by": "operator:019a9d5e-7b10-7000-8000-000000000001",
+    "expires_at": None,
+    "last_used_at": "2026-03-02T10:00:00Z",
+    "revoked_at": None,
+}
+
+EXAMPLES: dict[Any, Any] = {
+    NewLocation: _NEW_LOCATION,
+    LocationChange: {"name": "Harbour Car Park East"},
+    Location: _LOCATION,
+    NewStation: _NEW_STATION,
+    StationChange: {"name": "Harbour 1, by the ramp"},
+    SecretChange: {},
+    Adoption: {"name": "Harbour 1", "location_id": _LOCATION_ID, "security_profile": 1},
+    WithSecret: {"station": _STATION, "secret": _SECRET},
+    StationView: _STATION,
+    BulkAnswer: {
+        "created": 1,
+        "updated": 0,
+        "unchanged": 0,
+        "failed": [{"row": 3, "field": "security_profile", "error": "Expected int <= 3"}],
+        "locations_created": ["Harbour Car Park"],
+        "secrets": {"HARBOUR-01": _SECRET},
+        "is_dry_run": False,
+    },
+    Variables: {
+        "items": [
+            {
+                "component": "OCPPCommCtrlr",
+                "variable": "HeartbeatInterval",
+                "attribute": "Actual",
+                "value": "900",
+                "is_read_only": False,
+                "data_type": "integer",
+                "unit": "s",
+                "updated_at": "2026-03-02T08:06:00Z",
+            }
+        ]
+    },
+    Order: {"kind": "remote_start", "token_uid": "04A2B3C4D5E680", "evse_number": 1},
+    Command: _COMMAND,
+    RawAnswer: {
+        "command_id": _COMMAND_ID,
+        "station_id": "HARBOUR-01",
+        "action": "ClearCache",
+        "message_id": "019a9d6390d17",
+        "answer": {"status": "Accepted"},
+    },
+    MessageView: {
+        "station_id": "HARBOUR-01",
+        "received_at": "2026-03-02T10:00:00.004000Z",
+        "message_id": "019a9d6390d17",
+        "direction": "out",
+        "version": "ocpp2.0.1",
+        "action": "Reset",
+        "payload": '{"type":"OnIdle"}',
+        "answer_kind": "result",
+        "answer": '{"status":"Accepted"}',
+        "error_code": None,
+        "latency_us": 127000,
+    },
+    SessionView: _SESSION,
+    SampleView: {
+        "sampled_at": "2026-03-02T09:10:00Z",
+        "context": "Sample.Periodic",
+        "energy_wh": 1212100.25,
+        "power_w": 110250,
+        "soc_percent": 41,
+        "readings": [
+            {"measurand": "Power.Active.Import", "value": 110250, "unit": "W", "phase": None, "location": None}
+        ],
+    },
+    SessionEvents: {
+        "items": [{"at": "2026-03-02T09:01:58Z", "kind": "started", "detail": {"trigger": "CablePluggedIn"}}]
+    },
+    ChargingPeriods: {
+        "items": [
+            {
+                "started_at": "2026-03-02T09:01:58Z",
+                "ended_at": "2026-03-02T09:30:58Z",
+                "kind": "charging",
+                "energy_wh": 31250.5,
+            }
+        ]
+    },
+    SignedReadings: {
+        "items": [
+            {
+                "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                "sampled_at": "2026-03-02T09:31:40Z",
+                "context": "Transaction.End",
+                "measurand": "Energy.Active.Import.Register",
+                "encoding": "OCMF",
+                "signing_method": "ECDSA-secp256r1-SHA256",
+                "public_key": None,
+                "size_bytes": 812,
+            }
+        ]
+    },
+    NewToken: _NEW_TOKEN,
+    TokenChange: {"label": "Pool car 8", "valid_until": "2027-12-31T23:00:00Z"},
+    TokenView: _TOKEN,
+    TokenReport: {"created": 2, "updated": 1, "unchanged": 40, "failed": [], "is_dry_run": False},
+    OutboxPage: {
+        "items": [
+            {
+                "event_id": 4711,
+                "at": "2026-03-02T09:31:43Z",
+                "kind": "SessionEnded",
+                "subject": f"session/{_SESSION_ID}",
+                "payload": {"session_id": _SESSION_ID, "station_id": "HARBOUR-01"},
+            }
+        ],
+        "next_cursor": "WzgxMiw4MjAsNDcxMV0",
+        "has_more": False,
+    },
+    Me: {
+        "actor_id": f"key:{_KEY_ID}",
+        "name": "Fleet portal",
+        "party_id": _PARTY,
+        "role": None,
+        "actions": ["sessions:read", "stations:read"],
+    },
+    NewApiKey: {"name": "Fleet portal", "scopes": ["sessions:read", "stations:read"]},
+    CreatedApiKey: {"key": {**_KEY, "last_used_at": None}, "secret": "ohm_Zk3v9Q…"},
+    ApiKey: _KEY,
+    ApiKeys: {"items": [_KEY]},
+    AuditEntry: {
+        "entry_id": 99,
+        "at": "2026-03-02T08:00:00Z",
+        "actor": "operator:019a9d5e-7b10-7000-8000-000000000001",
+        "action": "station.created",
+        "object": "station/HARBOUR-01",
+        "detail": {"security_profile": 2},
+        "remote_address": "192.0.2.10",
+    },
+}
+
+# Bodies and answers that are no JSON of ours, by the operation's function.
+TEXT_EXAMPLES: dict[str, Any] = {
+    "import_stations": (
+        "station_id,location,name,security_profile,city,evses\n"
+        "HARBOUR-01,Harbour Car Park,Harbour 1,2,Rotterdam,1:DC:150000:IEC_62196_T2_COMBO\n"
+    ),
+    "import_tokens": "uid,type,label,max_sessions\n04A2B3C4D5E680,ISO14443,Pool car 7,1\n",
+    "send_message": {},
+    "stream_events": (
+        'event: session\ndata: {"kind":"session","at":"2026-03-02T09:10:00Z","station_id":"HARBOUR-01","what":"updated",'
+        f'"session_id":"{_SESSION_ID}","energy_wh":"11759.75","power_w":"110250"}}\n\n'
+    ),
+    "get_signed_data": "OCMF|{…}|{…}",
+}
+
+
+def example_of(kind: Any) -> Any:
+    """The example of a type; a page of things shows one of them. Raises KeyError when nobody wrote one."""
+    if getattr(kind, "__origin__", None) is Page:
+        return {"items": [EXAMPLES[kind.__args__[0]]], "next_cursor": None}
+    return EXAMPLES[kind]

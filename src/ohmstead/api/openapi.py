@@ -1,0 +1,254 @@
+"""The OpenAPI 3.1 document, made from the handlers' signatures: what it says is what the code takes and gives."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, get_args
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+
+import ohmstead
+from ohmstead.accounts.access import ACTIONS
+from ohmstead.api.examples import TEXT_EXAMPLES, example_of
+from ohmstead.api.operations import CSV, Operation
+from ohmstead.api.problems import MEDIA_TYPE, TABLE, TYPE_PREFIX, Problem
+from ohmstead.stations.directory import bulk as station_tables
+from ohmstead.tokens.register import service as token_tables
+
+_REF = "#/components/schemas/{name}"
+_PATH_PARAMETER = re.compile(r"\{(\w+):(\w+)\}")
+_USUAL_ERRORS = (400, 401, 403, 429, 500)
+_COLUMNS = {"import_stations": station_tables.COLUMNS, "import_tokens": token_tables.COLUMNS}
+_PATH_MEANINGS = {
+    "station_id": "The station's OCPP identity.",
+    "action": "The message as OCPP names it, as `ClearCache`.",
+    "digest": "SHA-256 of the signed data, hexadecimal.",
+}
+_ABOUT = """
+Everything under `/api/v1` is JSON unless it says otherwise. Times are RFC 3339 in UTC; energies in Wh and powers in W are
+exact decimal numbers. Send an API key as `Authorization: Bearer ohm_…`. Lists come in pages: follow `next_cursor`, or the
+`Link` header, until it is null. Errors are problem documents (RFC 9457). Unknown query parameters are refused.
+"""
+
+
+def document(resources: Mapping[str, Sequence[HTTPRouteHandler]], prefix: str) -> dict[str, Any]:
+    """The whole document. `resources`: handlers by the tag they stand under."""
+    described = [(tag, handler) for tag, handlers in resources.items() for handler in handlers]
+    types = {kind for _, handler in described for kind in _types_of(handler)}
+    schemas = _schemas(types)
+    paths: dict[str, dict[str, Any]] = {}
+    for tag, handler in described:
+        path = prefix + _PATH_PARAMETER.sub(r"{\1}", next(iter(handler.paths)))
+        method = next(iter(handler.http_methods)).lower()
+        paths.setdefault(path, {})[method] = _operation(tag, handler, schemas)
+    queries = {_filters_of(handler).__name__ for _, handler in described if _filters_of(handler) is not None}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Ohmstead",
+            "version": ohmstead.__version__,
+            "description": _ABOUT.strip(),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": tag} for tag in resources],
+        "security": [{"key": []}, {"browser": []}],
+        "paths": paths,
+        "components": {
+            "schemas": {name: schema for name, schema in sorted(schemas.items()) if name not in queries},
+            "securitySchemes": _security_schemes(),
+            "responses": _problem_responses(),
+        },
+    }
+
+
+def _security_schemes() -> dict[str, Any]:
+    scopes = "\n".join(f"- `{name}`: {meaning}" for name, meaning in ACTIONS.items())
+    return {
+        "key": {"type": "http", "scheme": "bearer", "description": f"An API key with its scopes:\n{scopes}"},
+        "browser": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "ohmstead",
+            "description": "A signed-in browser. Whatever changes something needs the header X-CSRF-Token, too.",
+        },
+    }
+
+
+def _problem_responses() -> dict[str, Any]:
+    responses = {}
+    for status in (400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 500, 502, 503, 504):
+        known = next(((name, title) for number, name, title in TABLE.values() if number == status), None)
+        name, title = known or ("internal", "We failed")
+        example = {
+            "type": TYPE_PREFIX + name,
+            "title": title,
+            "status": status,
+            "detail": f"{title}: here stands what, in words for people.",
+            "instance": "/api/v1/stations",
+        }
+        if status == 412:
+            example |= {"type": TYPE_PREFIX + "stale", "title": "It has changed since you read it"}
+        responses[f"Problem{status}"] = {
+            "description": f"{HTTPStatus(status).phrase}: {example['title']}.",
+            "content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}, "example": example}},
+        }
+    return responses
+
+
+def _operation(tag: str, handler: HTTPRouteHandler, schemas: Mapping[str, Any]) -> dict[str, Any]:
+    known: Operation = handler.opt["operation"]
+    name = handler.handler_name
+    summary, _, rest = (handler.fn.__doc__ or "").strip().partition("\n")
+    scope = f"Takes the scope `{known.action}`." if known.action else "Takes no scope."
+    text = re.sub(r"\n\s+", "\n", rest).strip()
+    operation: dict[str, Any] = {
+        "operationId": name,
+        "tags": [tag],
+        "summary": summary.rstrip("."),
+        "description": f"{text}\n\n{scope}".strip(),
+        "x-required-scope": known.action,
+        "parameters": [*_path_parameters(handler), *_query_parameters(handler, schemas), *_header_parameters(handler)],
+        "responses": {**_good_response(handler), **_errors(handler)},
+    }
+    if body := _body(handler):
+        operation["requestBody"] = body
+    return operation
+
+
+def _path_parameters(handler: HTTPRouteHandler) -> Iterator[dict[str, Any]]:
+    for name, kind in _PATH_PARAMETER.findall(next(iter(handler.paths))):
+        schema = {"type": "string", "format": "uuid"} if kind == "uuid" else {"type": "string"}
+        meaning = _PATH_MEANINGS.get(name, f"Which {name.removesuffix('_id').replace('_', ' ')}.")
+        yield {"name": name, "in": "path", "required": True, "description": meaning, "schema": schema}
+
+
+def _query_parameters(handler: HTTPRouteHandler, schemas: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    filters = _filters_of(handler)
+    if filters is None:
+        return
+    for name, schema in schemas[filters.__name__]["properties"].items():
+        schema = dict(schema)
+        meaning = schema.pop("description", "")
+        options = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
+        if len(options) == 1:
+            # A parameter is there or it is not; there is no null in a URL.
+            schema = options[0]
+            meaning = meaning or schema.get("description", "")
+        if schema.get("default", 0) is None:
+            del schema["default"]
+        yield {"name": name, "in": "query", "required": False, "description": meaning, "schema": schema}
+
+
+def _header_parameters(handler: HTTPRouteHandler) -> Iterator[dict[str, Any]]:
+    known: Operation = handler.opt["operation"]
+    if "POST" in handler.http_methods:
+        yield {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "description": "The same key and body again within a day gets the first answer, and nothing is done twice.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        }
+    if known.takes_if_match:
+        yield {
+            "name": "If-Match",
+            "in": "header",
+            "required": False,
+            "description": "The ETag you read. Refused with 412 when it has changed since.",
+            "schema": {"type": "string"},
+        }
+
+
+def _body(handler: HTTPRouteHandler) -> dict[str, Any] | None:
+    known: Operation = handler.opt["operation"]
+    name = handler.handler_name
+    if (given := _given_of(handler)) is not None:
+        schema = msgspec.json.schema_components([given], ref_template=_REF)[0][0]
+        return {"required": True, "content": {"application/json": {"schema": schema, "example": example_of(given)}}}
+    if known.takes == CSV:
+        columns = "\n".join(f"- `{column}`: {meaning}" for column, meaning in _COLUMNS[name].items())
+        content = {CSV: {"schema": {"type": "string"}, "example": TEXT_EXAMPLES[name]}}
+        return {"required": True, "description": f"Columns:\n{columns}", "content": content}
+    if known.takes != "application/json":
+        schema = {"type": "object", "description": "The payload, as the version's official schema wants it."}
+        return {"content": {"application/json": {"schema": schema, "example": TEXT_EXAMPLES[name]}}}
+    return None
+
+
+def _good_response(handler: HTTPRouteHandler) -> dict[str, Any]:
+    known: Operation = handler.opt["operation"]
+    answered = _answer_of(handler)
+    status = str(handler.status_code)
+    if answered is None:
+        return {status: {"description": "Done."}}
+    if handler.handler_name in TEXT_EXAMPLES and answered in (str, bytes):
+        content = {
+            media: {"schema": {"type": "string"}, "example": TEXT_EXAMPLES[handler.handler_name]}
+            for media in known.exports
+        }
+        return {status: {"description": "As it comes.", "content": content}}
+    schema = _numbers(msgspec.json.schema_components([answered], ref_template=_REF)[0][0])
+    content = {"application/json": {"schema": schema, "example": example_of(answered)}}
+    for media in known.exports:
+        what = "One row for each" if media == CSV else "One line of JSON for each"
+        content[media] = {"schema": {"type": "string", "description": f"{what}, everything that matches."}}
+    response: dict[str, Any] = {"description": (answered.__doc__ or "").strip().partition("\n")[0], "content": content}
+    if known.takes_if_match or "version" in getattr(answered, "__struct_fields__", ()):
+        response["headers"] = {"ETag": {"description": "The version, for If-Match.", "schema": {"type": "string"}}}
+    return {status: response}
+
+
+def _errors(handler: HTTPRouteHandler) -> dict[str, Any]:
+    known: Operation = handler.opt["operation"]
+    statuses = {*_USUAL_ERRORS, *known.errors}
+    if known.takes_if_match:
+        statuses.add(412)
+    if _given_of(handler) is not None or known.takes != "application/json":
+        statuses |= {413, 415, 422}
+    if "POST" in handler.http_methods:
+        statuses |= {409, 422}
+    return {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in sorted(statuses)}
+
+
+# ------------------------------------------------------------------------------------------- types from signatures
+
+
+def _given_of(handler: HTTPRouteHandler) -> Any:
+    parameter = handler.parsed_fn_signature.parameters.get("given")
+    return None if parameter is None else parameter.annotation
+
+
+def _filters_of(handler: HTTPRouteHandler) -> Any:
+    parameter = handler.parsed_fn_signature.parameters.get("filters")
+    return None if parameter is None else parameter.annotation
+
+
+def _answer_of(handler: HTTPRouteHandler) -> Any:
+    arguments = get_args(handler.parsed_fn_signature.return_type.annotation)
+    return arguments[0] if arguments else None
+
+
+def _types_of(handler: HTTPRouteHandler) -> Iterator[Any]:
+    for kind in (_given_of(handler), _filters_of(handler), _answer_of(handler)):
+        if kind not in (None, str, bytes):
+            yield kind
+    yield Problem
+
+
+def _schemas(types: set[Any]) -> dict[str, Any]:
+    _, components = msgspec.json.schema_components(sorted(types, key=str), ref_template=_REF)
+    schemas: dict[str, Any] = _numbers(components)
+    return schemas
+
+
+def _numbers(schema: Any) -> Any:
+    """Decimals as they are sent: JSON numbers."""
+    if isinstance(schema, dict):
+        if schema.get("format") == "decimal":
+            return {"type": "number", **({"description": schema["description"]} if "description" in schema else {})}
+        return {name: _numbers(value) for name, value in schema.items()}
+    if isinstance(schema, list):
+        return [_numbers(item) for item in schema]
+    return schema

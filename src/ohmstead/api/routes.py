@@ -1,0 +1,40 @@
+"""Every operation of the API, on one screen."""
+
+from litestar import Router
+from litestar.datastructures import State
+from litestar.di import Provide
+
+from ohmstead.api import commands, events, keys, locations, messages, reference, sessions, stations, tokens
+from ohmstead.api.idempotency import Idempotency
+from ohmstead.api.live import LiveNews
+from ohmstead.api.operations import given_body, given_filters, guard_operation
+
+PREFIX = "/api/v1"
+RESOURCES = {
+    "Locations": locations.HANDLERS,
+    "Stations": stations.HANDLERS,
+    "Commands": commands.HANDLERS,
+    "Messages": messages.HANDLERS,
+    "Sessions": sessions.HANDLERS,
+    "Tokens": tokens.HANDLERS,
+    "Events": events.HANDLERS,
+    "Access": keys.HANDLERS,
+}
+
+
+def _news(state: State) -> LiveNews:
+    news: LiveNews = state.live_news
+    return news
+
+
+router = Router(
+    path=PREFIX,
+    route_handlers=[*(handler for handlers in RESOURCES.values() for handler in handlers), *reference.HANDLERS],
+    dependencies={
+        "given": Provide(given_body),
+        "filters": Provide(given_filters, sync_to_thread=False),
+        "news": Provide(_news, sync_to_thread=False),
+    },
+    guards=[guard_operation],
+    middleware=[Idempotency()],
+)

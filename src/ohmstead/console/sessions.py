@@ -1,0 +1,398 @@
+"""What happened? The list of sessions, and one session from plug to plug."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from litestar import Response, get
+from msgspec import Struct
+
+from ohmstead.accounts.access import Actor
+from ohmstead.console import feed, timeline
+from ohmstead.console.exports import csv_response
+from ohmstead.console.frame import PageRequest, opened, uuid_of
+from ohmstead.core import clock
+from ohmstead.core.db import Connection, Pool
+from ohmstead.core.errors import NotFound
+from ohmstead.reports.model import SessionPage
+from ohmstead.reports.pages import queries
+from ohmstead.reports.service import zone_of
+from ohmstead.ui import charts, figures, states
+from ohmstead.ui.templating import View, page
+
+PAGE = 50
+EXPORTED = 20_000
+MOST_SAMPLES = 5000
+SHOWN_SAMPLES = 200
+
+# What lifecycle and metering mark (sessions.metering.mark), in plain words: what happened, and what it means.
+ANOMALIES = {
+    "start_missing": (
+        "The start never reached us",
+        "The station told of this session only later. The beginning is the first thing heard of it.",
+    ),
+    "stop_missing": (
+        "The end never reached us",
+        "The next session began here first. This one ends at the last thing heard of it; its real end counts once it comes.",
+    ),
+    "messages_missing": (
+        "Messages in between are missing",
+        "The station numbers its messages, and some never came. Energy is counted from the register, so none of it is lost.",
+    ),
+    "clock_wrong": (
+        "The station’s clock was wrong",
+        "It told a time that cannot be. The time at which its message reached us is used instead.",
+    ),
+    "register_reset": (
+        "The meter started again from a lower reading",
+        "Energy before and after the reset is added up; what flowed between the two readings is not counted.",
+    ),
+    "implausible_jump": (
+        "The meter jumped",
+        "A reading rose faster than this outlet can deliver. The jump is not counted as energy.",
+    ),
+    "implausible_end": (
+        "The last reading cannot be true",
+        "It is lower than an earlier one. The last sample before it is used instead.",
+    ),
+    "implausible_register": ("A reading cannot be true", "It is negative or beyond any meter, and is not counted."),
+    "start_register_corrected": (
+        "The first reading was corrected",
+        "The start reading cannot be true; the meter’s reading after the session before, or the first sample, is used.",
+    ),
+    "energy_estimated": (
+        "The energy is an estimate",
+        "The station sent only power and no register: the energy is power over time.",
+    ),
+    "foreign_transaction": (
+        "The transaction belongs to another station",
+        "This station ended a transaction that was begun elsewhere. The other station’s session is untouched.",
+    ),
+}
+
+EVENTS = {
+    "started": ("working", "link", "Session begins"),
+    "authorized": ("ok", "ok", "Token presented"),
+    "charging": ("working", "working", "Charging"),
+    "suspended_ev": ("working", "hand", "The car takes no power"),
+    "suspended_evse": ("attention", "hand", "The station gives no power"),
+    "connected": ("working", "link", "Car plugged in"),
+    "idle": ("off", "off", "Idle"),
+    "ended": ("ok", "ok", "Session ends"),
+    "superseded": ("attention", "attention", "Another session began at this outlet"),
+    "messages_missing": ("attention", "attention", "No more messages are expected"),
+}
+
+PERIODS = {
+    "charging": ("working", "charging"),
+    "suspended_ev": ("off", "car full or paused"),
+    "suspended_evse": ("attention", "paused by station"),
+    "connected": ("off", "plugged in"),
+    "idle": ("off", "idle"),
+}
+
+
+@get("/sessions")
+async def sessions(request: PageRequest, pool: Pool, actor: Actor) -> Response[str]:
+    """The list, newest first; the filters stand in the address."""
+    async with pool.acquire() as conn:
+        view = await opened(request, conn, actor, "sessions:read")
+        found = await _found(conn, actor, request, view, PAGE, with_cursor=True)
+    last = found.rows[-1] if found.rows else None
+    return page(
+        request,
+        "console/sessions.html",
+        found=found,
+        show=_show(view),
+        next_before=f"{last.started_at.isoformat()}_{last.session_id}" if found.has_more and last else None,
+        headline=_list_headline(found, view),
+        look_of=lambda row: states.session(row.status, row.charging_state),
+        now=view.now,
+    )
+
+
+@get("/sessions.csv")
+async def sessions_csv(request: PageRequest, pool: Pool, actor: Actor) -> Response[bytes]:
+    """What the list shows, all pages of it."""
+    async with pool.acquire() as conn:
+        view = await opened(request, conn, actor, "sessions:read")
+        found = await _found(conn, actor, request, view, EXPORTED, with_cursor=False)
+    columns = (
+        "session_id", "station_id", "location_name", "evse_number", "connector_number", "transaction_id", "status",
+        "token_uid", "started_at", "ended_at", "energy_wh", "peak_power_w", "soc_start_percent", "soc_percent",
+        "charging_s", "stop_reason", "anomalies", "is_orphan", "ocpp_version",
+    )  # fmt: skip
+    return csv_response("sessions", columns, ([getattr(row, name) for name in columns] for row in found.rows))
+
+
+@get("/sessions/{session_id:str}")
+async def session(request: PageRequest, pool: Pool, actor: Actor, session_id: str) -> Response[str]:
+    """One session: its curve, what happened, its readings, and what is odd about it."""
+    async with pool.acquire() as conn:
+        view = await opened(request, conn, actor, "sessions:read")
+        context = await _session(conn, actor, uuid_of(session_id, "session"), view)
+    return page(request, "console/session.html", **context)
+
+
+@get("/sessions/{session_id:str}/readings.csv")
+async def readings_csv(request: PageRequest, pool: Pool, actor: Actor, session_id: str) -> Response[bytes]:
+    """Every reading of a session."""
+    async with pool.acquire() as conn:
+        await opened(request, conn, actor, "sessions:read")
+        rows = await queries.session_samples(conn, actor.party_id, uuid_of(session_id, "session"), 200_000)
+    columns = ("sampled_at", "context", "energy_wh", "power_w", "soc_percent", "readings")
+    return csv_response(
+        "readings", columns, ([str(row[name]) if name == "readings" else row[name] for name in columns] for row in rows)
+    )
+
+
+async def _found(
+    conn: Connection, actor: Actor, request: PageRequest, view: View, limit: int, *, with_cursor: bool
+) -> SessionPage:
+    query = view.query
+    since, until = _days(request, view)
+    return await queries.list_sessions(
+        conn,
+        actor.party_id,
+        chip=_show(view),
+        text=query["q"].strip()[:100],
+        station_id=query["station"][:48],
+        token_uid=query["token"][:255],
+        since=since,
+        until=until,
+        before=_cursor(query["before"]) if with_cursor else None,
+        limit=limit,
+    )
+
+
+def _show(view: View) -> str:
+    return view.query["show"] if view.query["show"] in queries.SESSION_CHIPS else "all"
+
+
+def _days(request: PageRequest, view: View) -> tuple[datetime | None, datetime | None]:
+    """From the start of one day to the end of another, in the network's zone; `day=today` is short for today."""
+    zone = zone_of(str(request.scope["state"]["party_zone"]))
+    if view.query["day"] == "today":
+        today = view.now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        return today, None
+    since, until = (_day(view.query[name], zone) for name in ("from", "to"))
+    return since, until + timedelta(days=1) if until else None
+
+
+def _day(text: str, zone: ZoneInfo) -> datetime | None:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=zone)
+    except ValueError:
+        return None
+
+
+def _cursor(text: str) -> tuple[datetime, UUID] | None:
+    at_text, _, id_text = text.replace(" ", "+").partition("_")
+    at = feed.instant(at_text)
+    try:
+        return (at, UUID(id_text)) if at else None
+    except ValueError:
+        return None
+
+
+def _list_headline(found: SessionPage, view: View) -> str:
+    if not found.n_found:
+        return "No session fits." if any(view.query.values()) else "Nothing has been charged yet."
+    energy = " ".join(figures.energy(found.energy_wh))
+    what = {
+        "now": "going on now",
+        "odd": "with something odd",
+        "orphan": "nobody saw begin",
+        "open": "with messages missing",
+    }
+    sessions_text = figures.plural(found.n_found, "session")
+    return f"{sessions_text}{' ' + what[_show(view)] if _show(view) in what else ''}, {energy}."
+
+
+# ---------------------------------------------------------------------------------------------------- one session
+
+
+class Curve(Struct, frozen=True, kw_only=True):
+    """Power, battery and energy over time, as coordinates."""
+
+    value_ticks: list[charts.Tick]
+    energy_ticks: list[charts.Tick]
+    time_ticks: list[charts.Tick]
+    area: str
+    line: str
+    soc_line: str
+    soc_first: tuple[float, float] | None
+    soc_last: tuple[float, float] | None
+    energy_line: str
+    energy_area: str
+    energy_last: tuple[float, float] | None
+    peak: tuple[float, float] | None
+    peak_text: str
+    power_last: tuple[float, float] | None
+    periods: list[tuple[float, float, str, str, str]]
+    has_power: bool
+    has_soc: bool
+    has_energy: bool
+
+
+LEFT, RIGHT, TOP, BASE = 56.0, 1096.0, 20.0, 236.0
+ENERGY_TOP, ENERGY_BASE = 262.0, 324.0
+
+
+async def _session(conn: Connection, actor: Actor, session_id: UUID, view: View) -> dict[str, Any]:
+    found = await queries.find_session(conn, actor.party_id, session_id)
+    if found is None:
+        raise NotFound(f"no session {session_id}")
+    samples = await queries.session_samples(conn, actor.party_id, session_id, MOST_SAMPLES)
+    periods = await queries.session_periods(conn, actor.party_id, session_id)
+    end = found["ended_at"] or max(
+        found["last_event_at"], clock.now() if found["status"] in ("pending", "active") else found["last_event_at"]
+    )
+    powers = timeline.powers([{"session_id": 0, **s} for s in samples]).get(0, [])
+    is_open = found["status"] in ("pending", "active")
+    return {
+        "session": found,
+        "samples": samples[-SHOWN_SAMPLES:],
+        "n_samples": len(samples),
+        "curve": _curve(found, samples, powers, periods, end),
+        "events": sorted(
+            await queries.session_events(conn, actor.party_id, session_id),
+            key=lambda e: (e["at"], e["kind"] != "started"),
+        ),
+        "periods": periods,
+        "signed": await queries.signed_readings(conn, actor.party_id, session_id),
+        "is_open": is_open,
+        "look": states.session(found["status"], found["charging_state"] if is_open else None),
+        "headline": _headline(found, end),
+        "end_at": end,
+        "mean_w": _mean(found, end),
+        "oddities": [
+            (name, *ANOMALIES.get(name, (name.replace("_", " ").capitalize(), ""))) for name in found["anomalies"]
+        ],
+        "event_words": EVENTS,
+        "period_words": PERIODS,
+        "stop_reason": feed.stop_reason,
+        "event_note": _event_note,
+        "may_stop": is_open and view.may("commands:send"),
+    }
+
+
+def _headline(found: Any, end: datetime) -> str:
+    energy = " ".join(figures.energy(found["energy_wh"]))
+    took = figures.span(end - found["started_at"])
+    if found["status"] == "invalid":
+        return "A session nobody saw begin."
+    if found["status"] == "pending":
+        return f"Waiting to charge for {took}."
+    if found["status"] == "active":
+        state = states.session("active", found["charging_state"])
+        if state.group in ("", "charging") and found["power_w"]:
+            return f"{energy} in {took}, charging at {' '.join(figures.power(found['power_w']))}."
+        return f"{energy} in {took}. {state.word}."
+    if found["status"] == "closing":
+        return f"{energy} in {took}; ended, with messages still to come."
+    return f"{energy} in {took}."
+
+
+def _mean(found: Any, end: datetime) -> float | None:
+    span_s = found["charging_s"] or (end - found["started_at"]).total_seconds()
+    return float(found["energy_wh"]) * 3600 / span_s if span_s > 0 else None
+
+
+def _curve(
+    found: Any,
+    samples: Sequence[Any],
+    powers: list[tuple[datetime, float]],
+    periods: Sequence[Any],
+    end: datetime,
+) -> Curve | None:
+    begin = found["started_at"]
+    if samples:
+        begin = min(begin, samples[0]["sampled_at"])
+        end = max(end, samples[-1]["sampled_at"])
+    if end <= begin:
+        return None
+    across = charts.Axis(begin.timestamp(), end.timestamp(), LEFT, RIGHT)
+    peak_w = max((w for _, w in powers), default=0.0)
+    top, step = charts.nice_top(peak_w / 1000)
+    up = charts.Axis(0, top, BASE, TOP)
+    line = charts.thinned([(across.place(at.timestamp()), up.place(max(0.0, w) / 1000)) for at, w in powers], 600)
+    percent = charts.Axis(0, 100, BASE, TOP)
+    soc = [
+        (across.place(s["sampled_at"].timestamp()), percent.place(float(s["soc_percent"])))
+        for s in samples
+        if s["soc_percent"] is not None
+    ]
+    soc = charts.thinned(soc, 400)
+    energy, energy_step = _energy_points(found, samples, across)
+    highest = min(line, key=lambda p: p[1]) if line else None
+    return Curve(
+        value_ticks=charts.value_ticks(up, step),
+        energy_ticks=energy_step,
+        time_ticks=charts.time_ticks(across, zone_of(found["time_zone"]), 9),
+        area=charts.area(line, BASE),
+        line=charts.line(line),
+        soc_line=charts.line(soc),
+        soc_first=soc[0] if soc else None,
+        soc_last=soc[-1] if soc else None,
+        energy_line=charts.line(energy),
+        energy_area=charts.area(energy, ENERGY_BASE),
+        energy_last=energy[-1] if energy else None,
+        peak=highest,
+        peak_text=" ".join(figures.power(peak_w)),
+        power_last=line[-1] if line else None,
+        periods=_strip(periods, across),
+        has_power=len(line) > 1,
+        has_soc=len(soc) > 1,
+        has_energy=len(energy) > 1,
+    )
+
+
+def _energy_points(
+    found: Any, samples: Sequence[Any], across: charts.Axis
+) -> tuple[list[charts.Point], list[charts.Tick]]:
+    """Energy since the start along the register, steps down (resets) left out."""
+    total, last, points = 0.0, found["register_start_wh"], []
+    if last is not None and found["register_start_at"] is not None:
+        points.append((across.place(found["register_start_at"].timestamp()), 0.0))
+    for row in samples:
+        if row["energy_wh"] is None:
+            continue
+        if last is not None and row["energy_wh"] > last:
+            total = min(total + float(row["energy_wh"] - last), float(found["energy_wh"]))
+        last = row["energy_wh"]
+        points.append((across.place(row["sampled_at"].timestamp()), total))
+    top, step = charts.nice_top(float(found["energy_wh"]) / 1000, 2)
+    up = charts.Axis(0, top, ENERGY_BASE, ENERGY_TOP)
+    ordered = sorted(points)
+    return charts.thinned([(x, up.place(wh / 1000)) for x, wh in ordered], 400), charts.value_ticks(up, step)
+
+
+def _strip(periods: Sequence[Any], across: charts.Axis) -> list[tuple[float, float, str, str, str]]:
+    """(x, width, tone, words that fit, title) of each charging period."""
+    strips = []
+    for row in periods:
+        x, until = across.place(row["started_at"].timestamp()), across.place(row["ended_at"].timestamp())
+        tone, words = PERIODS[row["kind"]]
+        took = figures.span(row["ended_at"] - row["started_at"])
+        text = f"{words} {took}"
+        fits = text if (until - x) > 7 * len(text) else words if (until - x) > 7 * len(words) else ""
+        strips.append(
+            (x, max(1.0, round(until - x, 1)), tone, fits, f"{text}, {' '.join(figures.energy(row['energy_wh']))}")
+        )
+    return strips
+
+
+def _event_note(event: Mapping[str, Any]) -> str:
+    detail = event["detail"] or {}
+    if event["kind"] == "authorized":
+        status = detail.get("status")
+        return str(detail.get("token", "")) + (f", {status}" if status and status != "accepted" else "")
+    if event["kind"] in ("ended", "superseded"):
+        return feed.stop_reason(detail.get("reason"))
+    trigger = detail.get("trigger")
+    return "".join(f" {c.lower()}" if c.isupper() else c for c in trigger).strip() if isinstance(trigger, str) else ""

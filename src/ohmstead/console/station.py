@@ -1,0 +1,292 @@
+"""What is this one doing, and why? A station on one screen, and the parts of it that are fetched anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.response import Redirect
+
+from ohmstead.accounts.access import Actor
+from ohmstead.console import orders, timeline
+from ohmstead.console.frame import PageRequest, allow, opened
+from ohmstead.console.messages import FIRST, log_lines, next_page
+from ohmstead.core import clock
+from ohmstead.core.db import Connection, Pool, Row
+from ohmstead.core.errors import Invalid, NotFound
+from ohmstead.reports.concerns import FAULTS
+from ohmstead.reports.model import ConnectorNow
+from ohmstead.reports.pages import queries
+from ohmstead.stations.commands import Command, CommandDesk
+from ohmstead.ui import charts, figures, states
+from ohmstead.ui.templating import View, page
+
+DAY = timedelta(hours=24)
+SPARK_FOR = timedelta(hours=12)
+OLD_READING = timedelta(minutes=5)
+QUEUE_FOR_S = 3600.0
+WAIT_S = 25.0
+LAST_COMMANDS = 6
+
+
+@get("/stations/{station_id:str}")
+async def station(request: PageRequest, pool: Pool, actor: Actor, station_id: str) -> Response[str]:
+    """The station's page."""
+    async with pool.acquire() as conn:
+        view = await opened(request, conn, actor)
+        context = await _now(conn, actor, station_id)
+        before, after = await queries.neighbours(conn, actor.party_id, station_id)
+        context |= await _timeline(conn, actor, context)
+        context |= await _log(conn, actor, station_id, view)
+        context |= _panel(context, view, dict(view.query))
+        context["commands"] = await queries.list_commands(conn, actor.party_id, station_id, LAST_COMMANDS)
+        context["n_variables"] = await queries.count_variables(conn, actor.party_id, station_id)
+        context["locations"] = (
+            await queries.list_locations(conn, actor.party_id) if context["station"]["state"] == "pending" else []
+        )
+    return page(request, "console/station.html", **context, before=before, after=after)
+
+
+@get("/stations/{station_id:str}/now")
+async def station_now(request: PageRequest, pool: Pool, actor: Actor, station_id: str) -> Response[str]:
+    """Its heading and its connectors."""
+    async with pool.acquire() as conn:
+        await opened(request, conn, actor)
+        context = await _now(conn, actor, station_id)
+        before, after = await queries.neighbours(conn, actor.party_id, station_id)
+    return page(request, "console/station/now.html", **context, before=before, after=after)
+
+
+@get("/stations/{station_id:str}/timeline")
+async def station_timeline(request: PageRequest, pool: Pool, actor: Actor, station_id: str) -> Response[str]:
+    """Its last 24 hours."""
+    async with pool.acquire() as conn:
+        await opened(request, conn, actor)
+        context = await _now(conn, actor, station_id)
+        context |= await _timeline(conn, actor, context)
+    return page(request, "console/station/timeline.html", **context)
+
+
+@get("/stations/{station_id:str}/configuration")
+async def configuration(request: PageRequest, pool: Pool, actor: Actor, station_id: str) -> Response[str]:
+    """Its settings as it last reported them."""
+    async with pool.acquire() as conn:
+        view = await opened(request, conn, actor)
+        found = await _station(conn, actor, station_id)
+        text = view.query.get("q", "").strip()[:100]
+        variables = await queries.list_variables(conn, actor.party_id, station_id, text, 2000)
+        total = await queries.count_variables(conn, actor.party_id, station_id)
+    return page(
+        request, "console/station/configuration.html", station=found, variables=variables, n_variables=total, text=text
+    )
+
+
+@get("/stations/{station_id:str}/command")
+async def command_form(request: PageRequest, pool: Pool, actor: Actor, station_id: str) -> Response[Any]:
+    """The form of an order, with what it will do as things stand now."""
+    if "hx-request" not in request.headers:
+        query = request.url.query
+        return Redirect(f"/stations/{station_id}?{query}#command", status_code=303)
+    async with pool.acquire() as conn:
+        view = await opened(request, conn, actor, "commands:send")
+        context = await _now(conn, actor, station_id)
+        context["commands"] = await queries.list_commands(conn, actor.party_id, station_id, LAST_COMMANDS)
+    context |= _panel(context, view, dict(view.query))
+    return page(request, "console/station/command.html", **context, is_focus=view.query.get("focus") == "1")
+
+
+@post("/stations/{station_id:str}/command", status_code=200)
+async def send_command(
+    request: PageRequest, pool: Pool, desk: CommandDesk, actor: Actor, station_id: str
+) -> Response[Any]:
+    """Send an order, wait for the station's answer, and show it."""
+    allow(actor, "commands:send")
+    form = await request.form()
+    fields = {k: v for k, v in form.items() if isinstance(v, str) and k != "csrf_token"}
+    if fields.get("kind") == "raw":
+        allow(actor, "commands:raw")
+    async with pool.acquire() as conn:
+        connectors = await queries.list_connectors(conn, actor.party_id, [station_id])
+        await _station(conn, actor, station_id)
+    choice = orders.choose(fields, connectors)
+    done: Command | None = None
+    error: Invalid | None = None
+    try:
+        done = await desk.send(
+            orders.order_from(choice),
+            party_id=actor.party_id,
+            station_id=station_id,
+            requested_by=actor.actor_id,
+            timeout_s=WAIT_S,
+            queue_for_s=QUEUE_FOR_S if fields.get("queue") == "yes" else None,
+        )
+    except Invalid as invalid:
+        error = invalid
+    if "hx-request" not in request.headers and error is None:
+        return Redirect(f"/stations/{station_id}#command", status_code=303)
+    async with pool.acquire() as conn:
+        view = await opened(request, conn, actor, "commands:send")
+        context = await _now(conn, actor, station_id)
+        context["commands"] = await queries.list_commands(conn, actor.party_id, station_id, LAST_COMMANDS)
+    context |= _panel(context, view, fields)
+    return page(
+        request,
+        "console/station/command.html",
+        status=422 if error else 200,
+        **context | {"done": done, "errors": {error.field or "kind": error.text} if error else {}},
+        is_focus=True,
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------- parts
+
+
+async def _station(conn: Connection, actor: Actor, station_id: str) -> Row:
+    found = await queries.find_station(conn, actor.party_id, station_id)
+    if found is None:
+        raise NotFound(f"no station {station_id}")
+    return found
+
+
+async def _now(conn: Connection, actor: Actor, station_id: str) -> dict[str, Any]:
+    found = await _station(conn, actor, station_id)
+    connectors = await queries.list_connectors(conn, actor.party_id, [station_id])
+    open_ids = [c.session_id for c in connectors if c.session_id is not None]
+    now = clock.now()
+    samples = await queries.power_samples(conn, actor.party_id, open_ids, now - SPARK_FOR) if open_ids else []
+    powers = timeline.powers(samples)
+    sparks = {
+        session_id: charts.spark([(at.timestamp(), w) for at, w in points], 148, 36)
+        for session_id, points in powers.items()
+    }
+    return {
+        "station": found,
+        "connectors": connectors,
+        "sparks": sparks,
+        "headline": headline(found, connectors),
+        "etas": {c.session_id: eta(c) for c in connectors if c.session_id},
+        "plug_name": timeline.plug_name,
+        "FAULTS": FAULTS,
+        "is_old": lambda at: at is not None and now - at > OLD_READING,
+    }
+
+
+def headline(station: Any, connectors: Sequence[ConnectorNow]) -> tuple[str, str]:
+    """The answer in two pieces: what it does, and what is wrong with it (in red)."""
+    if station["retired_at"] is not None:
+        return "Retired: out of service for good.", ""
+    if station["state"] == "pending":
+        return "Waits for you to adopt it.", ""
+    if station["state"] == "rejected":
+        return "Rejected: it is turned away.", ""
+    if station["state"] == "never":
+        return "Has never connected.", ""
+    if station["state"] == "offline":
+        n = figures.plural(len(connectors), "connector")
+        return "", f"Unreachable: {n} cannot be used from here."
+    faulted = [c.label for c in connectors if c.state == "faulted"]
+    bad = ""
+    if station["status"] == "faulted":
+        bad = "The station reports a fault."
+    elif faulted and len(faulted) == len(connectors):
+        bad = "Out of order."
+    elif faulted:
+        bad = f"Connector {_listed(faulted)} {'is' if len(faulted) == 1 else 'are'} out of order."
+    return _doing(connectors) if not (faulted and len(faulted) == len(connectors)) else "", bad
+
+
+def _doing(connectors: Sequence[ConnectorNow]) -> str:
+    charging = [c for c in connectors if c.state == "charging"]
+    if charging:
+        power = sum(float(c.power_w or 0) for c in charging)
+        cars = figures.plural(len(charging), "car")
+        return f"Charging {cars} at {' '.join(figures.power(power))}."
+    busy = [c for c in connectors if states.connector(c.state).group == "in_use"]
+    if busy:
+        what = states.connector(busy[0].state).word.lower()
+        return (
+            f"Connector {busy[0].label}: {what}."
+            if len(busy) == 1
+            else f"{len(busy)} connectors in use, none charging."
+        )
+    free = [c for c in connectors if c.state == "available"]
+    if not connectors:
+        return "Online; it has not reported a connector yet."
+    if len(free) == len(connectors):
+        return "Free, nothing is being charged." if len(free) == 1 else f"All {len(free)} connectors are free."
+    if free:
+        return f"{figures.plural(len(free), 'connector is', 'connectors are')} free."
+    return "Online, out of service." if all(c.state == "unavailable" for c in connectors) else "Online."
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
+
+
+def eta(connector: ConnectorNow) -> Any:
+    """When the battery reaches 80 %, at the pace of this session so far; None when that cannot be told."""
+    start, soc, began = connector.soc_start_percent, connector.soc_percent, connector.session_started_at
+    if start is None or soc is None or began is None or connector.power_at is None or connector.state != "charging":
+        return None
+    gained = float(soc - start)
+    elapsed = connector.power_at - began
+    if gained < 3 or soc >= 80 or elapsed < timedelta(minutes=3):
+        return None
+    return connector.power_at + elapsed * ((80 - float(soc)) / gained)
+
+
+async def _timeline(conn: Connection, actor: Actor, context: dict[str, Any]) -> dict[str, Any]:
+    station_row = context["station"]
+    station_id, now = station_row["station_id"], clock.now()
+    since = now - DAY
+    sessions = await queries.sessions_at(conn, actor.party_id, station_id, since)
+    samples = await queries.power_samples(
+        conn, actor.party_id, [s["session_id"] for s in sessions], since - timedelta(hours=1)
+    )
+    return {
+        "timeline": timeline.drawn(
+            context["connectors"],
+            await queries.status_history(conn, actor.party_id, station_id, since),
+            await queries.connection_history(conn, actor.party_id, station_id, since),
+            sessions,
+            samples,
+            now=now,
+            zone=station_row["time_zone"],
+            is_online=station_row["state"] == "online",
+        ),
+        "day_sessions": sessions,
+    }
+
+
+async def _log(conn: Connection, actor: Actor, station_id: str, view: View) -> dict[str, Any]:
+    if not view.may("messages:read"):
+        return {"lines": None}
+    since = clock.now() - DAY
+    lines = await log_lines(conn, actor, station_id, view, FIRST)
+    return {
+        "lines": lines,
+        "more": next_page(view, lines, FIRST),
+        "actions": await queries.message_actions(conn, actor.party_id, station_id, since),
+        "latency": await queries.latencies(conn, actor.party_id, station_id, since),
+    }
+
+
+def _panel(context: dict[str, Any], view: View, fields: dict[str, str]) -> dict[str, Any]:
+    connectors = context["connectors"]
+    choice = orders.choose(fields, connectors)
+    is_online = context["station"]["state"] == "online"
+    return {
+        "choice": choice,
+        "effect": orders.effect(choice, connectors, is_online),
+        "kinds": {k: v for k, v in orders.KINDS.items() if k != "raw" or view.may("commands:raw")},
+        "stored_kinds": orders.STORED,
+        "askable": orders.ASKABLE,
+        "raw_actions": orders.actions_for(context["station"]["ocpp_version"]),
+        "is_online": is_online,
+        "done": None,
+        "errors": {},
+        "outcome": orders.outcome,
+        "is_focus": False,
+    }

@@ -1,0 +1,62 @@
+"""The API through its front door: a web process, a gateway and a worker, as in any installation."""
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from secrets import token_hex
+
+import pytest
+
+from ohmstead.core.bus import Bus
+from ohmstead.core.db import Pool, connect_pool
+from ohmstead.settings import Settings
+from tests import environment
+from tests.api.door import Front, Visitor, serving
+from tests.stories.network import Installation, Network
+
+
+@pytest.fixture(scope="package")
+async def front(_pool: tuple[Pool, str], database_url: str, nats_url: str) -> AsyncIterator[Front]:
+    """One installation for all tests of the API; every test has a party of its own in it."""
+    pool, clean = _pool
+    await pool.execute(clean)
+    data_dir = Path(tempfile.mkdtemp(prefix="ohmstead-api-"))
+    settings = Settings(
+        database_url=database_url,
+        nats_url=nats_url,
+        data_dir=data_dir,
+        secret_key=token_hex(32),
+        unknown_stations="reject",
+        call_timeout_s=5,
+        web_port=environment.free_port(),
+    )
+    web_pool = await connect_pool(database_url, size=8, name="api-tests")
+    bus = await Bus.connect(nats_url, "api-tests")
+    try:
+        async with Installation(settings, pool, bus).running() as house, serving(settings, web_pool, bus) as url:
+            yield Front(house, url)
+    finally:
+        await bus.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(web_pool.close(), 5)
+        await asyncio.to_thread(shutil.rmtree, data_dir, ignore_errors=True)
+
+
+@pytest.fixture
+async def api(front: Front) -> AsyncIterator[Visitor]:
+    """Somebody with a key for everything, and a party of their own."""
+    network = await Network(front.house).found()
+    async with front.visitor(network, "admin") as visitor:
+        yield visitor
+    for station in network.stations:
+        await station.leaves()
+
+
+@pytest.fixture
+async def stranger(front: Front) -> AsyncIterator[Visitor]:
+    """Somebody with a key for everything of another party."""
+    async with front.visitor(await Network(front.house).found(), "admin") as visitor:
+        yield visitor
