@@ -96,22 +96,65 @@ ENUM_NAMES_16 = {
     "chargingRateUnit": "ChargingRateUnit",
 }
 
-FROM_STATION_16 = frozenset({
-    "Authorize", "BootNotification", "DataTransfer", "DiagnosticsStatusNotification", "FirmwareStatusNotification",
-    "Heartbeat", "MeterValues", "StartTransaction", "StatusNotification", "StopTransaction", "LogStatusNotification",
-    "SecurityEventNotification", "SignCertificate", "SignedFirmwareStatusNotification",
-})
-FROM_STATION_2 = frozenset({
-    "Authorize", "BootNotification", "ClearedChargingLimit", "DataTransfer", "FirmwareStatusNotification",
-    "Get15118EVCertificate", "GetCertificateStatus", "Heartbeat", "LogStatusNotification", "MeterValues",
-    "NotifyChargingLimit", "NotifyCustomerInformation", "NotifyDisplayMessages", "NotifyEVChargingNeeds",
-    "NotifyEVChargingSchedule", "NotifyEvent", "NotifyMonitoringReport", "NotifyReport",
-    "PublishFirmwareStatusNotification", "ReportChargingProfiles", "ReservationStatusUpdate",
-    "SecurityEventNotification", "SignCertificate", "StatusNotification", "TransactionEvent", "BatterySwap",
-    "ClosePeriodicEventStream", "GetCertificateChainStatus", "NotifyDERAlarm", "NotifyDERStartStop",
-    "NotifyPeriodicEventStream", "NotifyPriorityCharging", "NotifySettlement", "OpenPeriodicEventStream",
-    "PullDynamicScheduleUpdate", "ReportDERControl", "VatNumberValidation",
-})
+FROM_STATION_16 = frozenset(
+    {
+        "Authorize",
+        "BootNotification",
+        "DataTransfer",
+        "DiagnosticsStatusNotification",
+        "FirmwareStatusNotification",
+        "Heartbeat",
+        "MeterValues",
+        "StartTransaction",
+        "StatusNotification",
+        "StopTransaction",
+        "LogStatusNotification",
+        "SecurityEventNotification",
+        "SignCertificate",
+        "SignedFirmwareStatusNotification",
+    }
+)
+FROM_STATION_2 = frozenset(
+    {
+        "Authorize",
+        "BootNotification",
+        "ClearedChargingLimit",
+        "DataTransfer",
+        "FirmwareStatusNotification",
+        "Get15118EVCertificate",
+        "GetCertificateStatus",
+        "Heartbeat",
+        "LogStatusNotification",
+        "MeterValues",
+        "NotifyChargingLimit",
+        "NotifyCustomerInformation",
+        "NotifyDisplayMessages",
+        "NotifyEVChargingNeeds",
+        "NotifyEVChargingSchedule",
+        "NotifyEvent",
+        "NotifyMonitoringReport",
+        "NotifyReport",
+        "PublishFirmwareStatusNotification",
+        "ReportChargingProfiles",
+        "ReservationStatusUpdate",
+        "SecurityEventNotification",
+        "SignCertificate",
+        "StatusNotification",
+        "TransactionEvent",
+        "BatterySwap",
+        "ClosePeriodicEventStream",
+        "GetCertificateChainStatus",
+        "NotifyDERAlarm",
+        "NotifyDERStartStop",
+        "NotifyPeriodicEventStream",
+        "NotifyPriorityCharging",
+        "NotifySettlement",
+        "OpenPeriodicEventStream",
+        "PullDynamicScheduleUpdate",
+        "ReportDERControl",
+        "VatNumberValidation",
+    }
+)
 BOTH_WAYS = frozenset({"DataTransfer"})
 
 
@@ -213,8 +256,12 @@ class Reader:
         if kind == "object":
             return self._struct(OBJECT_NAMES_16[prop], node)
         if kind == "array":
-            return Type("array", low=node.get("minItems"), high=node.get("maxItems"),
-                        item=self._type(owner, prop, node["items"]))
+            return Type(
+                "array",
+                low=node.get("minItems"),
+                high=node.get("maxItems"),
+                item=self._type(owner, prop, node["items"]),
+            )
         if kind == "string":
             return Type("instant") if node.get("format") == "date-time" else Type("string", high=node.get("maxLength"))
         if kind in ("integer", "number"):
@@ -242,8 +289,10 @@ def union(old: Catalogue, new: Catalogue) -> Catalogue:
     """What either version allows."""
     both = Catalogue(messages=old.messages | new.messages)
     for name in sorted(old.enums.keys() | new.enums.keys()):
-        values = [*(new.enums[name].values if name in new.enums else ()),
-                  *(old.enums[name].values if name in old.enums else ())]
+        values = [
+            *(new.enums[name].values if name in new.enums else ()),
+            *(old.enums[name].values if name in old.enums else ()),
+        ]
         both.enums[name] = Enum(tuple(dict.fromkeys(values)))
     for name in sorted(old.structs.keys() | new.structs.keys()):
         was, now = old.structs.get(name), new.structs.get(name)

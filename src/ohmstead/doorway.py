@@ -222,6 +222,10 @@ class Attempts:
         while len(self._bad) > self._n_addresses:
             self._bad.popitem(last=False)
 
+    def forget(self, address: str) -> None:
+        """Let an address begin anew."""
+        self._bad.pop(address, None)
+
 
 class KnownKeys:
     """Digests of keys that were good a moment ago: they are not held up by others' bad attempts from their address."""

@@ -8,6 +8,7 @@ import importlib.metadata
 import importlib.util
 import os
 import pwd
+import re
 import shutil
 import stat
 import subprocess
@@ -111,6 +112,8 @@ def runnable(found: Programs, data_dir: Path, account: Account | None) -> Progra
         return found
     tried = []
     copies = [place / _versions() for place in (data_dir / "bin", Path("/var/lib/ohmstead/bin"))]
+    # initdb looks for its neighbour through a shell, with the path in double quotes.
+    copies = [copy for copy in copies if not re.search(r'["$`\\]', str(copy))]
     for copy in sorted(copies, key=lambda copy: not copy.exists()):
         try:
             copied = _copied(found, copy)

@@ -36,8 +36,8 @@ async def front(_pool: tuple[Pool, str], database_url: str, nats_url: str) -> As
     web_pool = await connect_pool(database_url, size=8, name="api-tests")
     bus = await Bus.connect(nats_url, "api-tests")
     try:
-        async with Installation(settings, pool, bus).running() as house, serving(settings, web_pool, bus) as url:
-            yield Front(house, url)
+        async with Installation(settings, pool, bus).running() as house, serving(settings, web_pool, bus) as (url, app):
+            yield Front(house, url, app)
     finally:
         await bus.close()
         with contextlib.suppress(TimeoutError):

@@ -13,16 +13,18 @@ import uvicorn
 from ohmstead.accounts import access, service
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
+from ohmstead.doorway import Attempts, Web
 from ohmstead.settings import Settings
 from ohmstead.web import create_web
 from tests.stories.network import Installation, Network
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: Settings, pool: Pool, bus: Bus) -> AsyncIterator[str]:
-    """A web process on the settings' port; gives its address."""
+async def serving(settings: Settings, pool: Pool, bus: Bus) -> AsyncIterator[tuple[str, Web]]:
+    """A web process on the settings' port; gives its address and application."""
+    app = create_web(settings, pool, bus)
     config = uvicorn.Config(
-        create_web(settings, pool, bus),
+        app,
         host="127.0.0.1",
         port=settings.web_port,
         log_config=None,
@@ -35,9 +37,9 @@ async def serving(settings: Settings, pool: Pool, bus: Bus) -> AsyncIterator[str
     task = asyncio.create_task(server._serve())  # serve() would take pytest's signal handlers
     try:
         async with asyncio.timeout(20):
-            while not server.started:
+            while not server.started:  # noqa: ASYNC110  (uvicorn offers no event)
                 await asyncio.sleep(0.02)
-        yield f"http://127.0.0.1:{settings.web_port}"
+        yield f"http://127.0.0.1:{settings.web_port}", app
     finally:
         server.should_exit = True
         await task
@@ -46,9 +48,16 @@ async def serving(settings: Settings, pool: Pool, bus: Bus) -> AsyncIterator[str
 class Front:
     """The installation and the address of its web process."""
 
-    def __init__(self, house: Installation, url: str) -> None:
+    def __init__(self, house: Installation, url: str, app: Web) -> None:
         self.house = house
         self.url = url
+        self.app = app
+
+    @property
+    def attempts(self) -> Attempts:
+        """Bad credentials by address; all tests come from one."""
+        attempts: Attempts = self.app.state.attempts
+        return attempts
 
     async def new_key(self, network: Network, *scopes: str) -> str:
         async with self.house.pool.acquire() as conn, conn.transaction():

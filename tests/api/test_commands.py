@@ -118,7 +118,9 @@ async def test_a_silent_station_times_out_and_a_late_answer_is_recorded(api: Vis
 @pytest.mark.parametrize("timeout", ["0", "121", "soon", "-1", "nan", "inf"])
 async def test_waiting_has_bounds(api: Visitor, timeout: str) -> None:
     station = await api.network.station("2.0.1", boots=False)
-    answer = await api.client.post(f"/stations/{station.station_id}/ocpp/ClearCache", params={"timeout": timeout}, json={})
+    answer = await api.client.post(
+        f"/stations/{station.station_id}/ocpp/ClearCache", params={"timeout": timeout}, json={}
+    )
     assert problem(answer, 400, "bad-request")["field"] == "timeout"
 
 

@@ -28,7 +28,13 @@ async def talk(api: Visitor) -> Station:
 async def test_every_exchange_is_one_entry_with_its_answer(api: Visitor) -> None:
     station = await talk(api)
     items = (await api.gets(f"/stations/{station.station_id}/messages"))["items"]
-    assert [item["action"] for item in items] == ["Authorize", "Heartbeat", "Heartbeat", "Heartbeat", "BootNotification"]
+    assert [item["action"] for item in items] == [
+        "Authorize",
+        "Heartbeat",
+        "Heartbeat",
+        "Heartbeat",
+        "BootNotification",
+    ]
     boot = items[-1]
     assert (boot["direction"], boot["answer_kind"]) == ("in", "result")
     assert json.loads(boot["answer"])["status"] == "Accepted"

@@ -77,9 +77,19 @@ async def test_the_last_page_says_so(api: Visitor) -> None:
     assert "link" not in answer.headers
 
 
-@pytest.mark.parametrize("path", ["/sessions", "/stations", "/tokens", "/locations", "/commands", "/audit-log", "/events/outbox"])
+@pytest.mark.parametrize(
+    "path", ["/sessions", "/stations", "/tokens", "/locations", "/commands", "/audit-log", "/events/outbox"]
+)
 async def test_a_cursor_that_is_not_ours_is_refused(api: Visitor, path: str) -> None:
-    forged = [b"[]", b'{"a":1}', b"7", b'["x","y","z"]', b'["2026-03-02T12:00:00Z", "no id"]', b"\xff\xfe", b'"a\\u0000b"']
+    forged = [
+        b"[]",
+        b'{"a":1}',
+        b"7",
+        b'["x","y","z"]',
+        b'["2026-03-02T12:00:00Z", "no id"]',
+        b"\xff\xfe",
+        b'"a\\u0000b"',
+    ]
     for cursor in ["!", "ä", "%00", *(base64.urlsafe_b64encode(data).decode() for data in forged)]:
         answer = await api.client.get(path, params={"cursor": cursor})
         assert answer.status_code in (200, 400), (cursor, answer.text)

@@ -84,7 +84,9 @@ async def test_sessions_are_exported_as_tables_and_lines(api: Visitor) -> None:
     assert row["soc_percent"] == "-1"
     lines = await api.client.get("/sessions", params={"format": "ndjson"})
     assert [json.loads(line)["session_id"] for line in lines.text.splitlines()] == [session["session_id"]]
-    assert (await api.client.get("/sessions", params={"format": "csv", "token": "nobody"})).text.startswith("session_id,")
+    assert (await api.client.get("/sessions", params={"format": "csv", "token": "nobody"})).text.startswith(
+        "session_id,"
+    )
 
 
 async def test_a_signed_reading_is_downloaded_byte_for_byte(api: Visitor) -> None:
@@ -94,7 +96,9 @@ async def test_a_signed_reading_is_downloaded_byte_for_byte(api: Visitor) -> Non
         "insert into signed_reading (session_id, sampled_at, context, measurand, digest, encoding, data) values"
         " ($1, $2, 'Transaction.End', 'Energy.Active.Import.Register', sha256($3), 'OCMF', $3)",
         session["session_id"],
-        (await api.network.rows("select ended_at from session where session_id = $1", session["session_id"]))[0].ended_at,
+        (await api.network.rows("select ended_at from session where session_id = $1", session["session_id"]))[
+            0
+        ].ended_at,
         data,
     )
     path = f"/sessions/{session['session_id']}/signed-readings"

@@ -10,7 +10,9 @@ HEADER = "station_id,location,name,password,security_profile,latitude,longitude,
 
 async def test_a_table_creates_stations_and_their_locations_and_tells_the_secrets_once(api: Visitor) -> None:
     a, b = api.name("A"), api.name("B")
-    table = HEADER + f"{a},Yard,First,,2,48.2,16.4,Vienna,2\n{b},Yard,Second,correct horse battery,,,,,1:DC:150000:CCS2\n"
+    table = (
+        HEADER + f"{a},Yard,First,,2,48.2,16.4,Vienna,2\n{b},Yard,Second,correct horse battery,,,,,1:DC:150000:CCS2\n"
+    )
     report = (await api.sends_table("/stations/bulk", table)).json()
     assert (report["created"], report["updated"], report["unchanged"], report["failed"]) == (2, 0, 0, [])
     assert report["locations_created"] == ["Yard"]
@@ -26,7 +28,10 @@ async def test_a_table_creates_stations_and_their_locations_and_tells_the_secret
 
 
 async def test_the_same_table_again_changes_nothing(api: Visitor) -> None:
-    table = HEADER + f"{api.name('A')},Yard,First,correct horse battery,1,48.2,16.4,Vienna,2\n{api.name('B')},Yard,,,,,,,1\n"
+    table = (
+        HEADER
+        + f"{api.name('A')},Yard,First,correct horse battery,1,48.2,16.4,Vienna,2\n{api.name('B')},Yard,,,,,,,1\n"
+    )
     await api.sends_table("/stations/bulk", table)
     before = (await api.gets("/stations"))["items"]
     report = (await api.sends_table("/stations/bulk", table)).json()

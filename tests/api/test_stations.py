@@ -22,7 +22,12 @@ async def opens(api: Visitor, station_id: str, secret: str) -> bool:
 
 async def test_a_new_station_gets_a_secret_that_is_shown_once(api: Visitor) -> None:
     station_id = api.name("NEW")
-    evse = {"evse_number": 1, "current_type": "DC", "max_power_w": 150_000, "connectors": [{"standard": "IEC_62196_T2_COMBO"}]}
+    evse = {
+        "evse_number": 1,
+        "current_type": "DC",
+        "max_power_w": 150_000,
+        "connectors": [{"standard": "IEC_62196_T2_COMBO"}],
+    }
     made = await api.posts("/stations", {"station_id": station_id, "name": "Gate", "evses": [evse]}, expect=201)
     assert len(made["secret"]) == 40
     assert await opens(api, station_id, made["secret"])
@@ -165,7 +170,9 @@ async def test_filters_find_the_right_stations(api: Visitor) -> None:
     busy = await api.network.station("2.0.1", "BUSY")
     await api.network.is_connected(busy)
     await busy.plugs_in()
-    await api.posts("/stations", {"station_id": api.name("IDLE"), "location_id": location["location_id"], "name": "Shed"})
+    await api.posts(
+        "/stations", {"station_id": api.name("IDLE"), "location_id": location["location_id"], "name": "Shed"}
+    )
 
     async def is_occupied() -> bool:
         return bool((await api.gets("/stations", status="occupied"))["items"])
@@ -210,7 +217,9 @@ async def test_every_change_is_audited_and_told_to_the_outbox(api: Visitor) -> N
         "station.retired",
     ]
     assert {entry["remote_address"] for entry in entries} == {"127.0.0.1"}
-    kinds = await api.network.rows("select kind from outbox where subject = $1 order by event_id", f"station/{station_id}")
+    kinds = await api.network.rows(
+        "select kind from outbox where subject = $1 order by event_id", f"station/{station_id}"
+    )
     assert [row.kind for row in kinds] == [
         "StationCreated",
         "StationChanged",
@@ -224,7 +233,8 @@ async def test_every_change_is_audited_and_told_to_the_outbox(api: Visitor) -> N
 async def test_the_configuration_a_station_reported_can_be_read(api: Visitor) -> None:
     await api.posts("/stations", {"station_id": api.name("VAR")})
     await api.network.pool.execute(
-        "insert into station_variable (station_id, variable, value) values ($1, 'HeartbeatInterval', '300')", api.name("VAR")
+        "insert into station_variable (station_id, variable, value) values ($1, 'HeartbeatInterval', '300')",
+        api.name("VAR"),
     )
     variables = (await api.gets(f"/stations/{api.name('VAR')}/variables"))["items"]
     assert [(v["variable"], v["value"]) for v in variables] == [("HeartbeatInterval", "300")]

@@ -8,7 +8,9 @@ from tests.api.door import Visitor, problem
 
 
 async def test_a_token_is_created_changed_blocked_unblocked_and_deleted(api: Visitor) -> None:
-    made = await api.posts("/tokens", {"uid": "04A2B3C4", "label": "Pool car", "valid_until": "2030-01-01T00:00:00+01:00"}, expect=201)
+    made = await api.posts(
+        "/tokens", {"uid": "04A2B3C4", "label": "Pool car", "valid_until": "2030-01-01T00:00:00+01:00"}, expect=201
+    )
     path = f"/tokens/{made['token_id']}"
     assert made["valid_until"] == "2029-12-31T23:00:00Z"
     changed = await api.patches(path, {"label": "Van", "max_sessions": None}, if_match='"1"')

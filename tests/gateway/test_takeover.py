@@ -88,17 +88,11 @@ async def test_a_command_that_waits_for_the_old_socket_fails_at_once_and_the_nex
     await house.station("CP-1")
     async with connected(house, "CP-1", boots=True) as old:
         waiting = asyncio.create_task(house.order("CP-1", Reset(), timeout_s=30))
-        await eventually(lambda: _has_been_asked(old))
+        await old.call()
         async with connected(house, "CP-1") as new, asyncio.timeout(3):
             command = await waiting
             assert (command.status, command.error_code) == ("failed", "connection_lost")
             assert await _obeys(house, new)
-
-
-async def _has_been_asked(station: Station) -> bool:
-    station.replies = {"Reset": ...}  # heard, and not answered
-    await station.answer_to([2, "probe", "Heartbeat", {}])
-    return bool(station.asked)
 
 
 async def test_two_connections_committed_in_one_batch_leave_the_later_one_in_charge(house: House) -> None:

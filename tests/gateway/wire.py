@@ -71,6 +71,14 @@ class Station:
             self.asked.append(frame)
             await self._reply(frame)
 
+    async def call(self, within_s: float = 10) -> Frame:
+        """The gateway's next call to us, left unanswered."""
+        message = await self.ws.receive_str(timeout=within_s)
+        frame: Frame = msgspec.json.decode(message)
+        assert frame[0] == 2, frame
+        self.asked.append(frame)
+        return frame
+
     async def _reply(self, frame: Frame) -> None:
         reply = self.replies.get(frame[2])
         if callable(reply):

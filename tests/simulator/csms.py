@@ -30,14 +30,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._virtual_s
 
     def _run_once(self) -> None:
-        if not self._ready and self._scheduled:
-            while self._scheduled and self._scheduled[0]._cancelled:
-                handle = heapq.heappop(self._scheduled)
+        loop: Any = self  # asyncio's own loop keeps its timers in members that no type tells of
+        if not loop._ready and loop._scheduled:
+            while loop._scheduled and loop._scheduled[0]._cancelled:
+                handle = heapq.heappop(loop._scheduled)
                 handle._scheduled = False
-                self._timer_cancelled_count -= 1
-            if self._scheduled:
-                self._virtual_s = max(self._virtual_s, self._scheduled[0]._when)
-        super()._run_once()
+                loop._timer_cancelled_count -= 1
+            if loop._scheduled:
+                self._virtual_s = max(self._virtual_s, loop._scheduled[0]._when)
+        super()._run_once()  # type: ignore[misc]
 
 
 def virtually(story: Callable[[], Awaitable[T]]) -> T:

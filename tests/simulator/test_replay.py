@@ -134,7 +134,7 @@ def test_every_watt_hour_is_played_and_registers_go_on_from_session_to_session(v
     assert {o.station_id: o.energy_wh for o in outcomes} == expected
     assert sum(o.n_sessions for o in outcomes) == len(given.sessions)
     assert [o.failures for o in outcomes] == [[], [], []]
-    last: dict[tuple[str, int], int] = {}
+    last: dict[tuple[str, Any], int] = {}
     for heard in csms.heard:
         evse = heard.payload.get("connectorId") or (heard.payload.get("evse") or {}).get("id")
         values = [

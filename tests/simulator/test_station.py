@@ -91,7 +91,7 @@ def test_power_times_time_is_the_energy_at_any_speed(version: str) -> None:
         csms = Csms()
 
         async def story() -> None:
-            world = make_world(csms, demand=Planned((10, 7200, 2000)), speed=speed, sample_interval_s=10)
+            world = make_world(csms, demand=Planned((10, 3600, 2000)), speed=speed, sample_interval_s=20)
             starts(make_station(version, world))
             await until_ended(csms, version)
 

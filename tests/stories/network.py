@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -18,6 +18,7 @@ from ohmstead.core.ids import new_id
 from ohmstead.ocpp.gateway import Gateway
 from ohmstead.settings import Settings
 from ohmstead.stations.commands import Command, CommandDesk, Order
+from tests.stories.patience import Look, until
 from tests.stories.speech2 import Station2
 from tests.stories.speech16 import Station16
 from tests.stories.station import Station
@@ -83,9 +84,8 @@ class Installation:
         await self.open_door()
         working = asyncio.create_task(worker.run(self.settings, self.pool, self.bus, ask_after_s=ASK_AFTER_S))
         try:
-            async with asyncio.timeout(20):
-                while await self.pool.fetchval("select count(*) from outbox_cursor") < 2:
-                    await asyncio.sleep(0.02)
+            count = "select count(*) = 2 from outbox_cursor"
+            await until(lambda: self.pool.fetchval(count), "the worker reads the outbox", patience_s=20)
             yield self
         finally:
             working.cancel()
@@ -219,13 +219,8 @@ class Network:
             "the worker settles",
         )
 
-    async def until(self, is_so: Callable[[], Any], what: str, patience_s: float = 8.0) -> None:
-        try:
-            async with asyncio.timeout(patience_s):
-                while not await is_so():
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            raise AssertionError(f"waited {patience_s:g} s in vain until {what}") from None
+    async def until(self, is_so: Look, what: str) -> None:
+        await until(is_so, what)
 
     async def is_status(self, station: Station, status: str) -> None:
         """Until the station's latest session has a status."""

@@ -4,13 +4,13 @@ Time passes only when the story says so: the station's clock stands where it was
 that whole charging sessions go by in milliseconds.
 """
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.stories.patience import until
 from tests.stories.wire import Answer, Error, Wire
 
 Payload = dict[str, Any]
@@ -222,12 +222,14 @@ class Station(ABC):
                 if transaction.id == payload["transactionId"]:
                     await self._ends(outlet, "Remote", trigger="RemoteStop")
 
-    async def hears(self, action: str, n: int = 1, patience_s: float = 8.0) -> Payload:
-        """Wait until it was asked `action` for the nth time; returns what it was asked."""
-        async with asyncio.timeout(patience_s):
-            while len(found := [payload for _, name, payload in self.wire.heard if name == action]) < n:
-                await asyncio.sleep(0.01)
-        return found[n - 1]
+    async def hears(self, action: str) -> Payload:
+        """Wait until it was asked `action`; returns what it was asked, the latest."""
+
+        async def was_asked() -> bool:
+            return any(name == action for _, name, _ in self.wire.heard)
+
+        await until(was_asked, f"{self.station_id} is asked {action}")
+        return next(payload for _, name, payload in reversed(self.wire.heard) if name == action)
 
     # ----------------------------------------------------------------------------------------- its speech
 

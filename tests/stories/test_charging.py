@@ -335,7 +335,9 @@ async def test_a_gateway_that_died_hands_over_to_another(network: Network, versi
     try:
         await station.comes_back()
         await station.delivers(wh=5_000, over="30m")
-        stopped = await network.orders(station, RemoteStop(transaction_id=(await network.session_of(station)).transaction_id))
+        stopped = await network.orders(
+            station, RemoteStop(transaction_id=(await network.session_of(station)).transaction_id)
+        )
         assert stopped.status == "accepted"
         await network.is_status(station, "completed")
         assert (await network.session_of(station)).energy_wh == 10_000

@@ -59,7 +59,9 @@ async def test_a_database_connection_that_dies_under_a_message_does_not_lose_it(
 
 async def _is_blocked(conn: Any) -> bool:
     return bool(
-        await conn.fetchval("select exists (select from pg_locks where relation = 'session_event'::regclass and not granted)")
+        await conn.fetchval(
+            "select exists (select from pg_locks where relation = 'session_event'::regclass and not granted)"
+        )
     )
 
 

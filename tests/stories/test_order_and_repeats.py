@@ -210,7 +210,9 @@ async def test_an_end_that_came_first_waits_for_what_the_station_still_holds(net
     assert (session.seen_seq_nos, session.n_samples) == ([0, 7], 6)
 
 
-async def test_a_gap_makes_the_server_ask_and_close_when_nothing_more_will_come(network: Network, version2: str) -> None:
+async def test_a_gap_makes_the_server_ask_and_close_when_nothing_more_will_come(
+    network: Network, version2: str
+) -> None:
     await network.token("TAG1")
     station = await network.station(version2)
     station.answers["GetTransactionStatus"] = {"ongoingIndicator": False, "messagesInQueue": False}

@@ -77,7 +77,9 @@ async def insert_link(
     conn: Connection, link_hash: bytes, operator_id: UUID, at: datetime, expires_at: datetime
 ) -> None:
     """Keep a link's hash; unused ones that ended more than a day ago are swept away on the occasion."""
-    await conn.execute("delete from sign_in_link where used_at is null and expires_at < $1::timestamptz - interval '1 day'", at)
+    await conn.execute(
+        "delete from sign_in_link where used_at is null and expires_at < $1::timestamptz - interval '1 day'", at
+    )
     await conn.execute(
         "insert into sign_in_link (link_hash, operator_id, created_at, expires_at) values ($1, $2, $3, $4)",
         link_hash,

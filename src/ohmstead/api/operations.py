@@ -103,13 +103,14 @@ async def guard_operation(connection: ASGIConnection[Any, Any, Any, Any], handle
     for name, value in connection.path_params.items():
         if isinstance(value, str) and not _is_clean(value):
             raise BadRequest(f"{name} holds characters that no id has", [FieldError(name, "unprintable")])
-    if "filters" not in handler.parsed_fn_signature.parameters:
-        _convert_query(connection, NoQuery)
+    # Here, not where it is injected: the query is judged before the body, always.
+    filters = handler.parsed_fn_signature.parameters.get("filters")
+    connection.scope["state"]["filters"] = _convert_query(connection, filters.annotation if filters else NoQuery)
 
 
 def given_filters(request: ApiRequest) -> Any:
-    """The query parameters as the struct that the handler's parameter `filters` names."""
-    return _convert_query(request, request.route_handler.parsed_fn_signature.parameters["filters"].annotation)
+    """The query parameters, as the struct that the handler's parameter `filters` names."""
+    return request.scope["state"]["filters"]
 
 
 def _convert_query(connection: ASGIConnection[Any, Any, Any, Any], kind: type[T]) -> T:

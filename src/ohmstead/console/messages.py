@@ -71,7 +71,7 @@ async def messages(request: PageRequest, pool: Pool, actor: Actor, station_id: s
         lines = await log_lines(conn, actor, station_id, view)
     return page(
         request,
-        "console/station/log_rows.html",
+        "station/log_rows.html",
         lines=lines,
         station_id=station_id,
         more=next_page(view, lines),

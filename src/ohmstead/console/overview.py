@@ -74,7 +74,7 @@ async def overview_part(request: PageRequest, pool: Pool, actor: Actor, part: st
     async with pool.acquire() as conn:
         await opened(request, conn, actor)
         found = await service.overview(conn, actor.party_id, _zone_name(request))
-    return page(request, f"console/overview/{template or 'now'}.html", **_context(found))
+    return page(request, f"overview/{template or 'now'}.html", **_context(found))
 
 
 @get("/parts/waiting")
@@ -85,7 +85,7 @@ async def waiting(request: PageRequest, pool: Pool, actor: Actor, settings: Sett
         has_stations = await queries.has_stations(conn, actor.party_id)
         refusals = await queries.refused_connections(conn, actor.party_id, clock.now() - timedelta(days=1))
     headers = {"HX-Refresh": "true"} if has_stations else {}
-    return page(request, "console/overview/waiting.html", headers=headers, refusals=refusals, **lesson_words(settings))
+    return page(request, "overview/waiting.html", headers=headers, refusals=refusals, **lesson_words(settings))
 
 
 @get("/attention")
@@ -114,7 +114,7 @@ async def simulator_key(request: PageRequest, pool: Pool, actor: Actor, settings
         )
         if "hx-request" not in request.headers:
             return await _lesson(request, conn, actor, settings, view, command)
-    return page(request, "console/overview/simulator.html", simulate_command=command, **words)
+    return page(request, "overview/simulator.html", simulate_command=command, **words)
 
 
 def _zone_name(request: PageRequest) -> str:

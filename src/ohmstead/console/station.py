@@ -56,7 +56,7 @@ async def station_now(request: PageRequest, pool: Pool, actor: Actor, station_id
         await opened(request, conn, actor)
         context = await _now(conn, actor, station_id)
         before, after = await queries.neighbours(conn, actor.party_id, station_id)
-    return page(request, "console/station/now.html", **context, before=before, after=after)
+    return page(request, "station/now.html", **context, before=before, after=after)
 
 
 @get("/stations/{station_id:str}/timeline")
@@ -66,7 +66,7 @@ async def station_timeline(request: PageRequest, pool: Pool, actor: Actor, stati
         await opened(request, conn, actor)
         context = await _now(conn, actor, station_id)
         context |= await _timeline(conn, actor, context)
-    return page(request, "console/station/timeline.html", **context)
+    return page(request, "station/timeline.html", **context)
 
 
 @get("/stations/{station_id:str}/configuration")
@@ -78,9 +78,7 @@ async def configuration(request: PageRequest, pool: Pool, actor: Actor, station_
         text = view.query.get("q", "").strip()[:100]
         variables = await queries.list_variables(conn, actor.party_id, station_id, text, 2000)
         total = await queries.count_variables(conn, actor.party_id, station_id)
-    return page(
-        request, "console/station/configuration.html", station=found, variables=variables, n_variables=total, text=text
-    )
+    return page(request, "station/configuration.html", station=found, variables=variables, n_variables=total, text=text)
 
 
 @get("/stations/{station_id:str}/command")
@@ -94,7 +92,7 @@ async def command_form(request: PageRequest, pool: Pool, actor: Actor, station_i
         context = await _now(conn, actor, station_id)
         context["commands"] = await queries.list_commands(conn, actor.party_id, station_id, LAST_COMMANDS)
     context |= _panel(context, view, dict(view.query))
-    return page(request, "console/station/command.html", **context, is_focus=view.query.get("focus") == "1")
+    return page(request, "station/command.html", **context, is_focus=view.query.get("focus") == "1")
 
 
 @post("/stations/{station_id:str}/command", status_code=200)
@@ -133,7 +131,7 @@ async def send_command(
     context |= _panel(context, view, fields)
     return page(
         request,
-        "console/station/command.html",
+        "station/command.html",
         status=422 if error else 200,
         **context | {"done": done, "errors": {error.field or "kind": error.text} if error else {}},
         is_focus=True,

@@ -84,7 +84,7 @@ class Commander:
             return
         outcome: _Outcome = ("accepted", None, None, None)
         for outgoing in calls:
-            faults = schemas.violations(connection.version, outgoing.action, outgoing.payload)
+            faults = _faults(connection.version, outgoing)
             if faults:
                 outcome = ("failed", None, "schema", "; ".join(faults)[:400])
                 break
@@ -214,6 +214,14 @@ class Commander:
                 await stations.keep_variables(conn, result.variables)
         await self._finish(command.command_id, outcome)
         log.info("late_answer", station_id=connection.slot.station_id, action=command.action)
+
+
+def _faults(version: Version, outgoing: Outgoing) -> list[str]:
+    """What keeps a call from leaving."""
+    faults = schemas.violations(version, outgoing.action, outgoing.payload)
+    if not faults and outgoing.action not in schemas.family(version).TO_STATION:
+        return [f"{outgoing.action} goes the other way"]
+    return faults
 
 
 def _read(version: Version, outgoing: Outgoing, payload: bytes) -> tuple[_Outcome, Result | None]:

@@ -184,7 +184,8 @@ class Connection:
             if message.type is WSMsgType.TEXT:
                 data: str = message.data
                 try:
-                    delay_s = self._guard.received(len(data), len(self._calls) + (self._busy is not None))
+                    unanswered = len(self._calls) + (self._busy is not None) + self._has_more()
+                    delay_s = self._guard.received(len(data), unanswered)
                     self._received(data)
                 except Overrun as overrun:
                     await self.close(overrun.close_code, overrun.text)
@@ -204,6 +205,13 @@ class Connection:
                 self._unreadable(b"(not read)", text)
                 return reason
         return self._why()
+
+    def _has_more(self) -> bool:
+        """Is another frame here already? While a flood is read slowly, each frame read is answered before the next is
+        looked at: only what waits behind it tells a flood from a station that waits for its answers.
+        """
+        queue = self._ws._reader
+        return queue is not None and queue._size > 0
 
     def _why(self) -> str:
         error = self._ws.exception()

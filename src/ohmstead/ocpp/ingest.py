@@ -129,7 +129,7 @@ class Ingest:
         try:
             async with self._pool.acquire() as conn, conn.transaction():
                 has_events = await self._store(conn, batch)
-        except Exception as error:  # noqa: BLE001  (whatever one message does must not stop the others)
+        except Exception as error:
             # asyncpg's complaint about an argument is an InterfaceError too, but the database is well.
             if isinstance(error, _AWAY) and not isinstance(error, ValueError):
                 raise

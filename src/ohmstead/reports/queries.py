@@ -116,7 +116,8 @@ with running as (
       and coalesce(ended_at, last_event_at, started_at) > $2::timestamptz and status <> 'invalid'
 ), point as (
     select p.session_id, p.sampled_at as at, p.energy_wh from running join sample p using (session_id)
-    where p.sampled_at > $2::timestamptz - interval '2 hours' and p.sampled_at < $3::timestamptz + interval '2 hours' and p.energy_wh is not null
+    where p.sampled_at > $2::timestamptz - interval '2 hours' and p.sampled_at < $3::timestamptz + interval '2 hours'
+      and p.energy_wh is not null
     union
     select session_id, register_start_at, register_start_wh from running where register_start_wh is not null
     union
@@ -127,7 +128,8 @@ with running as (
 ), cut as (
     select b as at, energy_wh * extract(epoch from least(until, b + $4::interval) - greatest(since, b))
                               / extract(epoch from until - since) as energy_wh
-    from step, generate_series(date_bin($4::interval, greatest(since, $2::timestamptz), $2::timestamptz), least(until, $3::timestamptz), $4::interval) b
+    from step, generate_series(date_bin($4::interval, greatest(since, $2::timestamptz), $2::timestamptz),
+                               least(until, $3::timestamptz), $4::interval) b
     where until > since and energy_wh > 0 and energy_wh < 2000000
       and least(until, b + $4::interval) > greatest(since, b)
 )

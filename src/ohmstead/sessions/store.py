@@ -118,6 +118,7 @@ def _session(row: Row) -> Session:
     return Session(**dict(row))
 
 
+# any party: a station names its own transactions; the pair finds no other station's
 async def find_by_transaction(
     conn: Connection, station_ids: Sequence[str], transaction_ids: Sequence[str], ats: Sequence[datetime]
 ) -> dict[tuple[str, str], Session]:
@@ -138,6 +139,7 @@ async def find_by_transaction(
     return {(row["station_id"], row["transaction_id"]): _session(row) for row in rows}
 
 
+# any party: a station's own starts
 async def find_by_start_key(
     conn: Connection, station_ids: Sequence[str], start_keys: Sequence[str]
 ) -> dict[tuple[str, str], Session]:
@@ -151,6 +153,7 @@ async def find_by_start_key(
     return {(row["station_id"], row["start_key"]): _session(row) for row in rows}
 
 
+# any party: a station's own outlets
 async def find_open(
     conn: Connection, station_ids: Sequence[str], evse_numbers: Sequence[int]
 ) -> dict[tuple[str, int], list[Session]]:
@@ -168,6 +171,7 @@ async def find_open(
     return found
 
 
+# any party: a station's own outlet
 async def find_covering(conn: Connection, station_id: str, evse_number: int, at: datetime) -> Session | None:
     """The session that an outlet had at an instant: for meter values that name no transaction."""
     row = await conn.fetchrow(
@@ -180,6 +184,7 @@ async def find_covering(conn: Connection, station_id: str, evse_number: int, at:
     return _session(row) if row else None
 
 
+# any party: a station's own outlets
 async def registers_before(
     conn: Connection, station_ids: Sequence[str], evse_numbers: Sequence[int], ats: Sequence[datetime]
 ) -> list[Decimal | None]:
@@ -221,6 +226,7 @@ async def next_transaction_numbers(conn: Connection, n: int) -> list[int]:
     return [row["number"] for row in rows]
 
 
+# any party: a station's own transactions
 async def next_run(conn: Connection, station_id: str, transaction_id: str) -> int:
     """The number for one more use of a transaction id by its station."""
     run: int = await conn.fetchval(
@@ -231,6 +237,7 @@ async def next_run(conn: Connection, station_id: str, transaction_id: str) -> in
     return run
 
 
+# any party: asks about all stations, and tells only whether
 async def is_known_elsewhere(conn: Connection, station_id: str, transaction_id: str) -> bool:
     """Does another station own this transaction id? Only 1.6 ids are ours, and unique over stations."""
     return bool(
@@ -243,12 +250,14 @@ async def is_known_elsewhere(conn: Connection, station_id: str, transaction_id: 
     )
 
 
+# any party: sessions carry their party
 async def insert_sessions(conn: Connection, sessions: Sequence[Session]) -> None:
     """New sessions. Raises UniqueViolation when another gateway was first (the batch is then tried again)."""
     if sessions:
         await conn.execute(_INSERT, *[[_value(s, name) for s in sessions] for name in _ALL])
 
 
+# any party: by id, of sessions loaded in this batch
 async def update_sessions(conn: Connection, sessions: Sequence[Session]) -> None:
     if sessions:
         await conn.execute(_UPDATE, *[[_value(s, name) for s in sessions] for name in _UPDATED])
@@ -390,11 +399,13 @@ async def insert_events(conn: Connection, events: Sequence[tuple[UUID, SessionEv
         )
 
 
+# any party: by id, for the worker
 async def get_for_update(conn: Connection, session_id: UUID) -> Session | None:
     row = await conn.fetchrow(f"select {_COLUMNS} from session where session_id = $1 for update", session_id)
     return _session(row) if row else None
 
 
+# any party: a station's own sessions, for the worker
 async def find_open_of_station(conn: Connection, station_id: str) -> list[Session]:
     """Sessions of a station that are not over, locked."""
     rows = await conn.fetch(
@@ -435,6 +446,7 @@ async def replace_periods(conn: Connection, session_id: UUID, periods: Sequence[
     )
 
 
+# any party: a station's own outlet
 async def rated_power_w(conn: Connection, station_id: str, evse_number: int | None) -> int | None:
     """What the outlet can deliver, as far as anybody told us."""
     rating: int | None = await conn.fetchval(

@@ -99,7 +99,7 @@ def simulate(
         int | None, typer.Option(min=0, help="Seconds between meter values.", rich_help_panel=CARS)
     ] = None,
     state: Annotated[
-        Path | None, typer.Option(help="File that keeps meter registers between runs.", rich_help_panel=CARS)
+        Path | None, typer.Option(help="File that keeps registers and passwords between runs.", rich_help_panel=CARS)
     ] = None,
     duration: Annotated[float | None, typer.Option(min=0, help="Stop after so many seconds.")] = None,
     quirk: Annotated[str, typer.Option("--quirks", help="Names, with commas.", rich_help_panel=TROUBLE)] = "",
@@ -133,6 +133,8 @@ def simulate(
         _list_quirks()
         return
     try:
+        if api_url and not api_key:
+            raise Invalid("--api-url needs --api-key (or OHMSTEAD_API_KEY)", field="api_key")
         mix = _versions(versions)
         names = tuple(name.strip() for name in quirk.split(",") if name.strip())
         quirks.choose(names)
@@ -216,14 +218,14 @@ def demo_stations(
 
 
 async def _simulate(run: Run, *, is_idle: bool) -> int:
-    passwords = dict(run.passwords)
-    if run.api_url:
-        if not run.api_key:
-            raise Invalid("--api-url needs --api-key (or OHMSTEAD_API_KEY)", field="api_key")
+    known = memory.load(run.state) if run.state else memory.Memory({}, {})
+    passwords = known.passwords | run.passwords
+    if run.api_url and run.api_key:
         made = await provision(run.api_url, run.api_key, run.plans, run.tokens, passwords)
         passwords = made.passwords
         console.print(f"{made.n_created:,} stations made, {len(run.tokens):,} tokens.", highlight=False)
-    known = memory.load(run.state).stations if run.state else {}
+        if run.state:
+            memory.save(run.state, memory.Memory(known.stations, passwords))
     async with WebSocketDialer(run.url, **run.dialer) as dialer:
         world = World(
             dialer,
@@ -231,7 +233,7 @@ async def _simulate(run: Run, *, is_idle: bool) -> int:
             demand=None if is_idle else city.CityDemand(run.options.speed),
             tokens=run.tokens,
             nonce=uuid.uuid4().hex[:12] + "-",
-            memory=known,
+            memory=known.stations,
         )
         world.passwords = passwords
         _stop_on_signals(world.stopping)

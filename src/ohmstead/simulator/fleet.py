@@ -86,4 +86,4 @@ class Fleet:
         if self._state is not None:
             kept = dict(self._world.memory)
             kept.update({station.plan.station_id: station.memory() for station in self.stations if station.is_alive})
-            memory.save(self._state, Memory(kept))
+            memory.save(self._state, Memory(kept, self._world.passwords))

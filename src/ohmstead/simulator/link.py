@@ -110,6 +110,8 @@ class Link:
             self._tally.error("unanswered", action)
             raise Unanswered from None
         except ConnectionError:
+            # Not open any more from now on: who calls again at once must find a new connection, or wait for one.
+            await self.close()
             raise Disconnected from None
         finally:
             self._pending = None

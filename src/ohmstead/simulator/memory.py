@@ -1,4 +1,4 @@
-"""What simulated stations keep from one run to the next, in one file: registers, and transactions that were cut off."""
+"""What stations keep from one run to the next, in one file: registers, passwords, transactions that were cut off."""
 
 import os
 from pathlib import Path
@@ -11,9 +11,10 @@ from ohmstead.simulator.world import OutletMemory
 
 
 class Memory(Struct):
-    """By station and EVSE."""
+    """Outlets by station and EVSE; passwords by station, those that the API generated."""
 
     stations: dict[str, dict[int, OutletMemory]] = {}
+    passwords: dict[str, str] = {}
 
 
 def load(path: Path) -> Memory:
@@ -21,7 +22,7 @@ def load(path: Path) -> Memory:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Memory)
     except FileNotFoundError:
-        return Memory(stations={})
+        return Memory({}, {})
     except (OSError, msgspec.DecodeError) as error:
         raise Invalid(f"{path} is no state file of the simulator: {error}", field="state") from error
 

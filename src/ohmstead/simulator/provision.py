@@ -49,7 +49,7 @@ async def provision(
             result.passwords.update(report.secrets)
         lost = [plan for plan in plans if plan.station_id not in result.passwords]
         for part in _parts(lost, _PASSWORD_ROWS):
-            fresh = {plan.station_id: secrets.token_urlsafe(24) for plan in part}
+            fresh = {plan.station_id: secrets.token_hex(20) for plan in part}
             await _post(session, f"{api_url}/api/v1/stations/bulk", stations_csv(part, fresh))
             result.passwords.update(fresh)
         for token_part in _parts(cards, _ROWS):

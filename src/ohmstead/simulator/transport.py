@@ -140,10 +140,12 @@ def tls_context(ca: Path | None, client_cert: Path | None, client_key: Path | No
 
     Raises Invalid for files that cannot be used.
     """
+    file = ca
     try:
         context = ssl.create_default_context(cafile=str(ca) if ca else None)
         if client_cert is not None:
+            file = client_cert
             context.load_cert_chain(client_cert, client_key)
     except (OSError, ssl.SSLError) as error:
-        raise Invalid(f"TLS files cannot be used: {error}", field="tls") from error
+        raise Invalid(f"{file} cannot be used for TLS: {error}", field="tls") from error
     return context

@@ -60,6 +60,8 @@ __all__ = [
     "order_of",
 ]
 
+GIVEN_UP_AFTER = timedelta(minutes=15)
+
 
 class CommandDesk:
     """Sends orders and remembers them."""
@@ -133,5 +135,9 @@ class CommandDesk:
 
 
 async def expire(conn: Connection, at: datetime) -> list[UUID]:
-    """Queued commands whose time is over become `expired`; returns their ids."""
-    return await store.expire_commands(conn, at)
+    """Queued commands whose time is over become `expired`; returns their ids.
+
+    Those on their way for longer than anybody waits, since a gateway died over them, become `timed_out`; a late answer
+    to them still counts.
+    """
+    return await store.expire_commands(conn, at, GIVEN_UP_AFTER)

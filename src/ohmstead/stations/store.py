@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from ohmstead.core.db import Connection, Row, to_json
@@ -112,6 +112,7 @@ async def save_boots(conn: Connection, boots: Sequence[BootReport]) -> dict[str,
     return {row["station_id"]: row["registration"] for row in rows}
 
 
+# any party: keyed by stations that proved their identity
 async def save_statuses(conn: Connection, reports: Sequence[StatusReport]) -> None:
     """Keep every change; move a connector's present state only forward in the station's time."""
     columns = [
@@ -355,6 +356,7 @@ def _command(row: Row) -> Command:
     return Command(**dict(row))
 
 
+# any party: the command carries its party, and the station must be that party's
 async def insert_command(conn: Connection, command: Command) -> bool:
     """False when the party has no such station in service."""
     done = await conn.fetchval(
@@ -458,11 +460,15 @@ async def command_undelivered(conn: Connection, command_id: UUID, status: Status
 
 
 # any party: an expiry is an expiry
-async def expire_commands(conn: Connection, at: datetime) -> list[UUID]:
+async def expire_commands(conn: Connection, at: datetime, given_up_after: timedelta) -> list[UUID]:
     rows = await conn.fetch(
-        "update command set status = 'expired', answered_at = $1 where status = 'queued' and expires_at <= $1"
+        "update command set status = case status when 'queued' then 'expired' else 'timed_out' end,"
+        " answered_at = case status when 'queued' then $1::timestamptz end"
+        " where (status = 'queued' and expires_at <= $1)"
+        " or (status in ('sending', 'sent') and coalesce(sent_at, requested_at) < $1 - $2::interval)"
         " returning command_id",
         at,
+        given_up_after,
     )
     return [row["command_id"] for row in rows]
 

@@ -84,9 +84,7 @@ async def list_tokens(
 
 
 async def find_token(conn: Connection, party_id: UUID, token_id: UUID) -> TokenView | None:
-    row = await conn.fetchrow(
-        f"select {_COLUMNS} from token where party_id = $1 and token_id = $2", party_id, token_id
-    )
+    row = await conn.fetchrow(f"select {_COLUMNS} from token where party_id = $1 and token_id = $2", party_id, token_id)
     return TokenView(**row) if row else None
 
 

@@ -114,6 +114,6 @@ def spark(values: Sequence[tuple[float, float]], width: float, height: float) ->
     if len(values) < 2:
         return "", ""
     across = Axis(values[0][0], max(values[-1][0], values[0][0] + 1), 0, width)
-    up = Axis(0, max(max(v for _, v in values), 1.0), height - 2, 2)
+    up = Axis(0, max(1.0, *(v for _, v in values)), height - 2, 2)
     points = thinned([(across.place(t), up.place(max(0.0, v))) for t, v in values], 60)
     return area(points, height), line(points)

@@ -134,7 +134,7 @@ def look_pill(look: states.Look, live: str = "") -> Markup:
 def when(context: Context, at: datetime | None, form: str = "short", zone: str | None = None) -> Markup:
     """An instant in the viewer's zone; `zone`, the location's, shows on hover."""
     if at is None:
-        return Markup(figures.NONE)
+        return escape(figures.NONE)
     view = view_of(context["request"])
     place = zone_called(zone or "") or view.zone
     hover = figures.clock(at, place, "full")
@@ -151,7 +151,7 @@ def when(context: Context, at: datetime | None, form: str = "short", zone: str |
 def since(context: Context, at: datetime | None) -> Markup:
     """How long ago, kept current by the page's script."""
     if at is None:
-        return Markup(figures.NONE)
+        return escape(figures.NONE)
     view = view_of(context["request"])
     return Markup('<time datetime="{}" data-form="age" title="{}">{}</time>').format(
         at.isoformat(), figures.clock(at, view.zone, "full"), figures.span(view.now - at)

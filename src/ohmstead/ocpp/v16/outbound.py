@@ -11,6 +11,7 @@ from ohmstead.stations import orders
 from ohmstead.stations.model import Variable
 from ohmstead.stations.orders import Order
 
+_GOOD = frozenset(("Accepted", "AcceptedCanceled", "Unlocked", "Scheduled", "RebootRequired"))
 _EXTENDED_TRIGGERS = frozenset(("LogStatusNotification", "SignChargePointCertificate"))
 
 
@@ -66,7 +67,7 @@ def calls_for(order: Order, station_id: str) -> list[Outgoing]:
 def read_raw(answer: msgspec.Struct) -> Result:
     """What an answer to any message means: its status where it has one."""
     status = getattr(answer, "status", None)
-    if status is None or status in ("Accepted", "Unlocked", "Scheduled", "RebootRequired", "UnknownVendorId"):
+    if status is None or status in _GOOD:
         return Result("accepted")
     return Result("rejected", status)
 

@@ -19,7 +19,7 @@ _NAME = re.compile(
     r"^(?P<component>[^.\[\]@]+)(\[(?P<instance>[^\]]+)\])?(@(?P<evse>\d+)(\.(?P<connector>\d+))?)?"
     r"\.(?P<variable>[^.\[\]@]+)(\[(?P<variable_instance>[^\]]+)\])?$"
 )
-_GOOD = frozenset(("Accepted", "Unlocked", "Scheduled", "RebootRequired"))
+_GOOD = frozenset(("Accepted", "AcceptedCanceled", "Unlocked", "Unpublished", "Scheduled", "RebootRequired"))
 
 
 def calls_for(order: Order, station_id: str) -> list[Outgoing]:

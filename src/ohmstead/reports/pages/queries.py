@@ -225,7 +225,8 @@ async def sessions_at(conn: Connection, party_id: UUID, station_id: str, since: 
     """Sessions at a station that were going on after `since`."""
     return await conn.fetch(
         "select session_id, evse_number, connector_number, started_at, ended_at, last_event_at, energy_wh, status,"
-        " charging_state, charging_s from session where party_id = $1 and station_id = $2 and started_at > $3::timestamptz - interval '7 days'"
+        " charging_state, charging_s from session where party_id = $1 and station_id = $2"
+        " and started_at > $3::timestamptz - interval '7 days'"
         " and coalesce(ended_at, last_event_at) >= $3 and status <> 'invalid' order by started_at",
         party_id,
         station_id,
