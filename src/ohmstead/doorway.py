@@ -307,10 +307,17 @@ def csrf_token(request: Request[Any, Any, Any]) -> str:
     return str(request.scope["state"].get("csrf_token", ""))
 
 
-async def guard_against_forgery(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
-    """A request that changes something and comes with a cookie must show the token another site cannot know."""
+async def guard_against_forgery(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """A request that changes something and comes with a cookie must show the token another site cannot know.
+
+    A handler whose `opt` has `shows_own_secret` is excused: what it is sent is as good as the token.
+    """
     token = connection.scope["state"].get("csrf_token")
-    if token is None or cast(HTTPScope, connection.scope)["method"] in SAFE_METHODS:
+    if (
+        token is None
+        or handler.opt.get("shows_own_secret")
+        or cast(HTTPScope, connection.scope)["method"] in SAFE_METHODS
+    ):
         return
     shown = connection.headers.get("x-csrf-token")
     if shown is None and connection.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):

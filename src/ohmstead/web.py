@@ -126,7 +126,7 @@ async def sign_in_page(request: _Request, link: FromQuery[str] = "", next: FromQ
     return page(request, "sign_in.html", link=link, next=local_path(next), error=None)
 
 
-@post("/sign-in")
+@post("/sign-in", opt={"shows_own_secret": True})
 async def sign_in(request: _Request, pool: _Pool, settings: _Settings) -> Response[Any]:
     """Use a one-time link and keep the browser signed in."""
     form = await request.form()

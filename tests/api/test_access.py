@@ -166,6 +166,14 @@ async def test_a_link_signs_in_once(api: Visitor) -> None:
     api.front.attempts.forget("127.0.0.1")
 
 
+async def test_a_browser_that_is_signed_in_can_use_another_link(api: Visitor) -> None:
+    async with api.front.nobody() as browser:
+        await signed_in(api, browser)
+        who = await operator(api)
+        assert (await browser.post("/sign-in", data={"link": await link_for(api, who)})).status_code == 303
+        assert (await browser.get("/api/v1/me")).json()["actor_id"] == f"operator:{who.operator_id}"
+
+
 async def test_of_two_who_use_a_link_at_once_one_comes_in(api: Visitor) -> None:
     link = await link_for(api, await operator(api))
     async with api.front.nobody() as browser:

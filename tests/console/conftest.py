@@ -11,6 +11,7 @@ from secrets import token_hex
 
 import httpx
 import pytest
+import structlog
 
 from ohmstead.core import clock
 from ohmstead.core.bus import Bus
@@ -24,7 +25,16 @@ from tests.stories.network import Installation, Network
 
 
 @pytest.fixture(scope="package")
-async def front(_pool: tuple[Pool, str], database_url: str, nats_url: str) -> AsyncIterator[Front]:
+def plain_log() -> Iterator[None]:
+    """structlog's own default draws every traceback with all its variables, which takes seconds."""
+    formatted = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.processors.add_log_level, formatted])
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="package")
+async def front(_pool: tuple[Pool, str], database_url: str, nats_url: str, plain_log: None) -> AsyncIterator[Front]:
     """One installation for all tests of the console; every test has a party of its own in it."""
     pool, clean = _pool
     await pool.execute(clean)

@@ -9,12 +9,13 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from ohmstead.accounts import service
-from ohmstead.core import clock
 from ohmstead.core.ids import new_id
 from tests.api.door import Front
 from tests.stories.network import Network
 
-VOID = frozenset("area base br col embed hr img input link meta source track wbr path circle rect use".split())
+VOID = frozenset(
+    ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr", "path", "circle")
+)
 
 
 @dataclass
@@ -41,6 +42,8 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         element = Element(tag, {name: value or "" for name, value in attrs}, parents=[e.name for e in self._open])
         self.elements.append(element)
+        # Words of neighbours stay apart, as they are on the screen.
+        self.handle_data(" ")
         if tag not in VOID:
             self._open.append(element)
 
@@ -61,9 +64,9 @@ class Page(HTMLParser):
     def heading(self) -> str:
         return spaced(next(e.text for e in self.elements if e.name == "h1"))
 
-    def all(self, name: str, **attributes: str) -> Iterator[Element]:
+    def all(self, tag: str, /, **attributes: str) -> Iterator[Element]:
         for element in self.elements:
-            if element.name == name and all(
+            if element.name == tag and all(
                 value in element.attributes.get(key.rstrip("_"), "").split() for key, value in attributes.items()
             ):
                 yield element
@@ -146,9 +149,3 @@ async def sign_in(front: Front, network: Network, client: httpx.AsyncClient, rol
     page = await visitor.opens("/stations")
     visitor.csrf_token = next(page.all("meta", name="csrf-token")).attributes["content"]
     return visitor
-
-
-def at(hours_ago: float = 0) -> Any:
-    from datetime import timedelta
-
-    return clock.now() - timedelta(hours=hours_ago)

@@ -6,6 +6,7 @@ import functools
 import json
 import socket
 import time
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from ohmstead.ocpp.rpc import Version
 from ohmstead.settings import Settings
 from ohmstead.stations.orders import Raw, Reset
 from tests.gateway.running import House, eventually, open_gateway
-from tests.gateway.wire import VERSIONS, RawSocket, basic, connected
+from tests.gateway.wire import VERSIONS, Frame, RawSocket, Station, basic, connected
 
 V16, V201, V21 = VERSIONS
 AT = "2026-11-01T08:00:00Z"
@@ -43,6 +44,10 @@ def start_call(version: Version, message_id: str) -> list[Any]:
     if version is V16:
         return [2, message_id, "StartTransaction", START]
     return [2, message_id, "TransactionEvent", started()]
+
+
+async def _ask(station: Station, call: list[Any]) -> Frame:
+    return await station.ask(call[2], call[3], call[1])
 
 
 async def _count(house: House, table: str) -> int:
@@ -98,7 +103,7 @@ async def test_a_call_whose_answer_was_lost_with_the_line_is_done_once(version: 
                 await asyncio.sleep(0.05)
             await station.ws.close()
         async with connected(house, "CP-1", version) as station:
-            answers.append((await station.ask(*start_call(version, message_id)[2:], message_id))[2])
+            answers.append((await _ask(station, start_call(version, message_id)))[2])
     assert answers[1:] == answers[:1] * 2
     assert await _count(house, "session") == 1
 
@@ -139,7 +144,7 @@ async def test_answers_that_nobody_waits_for_are_ignored_and_logged(house: House
             assert await _told(logs, "answer_refused", 1)
 
 
-async def _told(logs: Any, event: str, times: int) -> bool:
+async def _told(logs: Sequence[MutableMapping[str, Any]], event: str, times: int) -> bool:
     return sum(line["event"] == event for line in logs) >= times
 
 
@@ -335,5 +340,3 @@ async def test_one_station_waiting_for_the_database_holds_up_no_other(house: Hou
             await asyncio.wait_for(station.ws.ping(), 1)
             assert house.gateway.find("CP-1") is not None
         assert (await station.receive())[:2] == [3, "held"]
-
-

@@ -38,7 +38,8 @@ class Fuzzed:
         try:
             return await station.answer_to(frame)
         except Closed as closed:
-            assert closed.code in (1002, 1003, 1007, 1008, 1009), (frame, closed)
+            if closed.code not in (1002, 1003, 1007, 1008, 1009):
+                raise
             self.n_closed += 1
             self.station = None
             await self.stack.aclose()
@@ -71,9 +72,7 @@ async def test_a_full_message_of_every_action_is_answered(version: Version, hous
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_spoiled_payloads_get_one_answer_each_and_never_an_internal_error(
-    version: Version, house: House
-) -> None:
+async def test_spoiled_payloads_get_one_answer_each_and_never_an_internal_error(version: Version, house: House) -> None:
     chance = random.Random(f"payloads {version}")
     whole = [(action, valid(version, action)) for action in inbound_actions(version)]
     ours: dict[str, Any] = {}

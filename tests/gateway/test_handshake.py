@@ -1,5 +1,9 @@
 """Who gets in, over the real gateway's plain socket: the answer before the upgrade, and what is kept of a refusal."""
 
+import asyncio
+from ipaddress import ip_network
+from uuid import UUID
+
 import aiohttp
 import pytest
 
@@ -69,12 +73,10 @@ async def test_profile_0_needs_no_password_but_must_be_set_for_the_station(house
 
 
 async def test_guessing_is_stopped_by_identity_and_address_and_neighbours_go_on(
-    settings: Settings, db: Pool, party_id: object
+    settings: Settings, db: Pool, party_id: UUID
 ) -> None:
-    from ipaddress import ip_network
-
     trusting = with_settings(settings, trusted_proxies=(ip_network("127.0.0.0/8"),))
-    async with open_gateway(trusting, db, party_id) as house:  # type: ignore[arg-type]
+    async with open_gateway(trusting, db, party_id) as house:
         for name in ("CP-1", "CP-2", "CP-3"):
             await house.station(name)
         router = {"X-Forwarded-For": "203.0.113.9"}
@@ -152,22 +154,21 @@ async def test_a_browser_on_the_stations_port_is_told_what_the_port_is_for(path:
     assert await knock(house, "CP-1") == 101
 
 
+UPGRADE = b"GET /ocpp/CP-1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+
+
 @pytest.mark.parametrize(
     "request_head",
     [
-        b"GET /ocpp/CP-1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-        b"GET /ocpp/CP-1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        b"Sec-WebSocket-Version: 99\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n",
-        b"GET /ocpp/CP-1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short\r\n\r\n",
+        UPGRADE + b"\r\n",
+        UPGRADE + b"Sec-WebSocket-Version: 99\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n",
+        UPGRADE + b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short\r\n\r\n",
         b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1",
         b"GET /ocpp/CP-1 HTTP/1.1\r\nX: " + b"a" * 20000 + b"\r\n\r\n",
         b"\r\n\r\nnonsense\r\n\r\n",
     ],
 )
 async def test_a_broken_request_ends_in_a_4xx_and_disturbs_nobody(request_head: bytes, house: House) -> None:
-    import asyncio
-
     await house.station("CP-1")
     await house.station("LAB", 0, password=None)
     async with connected(house, "CP-1", boots=True) as bystander:

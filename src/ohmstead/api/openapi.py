@@ -12,7 +12,7 @@ import ohmstead
 from ohmstead.accounts.access import ACTIONS
 from ohmstead.api.examples import TEXT_EXAMPLES, example_of
 from ohmstead.api.operations import CSV, Operation
-from ohmstead.api.problems import MEDIA_TYPE, TABLE, TYPE_PREFIX, Problem
+from ohmstead.api.problems import MEDIA_TYPE, TYPE_PREFIX, Problem, all_types
 from ohmstead.stations.directory import bulk as station_tables
 from ohmstead.tokens.register import service as token_tables
 
@@ -43,7 +43,7 @@ def document(resources: Mapping[str, Sequence[HTTPRouteHandler]], prefix: str) -
         method = next(iter(handler.http_methods)).lower()
         paths.setdefault(path, {})[method] = _operation(tag, handler, schemas)
     queries = {_filters_of(handler).__name__ for _, handler in described if _filters_of(handler) is not None}
-    return {
+    made = {
         "openapi": "3.1.0",
         "info": {
             "title": "Ohmstead",
@@ -61,6 +61,28 @@ def document(resources: Mapping[str, Sequence[HTTPRouteHandler]], prefix: str) -
             "responses": _problem_responses(),
         },
     }
+    renamed: dict[str, Any] = _renamed(made, {name: _public_name(name) for name in schemas})
+    return renamed
+
+
+def _public_name(name: str) -> str:
+    """How the API calls a type: `Page_StationView_` is a `StationPage`."""
+    page = re.fullmatch(r"Page_(\w+)_", name)
+    return f"{_public_name(page[1])}Page" if page else name.removesuffix("View")
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            place, _, name = value["$ref"].rpartition("/")
+            return {"$ref": f"{place}/{names.get(name, name)}"}
+        renamed = {names.get(key, key): _renamed(item, names) for key, item in value.items()}
+        if isinstance(value.get("title"), str) and "properties" in value:
+            renamed["title"] = _public_name(re.sub(r"\W", "_", value["title"]))
+        return renamed
+    if isinstance(value, list):
+        return [_renamed(item, names) for item in value]
+    return value
 
 
 def _security_schemes() -> dict[str, Any]:
@@ -79,8 +101,7 @@ def _security_schemes() -> dict[str, Any]:
 def _problem_responses() -> dict[str, Any]:
     responses = {}
     for status in (400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 500, 502, 503, 504):
-        known = next(((name, title) for number, name, title in TABLE.values() if number == status), None)
-        name, title = known or ("internal", "We failed")
+        name, title = next((name, title) for number, name, title in all_types() if number == status)
         example = {
             "type": TYPE_PREFIX + name,
             "title": title,
@@ -88,10 +109,8 @@ def _problem_responses() -> dict[str, Any]:
             "detail": f"{title}: here stands what, in words for people.",
             "instance": "/api/v1/stations",
         }
-        if status == 412:
-            example |= {"type": TYPE_PREFIX + "stale", "title": "It has changed since you read it"}
         responses[f"Problem{status}"] = {
-            "description": f"{HTTPStatus(status).phrase}: {example['title']}.",
+            "description": f"{HTTPStatus(status).phrase}: {title}.",
             "content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}, "example": example}},
         }
     return responses
@@ -194,7 +213,9 @@ def _good_response(handler: HTTPRouteHandler) -> dict[str, Any]:
     for media in known.exports:
         what = "One row for each" if media == CSV else "One line of JSON for each"
         content[media] = {"schema": {"type": "string", "description": f"{what}, everything that matches."}}
-    response: dict[str, Any] = {"description": (answered.__doc__ or "").strip().partition("\n")[0], "content": content}
+    described = getattr(answered, "__origin__", answered)
+    text = (described.__doc__ or "").strip().partition("\n")[0]
+    response: dict[str, Any] = {"description": text, "content": content}
     if known.takes_if_match or "version" in getattr(answered, "__struct_fields__", ()):
         response["headers"] = {"ETag": {"description": "The version, for If-Match.", "schema": {"type": "string"}}}
     return {status: response}

@@ -81,6 +81,9 @@ class Overloaded(OhmsteadError):
     """We have no room for this now."""
 
 
+STALE = (412, "stale", "It has changed since you read it")
+INTERNAL = (500, "internal", "We failed")
+
 # error → (status, type, title)
 TABLE: dict[type[Exception], tuple[int, str, str]] = {
     BadRequest: (400, "bad-request", "The request is malformed"),
@@ -100,7 +103,13 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     Overloaded: (503, "unavailable", "Not available just now"),
     StationSilent: (504, "station-timeout", "The station did not answer in time"),
 }
+# What the framework itself refuses is found here by its status, and by `all_types` with the rest.
 _OTHERS = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-media-type"}
+
+
+def all_types() -> list[tuple[int, str, str]]:
+    """(status, name, title) of every type of problem there is, by status."""
+    return sorted({*TABLE.values(), STALE, INTERNAL, (405, "method-not-allowed", "Method Not Allowed")})
 
 
 def problem_of(error: Exception, instance: str) -> Problem:
@@ -109,7 +118,7 @@ def problem_of(error: Exception, instance: str) -> Problem:
         if kind in TABLE:
             status, name, title = TABLE[kind]
             if isinstance(error, Conflict) and error.detail.get("is_stale"):
-                status, name, title = 412, "stale", "It has changed since you read it"
+                status, name, title = STALE
             text = error.text if isinstance(error, OhmsteadError) else title
             problem = Problem(type=TYPE_PREFIX + name, title=title, status=status, detail=text, instance=instance)
             return _with_detail(problem, error)

@@ -12,7 +12,7 @@ from litestar.enums import MediaType
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from ohmstead.api.problems import TABLE
+from ohmstead.api.problems import all_types
 
 _CODE = re.compile(r"`([^`]+)`")
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -49,7 +49,7 @@ def docs_css() -> Response[str]:
 @get("/problems/{name:str}", sync_to_thread=False)
 def problem_type(name: FromPath[str]) -> Redirect:
     """Where a problem's `type` leads."""
-    known = any(name == listed for _, listed, _ in TABLE.values())
+    known = any(name == listed for _, listed, _ in all_types())
     return Redirect(f"/api/v1/docs#problem-{name}" if known else "/api/v1/docs#problems", status_code=303)
 
 
@@ -66,7 +66,7 @@ def _page() -> str:
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'><title>Ohmstead API</title>"
-        "<link rel='stylesheet' href='/api/v1/docs.css'></head><body>"
+        "<link rel='icon' href='/static/favicon.svg'><link rel='stylesheet' href='/api/v1/docs.css'></head><body>"
         f"<nav aria-label='Contents'><strong>Ohmstead API</strong><ul>{contents}"
         "<li><a href='#problems'>Problems</a></li><li><a href='#types'>Types</a></li>"
         "<li><a href='/api/v1/openapi.json'>openapi.json</a></li></ul></nav>"
@@ -167,12 +167,12 @@ _LIMITS = {
 
 
 def _problems() -> str:
-    rows = {name: (status, title) for status, name, title in TABLE.values()}
-    rows["stale"] = (412, "It has changed since you read it")
-    body = "".join(
-        f"<tr id='problem-{name}'><td>{status}</td><td><code>{name}</code></td><td>{escape(title)}</td></tr>"
-        for name, (status, title) in sorted(rows.items(), key=lambda row: row[1])
-    )
+    body = ""
+    seen: set[str] = set()
+    for status, name, title in all_types():
+        anchor = "" if name in seen else f" id='problem-{name}'"
+        seen.add(name)
+        body += f"<tr{anchor}><td>{status}</td><td><code>{name}</code></td><td>{escape(title)}</td></tr>"
     head = "<tr><th>Status</th><th>Type</th><th>Title</th></tr>"
     return f"<h2 id='problems'>Problems</h2><table><thead>{head}</thead><tbody>{body}</tbody></table>"
 

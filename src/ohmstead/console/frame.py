@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from litestar import Request
 from litestar.datastructures import State
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 
 from ohmstead.accounts.access import Actor, NotAllowed, may
-from ohmstead.core.db import Connection
+from ohmstead.core.bus import Bus
+from ohmstead.core.db import Connection, Pool
 from ohmstead.core.errors import NotFound
 from ohmstead.reports import service
 from ohmstead.settings import Settings
+from ohmstead.stations.commands import CommandDesk
 from ohmstead.ui.templating import View, view_of
 
 PageRequest: TypeAlias = Request[Any, Any, State]
-SettingsIn: TypeAlias = Annotated[Settings, Dependency(skip_validation=True)]
+SettingsIn: TypeAlias = NamedDependency[SkipValidation[Settings]]
+PoolIn: TypeAlias = NamedDependency[Pool]
+BusIn: TypeAlias = NamedDependency[Bus]
+DeskIn: TypeAlias = NamedDependency[CommandDesk]
+ActorIn: TypeAlias = NamedDependency[Actor]
 
 
 async def opened(request: PageRequest, conn: Connection, actor: Actor, action: str = "stations:read") -> View:

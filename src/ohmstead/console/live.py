@@ -12,12 +12,12 @@ from uuid import UUID
 
 import msgspec
 from litestar import get
+from litestar.params import FromQuery
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 
-from ohmstead.accounts.access import Actor
 from ohmstead.console import feed
-from ohmstead.console.frame import PageRequest, allow
+from ohmstead.console.frame import ActorIn, BusIn, PageRequest, allow
 from ohmstead.core import clock, metrics
 from ohmstead.core.bus import Bus
 from ohmstead.core.log import logger
@@ -153,7 +153,9 @@ def hub_of(request: PageRequest, bus: Bus) -> Hub:
 
 
 @get("/live")
-async def live(request: PageRequest, actor: Actor, bus: Bus, station: str | None = None) -> ServerSentEvent:
+async def live(
+    request: PageRequest, actor: ActorIn, bus: BusIn, station: FromQuery[str | None] = None
+) -> ServerSentEvent:
     """The stream a page holds open. A `beat` every five seconds lets it tell silence from a lost server."""
     allow(actor, "events:read")
     hub = hub_of(request, bus)

@@ -9,13 +9,14 @@ from typing import Any
 
 import msgspec
 from litestar import Response, get
+from litestar.params import FromPath
 from msgspec import Struct
 
 from ohmstead.accounts.access import Actor
 from ohmstead.console import feed
 from ohmstead.console.exports import csv_response
-from ohmstead.console.frame import PageRequest, opened
-from ohmstead.core.db import Connection, Pool
+from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened
+from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
 from ohmstead.reports.pages import queries
 from ohmstead.ui import figures
@@ -62,7 +63,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
 
 
 @get("/stations/{station_id:str}/messages")
-async def messages(request: PageRequest, pool: Pool, actor: Actor, station_id: str) -> Response[str]:
+async def messages(request: PageRequest, pool: PoolIn, actor: ActorIn, station_id: FromPath[str]) -> Response[str]:
     """Lines of the log: the newest, those `after` one, or the page `before` one."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "messages:read")
@@ -79,7 +80,9 @@ async def messages(request: PageRequest, pool: Pool, actor: Actor, station_id: s
 
 
 @get("/stations/{station_id:str}/messages.csv")
-async def messages_csv(request: PageRequest, pool: Pool, actor: Actor, station_id: str) -> Response[bytes]:
+async def messages_csv(
+    request: PageRequest, pool: PoolIn, actor: ActorIn, station_id: FromPath[str]
+) -> Response[bytes]:
     """The log as filtered, newest first."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "messages:read")

@@ -313,11 +313,14 @@ def outcome(command: Command) -> str:
         return "It will be sent as soon as the station connects."
     if command.status == "timed_out":
         return "No answer came in time. The station may still obey; a late answer will be recorded."
-    if command.error_text or command.error_code:
-        return " · ".join(part for part in (command.error_code, command.error_text) if part)
     answer = command.answer
     status = answer.get("status") if isinstance(answer, dict) else None
     took = ""
     if command.sent_at and command.answered_at:
         took = f" after {figures.latency(int((command.answered_at - command.sent_at).total_seconds() * 1e6))}"
-    return f"The station answered {status}{took}." if isinstance(status, str) else f"The station answered{took}."
+    if isinstance(status, str):
+        more = f" · {command.error_text}" if command.error_text and command.error_text != status else ""
+        return f"The station answered {status}{took}{more}."
+    if command.error_text or command.error_code:
+        return " · ".join(part for part in (command.error_code, command.error_text) if part)
+    return f"The station answered{took}."

@@ -7,14 +7,15 @@ from datetime import timedelta
 from typing import Any
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 from msgspec import Struct
 
 from ohmstead.accounts import service as accounts
 from ohmstead.accounts.access import Actor
 from ohmstead.console import feed, maps
-from ohmstead.console.frame import PageRequest, SettingsIn, allow, opened
+from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, SettingsIn, allow, opened
 from ohmstead.core import clock
-from ohmstead.core.db import Connection, Pool
+from ohmstead.core.db import Connection
 from ohmstead.reports import queries, service
 from ohmstead.reports.model import Concern, PowerPoint
 from ohmstead.reports.service import Day, Overview
@@ -56,7 +57,7 @@ class PowerChart(Struct, frozen=True, kw_only=True):
 
 
 @get("/")
-async def overview(request: PageRequest, pool: Pool, actor: Actor, settings: SettingsIn) -> Response[str]:
+async def overview(request: PageRequest, pool: PoolIn, actor: ActorIn, settings: SettingsIn) -> Response[str]:
     """The overview; with no station yet, the lesson that leads to the first one."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor)
@@ -68,7 +69,7 @@ async def overview(request: PageRequest, pool: Pool, actor: Actor, settings: Set
 
 
 @get("/parts/overview/{part:str}")
-async def overview_part(request: PageRequest, pool: Pool, actor: Actor, part: str) -> Response[str]:
+async def overview_part(request: PageRequest, pool: PoolIn, actor: ActorIn, part: FromPath[str]) -> Response[str]:
     """One part of the page: `now`, `power` or `where`."""
     template = {"now": "now", "power": "power", "where": "where"}.get(part)
     async with pool.acquire() as conn:
@@ -78,7 +79,7 @@ async def overview_part(request: PageRequest, pool: Pool, actor: Actor, part: st
 
 
 @get("/parts/waiting")
-async def waiting(request: PageRequest, pool: Pool, actor: Actor, settings: SettingsIn) -> Response[str]:
+async def waiting(request: PageRequest, pool: PoolIn, actor: ActorIn, settings: SettingsIn) -> Response[str]:
     """The waiting mark of the lesson; once a station is there, the whole page comes anew."""
     async with pool.acquire() as conn:
         await opened(request, conn, actor)
@@ -89,7 +90,7 @@ async def waiting(request: PageRequest, pool: Pool, actor: Actor, settings: Sett
 
 
 @get("/attention")
-async def attention(request: PageRequest, pool: Pool, actor: Actor) -> Response[str]:
+async def attention(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[str]:
     """Everything that needs a look."""
     async with pool.acquire() as conn:
         await opened(request, conn, actor)
@@ -98,7 +99,7 @@ async def attention(request: PageRequest, pool: Pool, actor: Actor) -> Response[
 
 
 @post("/parts/simulator", status_code=200)
-async def simulator_key(request: PageRequest, pool: Pool, actor: Actor, settings: SettingsIn) -> Response[str]:
+async def simulator_key(request: PageRequest, pool: PoolIn, actor: ActorIn, settings: SettingsIn) -> Response[str]:
     """A key for a simulator, and the command that uses it."""
     allow(actor, "admin")
     async with pool.acquire() as conn:

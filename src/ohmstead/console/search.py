@@ -7,9 +7,7 @@ from typing import Any
 from litestar import Response, get
 from litestar.response import Redirect
 
-from ohmstead.accounts.access import Actor
-from ohmstead.console.frame import PageRequest, opened
-from ohmstead.core.db import Pool
+from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened
 from ohmstead.reports.pages import queries
 from ohmstead.ui.templating import page
 
@@ -17,7 +15,7 @@ MOST = 20
 
 
 @get("/search")
-async def search(request: PageRequest, pool: Pool, actor: Actor) -> Response[Any]:
+async def search(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[Any]:
     """Stations, tokens and sessions; a single exact hit opens at once."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor)

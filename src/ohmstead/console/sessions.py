@@ -9,14 +9,15 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from litestar import Response, get
+from litestar.params import FromPath
 from msgspec import Struct
 
 from ohmstead.accounts.access import Actor
 from ohmstead.console import feed, timeline
 from ohmstead.console.exports import csv_response
-from ohmstead.console.frame import PageRequest, opened, uuid_of
+from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened, uuid_of
 from ohmstead.core import clock
-from ohmstead.core.db import Connection, Pool
+from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
 from ohmstead.reports.model import SessionPage
 from ohmstead.reports.pages import queries
@@ -97,7 +98,7 @@ PERIODS = {
 
 
 @get("/sessions")
-async def sessions(request: PageRequest, pool: Pool, actor: Actor) -> Response[str]:
+async def sessions(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[str]:
     """The list, newest first; the filters stand in the address."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "sessions:read")
@@ -116,7 +117,7 @@ async def sessions(request: PageRequest, pool: Pool, actor: Actor) -> Response[s
 
 
 @get("/sessions.csv")
-async def sessions_csv(request: PageRequest, pool: Pool, actor: Actor) -> Response[bytes]:
+async def sessions_csv(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[bytes]:
     """What the list shows, all pages of it."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "sessions:read")
@@ -130,7 +131,7 @@ async def sessions_csv(request: PageRequest, pool: Pool, actor: Actor) -> Respon
 
 
 @get("/sessions/{session_id:str}")
-async def session(request: PageRequest, pool: Pool, actor: Actor, session_id: str) -> Response[str]:
+async def session(request: PageRequest, pool: PoolIn, actor: ActorIn, session_id: FromPath[str]) -> Response[str]:
     """One session: its curve, what happened, its readings, and what is odd about it."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "sessions:read")
@@ -139,7 +140,9 @@ async def session(request: PageRequest, pool: Pool, actor: Actor, session_id: st
 
 
 @get("/sessions/{session_id:str}/readings.csv")
-async def readings_csv(request: PageRequest, pool: Pool, actor: Actor, session_id: str) -> Response[bytes]:
+async def readings_csv(
+    request: PageRequest, pool: PoolIn, actor: ActorIn, session_id: FromPath[str]
+) -> Response[bytes]:
     """Every reading of a session."""
     async with pool.acquire() as conn:
         await opened(request, conn, actor, "sessions:read")

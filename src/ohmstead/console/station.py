@@ -7,19 +7,20 @@ from datetime import timedelta
 from typing import Any
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 from litestar.response import Redirect
 
 from ohmstead.accounts.access import Actor
 from ohmstead.console import orders, timeline
-from ohmstead.console.frame import PageRequest, allow, opened
+from ohmstead.console.frame import ActorIn, DeskIn, PageRequest, PoolIn, allow, opened
 from ohmstead.console.messages import FIRST, log_lines, next_page
 from ohmstead.core import clock
-from ohmstead.core.db import Connection, Pool, Row
+from ohmstead.core.db import Connection, Row
 from ohmstead.core.errors import Invalid, NotFound
 from ohmstead.reports.concerns import FAULTS
 from ohmstead.reports.model import ConnectorNow
 from ohmstead.reports.pages import queries
-from ohmstead.stations.commands import Command, CommandDesk
+from ohmstead.stations.commands import Command
 from ohmstead.ui import charts, figures, states
 from ohmstead.ui.templating import View, page
 
@@ -32,7 +33,7 @@ LAST_COMMANDS = 6
 
 
 @get("/stations/{station_id:str}")
-async def station(request: PageRequest, pool: Pool, actor: Actor, station_id: str) -> Response[str]:
+async def station(request: PageRequest, pool: PoolIn, actor: ActorIn, station_id: FromPath[str]) -> Response[str]:
     """The station's page."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor)
@@ -50,7 +51,7 @@ async def station(request: PageRequest, pool: Pool, actor: Actor, station_id: st
 
 
 @get("/stations/{station_id:str}/now")
-async def station_now(request: PageRequest, pool: Pool, actor: Actor, station_id: str) -> Response[str]:
+async def station_now(request: PageRequest, pool: PoolIn, actor: ActorIn, station_id: FromPath[str]) -> Response[str]:
     """Its heading and its connectors."""
     async with pool.acquire() as conn:
         await opened(request, conn, actor)
@@ -60,7 +61,9 @@ async def station_now(request: PageRequest, pool: Pool, actor: Actor, station_id
 
 
 @get("/stations/{station_id:str}/timeline")
-async def station_timeline(request: PageRequest, pool: Pool, actor: Actor, station_id: str) -> Response[str]:
+async def station_timeline(
+    request: PageRequest, pool: PoolIn, actor: ActorIn, station_id: FromPath[str]
+) -> Response[str]:
     """Its last 24 hours."""
     async with pool.acquire() as conn:
         await opened(request, conn, actor)
@@ -70,7 +73,7 @@ async def station_timeline(request: PageRequest, pool: Pool, actor: Actor, stati
 
 
 @get("/stations/{station_id:str}/configuration")
-async def configuration(request: PageRequest, pool: Pool, actor: Actor, station_id: str) -> Response[str]:
+async def configuration(request: PageRequest, pool: PoolIn, actor: ActorIn, station_id: FromPath[str]) -> Response[str]:
     """Its settings as it last reported them."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor)
@@ -82,7 +85,7 @@ async def configuration(request: PageRequest, pool: Pool, actor: Actor, station_
 
 
 @get("/stations/{station_id:str}/command")
-async def command_form(request: PageRequest, pool: Pool, actor: Actor, station_id: str) -> Response[Any]:
+async def command_form(request: PageRequest, pool: PoolIn, actor: ActorIn, station_id: FromPath[str]) -> Response[Any]:
     """The form of an order, with what it will do as things stand now."""
     if "hx-request" not in request.headers:
         query = request.url.query
@@ -92,12 +95,13 @@ async def command_form(request: PageRequest, pool: Pool, actor: Actor, station_i
         context = await _now(conn, actor, station_id)
         context["commands"] = await queries.list_commands(conn, actor.party_id, station_id, LAST_COMMANDS)
     context |= _panel(context, view, dict(view.query))
-    return page(request, "station/command.html", **context, is_focus=view.query.get("focus") == "1")
+    context["is_focus"] = view.query["focus"] == "1"
+    return page(request, "station/command.html", **context)
 
 
 @post("/stations/{station_id:str}/command", status_code=200)
 async def send_command(
-    request: PageRequest, pool: Pool, desk: CommandDesk, actor: Actor, station_id: str
+    request: PageRequest, pool: PoolIn, desk: DeskIn, actor: ActorIn, station_id: FromPath[str]
 ) -> Response[Any]:
     """Send an order, wait for the station's answer, and show it."""
     allow(actor, "commands:send")
@@ -133,8 +137,7 @@ async def send_command(
         request,
         "station/command.html",
         status=422 if error else 200,
-        **context | {"done": done, "errors": {error.field or "kind": error.text} if error else {}},
-        is_focus=True,
+        **context | {"done": done, "errors": {error.field or "kind": error.text} if error else {}, "is_focus": True},
     )
 
 

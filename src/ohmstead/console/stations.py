@@ -8,15 +8,15 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get, post
+from litestar.params import FromPath
 from litestar.response import Redirect
 from msgspec import UNSET
 
 from ohmstead.accounts.access import Actor
 from ohmstead.console.exports import csv_response
-from ohmstead.console.frame import PageRequest, SettingsIn, allow, opened, uuid_of
+from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, SettingsIn, allow, opened, uuid_of
 from ohmstead.console.overview import lesson_words
-from ohmstead.core.bus import Bus
-from ohmstead.core.db import Connection, Pool
+from ohmstead.core.db import Connection
 from ohmstead.core.errors import Conflict, Invalid, NotFound
 from ohmstead.reports.model import StationPage, StationRow
 from ohmstead.reports.pages import queries
@@ -32,7 +32,7 @@ MAX_TABLE_BYTES = 8 * 1024 * 1024
 
 
 @get("/stations")
-async def stations(request: PageRequest, pool: Pool, actor: Actor) -> Response[str]:
+async def stations(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[str]:
     """The list; search, chips, location, order and page stand in the address."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor)
@@ -56,7 +56,7 @@ async def stations(request: PageRequest, pool: Pool, actor: Actor) -> Response[s
 
 
 @get("/stations.csv")
-async def stations_csv(request: PageRequest, pool: Pool, actor: Actor) -> Response[bytes]:
+async def stations_csv(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[bytes]:
     """What the list shows, all pages of it."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor)
@@ -152,7 +152,7 @@ def trouble(station: StationRow) -> tuple[states.Look, str] | None:
 
 
 @get("/stations/new")
-async def new_station(request: PageRequest, pool: Pool, actor: Actor, settings: SettingsIn) -> Response[str]:
+async def new_station(request: PageRequest, pool: PoolIn, actor: ActorIn, settings: SettingsIn) -> Response[str]:
     """A form for one station."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "stations:write")
@@ -164,7 +164,9 @@ async def new_station(request: PageRequest, pool: Pool, actor: Actor, settings: 
 
 
 @post("/stations/new", status_code=200)
-async def add_station(request: PageRequest, pool: Pool, bus: Bus, actor: Actor, settings: SettingsIn) -> Response[str]:
+async def add_station(
+    request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn, settings: SettingsIn
+) -> Response[str]:
     """Register a station and show its password, once."""
     allow(actor, "stations:write")
     given = await _fields(request)
@@ -207,7 +209,7 @@ async def add_station(request: PageRequest, pool: Pool, bus: Bus, actor: Actor, 
 
 @post("/stations/{station_id:str}/adopt", status_code=200)
 async def adopt_station(
-    request: PageRequest, pool: Pool, bus: Bus, actor: Actor, settings: SettingsIn, station_id: str
+    request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn, settings: SettingsIn, station_id: FromPath[str]
 ) -> Response[str]:
     """Put a station that waits into service; it gets a password unless it needs none."""
     allow(actor, "stations:write")
@@ -235,7 +237,7 @@ async def adopt_station(
 
 
 @post("/stations/{station_id:str}/reject")
-async def reject_station(pool: Pool, bus: Bus, actor: Actor, station_id: str) -> Redirect:
+async def reject_station(pool: PoolIn, bus: BusIn, actor: ActorIn, station_id: FromPath[str]) -> Redirect:
     """Turn a station away from now on."""
     allow(actor, "stations:write")
     async with pool.acquire() as conn, conn.transaction():
@@ -295,7 +297,7 @@ def _errors_of(error: msgspec.ValidationError) -> dict[str, str]:
 
 
 @get("/stations/import")
-async def import_page(request: PageRequest, pool: Pool, actor: Actor) -> Response[str]:
+async def import_page(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[str]:
     """Where a table is pasted or picked."""
     async with pool.acquire() as conn:
         await opened(request, conn, actor, "stations:write")
@@ -303,7 +305,9 @@ async def import_page(request: PageRequest, pool: Pool, actor: Actor) -> Respons
 
 
 @post("/stations/import", status_code=200, request_max_body_size=MAX_TABLE_BYTES)
-async def import_table(request: PageRequest, pool: Pool, bus: Bus, actor: Actor, settings: SettingsIn) -> Response[str]:
+async def import_table(
+    request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn, settings: SettingsIn
+) -> Response[str]:
     """First a rehearsal that changes nothing and reports every row; then, on a second press, the same for good."""
     allow(actor, "stations:write")
     given = await _fields(request)

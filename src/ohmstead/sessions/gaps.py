@@ -39,7 +39,7 @@ async def ask(pool: Pool, desk: CommandDesk, payload: Any) -> None:
     """Job: ask the station about a session whose messages are incomplete, and act on its answer."""
     session_id, tries = UUID(payload["session_id"]), int(payload["tries"])
     async with pool.acquire() as conn, conn.transaction():
-        session = await store.get_for_update(conn, session_id)
+        session = (await store.get_for_update(conn, [session_id])).get(session_id)
     if session is None or not _is_in_doubt(session):
         return
     command = await desk.send(

@@ -220,9 +220,13 @@ def _take_in(change: Change, report: TransactionReport, authorization: Authoriza
     if report.token is not None and not report.is_stop_token:
         _take_token(change, report, authorization, at)
     if report.charging_state is not None:
+        # Most events repeat the state they found. Such a repeat is worth a row only while something may still come
+        # that happened before it.
+        is_repeat = report.charging_state == after.charging_state and is_latest and report.seq_no is not None
+        if not is_repeat or has_gap(after):
+            change.events.append(SessionEvent(at, report.charging_state, {"trigger": report.trigger}))
         if is_latest and after.ended_at is None:
             after.charging_state = report.charging_state
-        change.events.append(SessionEvent(at, report.charging_state, {"trigger": report.trigger}))
     if report.token is not None and report.is_stop_token:
         after.stop_token_uid = report.token.uid
     if report.kind == "ended":

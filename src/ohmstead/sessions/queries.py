@@ -184,8 +184,6 @@ async def list_sample_views(
     rows = await conn.fetch(
         "select m.sampled_at, m.context, m.energy_wh, m.power_w, m.soc_percent, m.readings"
         " from session s join sample m using (session_id) where s.party_id = $1 and s.session_id = $2"
-        # The table is split by time: without this every partition would be looked into.
-        " and m.sampled_at >= s.started_at - interval '2 days'"
         " and ($3::timestamptz is null or (m.sampled_at, m.context) > ($3, $4::text))"
         " order by m.sampled_at, m.context limit $5",
         party_id,

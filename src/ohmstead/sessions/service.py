@@ -12,7 +12,7 @@ from ohmstead.core import clock, events
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
 from ohmstead.sessions import lifecycle, metering, store
-from ohmstead.sessions.model import Change, Outcome, Session, TransactionReport
+from ohmstead.sessions.model import Change, ChargingPeriod, Outcome, Session, TransactionReport
 from ohmstead.tokens import service as tokens
 from ohmstead.tokens.authorization import NoAuthorization
 from ohmstead.tokens.model import Authorization, AuthorizationRequest
@@ -276,7 +276,7 @@ async def _save(conn: Connection, batch: Batch, received_at: datetime) -> list[t
         if c.session.session_id not in batch.new_ids and c.session != batch.before[c.session.session_id]
     ]
     await store.insert_sessions(conn, new)
-    await store.update_sessions(conn, updated)
+    await store.update_sessions(conn, updated, batch.before)
     await store.insert_events(conn, [(c.session.session_id, e) for c in changes for e in c.events])
     await events.record(conn, [_fact(kind, c.session) for c in changes for kind in c.facts])
     touched = {s.session_id for s in new} | {s.session_id for s in updated}
@@ -311,29 +311,32 @@ async def settle(conn: Connection, session_ids: Sequence[UUID]) -> list[Session]
 
     May run any number of times; late samples make it run again. Records `SessionSettled`.
     """
-    settled = []
-    for session_id in sorted(set(session_ids)):
-        session = await store.get_for_update(conn, session_id)
-        if session is None or session.status not in ("completed", "invalid"):
-            continue
-        samples = await store.list_samples(conn, session_id)
-        rated_w = await store.rated_power_w(conn, session.station_id, session.evse_number)
-        metering.refold(session, samples, rated_w)
+    found = await store.get_for_update(conn, sorted(set(session_ids)))
+    sessions = [s for s in found.values() if s.status in ("completed", "invalid")]
+    if not sessions:
+        return []
+    ids = [s.session_id for s in sessions]
+    samples = await store.list_samples(conn, ids)
+    happened = await store.list_events(conn, ids)
+    rated_w = await store.rated_powers_w(conn, ids)
+    periods: dict[UUID, list[ChargingPeriod]] = {}
+    for session in sessions:
+        taken = samples[session.session_id]
+        metering.refold(session, taken, rated_w.get(session.session_id))
         session.power_w = None
-        found = metering.periods(session, await store.list_events(conn, session_id), samples)
-        session.charging_s = metering.seconds(found, "charging")
-        session.idle_s = metering.seconds(found, "idle", "suspended_ev", "connected")
+        periods[session.session_id] = metering.periods(session, happened[session.session_id], taken)
+        session.charging_s = metering.seconds(periods[session.session_id], "charging")
+        session.idle_s = metering.seconds(periods[session.session_id], "idle", "suspended_ev", "connected")
         session.settled_at = clock.now()
-        await store.replace_periods(conn, session_id, found)
-        await store.update_sessions(conn, [session])
-        settled.append(session)
-    await events.record(conn, [_fact("SessionSettled", s) for s in settled])
-    return settled
+    await store.replace_periods(conn, periods)
+    await store.update_sessions(conn, sessions)
+    await events.record(conn, [_fact("SessionSettled", s) for s in sessions])
+    return sessions
 
 
 async def give_up_waiting(conn: Connection, session_id: UUID) -> Session:
     """The station said that it holds no more messages for this session: complete it with what there is."""
-    session = await store.get_for_update(conn, session_id)
+    session = (await store.get_for_update(conn, [session_id])).get(session_id)
     if session is None:
         raise NotFound(f"no session {session_id}")
     if session.status == "completed":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -97,12 +97,37 @@ def _picked(columns: dict[str, str], alias: str) -> str:
 
 
 _INSERT = f"insert into session ({_COLUMNS}) select {_picked(_ALL, 'u')} from unnest({_arrays(_ALL)}) as u ({_COLUMNS})"
-_UPDATED = {"session_id": "uuid", **_CHANGING}
-_UPDATE = (
-    "update session s set "
-    + ", ".join(f"{name} = u.{name}" + ("::" + sql if sql.endswith("[]") else "") for name, sql in _CHANGING.items())
-    + f" from unnest({_arrays(_UPDATED)}) as u ({', '.join(_UPDATED)}) where s.session_id = u.session_id"
+
+# What a meter value moves; most updates touch nothing else, and a third of the columns costs a third.
+_MOVING = (
+    "charging_state",
+    "last_event_at",
+    "updated_at",
+    "energy_wh",
+    "energy_source",
+    "register_last_wh",
+    "register_last_at",
+    "power_w",
+    "power_at",
+    "peak_power_w",
+    "soc_percent",
+    "soc_at",
+    "n_samples",
+    "seen_seq_nos",
 )
+_STILL = tuple(name for name in _CHANGING if name not in _MOVING)
+
+
+def _update(names: Iterable[str]) -> tuple[str, tuple[str, ...]]:
+    columns = {name: _CHANGING[name] for name in names}
+    sets = ", ".join(f"{name} = u.{name}" + ("::" + sql if sql.endswith("[]") else "") for name, sql in columns.items())
+    travelling = {"session_id": "uuid", **columns}
+    source = f"unnest({_arrays(travelling)}) as u ({', '.join(travelling)})"
+    return f"update session s set {sets} from {source} where s.session_id = u.session_id", tuple(travelling)
+
+
+_UPDATE_ALL = _update(_CHANGING)
+_UPDATE_MOVING = _update(_MOVING)
 
 
 def _value(session: Session, name: str) -> Any:
@@ -258,9 +283,19 @@ async def insert_sessions(conn: Connection, sessions: Sequence[Session]) -> None
 
 
 # any party: by id, of sessions loaded in this batch
-async def update_sessions(conn: Connection, sessions: Sequence[Session]) -> None:
-    if sessions:
-        await conn.execute(_UPDATE, *[[_value(s, name) for s in sessions] for name in _UPDATED])
+async def update_sessions(
+    conn: Connection, sessions: Sequence[Session], before: Mapping[UUID, Session] | None = None
+) -> None:
+    """Write sessions back. With what they were `before`, those in which only the meter moved cost less."""
+    moved: list[Session] = []
+    changed: list[Session] = []
+    for session in sessions:
+        earlier = before.get(session.session_id) if before is not None else None
+        is_moved = earlier is not None and all(getattr(session, n) == getattr(earlier, n) for n in _STILL)
+        (moved if is_moved else changed).append(session)
+    for (sql, names), group in ((_UPDATE_MOVING, moved), (_UPDATE_ALL, changed)):
+        if group:
+            await conn.execute(sql, *[[_value(s, name) for s in group] for name in names])
 
 
 async def insert_samples(
@@ -400,9 +435,12 @@ async def insert_events(conn: Connection, events: Sequence[tuple[UUID, SessionEv
 
 
 # any party: by id, for the worker
-async def get_for_update(conn: Connection, session_id: UUID) -> Session | None:
-    row = await conn.fetchrow(f"select {_COLUMNS} from session where session_id = $1 for update", session_id)
-    return _session(row) if row else None
+async def get_for_update(conn: Connection, session_ids: Sequence[UUID]) -> dict[UUID, Session]:
+    """Those of the sessions that exist, locked."""
+    rows = await conn.fetch(
+        f"select {_COLUMNS} from session where session_id = any($1) order by session_id for update", list(session_ids)
+    )
+    return {row["session_id"]: _session(row) for row in rows}
 
 
 # any party: a station's own sessions, for the worker
@@ -416,43 +454,60 @@ async def find_open_of_station(conn: Connection, station_id: str) -> list[Sessio
     return [_session(row) for row in rows]
 
 
-async def list_samples(conn: Connection, session_id: UUID) -> list[MeterSample]:
-    """All samples of a session in time order."""
+async def list_samples(conn: Connection, session_ids: Sequence[UUID]) -> dict[UUID, list[MeterSample]]:
+    """All samples of sessions, in time order."""
     rows = await conn.fetch(
-        "select sampled_at, context, readings from sample where session_id = $1 order by sampled_at", session_id
+        "select session_id, sampled_at, context, readings from sample where session_id = any($1) order by sampled_at",
+        list(session_ids),
     )
-    return [
-        MeterSample(
-            sampled_at=row["sampled_at"],
-            context=row["context"],
-            readings=tuple(parse_reading(name, value) for name, value in row["readings"].items()),
+    found: dict[UUID, list[MeterSample]] = {session_id: [] for session_id in session_ids}
+    for row in rows:
+        found[row["session_id"]].append(
+            MeterSample(
+                sampled_at=row["sampled_at"],
+                context=row["context"],
+                readings=tuple(parse_reading(name, value) for name, value in row["readings"].items()),
+            )
         )
-        for row in rows
-    ]
+    return found
 
 
-async def list_events(conn: Connection, session_id: UUID) -> list[SessionEvent]:
+async def list_events(conn: Connection, session_ids: Sequence[UUID]) -> dict[UUID, list[SessionEvent]]:
+    """All events of sessions, in time order."""
     rows = await conn.fetch(
-        "select at, kind, detail from session_event where session_id = $1 order by at, received_at", session_id
+        "select session_id, at, kind, detail from session_event where session_id = any($1) order by at, received_at",
+        list(session_ids),
     )
-    return [SessionEvent(row["at"], row["kind"], row["detail"]) for row in rows]
+    found: dict[UUID, list[SessionEvent]] = {session_id: [] for session_id in session_ids}
+    for row in rows:
+        found[row["session_id"]].append(SessionEvent(row["at"], row["kind"], row["detail"]))
+    return found
 
 
-async def replace_periods(conn: Connection, session_id: UUID, periods: Sequence[ChargingPeriod]) -> None:
-    await conn.execute("delete from charging_period where session_id = $1", session_id)
-    await conn.executemany(
-        "insert into charging_period (session_id, started_at, ended_at, kind, energy_wh) values ($1, $2, $3, $4, $5)",
-        [(session_id, p.started_at, p.ended_at, p.kind, p.energy_wh) for p in periods],
+async def replace_periods(conn: Connection, periods: Mapping[UUID, Sequence[ChargingPeriod]]) -> None:
+    """The charging periods of sessions, in place of any they had."""
+    await conn.execute("delete from charging_period where session_id = any($1)", list(periods))
+    rows = [(session_id, p) for session_id, found in periods.items() for p in found]
+    if rows:
+        await conn.execute(
+            "insert into charging_period (session_id, started_at, ended_at, kind, energy_wh)"
+            " select * from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::numeric[])",
+            [session_id for session_id, _ in rows],
+            [p.started_at for _, p in rows],
+            [p.ended_at for _, p in rows],
+            [p.kind for _, p in rows],
+            [p.energy_wh for _, p in rows],
+        )
+
+
+# any party: by the id of sessions, for the worker
+async def rated_powers_w(conn: Connection, session_ids: Sequence[UUID]) -> dict[UUID, int | None]:
+    """What the sessions' outlets can deliver, as far as anybody told us."""
+    rows = await conn.fetch(
+        "select s.session_id, coalesce(e.max_power_w, st.max_power_w) as power_w from session s"
+        " join station st using (station_id)"
+        " left join evse e on e.station_id = s.station_id and e.evse_number = s.evse_number"
+        " where s.session_id = any($1)",
+        list(session_ids),
     )
-
-
-# any party: a station's own outlet
-async def rated_power_w(conn: Connection, station_id: str, evse_number: int | None) -> int | None:
-    """What the outlet can deliver, as far as anybody told us."""
-    rating: int | None = await conn.fetchval(
-        "select coalesce(e.max_power_w, s.max_power_w) from station s"
-        " left join evse e on e.station_id = s.station_id and e.evse_number = $2 where s.station_id = $1",
-        station_id,
-        evse_number,
-    )
-    return rating
+    return {row["session_id"]: row["power_w"] for row in rows}

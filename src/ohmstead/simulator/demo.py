@@ -25,11 +25,10 @@ from ohmstead.simulator.world import Options, OutletMemory, World, first_registe
 
 DAYS = 30
 CARDS_PER_STATION = 4
-HISTORY_SAMPLES = 4
+HISTORY_SAMPLES = 3
 FAULTS_PER_DAY = 0.12
 OFFLINE_PER_DAY = 0.15
-# Few at a time, so that the first stations live soon while the others still tell their past.
-_PARALLEL = 12
+_PARALLEL = 16
 
 
 class DemoState(Struct):
@@ -114,6 +113,8 @@ async def demo_stations(
         if stopping is not None:
             world.stopping = stopping
         history = History(plans, cards, state, notebook, seed, console)
+        # Those with the shortest past first: they come to life within seconds, while the others still tell theirs.
+        plans.sort(key=lambda plan: history.n_sessions(plan.station_id))
         fleet = Fleet(plans, world, state=notebook.outlets_file, per_s=60, prelude=history.play)
         with ProgressLine(console, world.tally, past=history.progress) as line:
             await fleet.run(on_tick=line.tick)
@@ -163,6 +164,10 @@ class History:
     def is_over(self) -> bool:
         """Nothing (more) to replay."""
         return self._n_waiting == 0
+
+    def n_sessions(self, station_id: str) -> int:
+        """How many past sessions the station has yet to tell."""
+        return len(self._past.get(station_id, ()))
 
     async def play(self, station: Station) -> None:
         """The prelude of a station's life: its past, then its meters stand where the past left them."""

@@ -109,7 +109,7 @@ class StationFilter(Struct, kw_only=True):
     location: Annotated[UUID | None, Meta(description="At this location.")] = None
     connected: Annotated[bool | None, Meta(description="Connected now, or not.")] = None
     registration: Annotated[Registration | None, Meta(description="accepted, pending or rejected.")] = None
-    ocpp_version: Annotated[str, Meta(description="Speaking this version, as `ocpp1.6`.", max_length=20)] | None = None
+    ocpp_version: Annotated[str, Meta(description="Speaking this version, as `1.6`.", max_length=20)] | None = None
     retired: Annotated[bool, Meta(description="The retired ones instead of those in service.")] = False
     q: Annotated[str, Meta(description="Found in id, name, vendor, model or serial number.", max_length=100)] | None = (
         None

@@ -15,7 +15,7 @@ from ohmstead.core.errors import Invalid
 from ohmstead.core.events import Event, record
 from ohmstead.core.tables import RowError, TableRow, read_table
 from ohmstead.core.validation import fault_of
-from ohmstead.stations.credentials import verify
+from ohmstead.stations.credentials import hash_secret, verify
 from ohmstead.stations.directory import service as directory
 from ohmstead.stations.directory import store
 from ohmstead.stations.directory.service import NewLocation, Password, SecurityProfile, StationId
@@ -68,12 +68,14 @@ class BulkReport(Struct, kw_only=True):
 
 
 class _Wanted(Struct, kw_only=True):
-    """A row on its way in."""
+    """A row on its way in. Its password is either that of `good_hash`, which is stored already, or kept as `new_hash`."""
 
     row: int
     given: StationRow
     evses: list[dict[str, Any]]
     location_id: UUID | None = None
+    new_hash: str | None = None
+    good_hash: str | None = None
 
     @property
     def key(self) -> str:
@@ -87,6 +89,7 @@ async def import_stations(conn: Connection, actor: Actor, data: bytes, pepper: b
     wanted = _parse(table.rows, report)
     if sum(1 for item in wanted if item.given.password) > MAX_PASSWORDS:
         raise Invalid(f"more than {MAX_PASSWORDS} passwords: send them in parts, or have them generated", "password")
+    await _hash_passwords(conn, actor, wanted, pepper)
     present = await store.lock_stations(conn, actor.party_id, [item.given.station_id for item in wanted])
     wanted = [item for item in wanted if _is_free(item, present, report)]
     wanted = await _place(conn, actor, wanted, report)
@@ -130,6 +133,25 @@ def _parse(rows: Sequence[TableRow], report: BulkReport) -> list[_Wanted]:
         else:
             wanted[item.key] = item
     return list(wanted.values())
+
+
+async def _hash_passwords(conn: Connection, actor: Actor, wanted: Sequence[_Wanted], pepper: bytes) -> None:
+    """Before anything is locked: slow hashes must not hold up the gateways, which write to the same rows."""
+    chosen = [item for item in wanted if item.given.password is not None]
+    stored = await store.find_secret_hashes(conn, actor.party_id, [item.key for item in chosen]) if chosen else {}
+    for item in chosen:
+        password, known = item.given.password or "", stored.get(item.key)
+        if known is not None and await verify(known, password.encode(), pepper):
+            item.good_hash = known
+        else:
+            item.new_hash = await hash_secret(password, pepper, is_generated=False)
+
+
+async def _secret(item: _Wanted, profile: int, pepper: bytes) -> tuple[str | None, str | None]:
+    """(what to tell, what to keep) for a station whose stored secret will not do."""
+    if item.new_hash is not None:
+        return None, item.new_hash
+    return await directory.make_secret(item.given.password, profile, pepper)
 
 
 def parse_evses(text: str | None) -> list[dict[str, Any]]:
@@ -203,7 +225,7 @@ async def _create(
     for item in fresh:
         given = item.given
         profile = 1 if given.security_profile is None else given.security_profile
-        secret, secret_hash = await directory.make_secret(given.password, profile, pepper)
+        secret, secret_hash = await _secret(item, profile, pepper)
         if secret is not None:
             report.secrets[given.station_id] = secret
         rows.append(
@@ -237,11 +259,10 @@ async def _update(
     }
     values = {name: value for name, value in values.items() if value is not None and value != station[name]}
     profile = values.get("security_profile", station["security_profile"])
-    has_good_secret = station["secret_hash"] is not None
-    if given.password is not None:
-        has_good_secret = await verify(station["secret_hash"], given.password.encode(), pepper)
-    if not has_good_secret:
-        secret, secret_hash = await directory.make_secret(given.password, profile, pepper)
+    stored = station["secret_hash"]
+    is_good = stored is not None if given.password is None else stored is not None and stored == item.good_hash
+    if not is_good:
+        secret, secret_hash = await _secret(item, profile, pepper)
         if secret_hash is not None:
             values["secret_hash"] = secret_hash
         if secret is not None:

@@ -175,7 +175,7 @@ async def create_station(conn: Connection, actor: Actor, given: NewStation, pepp
     for name in ("station_id", "password", "evses"):
         del values[name]
     if not await store.insert_station(conn, actor.party_id, given.station_id, {**values, "secret_hash": secret_hash}):
-        raise Conflict(f"the identity {given.station_id} is taken", code="taken")
+        raise await _taken(conn, actor, given.station_id)
     await store.upsert_evses(conn, actor.party_id, {given.station_id: _evses(given.evses)})
     await note_station(conn, actor, "created", given.station_id, {"security_profile": given.security_profile})
     return WithSecret(station=await queries.get_station_view(conn, actor.party_id, given.station_id), secret=secret)
@@ -329,6 +329,16 @@ async def _write(
     if not await store.update_station(conn, actor.party_id, station_id, values, if_version):
         await queries.require_station(conn, actor.party_id, station_id)
         raise _stale()
+
+
+async def _taken(conn: Connection, actor: Actor, station_id: str) -> Conflict:
+    present = (await store.lock_stations(conn, actor.party_id, [station_id])).get(station_id.lower())
+    if present is None or not present["is_ours"]:
+        return Conflict(f"the identity {station_id} is taken", code="taken")
+    how = "is retired: reinstate it" if present["retired_at"] else "is in the register"
+    if present["registration"] != "accepted":
+        how = "waits on the onboarding list: adopt it"
+    return Conflict(f"{present['station_id']} {how}", code="taken")
 
 
 def _stale() -> Conflict:

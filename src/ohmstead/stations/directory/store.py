@@ -143,6 +143,17 @@ async def lock_stations(conn: Connection, party_id: UUID, station_ids: Sequence[
     return {row["station_id"].lower(): row for row in rows}
 
 
+async def find_secret_hashes(conn: Connection, party_id: UUID, station_ids: Sequence[str]) -> dict[str, str]:
+    """Stored secrets by lower-case station id, where there are any."""
+    rows = await conn.fetch(
+        "select lower(station_id) as key, secret_hash from station"
+        " where party_id = $1 and lower(station_id) = any($2) and secret_hash is not null",
+        party_id,
+        [station_id.lower() for station_id in station_ids],
+    )
+    return {row["key"]: row["secret_hash"] for row in rows}
+
+
 async def insert_stations(conn: Connection, party_id: UUID, stations: Sequence[dict[str, Any]]) -> set[str]:
     """Many at once; returns those that were not taken."""
     rows = await conn.fetch(

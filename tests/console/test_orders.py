@@ -1,0 +1,142 @@
+"""Orders from the page: what they will do is said before, what came back is shown after."""
+
+from uuid import uuid4
+
+import pytest
+
+from ohmstead.console import orders
+from ohmstead.core.errors import Invalid
+from ohmstead.reports.model import ConnectorNow
+from ohmstead.stations.commands import GetVariables, Raw, RemoteStart, RemoteStop, Reset, SetVariables, Trigger, Unlock
+from tests.console.visitor import Visitor
+
+FREE = ConnectorNow(station_id="ST", evse_number=1, connector_number=1, state="available", status="available")
+BUSY = ConnectorNow(
+    station_id="ST",
+    evse_number=2,
+    connector_number=1,
+    state="charging",
+    status="charging",
+    session_id=uuid4(),
+    transaction_id="77",
+)
+BROKEN = ConnectorNow(station_id="ST", evse_number=3, connector_number=1, state="faulted", status="faulted")
+
+
+@pytest.mark.parametrize(
+    ("fields", "order"),
+    [
+        ({"kind": "start", "token": " 04A2 ", "evse": "1"}, RemoteStart(token_uid="04A2", evse_number=1)),
+        ({"kind": "stop", "evse": "2"}, RemoteStop(transaction_id="77")),
+        ({"kind": "unlock"}, Unlock(evse_number=3)),
+        ({"kind": "restart", "how": "hard"}, Reset(how="hard")),
+        ({"kind": "ask", "message": "Heartbeat", "evse": "2"}, Trigger(message="Heartbeat")),
+        ({"kind": "ask", "evse": "2"}, Trigger(message="StatusNotification", evse_number=2)),
+        ({"kind": "read", "names": "A, B"}, GetVariables(names=("A", "B"))),
+        ({"kind": "set", "name": "A", "value": ""}, SetVariables(values={"A": ""})),
+        (
+            {"kind": "raw", "action": "Reset", "payload": '{"type": "Soft"}'},
+            Raw(action="Reset", payload={"type": "Soft"}),
+        ),
+    ],
+)
+def test_a_form_becomes_an_order(fields: dict[str, str], order: object) -> None:
+    assert orders.order_from(orders.choose(fields, [FREE, BUSY, BROKEN])) == order
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"kind": "start", "token": "  "}, "token"),
+        ({"kind": "raw", "action": "Reset", "payload": "{"}, "payload"),
+        ({"kind": "raw", "action": "Reset", "payload": "[]"}, "payload"),
+        ({"kind": "raw", "payload": "{}"}, "action"),
+        ({"kind": "restart", "how": "gently"}, "how"),
+        ({"kind": "set"}, "name"),
+    ],
+)
+def test_a_form_that_does_not_fit_says_which_field(fields: dict[str, str], field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        orders.order_from(orders.choose(fields, [FREE]))
+    assert refused.value.field == field
+
+
+def test_the_form_shown_fits_what_the_station_does() -> None:
+    assert orders.choose({}, [FREE]).kind == "start"
+    assert orders.choose({}, [FREE, BUSY]).kind == "stop"
+
+
+@pytest.mark.parametrize(
+    ("fields", "tone", "words"),
+    [
+        ({"kind": "restart"}, "attention", "Ends 1 session properly first, then restarts."),
+        ({"kind": "restart", "how": "hard"}, "failed", "Cuts off 1 session at once"),
+        ({"kind": "restart", "how": "on_idle"}, "", "once 1 car has left"),
+        ({"kind": "unlock", "evse": "1"}, "", "No session is touched."),
+        ({"kind": "unlock", "evse": "2"}, "attention", "Ends the session of the car on 2"),
+        ({"kind": "availability"}, "attention", "takes no new sessions, after 1 session there has ended"),
+        ({"kind": "start", "evse": "2"}, "attention", "the station will refuse"),
+    ],
+)
+def test_what_will_happen_is_said_before(fields: dict[str, str], tone: str, words: str) -> None:
+    connectors = [FREE, BUSY]
+    effect = orders.effect(orders.choose(fields, connectors), connectors, is_online=True)
+    assert effect.tone == tone
+    assert words in effect.text
+
+
+def test_stopping_nothing_is_not_possible() -> None:
+    effect = orders.effect(orders.choose({"kind": "stop"}, [FREE]), [FREE], is_online=True)
+    assert not effect.is_possible
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+async def test_a_session_is_stopped_from_the_page(visitor: Visitor, version: str) -> None:
+    network = visitor.network
+    await network.token("CARD")
+    station = await network.station(version)
+    await station.plugs_in()
+    await station.presents("CARD")
+    await station.delivers(wh=5_000, over="30m")
+    form = await visitor.opens(f"/stations/{station.station_id}/command?kind=stop&evse=1", hx_request="true")
+    assert "Ends the session of the car on 1 (5.000 kWh so far)" in form.text
+    transaction = next(form.all("option", selected="")).attributes["value"]
+    done = await visitor.sends(f"/stations/{station.station_id}/command", kind="stop", transaction=transaction)
+    assert "Accepted" in done.text or done.answer.status_code == 303
+    await network.is_status(station, "completed")
+    session = await network.session_of(station)
+    assert session.stop_reason == "remote"
+
+
+async def test_the_answer_of_the_station_is_shown(visitor: Visitor) -> None:
+    station = await visitor.network.station("1.6")
+    station.answers["UnlockConnector"] = {"status": "UnlockFailed"}
+    visitor.client.headers["HX-Request"] = "true"
+    page = await visitor.sends(f"/stations/{station.station_id}/command", kind="unlock", evse="1")
+    assert "Rejected" in page.text
+    assert "The station answered UnlockFailed" in page.text
+    again = await visitor.opens(f"/stations/{station.station_id}/command?kind=unlock", hx_request="true")
+    assert "Last commands" in again.text
+
+
+async def test_a_raw_message_that_breaks_its_schema_never_leaves(visitor: Visitor) -> None:
+    station = await visitor.network.station("1.6")
+    visitor.client.headers["HX-Request"] = "true"
+    path = f"/stations/{station.station_id}/command"
+    page = await visitor.sends(path, kind="raw", action="Reset", payload='{"type": "Gently"}')
+    assert "Failed" in page.text or "Rejected" in page.text
+    assert [name for _, name, _ in station.wire.heard if name == "Reset"] == []
+    good = await visitor.sends(path, kind="raw", action="Reset", payload='{"type": "Soft"}')
+    assert "The station answered Accepted" in good.text
+
+
+async def test_an_order_to_a_lost_station_is_told_at_once_or_queued_if_asked(visitor: Visitor) -> None:
+    station = await visitor.network.station("1.6", boots=False)
+    visitor.client.headers["HX-Request"] = "true"
+    path = f"/stations/{station.station_id}/command"
+    told = await visitor.sends(path, kind="ask", message="Heartbeat")
+    assert "The station is not connected. Nothing was sent." in told.text
+    queued = await visitor.sends(path, kind="ask", message="Heartbeat", queue="yes")
+    assert "as soon as the station connects" in queued.text
+    await station.boots()
+    await station.hears("TriggerMessage")
