@@ -36,13 +36,7 @@ async def run_gateway(settings: Settings) -> None:
     """Stations' sockets, until SIGTERM or SIGINT; then they are let go politely."""
     async with _deps(settings, "gateway") as (pool, bus):
         gateway = Gateway(settings, pool, bus)
-        stations = aiohttp_web.AppRunner(
-            gateway.application(),
-            access_log=None,
-            handler_cancellation=False,
-            shutdown_timeout=10,
-            keepalive_timeout=15,
-        )
+        stations = gateway.runner()
         await stations.setup()
         health = await _health(settings.metrics_gateway_port, pool, bus)
         serving = asyncio.create_task(gateway.run())

@@ -10,6 +10,8 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.enums import MediaType
 from litestar.exceptions import HTTPException
+from litestar.middleware import DefineMiddleware
+from litestar.middleware.compression import CompressionMiddleware
 from litestar.params import FromQuery, SkipValidation
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
@@ -52,7 +54,11 @@ def create_web(settings: Settings, pool: Pool, bus: Bus) -> Web:
     """The application. `pool` and `bus` are the caller's to open and close."""
     attempts = Attempts()
     desk = CommandDesk(pool, bus)
-    static = create_static_files_router(path="/static", directories=[STATIC_DIR])
+    # Static files only: a compressed page that shows both a token and what was asked for gives the token away.
+    gzip = CompressionConfig(backend="gzip", gzip_compress_level=6, minimum_size=1000)
+    static = create_static_files_router(
+        path="/static", directories=[STATIC_DIR], middleware=[DefineMiddleware(CompressionMiddleware, config=gzip)]
+    )
     return Web(
         route_handlers=[*PAGES, api_routes.router, console_routes.router, static],
         state=State(
@@ -76,10 +82,6 @@ def create_web(settings: Settings, pool: Pool, bus: Bus) -> Web:
         guards=[guard_against_forgery],
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
         request_max_body_size=MAX_BODY_BYTES,
-        # Static files only: a compressed page that shows both a token and what was asked for gives the token away.
-        compression_config=CompressionConfig(
-            backend="gzip", gzip_compress_level=6, minimum_size=1000, exclude=["^/(?!static/)"]
-        ),
         template_config=console_routes.template_config,
         openapi_config=None,
         logging_config=None,

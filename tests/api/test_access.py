@@ -22,6 +22,7 @@ async def operator(api: Visitor, role: str = "owner") -> Operator:
         api.network.party_id,
         role,
     )
+    assert row is not None
     return Operator(**row)
 
 
@@ -287,6 +288,19 @@ async def test_every_answer_carries_the_headers_that_protect(api: Visitor) -> No
             assert headers["x-content-type-options"] == "nosniff"
             assert headers["x-frame-options"] == "DENY"
             assert re.fullmatch(r"[0-9a-f]{32}", headers["x-request-id"])
+
+
+async def test_static_files_are_compressed_and_kept_and_pages_are_not(api: Visitor) -> None:
+    async with api.front.nobody() as browser:
+        style = await browser.get("/static/tokens.css", params={"v": "1"})
+        assert style.headers["content-encoding"] == "gzip"
+        assert "immutable" in style.headers["cache-control"]
+        assert (await browser.get("/static/tokens.css")).headers["cache-control"] == "no-cache"
+        page = await browser.get("/sign-in", params={"link": "x" * 3000})
+        assert "content-encoding" not in page.headers
+        assert page.headers["cache-control"] == "no-store"
+        assert (await browser.get("/static/../web.py")).status_code == 404
+        assert (await browser.get("/static/%2e%2e/%2e%2e/web.py")).status_code == 404
 
 
 async def test_a_request_id_is_taken_over_when_it_is_plain(api: Visitor) -> None:

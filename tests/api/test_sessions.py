@@ -80,7 +80,7 @@ async def test_sessions_are_exported_as_tables_and_lines(api: Visitor) -> None:
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == 'attachment; filename="sessions.csv"'
     (row,) = csv.DictReader(io.StringIO(answer.text))
-    assert (row["session_id"], Decimal(row["energy_wh"])) == (session["session_id"], 11_000)
+    assert (row["session_id"], Decimal(row["energy_wh"])) == (session["session_id"], Decimal(11_000))
     assert row["stop_reason"] == "'=1+1"
     assert row["soc_percent"] == "-1"
     lines = await api.client.get("/sessions", params={"format": "ndjson"})

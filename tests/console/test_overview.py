@@ -79,7 +79,7 @@ async def test_concerns_come_most_urgent_first_and_newest_first_within(noon: dat
     await town.station("NEW", registration="pending", connected_at=None, vendor="Acme")
     await town.session(broken, begins=4, ends=4, wh=0, status="invalid", is_orphan=True)
     text = (await visitor.opens("/attention")).text
-    order = [f"{gone} unreachable", f"{broken} connector 1 out of order", "waits to be adopted", "nobody saw begin"]
+    order = [f"{gone} unreachable", f"{broken} connector 1 out of order", "nobody saw begin", "waits to be adopted"]
     assert sorted(order, key=text.index) == order
     assert "The ground-fault breaker has tripped. Relay welded" in text
 

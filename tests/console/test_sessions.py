@@ -59,10 +59,10 @@ async def test_the_export_holds_every_session(noon: datetime, visitor: Visitor) 
 
 async def test_a_session_shows_its_curve_its_registers_and_its_readings(noon: datetime, visitor: Visitor) -> None:
     town = Town(visitor.network, noon)
-    station = await town.station("ST", location_id=await town.location("Harbour"))
-    session = await town.session(
-        station, begins=2, ends=1, wh=20_000, token_uid="04A224F9", stop_reason="ev_disconnected", charging_s=3600
-    )
+    place = await town.location("Harbour")
+    station = await town.station("ST", location_id=place)
+    ended = {"token_uid": "04A224F9", "stop_reason": "ev_disconnected", "charging_s": 3600, "location_id": place}
+    session = await town.session(station, begins=2, ends=1, wh=20_000, **ended)
     for hours, register, power, soc in ((2, 1000, 20_000, 40), (1.5, 11_000, 22_000, 60), (1, 21_000, 0, 80)):
         await town.sample(session, hours, energy_wh=Decimal(register), power_w=Decimal(power), soc_percent=Decimal(soc))
     page = await visitor.opens(f"/sessions/{session}")

@@ -36,6 +36,7 @@ class Page(HTMLParser):
         self.answer = answer
         self.html = answer.text
         self.elements: list[Element] = []
+        self._whole = Element("page", {})
         self._open: list[Element] = []
         self.feed(self.html)
 
@@ -52,13 +53,13 @@ class Page(HTMLParser):
             pass
 
     def handle_data(self, data: str) -> None:
-        for element in self._open:
+        for element in (self._whole, *self._open):
             element.text += data
 
     @property
     def text(self) -> str:
-        """The words of the body, single-spaced."""
-        return spaced(next((e.text for e in self.elements if e.name == "body"), self.html))
+        """The words of the page or fragment, single-spaced."""
+        return spaced(self._whole.text)
 
     @property
     def heading(self) -> str:

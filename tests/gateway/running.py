@@ -13,7 +13,7 @@ from aiohttp import web
 from ohmstead.accounts import service as accounts
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
-from ohmstead.ocpp.gateway import Gateway
+from ohmstead.ocpp.gateway import REQUEST_TIMEOUT_S, Gateway
 from ohmstead.settings import Settings
 from ohmstead.stations import credentials
 from ohmstead.stations.commands import CommandDesk
@@ -127,14 +127,20 @@ async def eventually(look: Callable[[], Awaitable[T]], complaint: str = "never h
 
 @contextlib.asynccontextmanager
 async def open_gateway(
-    settings: Settings, pool: Pool, party_id: UUID, *, gateway_pool: Pool | None = None, **options: Any
+    settings: Settings,
+    pool: Pool,
+    party_id: UUID,
+    *,
+    gateway_pool: Pool | None = None,
+    request_timeout_s: float = REQUEST_TIMEOUT_S,
+    **options: Any,
 ) -> AsyncIterator[House]:
     """A gateway until the block ends. `options` go to the Gateway."""
     assert settings.nats_url is not None
     bus = await Bus.connect(settings.nats_url, "gateway-under-test")
     try:
         gateway = Gateway(settings, gateway_pool or pool, bus, **options)
-        runner = web.AppRunner(gateway.application(), access_log=None, handler_cancellation=False, shutdown_timeout=2)
+        runner = gateway.runner(request_timeout_s=request_timeout_s, shutdown_timeout_s=2)
         await runner.setup()
         serving = asyncio.create_task(gateway.run())
         try:

@@ -181,6 +181,21 @@ async def test_a_broken_request_ends_in_a_4xx_and_disturbs_nobody(request_head: 
         await bystander.beat()
 
 
+async def test_connections_that_never_finish_their_request_are_closed_and_live_sockets_are_not(
+    settings: Settings, db: Pool, party_id: UUID
+) -> None:
+    async with open_gateway(settings, db, party_id, request_timeout_s=0.5) as house:
+        await house.station("CP-1")
+        async with connected(house, "CP-1", boots=True) as station:
+            host, port = house.url.removeprefix("ws://").split("/")[0].split(":")
+            for begun in (b"", UPGRADE, UPGRADE + b"X-Slow: "):
+                reader, writer = await asyncio.open_connection(host, int(port))
+                writer.write(begun)
+                assert await asyncio.wait_for(reader.read(), 5) == b""
+                writer.close()
+            await station.beat()
+
+
 # ---- subprotocols and compression ------------------------------------------------------------------------------------
 
 

@@ -38,13 +38,7 @@ def stop_reason(reason: str | None) -> str:
     """Why a session ended, in words."""
     if not reason:
         return ""
-    slug = "".join(f"_{c.lower()}" if c.isupper() else c for c in reason).lstrip("_").replace("__", "_")
-    slug = {
-        "e_v_disconnected": "ev_disconnected",
-        "stopped_by_e_v": "stopped_by_ev",
-        "s_o_c_limit_reached": "soc_limit_reached",
-    }.get(slug, slug)
-    return STOP_REASONS.get(slug, slug.replace("_", " "))
+    return STOP_REASONS.get(reason, reason.replace("_", " "))
 
 
 def of_rows(sessions: Iterable[Any], connections: Iterable[Any], limit: int) -> list[Happening]:

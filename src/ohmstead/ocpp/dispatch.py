@@ -22,6 +22,8 @@ _ASKED_BY: dict[str, tuple[str, ...]] = {
     "GetBaseReport": ("NotifyReport",),
     "GetReport": ("NotifyReport",),
     "GetMonitoringReport": ("NotifyMonitoringReport",),
+    "GetChargingProfiles": ("ReportChargingProfiles",),
+    "GetDisplayMessages": ("NotifyDisplayMessages",),
     "GetLog": ("LogStatusNotification",),
     "GetDiagnostics": ("DiagnosticsStatusNotification",),
     "CustomerInformation": ("NotifyCustomerInformation",),

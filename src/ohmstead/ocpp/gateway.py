@@ -53,6 +53,7 @@ STATION_CONNECTED = "ohmstead.station.connected"
 BEAT_S = 5.0
 SEEN_EVERY_S = 30.0
 HANDSHAKES_AT_ONCE = 32  # reads of the register at one time: a reconnect storm queues here, not in the database
+REQUEST_TIMEOUT_S = 15.0  # how long a connection may take over its first request
 SIGNALS_AT_ONCE, SIGNALS_PER_S = 100, 0.1  # refusals kept per address: whoever hammers must not fill the disk
 
 _HINT = "Charging stations connect here: OCPP over WebSocket, at /ocpp/ and the station's identity."
@@ -88,6 +89,16 @@ class Gateway:
         app.router.add_get(PATH + "{identity:.*}", self._door)
         app.router.add_get("/{elsewhere:.*}", self._lost)
         return app
+
+    def runner(self, *, request_timeout_s: float = REQUEST_TIMEOUT_S, shutdown_timeout_s: float = 10) -> web.AppRunner:
+        """The application, ready to be put on sockets. A connection that sends no whole request in time is closed."""
+        return web.AppRunner(
+            self.application(),
+            access_log=None,
+            handler_cancellation=False,
+            keepalive_timeout=request_timeout_s,
+            shutdown_timeout=shutdown_timeout_s,
+        )
 
     def ssl_context(self) -> ssl.SSLContext | None:
         return self._tls.context

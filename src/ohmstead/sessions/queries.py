@@ -128,7 +128,8 @@ async def list_sessions(
     where.add("s.party_id = {}", party_id)
     where.add_given("s.station_id = {}", wanted.station)
     where.add_given("s.location_id = {}", wanted.location)
-    where.add_given("s.token_key = {}", wanted.token.lower() if wanted.token else None)
+    if wanted.token:
+        where.add("s.token_uid is not null and s.token_key = {}", wanted.token.lower())
     where.add_given("s.status = any({})", wanted.status)
     where.add_given("s.started_at >= {}", wanted.since)
     where.add_given("s.started_at < {}", wanted.until)

@@ -246,12 +246,17 @@ async def power_samples(conn: Connection, party_id: UUID, session_ids: list[UUID
     )
 
 
+# A password that a station reports is neither shown nor found by searching for it.
+_SHOWN_VALUE = "case when v.variable in ('AuthorizationKey', 'BasicAuthPassword') then '•••' else v.value end"
+
+
 async def list_variables(conn: Connection, party_id: UUID, station_id: str, text: str, limit: int) -> list[Row]:
-    """Configuration as last reported."""
+    """Configuration as last reported, without passwords."""
     return await conn.fetch(
-        "select v.component, v.variable, v.attribute, v.value, v.is_read_only, v.data_type, v.unit, v.updated_at"
-        " from station st join station_variable v using (station_id) where st.party_id = $1 and st.station_id = $2"
-        " and ($3 = '' or concat_ws(' ', v.component, v.variable, v.value) ilike '%' || $3 || '%')"
+        f"select v.component, v.variable, v.attribute, {_SHOWN_VALUE} as value, v.is_read_only, v.data_type, v.unit,"
+        " v.updated_at from station st join station_variable v using (station_id)"
+        " where st.party_id = $1 and st.station_id = $2"
+        f" and ($3 = '' or concat_ws(' ', v.component, v.variable, {_SHOWN_VALUE}) ilike '%' || $3 || '%')"
         " order by v.component, v.variable, v.attribute limit $4",
         party_id,
         station_id,

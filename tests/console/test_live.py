@@ -1,0 +1,139 @@
+"""The live stream: news reach open pages of their own network only, and a page that cannot follow starts anew."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from ohmstead.console.live import QUEUE_LENGTH, Hub, Listener, news_of
+from ohmstead.core.bus import Bus
+from tests.console.visitor import Visitor
+
+AT = "2026-03-11T13:30:00+00:00"
+
+
+@asynccontextmanager
+async def stream(visitor: Visitor, query: str = "") -> AsyncIterator[AsyncIterator[tuple[str, Any]]]:
+    """The events of an open page, after the first beat."""
+
+    async def events(lines: AsyncIterator[str]) -> AsyncIterator[tuple[str, Any]]:
+        name = ""
+        async for line in lines:
+            if line.startswith("event:"):
+                name = line[6:].strip()
+            elif line.startswith("data:") and name != "beat":
+                yield name, json.loads(line[5:])
+
+    async with visitor.client.stream("GET", f"/live{query}", headers={"Accept": "text/event-stream"}) as answer:
+        assert answer.status_code == 200
+        lines = answer.aiter_lines()
+        async for line in lines:
+            if line.startswith("data:"):
+                break
+        yield events(lines)
+
+
+async def next_with(events: AsyncIterator[tuple[str, Any]], key: str) -> dict[str, Any]:
+    async with asyncio.timeout(8):
+        async for _, news in events:
+            if key in news:
+                return dict(news)
+    raise AssertionError("the stream ended")
+
+
+async def test_a_charge_is_told_to_the_open_page_in_its_own_words(visitor: Visitor) -> None:
+    network = visitor.network
+    await network.token("CARD")
+    station = await network.station("1.6")
+    async with stream(visitor) as events:
+        await station.plugs_in()
+        await station.presents("CARD")
+        began = await next_with(events, "line")
+        while "session began" not in began["line"]["text"]:
+            began = await next_with(events, "line")
+        assert began["line"]["text"] == "1 session began with CARD"
+        assert began["line"]["station"] == station.station_id
+        await station.delivers(wh=2_750, over="15m")
+        updated = await next_with(events, "set")
+        while not any(name.endswith("/energy") and text == "2.750" for name, text in updated["set"].items()):
+            updated = await next_with(events, "set")
+        session = await network.pool.fetchval(
+            "select session_id from session where station_id = $1", station.station_id
+        )
+        assert updated["set"][f"session/{session}/power"] == "11.0"
+        assert f"session:{session}" in updated["touch"]
+
+
+async def test_messages_are_told_only_to_the_page_of_their_station(visitor: Visitor) -> None:
+    one = await visitor.network.station("1.6", "ONE")
+    two = await visitor.network.station("1.6", "TWO")
+    async with stream(visitor, f"?station={two.station_id}") as events:
+        await one.says("Heartbeat", {})
+        await two.says("Heartbeat", {})
+        news = await next_with(events, "only")
+        assert news["only"] == two.station_id
+
+
+async def test_strangers_hear_nothing(visitor: Visitor, stranger: Visitor) -> None:
+    theirs = await stranger.network.station("1.6", "THEIRS")
+    mine = await visitor.network.station("1.6", "MINE", boots=False)
+    async with stream(visitor) as events:
+        await theirs.says("Heartbeat", {})
+        await theirs.leaves()
+        await mine.boots()
+        news = await next_with(events, "touch")
+        assert theirs.station_id not in json.dumps(news)
+        assert mine.station_id in json.dumps(news)
+    await mine.leaves()
+
+
+async def test_a_page_that_left_is_forgotten(visitor: Visitor) -> None:
+    hub = visitor.front.app.state.live_hub
+    async with stream(visitor):
+        assert visitor.network.party_id.hex in hub._listeners
+    async with asyncio.timeout(8):
+        while visitor.network.party_id.hex in hub._listeners:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_slow_page_is_told_to_start_anew_and_holds_nobody_up(nats_url: str) -> None:
+    bus = await Bus.connect(nats_url, "live-test")
+    hub, party_id = Hub(bus), uuid4()
+    slow, quick = Listener(None), Listener(None)
+    await hub.join(party_id, slow)
+    await hub.join(party_id, quick)
+    heard = 0
+    for _ in range(3 * QUEUE_LENGTH):
+        event = {"kind": "connection", "at": AT, "station_id": "ST", "is_connected": True}
+        await hub._heard(f"ohmstead.live.{party_id.hex}", json.dumps([event]).encode())
+        heard += 1 if quick.queue.get_nowait().get("touch") else 0
+    assert heard == 3 * QUEUE_LENGTH
+    told = [slow.queue.get_nowait() for _ in range(slow.queue.qsize())]
+    assert {"resync": True} in told
+    assert len(told) <= QUEUE_LENGTH
+    await bus.close()
+
+
+async def test_news_that_cannot_be_read_disturb_nobody(nats_url: str) -> None:
+    bus = await Bus.connect(nats_url, "live-test")
+    hub, party_id = Hub(bus), uuid4()
+    page = Listener(None)
+    await hub.join(party_id, page)
+    for data in (b"{", b"null", b'"x"', b"[1, null, {}]", b'[{"kind": "session", "station_id": 7}]'):
+        await hub._heard(f"ohmstead.live.{party_id.hex}", data)
+    assert page.queue.empty()
+    await bus.close()
+
+
+def test_only_what_changes_a_page_is_told() -> None:
+    assert news_of({"kind": "weather", "station_id": "ST"}) is None
+    update = {"kind": "session", "what": "updated", "station_id": "ST", "session_id": "S", "at": AT}
+    news = news_of({**update, "power_w": "138400", "soc_percent": "101", "energy_wh": "NaN"})
+    assert news is not None
+    assert news["set"] == {"session/S/power": "138.4", "session/S/power_unit": "kW", "session/S/soc": "101 %"}
+    assert news["width"] == {"session/S/soc": 100.0}
+    assert "line" not in news
+    assert datetime.fromisoformat(AT).tzinfo == UTC

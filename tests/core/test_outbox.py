@@ -1,0 +1,145 @@
+"""The outbox: at least once, in order per subject, and no event lost behind a late commit."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from ohmstead.core import events
+from ohmstead.core.db import Connection, Pool
+from ohmstead.core.events import Event
+
+
+def fact(number: int, subject: str = "session/1", kind: str = "SessionEnded") -> Event:
+    return Event(kind=kind, subject=subject, payload={"number": number})
+
+
+class Reader:
+    """A consumer that writes down what it was given."""
+
+    def __init__(self, pool: Pool, name: str = "reader") -> None:
+        self.pool = pool
+        self.name = name
+        self.seen: list[int] = []
+        self.fails = 0
+
+    async def handle(self, _conn: Connection, found: list[Event]) -> None:
+        if self.fails:
+            self.fails -= 1
+            raise RuntimeError("not today")
+        self.seen += [event.payload["number"] for event in found]
+
+    async def read(self, limit: int = 200) -> None:
+        """Until nothing is left now."""
+        idle = 0
+        while idle < 2:
+            found = await events.consume(self.pool, self.name, self.handle, ("SessionEnded",), limit)
+            idle = 0 if found else idle + 1
+
+
+async def write(pool: Pool, *found: Event) -> None:
+    async with pool.acquire() as conn, conn.transaction():
+        await events.record(conn, found)
+
+
+async def test_a_reader_gets_every_event_once_and_in_order(db: Pool) -> None:
+    reader = Reader(db)
+    await reader.read()
+    for number in range(25):
+        await write(db, fact(number))
+    await reader.read(limit=10)
+    await reader.read()
+    assert reader.seen == list(range(25))
+
+
+async def test_readers_have_cursors_of_their_own_and_take_only_their_kinds(db: Pool) -> None:
+    one, other = Reader(db, "one"), Reader(db, "other")
+    await one.read()
+    await other.read()
+    await write(db, fact(1), fact(2, kind="StationBooted"), fact(3))
+    await one.read()
+    assert (one.seen, other.seen) == ([1, 3], [])
+    await other.read()
+    assert other.seen == [1, 3]
+
+
+async def test_an_event_that_commits_late_is_not_skipped(db: Pool) -> None:
+    reader = Reader(db)
+    await reader.read()
+    async with db.acquire() as slow:
+        transaction = slow.transaction()
+        await transaction.start()
+        await events.record(slow, [fact(1)])
+        await write(db, fact(2, subject="session/2"))
+        await reader.read()
+        early = list(reader.seen)
+        await transaction.commit()
+    await reader.read()
+    assert early == [], "a window must not pass a transaction that is still running"
+    assert sorted(reader.seen) == [1, 2]
+
+
+async def test_two_writers_of_one_subject_are_read_in_the_order_of_their_commits(db: Pool) -> None:
+    reader = Reader(db)
+    await reader.read()
+    await db.execute("insert into outbox_cursor (consumer, window_from, window_to) values ('row', '0', '0')")
+    lock = "update outbox_cursor set failures = failures where consumer = 'row'"
+    async with db.acquire() as first, db.acquire() as second:
+        one, two = first.transaction(), second.transaction()
+        await two.start()
+        await second.execute("select pg_current_xact_id()")  # the later writer has the lower transaction number
+        await one.start()
+        await first.execute(lock)
+        waiting = asyncio.create_task(second.execute(lock))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        await events.record(first, [fact(1)])
+        await one.commit()
+        await waiting
+        await reader.read()
+        await events.record(second, [fact(2)])
+        await two.commit()
+    await reader.read()
+    assert reader.seen == [1, 2]
+
+
+async def test_what_a_failing_reader_did_is_undone_and_it_gets_the_events_again(db: Pool) -> None:
+    reader = Reader(db)
+    await reader.read()
+    await write(db, fact(7))
+
+    async def half_done(conn: Connection, found: list[Event]) -> None:
+        await conn.execute("insert into outbox (kind, subject, payload) values ('HalfDone', 'x', '{}')")
+        await reader.handle(conn, found)
+
+    reader.fails = 1
+    with pytest.raises(RuntimeError, match="not today"):
+        while True:
+            await events.consume(db, reader.name, half_done, ("SessionEnded",))
+    assert await db.fetchval("select count(*) from outbox where kind = 'HalfDone'") == 0
+    failed: Any = await db.fetchrow("select failures, last_error from outbox_cursor where consumer = 'reader'")
+    assert failed["failures"] == 1
+    assert "not today" in failed["last_error"]
+    await reader.read()
+    assert reader.seen == [7]
+
+
+async def test_events_of_a_transaction_that_was_rolled_back_never_happened(db: Pool) -> None:
+    reader = Reader(db)
+    await reader.read()
+    with pytest.raises(RuntimeError, match="changed my mind"):
+        async with db.acquire() as conn, conn.transaction():
+            await events.record(conn, [fact(1)])
+            raise RuntimeError("changed my mind")
+    await write(db, fact(2))
+    await reader.read()
+    assert reader.seen == [2]
+
+
+async def test_an_idle_reader_writes_nothing(db: Pool) -> None:
+    reader = Reader(db)
+    await write(db, fact(1))
+    await reader.read()
+    before = await db.fetchval("select xmin::text from outbox_cursor where consumer = 'reader'")
+    await reader.read()
+    assert await db.fetchval("select xmin::text from outbox_cursor where consumer = 'reader'") == before
