@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from uuid import UUID
 
+from ohmstead.accounts import service as accounts
 from ohmstead.core import clock, events, jobs, migrations
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool, connect_one
@@ -99,4 +100,5 @@ async def _retention(settings: Settings, pool: Pool) -> None:
             },
         )
         await events.forget(conn, settings.message_retention_days)
+        await accounts.drop_old_requests(conn)
     log.info("partitions_dropped", names=dropped)

@@ -94,9 +94,11 @@ async def test_a_page_that_left_is_forgotten(visitor: Visitor) -> None:
     hub = visitor.front.app.state.live_hub
     async with stream(visitor):
         assert visitor.network.party_id.hex in hub._listeners
-    async with asyncio.timeout(8):
-        while visitor.network.party_id.hex in hub._listeners:
-            await asyncio.sleep(0.02)
+
+    async def is_forgotten() -> bool:
+        return visitor.network.party_id.hex not in hub._listeners
+
+    await visitor.network.until(is_forgotten, "the page is forgotten")
 
 
 async def test_a_slow_page_is_told_to_start_anew_and_holds_nobody_up(nats_url: str) -> None:

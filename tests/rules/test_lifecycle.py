@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
+import msgspec
 import pytest
 
 from ohmstead.sessions import lifecycle
@@ -33,9 +34,8 @@ def ordinary() -> list[Any]:
 
 
 def test_every_status_knows_what_every_report_does() -> None:
-    statuses: list[Status | None] = [None, *get_args(Status.__value__ if hasattr(Status, "__value__") else Status)]
-    kinds = get_args(ReportKind.__value__ if hasattr(ReportKind, "__value__") else ReportKind)
-    missing = [(status, kind) for status in statuses for kind in kinds if (status, kind) not in TABLE]
+    statuses = [None, *get_args(Status)]
+    missing = [(status, kind) for status in statuses for kind in get_args(ReportKind) if (status, kind) not in TABLE]
     assert missing == [(None, "metered")]
 
 
@@ -236,8 +236,6 @@ def test_the_first_accepted_card_is_the_sessions_card() -> None:
 
 
 def _refused(uid: str) -> Any:
-    import msgspec
-
     return msgspec.structs.replace(ACCEPTED, uid=uid, status="blocked", token_id=None)
 
 

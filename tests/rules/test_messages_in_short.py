@@ -13,27 +13,47 @@ SAMPLES_16 = [
     {"value": "12", "phase": "L1"},
     {"value": "58", "measurand": "SoC", "unit": "Percent"},
 ]
-SAMPLES_2 = [{"value": 19070, "unitOfMeasure": {"unit": "Wh"}}, {"value": 6.14, "measurand": "Power.Active.Import", "unitOfMeasure": {"unit": "W", "multiplier": 4}}]  # fmt: skip  # noqa: E501
+SAMPLES_2 = [
+    {"value": 19070, "unitOfMeasure": {"unit": "Wh"}},
+    {"value": 6.14, "measurand": "Power.Active.Import", "unitOfMeasure": {"unit": "W", "multiplier": 4}},
+]
 
 
 @pytest.mark.parametrize(
     ("action", "payload", "words"),
     [
-        ("MeterValues", {"connectorId": 1, "meterValue": [{"sampledValue": SAMPLES_16}]}, "1: 138.4 kW, 27.84 kWh, 58 %"),
+        (
+            "MeterValues",
+            {"connectorId": 1, "meterValue": [{"sampledValue": SAMPLES_16}]},
+            "1: 138.4 kW, 27.84 kWh, 58 %",
+        ),
         (
             "TransactionEvent",
-            {"eventType": "Updated", "evse": {"id": 2}, "transactionInfo": {"chargingState": "Charging"}, "meterValue": [{"sampledValue": SAMPLES_2}]},
+            {
+                "eventType": "Updated",
+                "evse": {"id": 2},
+                "transactionInfo": {"chargingState": "Charging"},
+                "meterValue": [{"sampledValue": SAMPLES_2}],
+            },
             "2: Updated, Charging, 61.4 kW, 19.07 kWh",
         ),
-        ("StatusNotification", {"connectorId": 3, "status": "Faulted", "errorCode": "GroundFailure"}, "3: Faulted, GroundFailure"),
+        (
+            "StatusNotification",
+            {"connectorId": 3, "status": "Faulted", "errorCode": "GroundFailure"},
+            "3: Faulted, GroundFailure",
+        ),
         ("StatusNotification", {"connectorId": 3, "status": "Available", "errorCode": "NoError"}, "3: Available"),
         ("StatusNotification", {"evseId": 1, "connectorId": 2, "connectorStatus": "Occupied"}, "1: Occupied"),
         ("Authorize", {"idToken": {"idToken": "04A2", "type": "ISO14443"}}, "04A2"),
-        ("StopTransaction", {"transactionId": 7, "meterStop": 1200, "reason": "Local"}, "transaction 7, register 1200 Wh, Local"),
+        (
+            "StopTransaction",
+            {"transactionId": 7, "meterStop": 1200, "reason": "Local"},
+            "transaction 7, register 1200 Wh, Local",
+        ),
         ("UnlockConnector", {"connectorId": 2}, "2"),
         ("Heartbeat", {}, ""),
     ],
-)  # fmt: skip
+)
 def test_a_message_is_told_in_few_words(action: str, payload: dict[str, Any], words: str) -> None:
     assert messages.in_short(action, json.dumps(payload)) == words
 
@@ -43,10 +63,21 @@ def test_a_message_is_told_in_few_words(action: str, payload: dict[str, Any], wo
 )
 @pytest.mark.parametrize(
     "payload",
-    ["", "null", "[]", "{", "7", '{"meterValue": 3}', '{"meterValue": [null]}', '{"meterValue": [{"sampledValue": [7]}]}',
-     '{"meterValue": [{"sampledValue": [{"value": "NaN"}, {"value": null}]}]}', '{"evse": 3, "connectorId": "x"}',
-     '{"idToken": 5, "chargingStation": 6, "transactionInfo": []}', "[" * 5000],
-)  # fmt: skip
+    [
+        "",
+        "null",
+        "[]",
+        "{",
+        "7",
+        '{"meterValue": 3}',
+        '{"meterValue": [null]}',
+        '{"meterValue": [{"sampledValue": [7]}]}',
+        '{"meterValue": [{"sampledValue": [{"value": "NaN"}, {"value": null}]}]}',
+        '{"evse": 3, "connectorId": "x"}',
+        '{"idToken": 5, "chargingStation": 6, "transactionInfo": []}',
+        "[" * 5000,
+    ],
+)
 def test_odd_payloads_are_shown_and_break_nothing(action: str, payload: str) -> None:
     assert isinstance(messages.in_short(action, payload), str)
 

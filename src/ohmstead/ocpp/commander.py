@@ -24,6 +24,7 @@ from ohmstead.ocpp.v2 import outbound as v2
 from ohmstead.ocpp.v16 import outbound as v16
 from ohmstead.stations import service as stations
 from ohmstead.stations.orders import Command, Dispatch, Receipt, Status, order_of
+from ohmstead.stations.redaction import hide_secrets_in_text
 
 log = logger("ohmstead.commander")
 
@@ -75,8 +76,10 @@ class Commander:
     async def _carry_out(self, connection: Connection, command_id: UUID, timeout_s: float) -> None:
         async with self._pool.acquire() as conn, conn.transaction():
             command = await stations.take_command(conn, command_id)
-        if command is None:
-            return
+            if command is None:
+                return
+            # From here on only the station needs to know a new password.
+            await stations.blot_out_secrets(conn, command)
         try:
             calls = self._calls(connection, command)
         except OhmsteadError as error:
@@ -179,7 +182,9 @@ class Commander:
         status, answer, code, text = outcome
         answered_at = clock.now() if status not in ("timed_out",) else None
         async with self._pool.acquire() as conn, conn.transaction():
-            command = await stations.command_answered(conn, command_id, status, answered_at, answer, code, text)
+            command = await stations.command_answered(
+                conn, command_id, status, answered_at, hide_secrets_in_text(answer), code, text
+            )
         if command is not None:
             await self._tell(command)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from ohmstead.core.db import Connection
+from ohmstead.stations.redaction import hide_secrets_in_text
 
 
 class Exchange(msgspec.Struct, kw_only=True):
@@ -43,7 +44,7 @@ _COLUMNS = (
 
 # any party: the stations of a batch
 async def insert_exchanges(conn: Connection, exchanges: Sequence[Exchange]) -> None:
-    """Append to the log, by COPY."""
+    """Append to the log, by COPY; station passwords inside are blotted out, the log is no place for them."""
     if exchanges:
         await conn.copy_records_to_table(
             "ocpp_message",
@@ -55,9 +56,9 @@ async def insert_exchanges(conn: Connection, exchanges: Sequence[Exchange]) -> N
                     e.direction,
                     e.version,
                     e.action,
-                    e.payload,
+                    hide_secrets_in_text(e.payload),
                     e.answer_kind,
-                    e.answer,
+                    hide_secrets_in_text(e.answer),
                     e.error_code,
                     e.latency_us,
                 )

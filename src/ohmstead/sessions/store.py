@@ -118,6 +118,7 @@ _MOVING = (
 _STILL = tuple(name for name in _CHANGING if name not in _MOVING)
 
 
+# any party: text only, the callers choose the rows
 def _update(names: Iterable[str]) -> tuple[str, tuple[str, ...]]:
     columns = {name: _CHANGING[name] for name in names}
     sets = ", ".join(f"{name} = u.{name}" + ("::" + sql if sql.endswith("[]") else "") for name, sql in columns.items())

@@ -11,6 +11,11 @@ _NAMES = ("AuthorizationKey", "BasicAuthPassword")
 _VALUE_KEYS = frozenset({"value", "attributeValue"})
 
 
+def is_secret(name: str) -> bool:
+    """Does a variable of this name hold a password?"""
+    return name in _NAMES
+
+
 def hide_secrets(value: Any) -> Any:
     """A copy of decoded JSON without the values of variables that hold passwords."""
     if isinstance(value, dict):

@@ -22,6 +22,8 @@ from ohmstead.stations.model import (
     StatusReport,
     Variable,
 )
+from ohmstead.stations.orders import Command
+from ohmstead.stations.redaction import hide_secrets, is_secret
 
 find_station = store.find_station
 list_addresses = store.list_addresses
@@ -134,9 +136,17 @@ async def keep_records(conn: Connection, records: Sequence[Record]) -> None:
     await store.insert_records(conn, records)
 
 
+async def blot_out_secrets(conn: Connection, command: Command) -> None:
+    """Passwords in a command's parameters, once it is on its way, are nobody's business any more."""
+    shown = hide_secrets(command.parameters)
+    if shown != command.parameters:
+        await store.replace_parameters(conn, command.command_id, shown)
+
+
 async def keep_variables(conn: Connection, variables: Sequence[Variable], at: datetime | None = None) -> None:
-    """Configuration as stations report it."""
-    await store.upsert_variables(conn, variables, at or clock.now())
+    """Configuration as stations report it, their passwords left out."""
+    shown = [v for v in variables if not is_secret(v.variable)]
+    await store.upsert_variables(conn, shown, at or clock.now())
 
 
 async def keep_signals(conn: Connection, signals: Sequence[Signal]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from ohmstead.core.db import Connection, Row, to_json
@@ -395,6 +396,11 @@ async def take_command(conn: Connection, command_id: UUID) -> Command | None:
         command_id,
     )
     return _command(row) if row else None
+
+
+# any party: a command that its gateway is about to send
+async def replace_parameters(conn: Connection, command_id: UUID, parameters: dict[str, Any]) -> None:
+    await conn.execute("update command set parameters = $2 where command_id = $1", command_id, to_json(parameters))
 
 
 # any party: the connection's own station
