@@ -33,6 +33,17 @@ async def _prepare(conn: Any) -> None:
         await conn.set_type_codec(name, encoder=_jsonb_text, decoder=msgspec.json.decode, schema="pg_catalog")
 
 
+class _Pooled(asyncpg.Connection):
+    """A connection that goes back to its pool without a round trip.
+
+    Nothing of ours outlives its transaction: no session settings, no listening, no session locks. What a caller left
+    open is still rolled back.
+    """
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
 async def connect_pool(
     database_url: str, *, size: int = 8, name: str = "ohmstead", command_timeout_s: float = 30
 ) -> Pool:
@@ -44,6 +55,7 @@ async def connect_pool(
         init=_prepare,
         command_timeout=command_timeout_s,
         max_inactive_connection_lifetime=300,
+        connection_class=_Pooled,
         server_settings={"application_name": name, "timezone": "UTC", "jit": "off"},
     )
 

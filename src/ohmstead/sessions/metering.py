@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from itertools import pairwise
 from typing import Literal
 
@@ -311,8 +311,8 @@ def periods(session: Session, events: Sequence[SessionEvent], samples: Sequence[
     """The session in stretches of one kind, from the station's state changes, else from its register.
 
     Without state changes (1.6 stations that report no status in between) a stretch between two readings is `charging`
-    when its mean power reaches 100 W, else `idle`. Energies add up to the session's exactly: what cannot be placed in
-    time goes to the longest charging stretch.
+    when its mean power reaches 100 W, else `idle`; so is what comes before a first state that ended it. Energies add up
+    to the session's exactly: what cannot be placed in time goes to the longest charging stretch.
     """
     end = session.ended_at or session.last_event_at
     if end <= session.started_at:
@@ -320,7 +320,10 @@ def periods(session: Session, events: Sequence[SessionEvent], samples: Sequence[
     changes = [(e.at, _STATE_KINDS[e.kind]) for e in events if e.kind in _STATE_KINDS]
     changes = [(min(max(at, session.started_at), end), kind) for at, kind in sorted(changes)]
     points = _register_points(session, samples)
-    stretches = _from_changes(session.started_at, end, changes) if changes else _from_points(session, end, points)
+    if changes:
+        stretches = _from_changes(session.started_at, end, changes, points)
+    else:
+        stretches = _from_points(session.started_at, end, points, "charging" if session.energy_wh > 0 else "idle")
     found = [ChargingPeriod(a, b, kind, _energy_between(points, a, b)) for a, b, kind in stretches if b > a]
     return _made_exact(found, session.energy_wh)
 
@@ -350,10 +353,16 @@ def _from_changes(
     start: datetime,
     end: datetime,
     changes: list[tuple[datetime, Literal["charging", "idle", "suspended_ev", "suspended_evse", "connected"]]],
+    points: list[tuple[datetime, Decimal]],
 ) -> list[_Stretch]:
+    first_at, first = changes[0]
     merged: list[_Stretch] = []
-    bounds = [(start, changes[0][1] if changes[0][0] <= start else "connected"), *changes]
-    for (at, kind), following in zip(bounds, [*bounds[1:], (end, "idle")], strict=True):
+    if first_at > start and first in ("suspended_ev", "suspended_evse"):
+        # What is suspended went on before: a 1.6 station says Charging ahead of the transaction, too.
+        merged = _from_points(start, first_at, points, "charging")
+    elif first_at > start:
+        merged = [(start, first_at, "connected")]
+    for (at, kind), following in zip(changes, [*changes[1:], (end, "idle")], strict=True):
         until = min(following[0], end)
         if merged and merged[-1][2] == kind:
             merged[-1] = (merged[-1][0], until, kind)
@@ -362,11 +371,13 @@ def _from_changes(
     return merged
 
 
-def _from_points(session: Session, end: datetime, points: list[tuple[datetime, Decimal]]) -> list[_Stretch]:
-    inside = [p for p in points if session.started_at <= p[0] <= end]
+def _from_points(
+    start: datetime, end: datetime, points: list[tuple[datetime, Decimal]], unknown: Literal["charging", "idle"]
+) -> list[_Stretch]:
+    inside = [p for p in points if start <= p[0] <= end]
     if not inside:
-        return [(session.started_at, end, "charging" if session.energy_wh > 0 else "idle")]
-    path = [(session.started_at, inside[0][1]), *inside, (end, inside[-1][1])]
+        return [(start, end, unknown)]
+    path = [(start, inside[0][1]), *inside, (end, _energy_at(points, end))]
     merged: list[_Stretch] = []
     for (a, e0), (b, e1) in pairwise(path):
         if b <= a:
@@ -381,7 +392,10 @@ def _from_points(session: Session, end: datetime, points: list[tuple[datetime, D
 
 
 def _energy_between(points: list[tuple[datetime, Decimal]], start: datetime, end: datetime) -> Decimal:
-    return (_energy_at(points, end) - _energy_at(points, start)).quantize(Decimal(1))
+    # Cut at each bound rather than rounded between them: so no two neighbours round up the same watt-hour.
+    return _energy_at(points, end).quantize(Decimal(1), ROUND_FLOOR) - _energy_at(points, start).quantize(
+        Decimal(1), ROUND_FLOOR
+    )
 
 
 def _energy_at(points: list[tuple[datetime, Decimal]], at: datetime) -> Decimal:
