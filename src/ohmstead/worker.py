@@ -25,9 +25,16 @@ log = logger("ohmstead.worker")
 GATEWAY_SILENT_S = 20.0
 
 
-async def run(settings: Settings, pool: Pool, bus: Bus, *, ask_after_s: float = gaps.FIRST_AFTER_S) -> None:
+async def run(
+    settings: Settings,
+    pool: Pool,
+    bus: Bus,
+    *,
+    ask_after_s: float = gaps.FIRST_AFTER_S,
+    gather_s: float = events.GATHER_S,
+) -> None:
     """All of it, until cancelled. Stations are asked about missing messages after `ask_after_s` seconds."""
-    runner = events.Runner(pool, bus)
+    runner = events.Runner(pool, bus, gather_s)
     runner.add("sessions.settle", _settle, ("SessionEnded", "SessionChanged", "OrphanRecorded"))
     runner.add("sessions.gaps", partial(gaps.notice, after_s=ask_after_s), ("SessionGapFound", "StationBooted"))
     desk = CommandDesk(pool, bus)

@@ -47,7 +47,7 @@ async def next_with(events: AsyncIterator[tuple[str, Any]], key: str) -> dict[st
 async def test_a_charge_is_told_to_the_open_page_in_its_own_words(visitor: Visitor) -> None:
     network = visitor.network
     await network.token("CARD")
-    station = await network.station("1.6")
+    station = await network.station("1.6", hours_ago=0)
     async with stream(visitor) as events:
         await station.plugs_in()
         await station.presents("CARD")

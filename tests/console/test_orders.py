@@ -131,6 +131,18 @@ async def test_a_raw_message_that_breaks_its_schema_never_leaves(visitor: Visito
     assert "The station answered Accepted" in good.text
 
 
+@pytest.mark.parametrize(("version", "action"), [("1.6", "RemoteStartTransaction"), ("2.1", "RequestBatterySwap")])
+async def test_the_raw_form_offers_the_messages_of_the_stations_version(
+    visitor: Visitor, version: str, action: str
+) -> None:
+    station = await visitor.network.station(version)
+    form = await visitor.opens(f"/stations/{station.station_id}/command?kind=raw", hx_request="true")
+    offered = {option.attributes["value"] for option in form.all("option")}
+    assert action in offered
+    assert len(offered & {"RemoteStartTransaction", "RequestBatterySwap"}) == 1
+    assert f"schema of OCPP {version}" in form.text
+
+
 async def test_an_order_to_a_lost_station_is_told_at_once_or_queued_if_asked(visitor: Visitor) -> None:
     station = await visitor.network.station("1.6", boots=False)
     visitor.client.headers["HX-Request"] = "true"

@@ -51,7 +51,7 @@ class Town:
             "last_seen_at": self.ago(0.01) if online else self.ago(lost_hours_ago),
             "gateway_id": new_id() if online else None,
             "disconnected_at": None if online else self.ago(lost_hours_ago),
-            "ocpp_version": "ocpp1.6",
+            "ocpp_version": "1.6",
             **values,
         }
         # The gateway of these rows is none that runs; it must outlive the sweep that lets stations of dead ones go.
@@ -100,7 +100,7 @@ class Town:
             "evse_number": evse_number,
             "connector_number": 1,
             "transaction_id": str(session_id)[-12:],
-            "ocpp_version": "ocpp1.6",
+            "ocpp_version": "1.6",
             "status": "completed" if end else "active",
             "charging_state": "idle" if end else "charging",
             "started_at": start,
@@ -138,7 +138,7 @@ class Town:
     async def message(self, station_id: str, hours_ago: float, action: str, **values: Any) -> None:
         row = {
             "direction": "in",
-            "version": "ocpp1.6",
+            "version": "1.6",
             "payload": "{}",
             "answer_kind": "result",
             "answer": "{}",

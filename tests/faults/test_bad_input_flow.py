@@ -81,12 +81,16 @@ async def test_a_call_that_comes_again_is_done_once_and_answered_alike(version: 
     async with connected(house, "CP-1", version) as station:
         await station.send(*[start_call(version, "same")] * 4)
         await station.send(*[[2, "note", "DataTransfer", {"vendorId": "v", "data": "once"}]] * 4)
-        answers = [await station.receive() for _ in range(8)]
-        assert answers[1:4] == answers[:1] * 3
-        assert answers[5:] == answers[4:5] * 3
+        event = {"type": "SettingSystemTime", "timestamp": AT}
+        await station.send(*[[2, "event", "SecurityEventNotification", event]] * 4)
+        answers = [await station.receive() for _ in range(12)]
+        for first in (0, 4, 8):
+            assert answers[first][0] == 3
+            assert answers[first : first + 4] == answers[first : first + 1] * 4
         await station.beat()
     assert await _count(house, "session") == 1
     assert await _count(house, "station_record where kind = 'DataTransfer'") == 1
+    assert await _count(house, "security_signal where kind = 'station_setting_system_time'") == 1
 
 
 @pytest.mark.parametrize("version", VERSIONS)

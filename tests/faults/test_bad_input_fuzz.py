@@ -1,20 +1,34 @@
 """Seeded fuzzing of every message that a station can send: exactly one answer to each call, and never our own error."""
 
 import contextlib
+import functools
 import json
 import random
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from ohmstead.core.db import Pool
+from ohmstead.ocpp.connection import Flow
+from ohmstead.ocpp.limits import FloodGuard
 from ohmstead.ocpp.rpc import ErrorCode, Version
+from ohmstead.settings import Settings
 from tests.gateway.payloads import damaged, inbound_actions, spoiled, valid
-from tests.gateway.running import House
+from tests.gateway.running import House, open_gateway
 from tests.gateway.wire import VERSIONS, Closed, Station, connected
 
 N_SPOILED = 300
 N_DAMAGED = 60
+
+
+@pytest.fixture
+async def house(settings: Settings, db: Pool, party_id: UUID) -> AsyncIterator[House]:
+    """A gateway that slows nobody down for being many, only for being malformed."""
+    guard = functools.partial(FloodGuard, messages_burst=1e6)
+    async with open_gateway(settings, db, party_id, flow=Flow(guard=guard)) as running:
+        yield running
 
 
 class Fuzzed:

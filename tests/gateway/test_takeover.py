@@ -13,7 +13,7 @@ from ohmstead.ocpp.rpc import Version
 from ohmstead.settings import Settings
 from ohmstead.stations.orders import Reset, Trigger
 from tests.gateway.running import House, eventually, open_gateway, with_settings
-from tests.gateway.wire import Closed, Station, basic, connected, dialled, knock
+from tests.gateway.wire import BOOT, Closed, Station, basic, connected, dialled, knock
 
 OBEYS = {"TriggerMessage": {"status": "Accepted"}, "Reset": {"status": "Accepted"}}
 
@@ -86,9 +86,12 @@ async def test_a_command_that_waits_for_the_old_socket_fails_at_once_and_the_nex
     house: House,
 ) -> None:
     await house.station("CP-1")
-    async with connected(house, "CP-1", boots=True) as old:
+    async with dialled(house, "/ocpp/CP-1", user="CP-1") as zombie:
+        zombie.text([2, "boot", "BootNotification", BOOT[Version.V16]])
+        await zombie.read()
         waiting = asyncio.create_task(house.order("CP-1", Reset(), timeout_s=30))
-        await old.call()
+        assert b"Reset" in (await zombie.read())[1]
+        # It never answers the close either.
         async with connected(house, "CP-1") as new, asyncio.timeout(3):
             command = await waiting
             assert (command.status, command.error_code) == ("failed", "connection_lost")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+import msgspec
 
 from ohmstead.reports.concerns import FAULTS, station_path
 from ohmstead.reports.model import Happening
 from ohmstead.ui import figures, states
+
+# What a station tells of later than this was not going on just now.
+LATE = timedelta(minutes=15)
 
 STOP_REASONS = {
     "local": "stopped at the station",
@@ -58,8 +63,7 @@ def of_rows(sessions: Iterable[Any], connections: Iterable[Any], limit: int) -> 
                     row["ended_at"],
                     str(row["session_id"]),
                     row["energy_wh"],
-                    row["stop_reason"],
-                    row["is_orphan"],
+                    is_orphan=row["is_orphan"],
                 )
             )
     for row in connections:
@@ -76,20 +80,7 @@ def of_news(event: Mapping[str, Any]) -> Happening | None:
         return None
     kind, what = event.get("kind"), event.get("what")
     if kind == "session" and what in ("started", "ended"):
-        session_id, evse = str(event.get("session_id")), event.get("evse_number")
-        if what == "started":
-            return _session_began(
-                station_id, evse, instant(event.get("started_at")) or at, session_id, event.get("token_uid")
-            )
-        return _session_ended(
-            station_id,
-            evse,
-            instant(event.get("ended_at")) or at,
-            session_id,
-            decimal(event.get("energy_wh")),
-            event.get("stop_reason"),
-            event.get("status") == "invalid",
-        )
+        return _session(event, what, station_id, at)
     if kind == "connection":
         return _connection(station_id, at, bool(event.get("is_connected")), event.get("ocpp_version"))
     if kind == "connector" and event.get("status") in ("faulted", "unavailable"):
@@ -105,6 +96,20 @@ def of_news(event: Mapping[str, Any]) -> Happening | None:
             at=at, tone="working", icon="hand", station_id=station_id, text=words[what], path=station_path(station_id)
         )
     return None
+
+
+def _session(event: Mapping[str, Any], what: str, station_id: str, at: datetime) -> Happening | None:
+    session_id, evse = str(event.get("session_id")), event.get("evse_number")
+    began_at, ended_at = instant(event.get("started_at")) or at, instant(event.get("ended_at")) or at
+    energy_wh, is_orphan = decimal(event.get("energy_wh")), event.get("status") == "invalid"
+    if what == "started":
+        is_late = at - began_at > LATE
+        return None if is_late else _session_began(station_id, evse, began_at, session_id, event.get("token_uid"))
+    if at - ended_at > LATE and not is_orphan:
+        # Told after an offline spell, or replayed: it is the telling that happens now.
+        line = _session_ended(station_id, evse, at, session_id, energy_wh, is_orphan=False)
+        return msgspec.structs.replace(line, text=f"{_plug(evse)}session of {ended_at:%d %b} reached us")
+    return _session_ended(station_id, evse, ended_at, session_id, energy_wh, is_orphan=is_orphan)
 
 
 def _session_began(
@@ -127,7 +132,7 @@ def _session_ended(
     at: datetime,
     session_id: str,
     energy_wh: Decimal | None,
-    reason: str | None,
+    *,
     is_orphan: bool,
 ) -> Happening:
     return Happening(
@@ -147,7 +152,7 @@ def _connection(station_id: str, at: datetime, is_connected: bool, version: str 
         tone="ok" if is_connected else "off",
         icon="link" if is_connected else "off",
         station_id=station_id,
-        text=f"connected{' with OCPP ' + spelled(version) if version else ''}" if is_connected else "connection lost",
+        text=f"connected{' with OCPP ' + version if version else ''}" if is_connected else "connection lost",
         path=station_path(station_id),
     )
 
@@ -167,11 +172,6 @@ def _connector(station_id: str, at: datetime, event: Mapping[str, Any]) -> Happe
 
 def _plug(evse: int | None) -> str:
     return f"{evse} " if evse else ""
-
-
-def spelled(version: str | None) -> str:
-    """`ocpp2.0.1` as people write it."""
-    return (version or "").removeprefix("ocpp")
 
 
 def instant(text: Any) -> datetime | None:

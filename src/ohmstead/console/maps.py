@@ -41,9 +41,10 @@ class Drawn(Struct, frozen=True, kw_only=True):
     bar_width: float
     bar_text: str
     summary: str
+    height: float
 
 
-def drawn(sites: Sequence[Site]) -> Drawn | None:
+def drawn(sites: Sequence[Site], height: float = HEIGHT) -> Drawn | None:
     """The map of some sites; None when none has coordinates."""
     if not sites:
         return None
@@ -53,24 +54,25 @@ def drawn(sites: Sequence[Site]) -> Drawn | None:
     span = max(
         SMALLEST_SPAN / 360,
         (east - west) / ((WIDTH - 2 * MARGIN) / WIDTH),
-        (north - south) * WIDTH / (HEIGHT - 2 * MARGIN),
+        (north - south) * WIDTH / (height - 2 * MARGIN),
     )
     scale = WIDTH / span
     mid_x, mid_y = (west + east) / 2, (south + north) / 2
     placed = [
-        (round(WIDTH / 2 + (x - mid_x) * scale, 1), round(HEIGHT / 2 - (y - mid_y) * scale, 1)) for x, y in points
+        (round(WIDTH / 2 + (x - mid_x) * scale, 1), round(height / 2 - (y - mid_y) * scale, 1)) for x, y in points
     ]
     latitude = sum(s.latitude for s in sites) / len(sites)
     metres_per_unit = 40_075_016 * math.cos(math.radians(latitude)) / scale
     bar_m = _round_length(metres_per_unit * 110)
     step = bar_m / metres_per_unit
     return Drawn(
-        marks=_labelled([_mark(site, x, y) for site, (x, y) in zip(sites, placed, strict=True)]),
+        marks=_labelled([_mark(site, x, y) for site, (x, y) in zip(sites, placed, strict=True)], height),
         grid_x=[round(n * step, 1) for n in range(1, int(WIDTH / step) + 1)],
-        grid_y=[round(n * step, 1) for n in range(1, int(HEIGHT / step) + 1)],
+        grid_y=[round(n * step, 1) for n in range(1, int(height / step) + 1)],
         bar_width=round(step, 1),
         bar_text=f"{bar_m / 1000:g} km" if bar_m >= 1000 else f"{bar_m:g} m",
         summary=_summary(sites),
+        height=height,
     )
 
 
@@ -118,7 +120,7 @@ def _mark(site: Site, x: float, y: float) -> Mark:
     )
 
 
-def _labelled(marks: list[Mark]) -> list[Mark]:
+def _labelled(marks: list[Mark], height: float) -> list[Mark]:
     """Alarms get their labels first; a label that would cover another one or a mark is left out."""
     taken = [(m.x - m.radius - 1, m.y - m.radius - 1, m.x + m.radius + 1, m.y + m.radius + 1) for m in marks]
     done: list[Mark] = []
@@ -128,7 +130,7 @@ def _labelled(marks: list[Mark]) -> list[Mark]:
         for anchor in ("start", "end", "middle"):
             x0, y0 = _label_corner(mark, width, anchor)
             box = (x0, y0, x0 + width, y0 + LINE)
-            is_inside = x0 >= 2 and x0 + width <= WIDTH - 2 and y0 >= 2 and y0 + LINE <= HEIGHT - 2
+            is_inside = x0 >= 2 and x0 + width <= WIDTH - 2 and y0 >= 2 and y0 + LINE <= height - 2
             if is_inside and not any(_overlaps(box, other) for other in taken):
                 found = (anchor, box)
                 break

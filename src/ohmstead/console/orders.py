@@ -85,9 +85,9 @@ UpdateDynamicSchedule UsePriorityCharging VatNumberValidation
 
 def actions_for(version: str | None) -> list[str]:
     """Messages that the station's version knows, for the raw form."""
-    if version == "ocpp1.6":
+    if version == "1.6":
         return _V16.split()
-    return sorted(f"{_V201} {_V21}".split()) if version == "ocpp2.1" else _V201.split()
+    return sorted(f"{_V201} {_V21}".split()) if version == "2.1" else _V201.split()
 
 
 class Choice(Struct, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from ohmstead.ui import charts, figures, states
 from ohmstead.ui.templating import View, page
 
 FEED_LINES = 10
+MOST_CONCERNS = 5
 FEED_SINCE = timedelta(days=2)
 LATE_READINGS = timedelta(minutes=45)
 SIMULATOR_SCOPES = ("stations:read", "stations:write", "tokens:read", "tokens:write")
@@ -130,8 +131,13 @@ def _context(found: Overview) -> dict[str, Any]:
         "strip": _strip(found, groups),
         "groups": groups,
         "chart": _power_chart(found),
-        "map": maps.drawn(found.sites),
+        "map": maps.drawn(found.sites, _map_height(len(found.concerns))),
     }
+
+
+def _map_height(n_concerns: int) -> float:
+    """The map takes the room that the list of concerns leaves."""
+    return maps.HEIGHT + 50 * max(0, MOST_CONCERNS - max(n_concerns, 2))
 
 
 def connector_groups(counts: dict[str, int]) -> dict[str, int]:
@@ -160,6 +166,7 @@ def _headline(concerns: Sequence[Concern], n_online: int, n_stations: int) -> tu
 
 def _strip(found: Overview, groups: dict[str, int]) -> list[Figure]:
     state, before = found.state, found.before
+    is_new = before.n_stations == 0
     power, power_unit = figures.power(state.power_w)
     energy, energy_unit = figures.energy(found.energy_today_wh)
     past_energy, past_unit = figures.energy(found.energy_yesterday_wh)
@@ -173,7 +180,7 @@ def _strip(found: Overview, groups: dict[str, int]) -> list[Figure]:
             value=f"{state.n_online:,}",
             unit=f"of {state.n_stations:,}",
             path="/stations?show=online",
-            **_difference(state.n_online, before.n_online, "yesterday", more_is="good"),
+            **_difference(state.n_online, before.n_online, is_new, more_is="good"),
         ),
         Figure(
             name="Charging now",
@@ -187,7 +194,7 @@ def _strip(found: Overview, groups: dict[str, int]) -> list[Figure]:
             value=f"{groups['faulted']:,}",
             unit="connector" if groups["faulted"] == 1 else "connectors",
             path="/stations?show=faulted",
-            **_difference(groups["faulted"], before.n_faulted, "yesterday", more_is="bad"),
+            **_difference(groups["faulted"], before.n_faulted, is_new, more_is="bad"),
         ),
         Figure(
             name="Power now",
@@ -213,12 +220,15 @@ def _strip(found: Overview, groups: dict[str, int]) -> list[Figure]:
     ]
 
 
-def _difference(now: int, past: int, when: str, more_is: str) -> dict[str, str]:
+def _difference(now: int, past: int, is_new: bool, more_is: str) -> dict[str, str]:
+    """More or fewer than yesterday at this time; a network that is younger compares with nothing."""
+    if is_new:
+        return {"note": "the first day"}
     if now == past:
-        return {"note": f"as {when}"}
+        return {"note": "as yesterday"}
     is_more = now > past
     tone = "good" if is_more == (more_is == "good") else "bad"
-    return {"trend": f"{'▲' if is_more else '▼'} {abs(now - past):,}", "tone": tone, "note": f"on {when}, {past:,}"}
+    return {"trend": f"{'▲' if is_more else '▼'} {abs(now - past):,}", "tone": tone, "note": f"on yesterday, {past:,}"}
 
 
 def _power_difference(now_w: float, past_w: float, when: str) -> dict[str, str]:
@@ -240,7 +250,7 @@ def _share(now: float, past: float, past_text: str) -> dict[str, str]:
     }
 
 
-LEFT, RIGHT, TOP, BOTTOM = 36, 342, 24, 250
+LEFT, RIGHT, TOP, BOTTOM = 40, 342, 24, 250
 
 
 def _power_chart(found: Overview) -> PowerChart:

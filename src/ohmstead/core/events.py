@@ -23,7 +23,7 @@ from ohmstead.core.log import logger
 
 log = logger("ohmstead.outbox")
 
-GATHER_S = 0.25  # how long a reader lets events gather once it was woken
+GATHER_S = 0.25
 
 NUDGE = "ohmstead.outbox"  # published after commits that wrote events, so that readers need not poll fast
 
@@ -149,10 +149,14 @@ async def forget(conn: Connection, days: int) -> None:
 
 
 class Runner:
-    """Runs consumers until stopped: woken by the bus, polling every second for safety, backing off on failure."""
+    """Runs consumers until stopped: woken by the bus, polling every second for safety, backing off on failure.
 
-    def __init__(self, pool: Pool, bus: Bus | None) -> None:
+    Once woken, a reader lets events gather for `gather_s` seconds.
+    """
+
+    def __init__(self, pool: Pool, bus: Bus | None, gather_s: float = GATHER_S) -> None:
         self._pool = pool
+        self._gather_s = gather_s
         self._bus = bus
         self._consumers: list[tuple[str, Consumer, tuple[str, ...]]] = []
         self._wakes: list[asyncio.Event] = []
@@ -188,4 +192,4 @@ class Runner:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(wake.wait(), 1.0)
                 # Under load a commit comes every few milliseconds; taking each by itself would cost more than it does.
-                await asyncio.sleep(GATHER_S)
+                await asyncio.sleep(self._gather_s)

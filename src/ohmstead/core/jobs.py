@@ -16,6 +16,7 @@ os.environ.setdefault("PGQUEUER_SCHEMA", "jobs")  # read by PgQueuer when it fir
 
 from pgqueuer import PgQueuer
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
+from pgqueuer.executors import DatabaseRetryEntrypointExecutor, EntrypointExecutorParameters
 from pgqueuer.models import Job
 from pgqueuer.queries import Queries
 
@@ -23,6 +24,9 @@ from ohmstead.core.db import Connection
 from ohmstead.core.log import logger
 
 log = logger("ohmstead.jobs")
+
+MOST_TRIES = 20
+FIRST_RETRY_AFTER = timedelta(seconds=1)  # doubled each time, up to five minutes
 
 JobHandler = Callable[[Any], Awaitable[None]]
 
@@ -53,6 +57,10 @@ async def enqueue(
     )
 
 
+def _patient(parameters: EntrypointExecutorParameters) -> DatabaseRetryEntrypointExecutor:
+    return DatabaseRetryEntrypointExecutor(parameters, max_attempts=MOST_TRIES, initial_delay=FIRST_RETRY_AFTER)
+
+
 class Worker:
     """Runs handlers: `on(name)` for jobs, `every(name, cron)` for timers, each due timer once over all workers."""
 
@@ -60,7 +68,9 @@ class Worker:
         self._queue = PgQueuer(AsyncpgDriver(conn))  # type: ignore[arg-type]
 
     def on(self, name: str, handler: JobHandler) -> None:
-        @self._queue.entrypoint(name)
+        """A job whose handler raises is tried again, later and later; after MOST_TRIES it is kept aside as failed."""
+
+        @self._queue.entrypoint(name, executor_factory=_patient, on_failure="hold")
         async def run(job: Job) -> None:
             await handler(msgspec.json.decode(job.payload or b"null"))
 

@@ -32,6 +32,7 @@ class Past(Struct, frozen=True, kw_only=True):
     """The same figures at an earlier instant, for comparison."""
 
     at: datetime
+    n_stations: int
     n_online: int
     n_faulted: int
 

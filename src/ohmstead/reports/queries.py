@@ -66,16 +66,17 @@ async def network_state(conn: Connection, party_id: UUID, at: datetime) -> Netwo
 
 async def past(conn: Connection, party_id: UUID, at: datetime) -> Past:
     """How many stations were online and how many connectors out of order at an earlier instant."""
-    n_online = await conn.fetchval(
-        "select count(*) from station st where st.party_id = $1 and st.created_at <= $2"
-        " and (st.retired_at is null or st.retired_at > $2)"
-        " and case when st.gateway_id is not null and st.connected_at <= $2 then true"
+    stations = await conn.fetchrow(
+        "select count(*) as n_stations, count(*) filter (where case"
+        " when st.gateway_id is not null and st.connected_at <= $2 then true"
         " else coalesce((select k.is_connected from connection_change k where k.station_id = st.station_id"
-        "   and k.at <= $2 and k.at > $3 order by k.at desc limit 1), false) end",
+        "   and k.at <= $2 and k.at > $3 order by k.at desc limit 1), false) end) as n_online"
+        " from station st where st.party_id = $1 and st.created_at <= $2 and (st.retired_at is null or st.retired_at > $2)",
         party_id,
         at,
         at - LOOK_BACK,
     )
+    assert stations is not None
     n_faulted = await conn.fetchval(
         "select count(*) from station st join connector c using (station_id)"
         f" where {SERVING}"
@@ -87,7 +88,7 @@ async def past(conn: Connection, party_id: UUID, at: datetime) -> Past:
         at,
         at - LOOK_BACK,
     )
-    return Past(at=at, n_online=n_online, n_faulted=n_faulted)
+    return Past(at=at, **stations, n_faulted=n_faulted)
 
 
 async def session_counts(

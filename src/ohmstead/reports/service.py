@@ -167,13 +167,22 @@ async def overview(conn: Connection, party_id: UUID, time_zone: str) -> Overview
 
 
 async def _day(conn: Connection, party_id: UUID, start_at: datetime, good_for: timedelta) -> Day:
+    """The curve of a day. Of today, only the last hours are read anew each time; late readings change the rest seldom."""
     end_at = _same_wall(start_at, days=1)
+    whole_hours = (clock.now() - start_at) // timedelta(hours=1) - 2
+    border = min(max(start_at + timedelta(hours=1) * whole_hours, start_at), end_at)
 
-    async def ask() -> Day:
-        points = await queries.power_curve(conn, party_id, start_at, end_at, STEP)
-        return Day(start_at=start_at, end_at=end_at, points=points)
+    async def read(since: datetime, until: datetime, lasting: timedelta) -> list[PowerPoint]:
+        if since >= until:
+            return []
+        return await _remembered.get(
+            ("curve", party_id, since, until),
+            lasting,
+            lambda: queries.power_curve(conn, party_id, since, until, STEP),
+        )
 
-    return await _remembered.get(("day", party_id, start_at), good_for, ask)
+    earlier = await read(start_at, border, max(good_for, timedelta(minutes=10)))
+    return Day(start_at=start_at, end_at=end_at, points=[*earlier, *await read(border, end_at, good_for)])
 
 
 def _same_wall(at: datetime, days: int) -> datetime:

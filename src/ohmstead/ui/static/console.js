@@ -152,7 +152,8 @@
 
   /* ----------------------------------------------------------------------------------------------------- the map */
 
-  const W = 728, H = 216;
+  const W = 728;
+  const heightOf = (map) => Number(map?.getAttribute("viewBox").split(" ")[3] ?? 0);
   const view = { k: 1, x: 0, y: 0 };
   function mapOf(root) { return root?.querySelector?.("[data-map]") ?? null; }
 
@@ -171,7 +172,7 @@
     }
     one("[data-map-scale]", map).classList.toggle("hidden", view.k !== 1);
   }
-  function zoomMap(factor, atX = W / 2, atY = H / 2) {
+  function zoomMap(factor, atX = W / 2, atY = heightOf(mapOf(document)) / 2) {
     const k = Math.min(40, Math.max(1, view.k * factor));
     view.x = atX - (atX - view.x) * (k / view.k);
     view.y = atY - (atY - view.y) * (k / view.k);
@@ -183,7 +184,7 @@
 
   const pointIn = (map, event) => {
     const box = map.getBoundingClientRect();
-    return [(event.clientX - box.left) * (W / box.width), (event.clientY - box.top) * (H / box.height)];
+    return [(event.clientX - box.left) * (W / box.width), (event.clientY - box.top) * (heightOf(map) / box.height)];
   };
   document.addEventListener("click", (event) => {
     const zoom = event.target.closest?.("[data-map-zoom]")?.dataset.mapZoom;
