@@ -71,6 +71,15 @@ async def test_stations_lost_together_are_one_problem(noon: datetime, visitor: V
     assert page.heading.startswith("No. 2 problems need a person")
 
 
+async def test_a_station_lost_just_now_needs_no_person_yet(noon: datetime, visitor: Visitor) -> None:
+    town = Town(visitor.network, noon)
+    await town.station("FINE")
+    gone = await town.station("GONE", online=False, lost_hours_ago=0.02)
+    page = await visitor.opens("/")
+    assert page.heading == "Yes. 1 of 2 stations are online. Nothing needs a person."
+    assert f"{gone} connection lost" in page.text
+
+
 async def test_concerns_come_most_urgent_first_and_newest_first_within(noon: datetime, visitor: Visitor) -> None:
     town = Town(visitor.network, noon)
     broken = await town.station("BROKEN")

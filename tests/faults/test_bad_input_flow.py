@@ -225,7 +225,7 @@ async def test_a_send_is_kept_and_never_answered(house: House) -> None:
 async def test_a_flood_is_slowed_then_closed_and_neighbours_do_not_notice(
     settings: Settings, db: Pool, party_id: UUID
 ) -> None:
-    guard = functools.partial(FloodGuard, messages_burst=50, messages_per_s=500, stubborn=100)
+    guard = functools.partial(FloodGuard, messages_burst=50, messages_per_s=20, stubborn=30)
     async with open_gateway(settings, db, party_id, flow=Flow(guard=guard)) as house:
         await house.station("FLOOD", has_booted=True)
         await house.station("GOOD", has_booted=True)
@@ -238,11 +238,11 @@ async def test_a_flood_is_slowed_then_closed_and_neighbours_do_not_notice(
                 await good.beat()
                 slowest = max(slowest, time.perf_counter() - began)
             assert await closing == 1008
-            assert slowest < 2
+            assert slowest < 3
             # What was answered before was answered in order.
             ids = [frame[1] for frame in flood.heard]
             assert ids == [f"m{n}" for n in range(len(ids))]
-            assert 50 < len(ids) < 500
+            assert 20 < len(ids) < 200
         reason = "select reason from connection_change where station_id = 'FLOOD' and not is_connected"
         assert await eventually(lambda: house.pool.fetchval(reason)) == "flood"
         async with connected(house, "FLOOD") as again:

@@ -7,9 +7,11 @@ from uuid import UUID
 
 import pytest
 
+from ohmstead.accounts import access
 from ohmstead.core.db import Pool
 from ohmstead.ocpp.rpc import Version
 from ohmstead.settings import Settings
+from ohmstead.stations.directory import service as directory
 from ohmstead.stations.orders import GetVariables, Trigger
 from tests.gateway.running import KEY, House, eventually, open_gateway, with_settings
 from tests.gateway.wire import BOOT, VERSIONS, basic, connected, knock
@@ -132,6 +134,34 @@ async def test_adoption_is_effective_at_once_and_the_station_is_asked_to_boot(ve
         await station.beat()
         await station.tell("StatusNotification", STATUS[version])
         assert station.ws.close_code is None
+
+
+async def test_an_operators_adoption_keeps_the_password_and_the_socket(listing: House) -> None:
+    async with connected(listing, "NEW-1", Version.V201) as station:
+        await station.boot()
+        async with listing.pool.acquire() as conn, conn.transaction():
+            adopted = await directory.adopt(
+                conn, access.system(listing.party_id), "NEW-1", directory.Adoption(name="Quay 1"), b"unused"
+            )
+        assert adopted.secret is None
+        await directory.announce(listing.bus, listing.party_id, ["NEW-1"], "adopted")
+        assert (await station.call())[2] == "TriggerMessage"
+        assert (await station.boot())["status"] == "Accepted"
+        await station.beat()
+    assert await knock(listing, "NEW-1") == 101
+
+
+async def test_an_adoption_with_a_new_password_asks_for_it_at_once(listing: House) -> None:
+    async with connected(listing, "NEW-1") as station:
+        await station.boot()
+        pepper = listing.gateway.settings.secret()
+        given = directory.Adoption(password="mussels and 5 whelks")
+        async with listing.pool.acquire() as conn, conn.transaction():
+            await directory.adopt(conn, access.system(listing.party_id), "NEW-1", given, pepper)
+        await directory.announce(listing.bus, listing.party_id, ["NEW-1"], "adopted")
+        assert await station.until_closed() == 1012
+    assert await knock(listing, "NEW-1") == 401
+    assert await knock(listing, "NEW-1", headers=basic("NEW-1", "mussels and 5 whelks")) == 101
 
 
 async def test_a_pending_station_that_does_not_answer_delays_nobody_elses_adoption(listing: House) -> None:

@@ -120,38 +120,47 @@ def _mark(site: Site, x: float, y: float) -> Mark:
     )
 
 
+Box = tuple[float, float, float, float]
+
+
 def _labelled(marks: list[Mark], height: float) -> list[Mark]:
-    """Alarms get their labels first; a label that would cover another one or a mark is left out."""
-    taken = [(m.x - m.radius - 1, m.y - m.radius - 1, m.x + m.radius + 1, m.y + m.radius + 1) for m in marks]
+    """Alarms get their labels first; a label that would cover another one or a mark is left out.
+
+    An alarm is never left out: where there is no free place, it covers marks rather than other labels.
+    """
+    dots = [(m.x - m.radius - 1, m.y - m.radius - 1, m.x + m.radius + 1, m.y + m.radius + 1) for m in marks]
+    words: list[Box] = []
     done: list[Mark] = []
     for mark in sorted(marks, key=lambda m: m.tone != "failed"):
-        width = len(mark.label) * LETTER + 4
-        found = None
-        for anchor in ("start", "end", "middle"):
-            x0, y0 = _label_corner(mark, width, anchor)
-            box = (x0, y0, x0 + width, y0 + LINE)
-            is_inside = x0 >= 2 and x0 + width <= WIDTH - 2 and y0 >= 2 and y0 + LINE <= height - 2
-            if is_inside and not any(_overlaps(box, other) for other in taken):
-                found = (anchor, box)
-                break
+        found = _free_place(mark, [*dots, *words], height)
+        if found is None and mark.tone == "failed":
+            found = _free_place(mark, words, height)
         if found is None:
             done.append(_relabelled(mark, "", 0, 0, "start"))
             continue
         anchor, box = found
-        taken.append(box)
+        words.append(box)
         x = {"start": box[0] + 2, "end": box[2] - 2, "middle": (box[0] + box[2]) / 2}[anchor]
         done.append(_relabelled(mark, mark.label, round(x, 1), round(box[1] + 11.5, 1), anchor))
     # Alarms are drawn last, on top.
     return sorted(done, key=lambda m: m.tone == "failed")
 
 
-def _label_corner(mark: Mark, width: float, anchor: str) -> tuple[float, float]:
-    gap = mark.radius + 3
-    if anchor == "start":
-        return mark.x + gap, mark.y - LINE / 2
-    if anchor == "end":
-        return mark.x - gap - width, mark.y - LINE / 2
-    return mark.x - width / 2, mark.y + gap
+def _free_place(mark: Mark, taken: Sequence[Box], height: float) -> tuple[str, Box] | None:
+    """Beside, below or above the mark, within the map and off what is taken."""
+    width, gap = len(mark.label) * LETTER + 4, mark.radius + 3
+    corners = (
+        ("start", mark.x + gap, mark.y - LINE / 2),
+        ("end", mark.x - gap - width, mark.y - LINE / 2),
+        ("middle", mark.x - width / 2, mark.y + gap),
+        ("middle", mark.x - width / 2, mark.y - gap - LINE),
+    )
+    for anchor, x, y in corners:
+        box = (x, y, x + width, y + LINE)
+        is_inside = x >= 2 and box[2] <= WIDTH - 2 and y >= 2 and box[3] <= height - 2
+        if is_inside and not any(_overlaps(box, other) for other in taken):
+            return anchor, box
+    return None
 
 
 def _relabelled(mark: Mark, label: str, x: float, y: float, anchor: str) -> Mark:
@@ -171,7 +180,7 @@ def _relabelled(mark: Mark, label: str, x: float, y: float, anchor: str) -> Mark
     )
 
 
-def _overlaps(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+def _overlaps(a: Box, b: Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 

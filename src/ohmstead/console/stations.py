@@ -118,7 +118,7 @@ def _headline(found: StationPage) -> tuple[str, str]:
     if not counts["all"]:
         return "", "No station fits."
     if not counts["needs"]:
-        return "", f"None of {counts['all']:,}."
+        return "", f"None of {counts['all']:,} needs you."
     pieces = [
         f"{counts['offline']:,} offline" if counts["offline"] else "",
         f"{counts['faulted']:,} with a connector out of order" if counts["faulted"] else "",

@@ -216,19 +216,38 @@ def _power(
 
 
 def powers(samples: Rows) -> dict[Any, list[tuple[datetime, float]]]:
-    """(time, W) of each session: as measured, else as the register moved since the reading before."""
-    found: dict[Any, list[tuple[datetime, float]]] = {}
-    last: tuple[Any, datetime, Any] | None = None
+    """(time, W) of each session, oldest first: as measured, and where only the register was read, its mean rise.
+
+    A reading without power beside one with it takes the mean of the stretch between them; a stretch with none at
+    either end is level.
+    """
+    by_session: dict[Any, list[Any]] = {}
     for row in samples:
-        points = found.setdefault(row["session_id"], [])
+        by_session.setdefault(row["session_id"], []).append(row)
+    return {session_id: _powers_of(rows) for session_id, rows in by_session.items()}
+
+
+def _powers_of(rows: list[Any]) -> list[tuple[datetime, float]]:
+    points: list[tuple[datetime, float]] = []
+    for index, row in enumerate(rows):
         if row["power_w"] is not None:
             points.append((row["sampled_at"], float(row["power_w"])))
-        elif row["energy_wh"] is not None and last is not None and last[0] == row["session_id"]:
-            span_s = (row["sampled_at"] - last[1]).total_seconds()
-            moved = float(row["energy_wh"] - last[2])
-            if span_s > 0 and moved >= 0:
-                points.append((last[1], moved * 3600 / span_s))
-                points.append((row["sampled_at"], 0.0))
-        if row["energy_wh"] is not None:
-            last = (row["session_id"], row["sampled_at"], row["energy_wh"])
-    return found
+            continue
+        before = rows[index - 1] if index else None
+        after = rows[index + 1] if index + 1 < len(rows) else None
+        for a, b in ((before, row), (row, after)):
+            mean_w = _mean_between(a, b)
+            if mean_w is not None and (not points or points[-1] != (row["sampled_at"], mean_w)):
+                points.append((row["sampled_at"], mean_w))
+                if a is row or (after is not None and after["power_w"] is not None):
+                    break
+    return points
+
+
+def _mean_between(a: Any, b: Any) -> float | None:
+    """The mean power between two readings of the register; None where that cannot be told."""
+    if a is None or b is None or a["energy_wh"] is None or b["energy_wh"] is None:
+        return None
+    span_s = (b["sampled_at"] - a["sampled_at"]).total_seconds()
+    moved_wh = float(b["energy_wh"] - a["energy_wh"])
+    return moved_wh * 3600 / span_s if span_s > 0 and moved_wh >= 0 else None

@@ -36,6 +36,18 @@ def _redacted(key: str, value: Any) -> Any:
     return value
 
 
+# Before setup() ran, and in tools that never call it: the library's own default prints local variables with a
+# traceback, secrets among them.
+structlog.configure(
+    processors=[
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        redact,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ],
+)
+
+
 def setup(level: str = "info", form: str = "console", role: str = "") -> None:
     """Configure structlog and the standard library's loggers to one stream (standard error)."""
     shared: list[structlog.typing.Processor] = [
@@ -48,7 +60,9 @@ def setup(level: str = "info", form: str = "console", role: str = "") -> None:
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

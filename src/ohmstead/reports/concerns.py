@@ -14,6 +14,8 @@ Rows: TypeAlias = Sequence[Any]  # database rows; here only their fields matter
 
 # Stations of one location that vanish within this of each other share a cause: the site's uplink or power.
 TOGETHER = timedelta(minutes=2)
+# A station that was lost this recently most likely restarts or has a short gap in its network.
+GRACE = timedelta(minutes=2)
 
 _RANK = {"failed": 0, "attention": 1, "working": 2}
 
@@ -59,8 +61,14 @@ def ordered(found: Iterable[Concern]) -> list[Concern]:
     return sorted(found, key=lambda c: (_RANK[c.urgency], -(c.since_at.timestamp() if c.since_at else 0.0), c.title))
 
 
-def of_offline(rows: Rows) -> list[Concern]:
+def of_offline(rows: Rows, now: datetime) -> list[Concern]:
     """Stations that are gone; those of one location that went together are one concern."""
+    lost = {"soon": [r for r in rows if r["disconnected_at"] and now - r["disconnected_at"] < GRACE]}
+    lost["long"] = [r for r in rows if r not in lost["soon"]]
+    return _offline_by_place(lost["long"]) + [_offline(r, is_fresh=True) for r in lost["soon"]]
+
+
+def _offline_by_place(rows: Rows) -> list[Concern]:
     found: list[Concern] = []
     placed = sorted((r for r in rows if r["location_id"] and r["disconnected_at"]), key=_place)
     for _, group in groupby(placed, key=lambda r: str(r["location_id"])):
@@ -84,7 +92,7 @@ def _clusters(rows: list[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
     return clusters
 
 
-def _offline(row: Mapping[str, Any]) -> Concern:
+def _offline(row: Mapping[str, Any], *, is_fresh: bool = False) -> Concern:
     plugs = _count(row["n_connectors"], "connector")
     where = f"{row['location_name']}. " if row["location_name"] else ""
     why = {
@@ -92,11 +100,12 @@ def _offline(row: Mapping[str, Any]) -> Concern:
         "ping_timeout": "It stopped answering pings.",
         "timeout": "It stopped answering pings.",
     }.get(row["reason"] or "", "")
+    told = "Lost just now; most come back by themselves." if is_fresh else f"{plugs} cannot be used from here. {why}"
     return Concern(
-        urgency="failed",
+        urgency="working" if is_fresh else "failed",
         kind="offline",
-        title="unreachable",
-        text=f"{where}{plugs} cannot be used from here. {why}".strip(),
+        title="connection lost" if is_fresh else "unreachable",
+        text=f"{where}{told}".strip(),
         since_at=row["disconnected_at"],
         path=station_path(row["station_id"]),
         action="Open",
