@@ -18,7 +18,7 @@ from msgspec import Meta, Struct
 PREFIX = "OHMSTEAD_"
 SECRETS = frozenset({"database_url", "nats_url", "secret_key"})
 # Read by the `ohmstead` script, the simulator, the tests and the benchmarks, not by the running system.
-OUTSIDE = frozenset({"API_KEY", "PYTHON", "VENV", "TEST_DATABASE_URL", "TEST_NATS_URL"})
+OUTSIDE = frozenset({"API_KEY", "PYTHON", "VENV", "TEST_CHROMIUM", "TEST_DATABASE_URL", "TEST_NATS_URL"})
 
 Network: TypeAlias = IPv4Network | IPv6Network
 Port: TypeAlias = Annotated[int, Meta(ge=1, le=65535)]

@@ -19,7 +19,10 @@ from ohmstead.ocpp.v16 import messages as v16
 START = {"connectorId": 1, "idTag": "TAG1", "meterStart": 100, "timestamp": "2026-01-01T00:00:00Z"}
 STOP = {"transactionId": 7, "meterStop": 900, "timestamp": "2026-01-01T01:00:00Z"}
 EVENT = {
-    "eventType": "Started", "timestamp": "2026-01-01T00:00:00Z", "triggerReason": "CablePluggedIn", "seqNo": 0,
+    "eventType": "Started",
+    "timestamp": "2026-01-01T00:00:00Z",
+    "triggerReason": "CablePluggedIn",
+    "seqNo": 0,
     "transactionInfo": {"transactionId": "tx-1"},
 }
 
@@ -51,7 +54,8 @@ def samples(*values: dict[str, Any]) -> list[dict[str, Any]]:
 def test_an_unknown_action_is_not_implemented(version: Version, action: str) -> None:
     assert refusal(version, action, {}).code is ErrorCode.NOT_IMPLEMENTED
     assert schemas.explain(version, action, False, b"{}") == (
-        ErrorCode.NOT_IMPLEMENTED, f"OCPP {version} has no action {action}",
+        ErrorCode.NOT_IMPLEMENTED,
+        f"OCPP {version} has no action {action}",
     )
     assert schemas.violations(version, action, {}) != []
     with pytest.raises(KeyError):
@@ -203,7 +207,9 @@ def test_a_value_of_1_6_without_quotes_keeps_its_digits() -> None:
     report = read(Version.V16, "MeterValues", text.encode())
     assert report.meter_value[0].sampled_value[0].value == "1234.50"
     answer = schemas.decode(
-        Version.V16, "GetConfiguration", b'{"configurationKey":[{"key":"K","readonly":false,"value":300}]}',
+        Version.V16,
+        "GetConfiguration",
+        b'{"configurationKey":[{"key":"K","readonly":false,"value":300}]}',
         is_response=True,
     )
     assert isinstance(answer, v16.GetConfigurationResponse)

@@ -97,7 +97,9 @@ def test_growing_registers_make_last_minus_first_exactly(items: list[Transaction
 
 @calm
 @given(transactions(), st.data())
-def test_how_samples_are_packed_into_messages_changes_nothing(items: list[TransactionReport], data: st.DataObject) -> None:
+def test_how_samples_are_packed_into_messages_changes_nothing(
+    items: list[TransactionReport], data: st.DataObject
+) -> None:
     start, middle, last = items[0], items[1:-1], items[-1]
     samples = [s for item in middle for s in item.samples]
     packed: list[TransactionReport] = []
@@ -137,7 +139,9 @@ def nonsense(draw: st.DrawFn) -> list[MeterSample]:
 
 @calm
 @given(nonsense(), st.sampled_from([None, 3_700, 22_000, 350_000]))
-def test_energy_is_never_negative_whatever_meters_and_clocks_say(samples: list[MeterSample], rated_w: int | None) -> None:
+def test_energy_is_never_negative_whatever_meters_and_clocks_say(
+    samples: list[MeterSample], rated_w: int | None
+) -> None:
     session = metered(samples, rated_w)
     assert session.energy_wh >= 0
     metering.refold(session, samples, rated_w)
@@ -146,7 +150,11 @@ def test_energy_is_never_negative_whatever_meters_and_clocks_say(samples: list[M
 
 
 @calm
-@given(nonsense(), st.integers(-60, 600), st.lists(st.tuples(st.integers(-100, 700), st.sampled_from(STATES[:4])), max_size=5))
+@given(
+    nonsense(),
+    st.integers(-60, 600),
+    st.lists(st.tuples(st.integers(-100, 700), st.sampled_from(STATES[:4])), max_size=5),
+)
 def test_periods_cover_the_session_without_overlap_and_share_out_its_energy_exactly(
     samples: list[MeterSample], length: int, states: list[tuple[int, Any]]
 ) -> None:

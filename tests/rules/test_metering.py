@@ -84,9 +84,7 @@ def test_an_interval_told_twice_counts_once() -> None:
 
 
 def test_intervals_beside_a_register_are_not_added_to_it() -> None:
-    both = [
-        sample(minutes(n), 1_000 + 100 * n, reading(100, ENERGY_INTERVAL)) for n in (0, 1, 2)
-    ]
+    both = [sample(minutes(n), 1_000 + 100 * n, reading(100, ENERGY_INTERVAL)) for n in (0, 1, 2)]
     assert energy(*both) == 200
 
 
@@ -114,7 +112,12 @@ def test_two_resets_add_up_three_parts() -> None:
 
 
 def test_a_jump_is_left_out_and_marked() -> None:
-    parts = [begin(NOON, 1_000), sample(minutes(10), 2_000), sample(minutes(11), 5_000_000), end(minutes(20), 5_001_000)]
+    parts = [
+        begin(NOON, 1_000),
+        sample(minutes(10), 2_000),
+        sample(minutes(11), 5_000_000),
+        end(minutes(20), 5_001_000),
+    ]
     session = metered(parts)
     assert (session.energy_wh, session.anomalies) == (2_000, ["implausible_jump"])
 
@@ -133,7 +136,9 @@ def test_jitter_of_a_watt_hour_neither_adds_nor_alarms() -> None:
 
 
 def test_a_register_beyond_belief_is_ignored() -> None:
-    session = metered([begin(NOON, 1_000), sample(minutes(1), 10**13), sample(minutes(2), -5), sample(minutes(3), 1_200)])
+    session = metered(
+        [begin(NOON, 1_000), sample(minutes(1), 10**13), sample(minutes(2), -5), sample(minutes(3), 1_200)]
+    )
     assert (session.energy_wh, session.anomalies) == (200, ["implausible_register"])
 
 
@@ -196,7 +201,12 @@ def test_the_correction_survives_being_worked_out_anew() -> None:
 
 
 def test_a_clock_put_back_in_the_middle_loses_nothing() -> None:
-    parts = [begin(minutes(120), 1_000), sample(minutes(135), 3_000), sample(minutes(30), 5_000), end(minutes(60), 9_000)]
+    parts = [
+        begin(minutes(120), 1_000),
+        sample(minutes(135), 3_000),
+        sample(minutes(30), 5_000),
+        end(minutes(60), 9_000),
+    ]
     session = metered(parts)
     metering.refold(session, parts, 22_000)
     assert session.energy_wh == 8_000

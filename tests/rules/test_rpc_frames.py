@@ -154,7 +154,7 @@ def test_a_backslash_before_u0000_makes_it_plain_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", ['[3,"i",[]]', '[3,"i"]', '[3,"i",{},{}]', '[3,5,{}]', '[4,"i"]', '[4,"i",5]', '[3,"i",{']
+    "data", ['[3,"i",[]]', '[3,"i"]', '[3,"i",{},{}]', "[3,5,{}]", '[4,"i"]', '[4,"i",5]', '[3,"i",{']
 )
 @pytest.mark.parametrize("version", EVERY_VERSION)
 def test_a_broken_answer_is_never_answered_but_names_its_call(version: Version, data: str) -> None:
@@ -298,13 +298,30 @@ def test_only_2_1_has_an_error_for_a_result() -> None:
 
 
 CODES_16 = {
-    "NotImplemented", "NotSupported", "InternalError", "ProtocolError", "SecurityError", "FormationViolation",
-    "PropertyConstraintViolation", "OccurenceConstraintViolation", "TypeConstraintViolation", "GenericError",
+    "NotImplemented",
+    "NotSupported",
+    "InternalError",
+    "ProtocolError",
+    "SecurityError",
+    "FormationViolation",
+    "PropertyConstraintViolation",
+    "OccurenceConstraintViolation",
+    "TypeConstraintViolation",
+    "GenericError",
 }
 CODES_2 = {
-    "FormatViolation", "GenericError", "InternalError", "MessageTypeNotSupported", "NotImplemented", "NotSupported",
-    "OccurrenceConstraintViolation", "PropertyConstraintViolation", "ProtocolError", "RpcFrameworkError",
-    "SecurityError", "TypeConstraintViolation",
+    "FormatViolation",
+    "GenericError",
+    "InternalError",
+    "MessageTypeNotSupported",
+    "NotImplemented",
+    "NotSupported",
+    "OccurrenceConstraintViolation",
+    "PropertyConstraintViolation",
+    "ProtocolError",
+    "RpcFrameworkError",
+    "SecurityError",
+    "TypeConstraintViolation",
 }
 
 

@@ -30,9 +30,7 @@ from ohmstead.ocpp.readings import default_unit, number, reading
         ("5", "", 1, ("50", "")),
     ],
 )
-def test_values_are_kept_in_one_unit_each(
-    value: str, unit: str | None, multiplier: int, kept: tuple[str, str]
-) -> None:
+def test_values_are_kept_in_one_unit_each(value: str, unit: str | None, multiplier: int, kept: tuple[str, str]) -> None:
     found, name = normalise(Decimal(value), unit, multiplier)
     assert (found, name) == (Decimal(kept[0]), kept[1])
 
