@@ -107,7 +107,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         int, Meta(ge=10, le=86400), _about("Heartbeat interval given to stations, spread by ±10 %.")
     ] = 900
     ping_interval_s: Annotated[
-        int, Meta(ge=1, le=3600), _about("WebSocket pings to stations; two without answer close the socket.")
+        int,
+        Meta(ge=1, le=3600),
+        _about("WebSocket pings to stations; one unanswered for half this time closes the socket."),
     ] = 30
     call_timeout_s: Annotated[int, Meta(ge=1, le=600), _about("How long a station may take to answer a command.")] = 30
     max_frame_bytes: Annotated[

@@ -142,7 +142,33 @@ def test_a_register_beyond_belief_is_ignored() -> None:
     assert (session.energy_wh, session.anomalies) == (200, ["implausible_register"])
 
 
+def test_a_sample_out_of_order_in_a_session_with_a_reset_is_worked_out_anew() -> None:
+    parts = [begin(NOON, 90_000), sample(minutes(30), 100), sample(minutes(20), 93_000), end(minutes(60), 5_100)]
+    session = metered(parts)
+    assert session.needs_refold
+    metering.refold(session, parts, 22_000)
+    assert (session.energy_wh, session.needs_refold) == (8_000, False)
+
+
 # ------------------------------------------------------------------------------------------ begin and end
+
+
+def test_an_end_one_watt_hour_below_what_came_before_is_the_end() -> None:
+    session = metered([begin(NOON, 1_000), sample(minutes(10), 3_000), end(minutes(11), 2_999)])
+    assert (session.energy_wh, session.anomalies, session.is_end_exact) == (2_000, [], True)
+
+
+def test_an_end_dated_before_the_samples_is_the_end_all_the_same() -> None:
+    assert energy(begin(NOON, 1_000), sample(minutes(10), 1_500), end(minutes(9), 1_400)) == 400
+    assert energy(begin(NOON, 1_000), sample(minutes(10), 1_000), end(minutes(9), 999)) == 0
+
+
+def test_a_start_one_watt_hour_behind_the_register_before_is_left_as_it_is() -> None:
+    session = metered([])
+    session.register_before_wh = Decimal(1_001)
+    for one in (begin(NOON, 1_000), end(minutes(30), 2_000)):
+        metering.absorb(session, one, 22_000)
+    assert (session.energy_wh, session.anomalies) == (1_000, [])
 
 
 def test_a_begin_that_comes_late_is_the_beginning() -> None:

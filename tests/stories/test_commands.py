@@ -447,6 +447,35 @@ async def test_an_order_whose_gateway_died_over_it_does_not_wait_for_ever(networ
     await _fate(network, command_id, lambda row: row.status == "accepted")
 
 
+async def test_a_station_that_is_not_accepted_yet_is_configured_and_starts_nothing(
+    network: Network, version: str
+) -> None:
+    station = await network.station(version, boots=False, registration="pending")
+    station.wire.after = _nothing
+    assert await station.boots() == "Pending"
+    for order in (RemoteStart(token_uid="TAG1"), RemoteStop(transaction_id="1")):
+        command = await network.orders(station, order)
+        assert (command.status, command.error_code) == ("failed", "refused")
+    assert station.wire.heard == []
+    assert (await network.orders(station, GetVariables())).status == "accepted"
+    assert (await network.orders(station, Trigger(message="BootNotification"))).status == "accepted"
+
+
+async def test_a_rejected_station_is_left_alone(network: Network, version: str) -> None:
+    station = await network.station(version, boots=False, registration="rejected")
+    assert await station.boots() == "Rejected"
+    command = await network.orders(station, GetVariables())
+    assert (command.status, command.error_code) == ("failed", "refused")
+    assert station.wire.heard == []
+
+
+async def test_a_card_too_long_for_1_6_is_refused_with_the_reason(network: Network) -> None:
+    station = await silent_station(network, "1.6")
+    command = await network.orders(station, RemoteStart(token_uid="X" * 21))
+    assert (command.status, command.error_code) == ("failed", "refused")
+    assert "20" in str(command.error_text)
+
+
 async def test_nobody_orders_another_partys_station(network: Network) -> None:
     station = await silent_station(network, "1.6")
     stranger = await Network(network.house).found()

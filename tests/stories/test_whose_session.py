@@ -1,18 +1,20 @@
 """Transactions, stations and sessions: which belongs to which, whatever number a station gives them."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
+from ohmstead.core.db import Connection
 from ohmstead.ocpp import schemas
 from ohmstead.ocpp.rpc import Version
 from ohmstead.ocpp.v2.inbound import transaction_event
 from ohmstead.ocpp.v2.messages import TransactionEventRequest
 from ohmstead.ocpp.work import Inbound
 from ohmstead.sessions import service as sessions
+from ohmstead.sessions.model import TransactionReport
 from ohmstead.stations import service as stations
 from tests.stories.messages import event2, sampled2, start16, stop16, value2, values16
 from tests.stories.network import Network
@@ -367,19 +369,10 @@ async def test_the_cost_of_a_message_does_not_grow_with_its_session(network: Net
 
 async def _cost_of_an_update(network: Network, station: Station, n: int) -> tuple[int, int]:
     """Statements, and rows read in the tables that a session fills, by the database's own counters."""
-    at = station.at + n * MINUTE
-    raw = msgspec.json.encode(event2("Updated", at, 5, wh=1_000_100 + 100 * n))
-    message = schemas.decode(Version.V201, "TransactionEvent", raw)
-    assert isinstance(message, TransactionEventRequest)
+    update = event2("Updated", station.at + n * MINUTE, 5, wh=1_000_100 + 100 * n)
     statements = []
     async with network.pool.acquire() as conn, conn.transaction():
-        known = await stations.find_station(conn, station.station_id)
-        assert known is not None
-        inbound = Inbound(
-            station=known, version=Version.V201, action="TransactionEvent", message_id="1", payload=raw, received_at=at
-        )
-        report = transaction_event(message, inbound).report
-        assert report is not None
+        report = await _reported(conn, station, update)
         with conn.query_logger(lambda record: statements.append(record.query)):
             await sessions.report(conn, [report])
         rows = await conn.fetchval(
@@ -387,3 +380,33 @@ async def _cost_of_an_update(network: Network, station: Station, n: int) -> tupl
             " where relname ~ '^(sample|session_event|charging_period|signed_reading)'"
         )
     return len(statements), rows
+
+
+async def _reported(conn: Connection, station: Station, payload: dict[str, Any]) -> TransactionReport:
+    """The report that the edge makes of an event."""
+    raw = msgspec.json.encode(payload)
+    message = schemas.decode(Version.V201, "TransactionEvent", raw)
+    assert isinstance(message, TransactionEventRequest)
+    known = await stations.find_station(conn, station.station_id)
+    assert known is not None
+    inbound = Inbound(
+        station=known,
+        version=Version.V201,
+        action="TransactionEvent",
+        message_id="1",
+        payload=raw,
+        received_at=datetime.now(UTC),
+    )
+    report = transaction_event(message, inbound).report
+    assert report is not None
+    return report
+
+
+async def test_two_starts_with_one_card_in_one_batch_count_against_each_other(network: Network) -> None:
+    await network.token("TAG1", max_sessions=1)
+    both = [await network.station("2.0.1", f"ST-{n}") for n in (1, 2)]
+    async with network.pool.acquire() as conn, conn.transaction():
+        reports = [await _reported(conn, s, event2("Started", s.at, 0, uid="TAG1", wh=1_000_000)) for s in both]
+        reported = await sessions.report(conn, reports)
+    statuses = [outcome.authorization.status for outcome in reported.outcomes if outcome.authorization]
+    assert statuses == ["accepted", "concurrent"]

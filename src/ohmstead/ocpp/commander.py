@@ -11,7 +11,7 @@ import msgspec
 from ohmstead.core import clock
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
-from ohmstead.core.errors import OhmsteadError
+from ohmstead.core.errors import OhmsteadError, Refused
 from ohmstead.core.log import logger
 from ohmstead.ocpp import rpc, schemas
 from ohmstead.ocpp.connection import Connection, Gone, Waiting
@@ -28,6 +28,9 @@ from ohmstead.stations.redaction import hide_secrets_in_text
 
 log = logger("ohmstead.commander")
 
+_FOR_ACCEPTED = frozenset(
+    ("RemoteStartTransaction", "RemoteStopTransaction", "RequestStartTransaction", "RequestStopTransaction")
+)
 _Outcome: TypeAlias = tuple[Status, str | None, str | None, str | None]  # status, answer, error code, error text
 
 
@@ -82,6 +85,7 @@ class Commander:
             await stations.blot_out_secrets(conn, command)
         try:
             calls = self._calls(connection, command)
+            _check_registration(connection, calls)
         except OhmsteadError as error:
             await self._finish(command_id, ("failed", None, "refused", error.text))
             return
@@ -219,6 +223,15 @@ class Commander:
                 await stations.keep_variables(conn, result.variables)
         await self._finish(command.command_id, outcome)
         log.info("late_answer", station_id=connection.slot.station_id, action=command.action)
+
+
+def _check_registration(connection: Connection, calls: list[Outgoing]) -> None:
+    """A station that is not accepted may be configured and asked, but starts and stops nothing (1.6 §4.2, 2.x B02);
+    one that was rejected is left alone (B03). Raises Refused."""
+    if connection.station.registration == "rejected":
+        raise Refused("the station was rejected: it is not to be sent anything")
+    if not connection.is_registered and any(call.action in _FOR_ACCEPTED for call in calls):
+        raise Refused("the station is not accepted yet: it may neither start nor stop charging")
 
 
 def _faults(version: Version, outgoing: Outgoing) -> list[str]:

@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from ohmstead.core import clock, events
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
@@ -82,7 +84,8 @@ async def report(
             outcomes.append(Outcome())
             continue
         if session is None and item.transaction_id is None:
-            item.transaction_id = str(numbers[index])
+            # A copy: when the batch is tried again, this start draws a number again.
+            item = msgspec.structs.replace(item, transaction_id=str(numbers[index]))
         before = batch.current(session)
         if before is not None and _is_reused(before, item):
             if before.status in ("pending", "active"):
