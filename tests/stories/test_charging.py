@@ -343,3 +343,11 @@ async def test_a_gateway_that_died_hands_over_to_another(network: Network, versi
         assert (await network.session_of(station)).energy_wh == 10_000
     finally:
         await dead.close()
+
+
+async def test_a_station_cannot_fill_the_register_with_outlets_it_makes_up(network: Network, version: str) -> None:
+    station = await network.station(version)
+    for number in (2, 200, 201, 2_000_000):
+        await station.tells_status(number, "available")
+    known = await network.rows("select evse_number from connector where station_id = $1 order by 1", station.station_id)
+    assert [row.evse_number for row in known if row.evse_number > 1] == [2, 200]

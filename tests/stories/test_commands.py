@@ -204,6 +204,39 @@ async def test_variables_of_2_x_are_read_and_kept(network: Network, version2: st
     assert (refused.status, refused.error_text) == ("rejected", "UnknownVariable")
 
 
+async def test_no_more_variables_are_asked_for_at_once_than_the_station_takes(network: Network, version2: str) -> None:
+    """34: ItemsPerMessage, as the station reported it."""
+    station = await silent_station(network, version2)
+    limits = [
+        {
+            "component": {"name": "DeviceDataCtrlr"},
+            "variable": {"name": "ItemsPerMessage", "instance": action},
+            "variableAttribute": [{"value": "2"}],
+        }
+        for action in ("GetVariables", "SetVariables")
+    ]
+    report = {"requestId": 1, "generatedAt": "2026-01-01T00:00:00Z", "seqNo": 0, "reportData": limits}
+    await station.says("NotifyReport", report)
+    for action, data, result in (
+        ("GetVariables", "getVariableData", "getVariableResult"),
+        ("SetVariables", "setVariableData", "setVariableResult"),
+    ):
+        station.answers[action] = lambda payload, data=data, result=result: {
+            result: [
+                {"attributeStatus": "Accepted", "component": one["component"], "variable": one["variable"]}
+                | ({"attributeValue": "x"} if data == "getVariableData" else {})
+                for one in payload[data]
+            ]
+        }
+    names = tuple(f"Component.V{n}" for n in range(5))
+    assert (await network.orders(station, GetVariables(names=names))).status == "accepted"
+    assert (await network.orders(station, SetVariables(values=dict.fromkeys(names, "x")))).status == "accepted"
+    sizes = [(action, len(next(iter(payload.values())))) for _, action, payload in station.wire.heard]
+    assert sizes == [("GetVariables", n) for n in (2, 2, 1)] + [("SetVariables", n) for n in (2, 2, 1)]
+    kept = await _variables(network, station)
+    assert {kept["Component", f"V{n}"] for n in range(5)} == {("x", None)}
+
+
 async def test_chunks_of_a_report_that_come_in_any_order_are_all_kept(network: Network, version2: str) -> None:
     """34: NotifyReport out of order."""
     station = await silent_station(network, version2)

@@ -31,6 +31,7 @@ log = logger("ohmstead.commander")
 _FOR_ACCEPTED = frozenset(
     ("RemoteStartTransaction", "RemoteStopTransaction", "RequestStartTransaction", "RequestStopTransaction")
 )
+_ITEMS_OF = {"get_variables": "GetVariables", "set_variables": "SetVariables"}
 _Outcome: TypeAlias = tuple[Status, str | None, str | None, str | None]  # status, answer, error code, error text
 
 
@@ -83,8 +84,10 @@ class Commander:
                 return
             # From here on only the station needs to know a new password.
             await stations.blot_out_secrets(conn, command)
+            action = _ITEMS_OF.get(command.kind)
+            most_items = await stations.items_per_message(conn, command.station_id, action) if action else None
         try:
-            calls = self._calls(connection, command)
+            calls = self._calls(connection, command, most_items)
             _check_registration(connection, calls)
         except OhmsteadError as error:
             await self._finish(command_id, ("failed", None, "refused", error.text))
@@ -103,11 +106,11 @@ class Commander:
                 break
         await self._finish(command_id, outcome)
 
-    def _calls(self, connection: Connection, command: Command) -> list[Outgoing]:
+    def _calls(self, connection: Connection, command: Command, most_items: int | None = None) -> list[Outgoing]:
         order = order_of(command)
         if connection.version is Version.V16:
             return v16.calls_for(order, command.station_id)
-        return v2.calls_for(order, command.station_id)
+        return v2.calls_for(order, command.station_id, most_items)
 
     async def _exchange(
         self, connection: Connection, outgoing: Outgoing, timeout_s: float, command_id: UUID | None

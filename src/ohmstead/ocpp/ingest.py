@@ -119,9 +119,16 @@ class Ingest:
                 log.warning("database_away", error=repr(error), waiting=len(batch) + len(self._waiting))
                 if time.monotonic() + pause_s > deadline:
                     _fail(batch, error)
+                    self._keep_notes(batch)
                     return
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, 2.0)
+
+    def _keep_notes(self, batch: list[Item]) -> None:
+        """Nobody waits for log lines and signals, so nobody would send them again: they wait for the database."""
+        for item in batch:
+            if item.done is None and len(self._waiting) < MOST_WAITING // 2:
+                self._waiting.append(item)
 
     async def _commit(self, batch: list[Item]) -> None:
         """One transaction for all; when something in it cannot be stored, halves, until that one stands alone."""

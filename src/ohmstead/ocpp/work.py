@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ohmstead.ocpp.rpc import ErrorCode, Version
-from ohmstead.sessions.model import Outcome, TransactionReport
+from ohmstead.sessions.model import Outcome, ReportKind, TransactionReport
 from ohmstead.stations.model import (
     BootOutcome,
     BootReport,
@@ -118,4 +118,20 @@ def kept(inbound: Inbound, kind: str | None = None) -> Record:
         digest=digest,
         payload=inbound.payload,
         at=inbound.received_at,
+    )
+
+
+def begun(inbound: Inbound, kind: ReportKind, at: datetime) -> TransactionReport:
+    """A report of this message's sender; the handler adds what the message says."""
+    station = inbound.station
+    return TransactionReport(
+        kind=kind,
+        station_id=station.station_id,
+        party_id=station.party_id,
+        ocpp_version=inbound.version.value,
+        at=at,
+        received_at=inbound.received_at,
+        location_id=station.location_id,
+        time_zone=station.time_zone,
+        max_power_w=station.max_power_w,
     )

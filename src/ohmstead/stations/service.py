@@ -31,6 +31,7 @@ save_seen = store.save_seen
 beat_gateway = store.beat_gateway
 list_queued = store.list_queued
 take_command = store.take_command
+items_per_message = store.items_per_message
 command_named = store.command_named
 command_answered = store.command_answered
 find_command_by_message = store.find_command_by_message

@@ -22,6 +22,9 @@ from ohmstead.stations.model import (
 )
 from ohmstead.stations.orders import Command, Status
 
+# What a station may claim to have: its word alone makes rows, and the column holds two thousand million.
+MOST_OUTLETS = 200
+
 _STATION = """
 select s.station_id, s.party_id, s.registration, s.security_profile, s.location_id, s.secret_hash, s.certificate_name,
        s.retired_at is not null as is_retired, s.booted_at is not null as has_booted, s.heartbeat_interval_s, s.max_power_w,
@@ -138,7 +141,7 @@ async def save_statuses(conn: Connection, reports: Sequence[StatusReport]) -> No
         " on conflict do nothing",
         *columns,
     )
-    outlets = [r for r in reports if r.evse_number > 0]
+    outlets = [r for r in reports if 0 < r.evse_number <= MOST_OUTLETS and 0 < r.connector_number <= MOST_OUTLETS]
     if outlets:
         await _save_connectors(conn, outlets)
     devices = [r for r in reports if r.evse_number == 0]
@@ -411,6 +414,18 @@ async def list_queued(conn: Connection, station_id: str) -> list[UUID]:
         station_id,
     )
     return [row["command_id"] for row in rows]
+
+
+# any party: the gateway is about to send to it
+async def items_per_message(conn: Connection, station_id: str, action: str) -> int | None:
+    """How many items the station takes in one message of this kind, if it ever told (2.x DeviceDataCtrlr)."""
+    told: str | None = await conn.fetchval(
+        "select value from station_variable where station_id = $1 and component = 'DeviceDataCtrlr'"
+        " and variable = 'ItemsPerMessage[' || $2 || ']' and attribute = 'Actual'",
+        station_id,
+        action,
+    )
+    return int(told) if told is not None and told.isascii() and told.isdigit() and int(told) > 0 else None
 
 
 # any party: the gateway that sent it

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 from ohmstead.ocpp.readings import PERIODIC, grouped, number, reading
 from ohmstead.ocpp.v16 import messages as m
-from ohmstead.ocpp.work import Answers, Handler, Inbound, Work, instant, instant_text, kept, snake
+from ohmstead.ocpp.work import Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
 from ohmstead.sessions.metering import BEGIN, END
 from ohmstead.sessions.model import (
     ENERGY_REGISTER,
@@ -16,7 +16,6 @@ from ohmstead.sessions.model import (
     MeterSample,
     PresentedToken,
     Reading,
-    ReportKind,
     SignedReading,
     TransactionReport,
 )
@@ -140,7 +139,7 @@ def _state_report(message: m.StatusNotificationRequest, inbound: Inbound) -> Tra
     if state is None or message.connector_id == 0:
         return None
     at = instant(message.timestamp) if message.timestamp else inbound.received_at
-    report = _report(inbound, "metered", at)
+    report = begun(inbound, "metered", at)
     report.evse_number = message.connector_id
     report.charging_state = state
     return report
@@ -148,7 +147,7 @@ def _state_report(message: m.StatusNotificationRequest, inbound: Inbound) -> Tra
 
 def start_transaction(message: m.StartTransactionRequest, inbound: Inbound) -> Work:
     at = instant(message.timestamp)
-    report = _report(inbound, "started", at)
+    report = begun(inbound, "started", at)
     if message.connector_id > 0:
         report.evse_number, report.connector_number = message.connector_id, 1
         report.max_power_w = inbound.station.rated_power_w(message.connector_id)
@@ -170,7 +169,7 @@ def start_transaction(message: m.StartTransactionRequest, inbound: Inbound) -> W
 def stop_transaction(message: m.StopTransactionRequest, inbound: Inbound) -> Work:
     """Stop for a start that never reached us carries -1 (1.6J errata 3.18) and still counts."""
     at = instant(message.timestamp)
-    report = _report(inbound, "ended", at)
+    report = begun(inbound, "ended", at)
     report.transaction_id = str(message.transaction_id)
     if message.transaction_id <= 0:
         report.start_key = start_key(message.transaction_id, "stop", message.timestamp, message.meter_stop)
@@ -190,7 +189,7 @@ def stop_transaction(message: m.StopTransactionRequest, inbound: Inbound) -> Wor
 def meter_values(message: m.MeterValuesRequest, inbound: Inbound) -> Work:
     taken = samples(message.meter_value)
     at = max((s.sampled_at for s in taken), default=inbound.received_at)
-    report = _report(inbound, "metered", at)
+    report = begun(inbound, "metered", at)
     report.evse_number = message.connector_id
     report.max_power_w = inbound.station.rated_power_w(message.connector_id)
     if message.transaction_id is not None and message.transaction_id > 0:
@@ -286,18 +285,3 @@ def _register(at: datetime, context: str, register_wh: int) -> MeterSample:
 
 def _reason(reason: str | None) -> str:
     return "deauthorized" if reason == "DeAuthorized" else snake(reason or "Local")
-
-
-def _report(inbound: Inbound, kind: ReportKind, at: datetime) -> TransactionReport:
-    station = inbound.station
-    return TransactionReport(
-        kind=kind,
-        station_id=station.station_id,
-        party_id=station.party_id,
-        ocpp_version=inbound.version.value,
-        at=at,
-        received_at=inbound.received_at,
-        location_id=station.location_id,
-        time_zone=station.time_zone,
-        max_power_w=station.max_power_w,
-    )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Literal
 
 from ohmstead.ocpp.readings import PERIODIC, grouped, reading
 from ohmstead.ocpp.v2 import messages as m
-from ohmstead.ocpp.work import Answers, Handler, Inbound, Work, instant, instant_text, kept, snake
+from ohmstead.ocpp.work import Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
 from ohmstead.sessions.model import (
     ENERGY_REGISTER,
     ChargingState,
@@ -15,7 +14,6 @@ from ohmstead.sessions.model import (
     PresentedToken,
     ReportKind,
     SignedReading,
-    TransactionReport,
 )
 from ohmstead.stations.model import BootReport, ConnectorStatus, Signal, StatusReport, Variable
 from ohmstead.tokens.model import Authorization, AuthorizationRequest, AuthorizationStatus
@@ -159,7 +157,7 @@ def notify_event(message: m.NotifyEventRequest, inbound: Inbound) -> Work:
 
 def transaction_event(message: m.TransactionEventRequest, inbound: Inbound) -> Work:
     info = message.transaction_info
-    report = _report(inbound, _KIND[message.event_type], instant(message.timestamp))
+    report = begun(inbound, _KIND[message.event_type], instant(message.timestamp))
     report.transaction_id = info.transaction_id
     report.seq_no = message.seq_no
     report.trigger = snake(message.trigger_reason)
@@ -187,7 +185,7 @@ def transaction_event(message: m.TransactionEventRequest, inbound: Inbound) -> W
 def meter_values(message: m.MeterValuesRequest, inbound: Inbound) -> Work:
     """Values outside TransactionEvent: they belong to the EVSE's session of that time, if there was one (J01)."""
     taken = samples(message.meter_value)
-    report = _report(inbound, "metered", max((s.sampled_at for s in taken), default=inbound.received_at))
+    report = begun(inbound, "metered", max((s.sampled_at for s in taken), default=inbound.received_at))
     report.evse_number = message.evse_id
     report.max_power_w = inbound.station.rated_power_w(message.evse_id)
     report.samples = taken
@@ -386,18 +384,3 @@ def samples(values: list[m.MeterValueType]) -> tuple[MeterSample, ...]:
 def _reason(reason: str | None) -> str:
     """Left out, it is Local (E03.FR.05)."""
     return "deauthorized" if reason == "DeAuthorized" else snake(reason or "Local")
-
-
-def _report(inbound: Inbound, kind: ReportKind, at: datetime) -> TransactionReport:
-    station = inbound.station
-    return TransactionReport(
-        kind=kind,
-        station_id=station.station_id,
-        party_id=station.party_id,
-        ocpp_version=inbound.version.value,
-        at=at,
-        received_at=inbound.received_at,
-        location_id=station.location_id,
-        time_zone=station.time_zone,
-        max_power_w=station.max_power_w,
-    )

@@ -22,8 +22,11 @@ _NAME = re.compile(
 _GOOD = frozenset(("Accepted", "AcceptedCanceled", "Unlocked", "Unpublished", "Scheduled", "RebootRequired"))
 
 
-def calls_for(order: Order, station_id: str) -> list[Outgoing]:
-    """The calls that carry out an order, in order. Raises Refused for what the version cannot do."""
+def calls_for(order: Order, station_id: str, most_items: int | None = None) -> list[Outgoing]:
+    """The calls that carry out an order, in order. Raises Refused for what the version cannot do.
+
+    `most_items`: how many variables the station takes in one message (B05.FR.11, B06.FR.05).
+    """
     match order:
         case orders.RemoteStart():
             return [
@@ -65,9 +68,14 @@ def calls_for(order: Order, station_id: str) -> list[Outgoing]:
                 )
             ]
         case orders.GetVariables():
-            return [_get_variables(order.names, station_id)] if order.names else [_base_report()]
+            if not order.names:
+                return [_base_report()]
+            return [_get_variables(part, station_id) for part in _parts(order.names, most_items)]
         case orders.SetVariables():
-            return [_set_variables(order.values, station_id)]
+            return [
+                _set_variables({name: order.values[name] for name in part}, station_id)
+                for part in _parts(tuple(order.values), most_items)
+            ]
         case orders.Trigger():
             payload: dict[str, object] = {"requestedMessage": order.message}
             evse = _evse(order.evse_number, order.connector_number)
@@ -99,6 +107,11 @@ def _simple(action: str, payload: msgspec.Struct) -> Outgoing:
 
 def _evse(number: int | None, connector_number: int | None) -> m.EVSEType | None:
     return m.EVSEType(id=number, connector_id=connector_number) if number is not None else None
+
+
+def _parts(names: tuple[str, ...], most: int | None) -> list[tuple[str, ...]]:
+    size = max(1, most or len(names))
+    return [names[start : start + size] for start in range(0, len(names), size)]
 
 
 def _base_report() -> Outgoing:
