@@ -150,6 +150,14 @@ async def test_a_card_of_the_same_group_stops_and_a_strangers_does_not(network: 
     assert (session.token_uid, session.stop_token_uid, session.group_uid) == ("MINE", "OURS", "FAMILY")
 
 
+@pytest.mark.parametrize("group", ["G" * 20, "G" * 21], ids=["20 signs", "21 signs"])
+async def test_a_group_is_told_as_far_as_1_6_can_carry_it(network: Network, group: str) -> None:
+    await network.token("TAG1", group_uid=group)
+    station = await network.station("1.6")
+    status, told = await station.authorizes("TAG1")
+    assert (status, told) == ("Accepted", group if len(group) <= 20 else None)
+
+
 async def test_a_master_pass_stops_what_others_began_and_begins_nothing(network: Network, version: str) -> None:
     await network.token("TAG1")
     await network.token("MASTER", is_master=True, group_uid="MASTERS", max_sessions=None)
