@@ -206,6 +206,8 @@ def _up(port: int | None, with_demo: Any) -> None:
 
     if port is not None:
         os.environ[PREFIX + "WEB_PORT"] = str(port)
+    # One terminal for everything: a line for each request would carry the sign-in link away.
+    os.environ.setdefault(PREFIX + "LOG_LEVEL", "warning")
     settings = _settings()
     _log(settings, "up")
     raise typer.Exit(_run(run_up(settings, os.environ, console, with_demo)))

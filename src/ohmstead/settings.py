@@ -142,7 +142,10 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     metrics_gateway_port: Annotated[Port, _about("Health and metrics of the gateway, on 127.0.0.1.")] = 9001
     worker_health_port: Annotated[Port, _about("Health and metrics of the worker, on 127.0.0.1.")] = 9002
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], _about("Least severity written.")] = "info"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        _about("Least severity written; `up` and `demo` write warnings unless told."),
+    ] = "info"
     log_format: Annotated[Literal["console", "json"], _about("Log lines for people or for collectors.")] = "console"
 
     def __repr__(self) -> str:
