@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ohmstead.tokens.authorization import decide, may_stop
+from ohmstead.tokens.authorization import decide
 from ohmstead.tokens.model import Authorization, AuthorizationRequest, Token
 
 PARTY, HERE, ELSEWHERE = UUID(int=1), UUID(int=10), UUID(int=11)
@@ -195,23 +195,3 @@ def test_a_time_zone_nobody_knows_means_utc(zone: str) -> None:
 
 
 # ------------------------------------------------------------------------------------------ stopping
-
-
-@pytest.mark.parametrize(
-    ("presented", "starter", "group", "expected"),
-    [
-        ({"uid": "TAG1"}, "tag1", None, True),
-        ({"uid": "TAG1"}, "TAG2", None, False),
-        ({"uid": "TAG1"}, None, None, False),
-        ({"uid": "TAG1", "group_uid": "G"}, "TAG2", "G", True),
-        ({"uid": "TAG1", "group_uid": "G"}, "TAG2", "H", False),
-        ({"uid": "TAG1", "group_uid": "G", "status": "blocked"}, "TAG2", "G", False),
-        ({"uid": "TAG1", "status": "blocked"}, "TAG1", None, True),
-        ({"uid": "M", "is_master": True}, "TAG2", None, True),
-        ({"uid": "M", "is_master": True, "status": "blocked"}, "TAG2", None, False),
-    ],
-)
-def test_who_may_end_a_session(
-    presented: dict[str, Any], starter: str | None, group: str | None, expected: bool
-) -> None:
-    assert may_stop(Authorization(**{"status": "accepted", **presented}), starter, group) is expected

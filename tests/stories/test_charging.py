@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from ohmstead.sessions import service as sessions
 from ohmstead.stations.commands import RemoteStart, RemoteStop
 from tests.stories.network import Network
 from tests.stories.station import span
@@ -359,3 +360,20 @@ async def test_a_station_cannot_fill_the_register_with_outlets_it_makes_up(netwo
         await station.tells_status(number, "available")
     known = await network.rows("select evse_number from connector where station_id = $1 order by 1", station.station_id)
     assert [row.evse_number for row in known if row.evse_number > 1] == [2, 200]
+
+
+async def test_a_session_keeps_its_energy_when_its_samples_are_gone(network: Network, version: str) -> None:
+    """Settled again, say for a late message, after retention took its samples."""
+    await network.token("TAG1")
+    station = await network.station(version)
+    await station.plugs_in()
+    await station.presents("TAG1")
+    await station.delivers(wh=11_000, over="1h")
+    await station.unplugs()
+    before = await network.session_of(station)
+    assert before.energy_wh == 11_000
+    async with network.pool.acquire() as conn, conn.transaction():
+        await conn.execute("delete from sample where session_id = $1", before.session_id)
+        assert await sessions.settle(conn, [before.session_id]) == []
+    assert (await network.session_of(station)).energy_wh == 11_000
+    assert await network.periods_of(before) != []

@@ -10,10 +10,6 @@ from uuid import UUID
 import pytest
 
 from ohmstead.core.errors import NotFound
-from ohmstead.ocpp import schemas
-from ohmstead.ocpp.rpc import Version
-from ohmstead.ocpp.v2 import messages as v2
-from ohmstead.ocpp.v16 import messages as v16
 from ohmstead.stations.commands import (
     GetVariables,
     Order,
@@ -28,7 +24,7 @@ from ohmstead.stations.commands import (
     Unlock,
     expire,
 )
-from tests.stories.least_payload import least
+from tests.stories.listener import nothing, silent_station
 from tests.stories.network import Network
 from tests.stories.station import Payload, Station
 from tests.stories.wire import SILENCE, Error
@@ -86,17 +82,6 @@ ORDERS: list[tuple[Order, Heard, Heard]] = [
 
 def _name(order: Order) -> str:
     return type(order).__name__
-
-
-async def silent_station(network: Network, version: str, name: str = "ST-1") -> Station:
-    """Answers orders, and does nothing about them."""
-    station = await network.station(version, name)
-    station.wire.after = _nothing
-    return station
-
-
-async def _nothing(_action: str, _payload: Payload) -> None:
-    return None
 
 
 def without_id(payload: Payload) -> Payload:
@@ -484,7 +469,7 @@ async def test_a_station_that_is_not_accepted_yet_is_configured_and_starts_nothi
     network: Network, version: str
 ) -> None:
     station = await network.station(version, boots=False, registration="pending")
-    station.wire.after = _nothing
+    station.wire.after = nothing
     assert await station.boots() == "Pending"
     for order in (RemoteStart(token_uid="TAG1"), RemoteStop(transaction_id="1")):
         command = await network.orders(station, order)
@@ -545,98 +530,6 @@ async def test_a_stations_call_does_not_wait_behind_ours(network: Network, versi
         await station.says("Heartbeat", {})
     assert not sending.done()
     assert (await sending).status == "timed_out"
-
-
-# ------------------------------------------------------------------------------------------ raw messages (30)
-
-
-def outbound_actions(version: str) -> list[str]:
-    types = v16 if version == "1.6" else v2
-    return sorted(types.TO_STATION & schemas.actions(Version(version)))
-
-
-async def test_every_message_to_a_station_can_be_sent_raw_and_arrives_as_given(network: Network, version: str) -> None:
-    station = await silent_station(network, version)
-    actions = outbound_actions(version)
-    assert len(actions) == {"1.6": 26, "2.0.1": 40, "2.1": 55}[version]
-    for action in actions:
-        payload, answer = least(version, action), least(version, action, is_response=True)
-        station.answers[action] = answer
-        station.wire.heard.clear()
-        command = await network.orders(station, Raw(action=action, payload=payload))
-        assert [(name, said) for _, name, said in station.wire.heard] == [(action, payload)], command
-        assert command.answer == answer, action
-        assert command.status in ("accepted", "rejected"), f"{action}: {command.status} {command.error_text}"
-        if answer.get("status") == "Accepted" or "status" not in answer:
-            assert command.status == "accepted", action
-
-
-@pytest.mark.parametrize(
-    ("action", "payload", "why"),
-    [
-        ("Reset", {"type": "Sometimes"}, "type: is none of the values allowed"),
-        ("Reset", {}, "type: required"),
-        ("Reset", {"type": "Immediate", "volume": 11}, "unknown fields volume"),
-        ("NoSuchThing", {}, "has no action NoSuchThing"),
-        ("BootNotification", least("2.0.1", "BootNotification"), "goes the other way"),
-        ("__proto__", {}, "has no action"),
-    ],
-)
-async def test_a_raw_message_that_breaks_its_schema_never_leaves(
-    network: Network, version2: str, action: str, payload: Payload, why: str
-) -> None:
-    station = await silent_station(network, version2)
-    command = await network.orders(station, Raw(action=action, payload=payload))
-    assert (command.status, command.error_code) == ("failed", "schema")
-    assert why in str(command.error_text)
-    await station.says("Heartbeat", {})
-    assert station.wire.heard == []
-
-
-async def test_a_2_x_profile_is_not_sent_to_a_1_6_station(network: Network) -> None:
-    station = await silent_station(network, "1.6")
-    profile = least("2.1", "SetChargingProfile")
-    command = await network.orders(station, Raw(action="SetChargingProfile", payload=profile))
-    assert (command.status, command.error_code) == ("failed", "schema")
-    for action in ("GetVariables", "SetDefaultTariff"):
-        command = await network.orders(station, Raw(action=action, payload=least("2.1", action)))
-        assert (command.status, command.error_code) == ("failed", "schema")
-    assert station.wire.heard == []
-
-
-async def test_what_only_2_1_knows_is_not_sent_to_a_2_0_1_station(network: Network) -> None:
-    station = await silent_station(network, "2.0.1")
-    tariff = await network.orders(station, Raw(action="ClearTariffs", payload={}))
-    assert (tariff.status, tariff.error_code) == ("failed", "schema")
-    reset = await network.orders(station, Raw(action="Reset", payload={"type": "ImmediateAndResume"}))
-    assert (reset.status, reset.error_code) == ("failed", "schema")
-    assert station.wire.heard == []
-
-
-async def test_a_profile_that_the_station_refuses_is_not_called_a_success(network: Network, version: str) -> None:
-    station = await silent_station(network, version)
-    station.answers["SetChargingProfile"] = {"status": "Rejected"}
-    profile = least(version, "SetChargingProfile")
-    command = await network.orders(station, Raw(action="SetChargingProfile", payload=profile))
-    assert (command.status, command.error_text) == ("rejected", "Rejected")
-
-
-@pytest.mark.parametrize(
-    ("action", "said", "status"),
-    [
-        ("GetLog", "AcceptedCanceled", "accepted"),
-        ("DataTransfer", "UnknownVendorId", "rejected"),
-        ("SendLocalList", "VersionMismatch", "rejected"),
-        ("GetCompositeSchedule", "Rejected", "rejected"),
-    ],
-)
-async def test_the_word_of_an_answer_is_understood(
-    network: Network, version: str, action: str, said: str, status: str
-) -> None:
-    station = await silent_station(network, version)
-    station.answers[action] = {"status": said}
-    command = await network.orders(station, Raw(action=action, payload=least(version, action)))
-    assert command.status == status
 
 
 # ------------------------------------------------------------------------------------------ the log

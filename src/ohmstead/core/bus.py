@@ -81,7 +81,11 @@ class Bus:
         tasks: set[asyncio.Task[None]] = set()
 
         async def one(msg: Msg) -> None:
-            reply = await answer(msg.data)
+            try:
+                reply = await answer(msg.data)
+            except Exception:
+                log.exception("request_failed", subject=subject)
+                return
             if msg.reply:
                 await msg.respond(msgspec.json.encode(reply))
 

@@ -325,16 +325,20 @@ async def settle(conn: Connection, session_ids: Sequence[UUID]) -> list[Session]
     periods: dict[UUID, list[ChargingPeriod]] = {}
     for session in sessions:
         taken = samples[session.session_id]
+        if len(taken) < session.n_samples:
+            # Retention took samples since: what was counted from them stands.
+            continue
         metering.refold(session, taken, rated_w.get(session.session_id))
         session.power_w = None
         periods[session.session_id] = metering.periods(session, happened[session.session_id], taken)
         session.charging_s = metering.seconds(periods[session.session_id], "charging")
         session.idle_s = metering.seconds(periods[session.session_id], "idle", "suspended_ev", "connected")
         session.settled_at = clock.now()
+    settled = [s for s in sessions if s.session_id in periods]
     await store.replace_periods(conn, periods)
-    await store.update_sessions(conn, sessions)
-    await events.record(conn, [_fact("SessionSettled", s) for s in sessions])
-    return sessions
+    await store.update_sessions(conn, settled)
+    await events.record(conn, [_fact("SessionSettled", s) for s in settled])
+    return settled
 
 
 async def give_up_waiting(conn: Connection, session_id: UUID) -> Session:

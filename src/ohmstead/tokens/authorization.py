@@ -73,12 +73,3 @@ def _is_hour_allowed(token: Token, at: datetime, time_zone: str) -> bool:
     if minute >= start:
         return bool(token.weekdays >> local.weekday() & 1)
     return minute < end and bool(token.weekdays >> (local - timedelta(days=1)).weekday() & 1)
-
-
-def may_stop(presented: Authorization, starter_uid: str | None, starter_group: str | None) -> bool:
-    """May this token end a session that another began? Itself, its group (C09), or a master pass (C16)."""
-    if presented.is_master:
-        return presented.status == "accepted"
-    if starter_uid is not None and presented.uid.lower() == starter_uid.lower():
-        return True
-    return presented.group_uid is not None and presented.group_uid == starter_group and presented.status != "blocked"
