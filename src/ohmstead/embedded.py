@@ -444,9 +444,9 @@ async def _start_owned(settings: Settings, layout: Layout, embedded: Embedded, *
     kept = layout.remembered()
     postgres, nats = Postgres(layout, found, kept, durable=durable), Nats(layout, found, kept)
     if postgres.find() is None:
-        kept.postgres_port = _free_port(kept.postgres_port)
+        kept.postgres_port = await asyncio.to_thread(_free_port, kept.postgres_port)
     if nats.find() is None:
-        kept.nats_port = _free_port(kept.nats_port)
+        kept.nats_port = await asyncio.to_thread(_free_port, kept.nats_port)
     layout.remember(kept)
 
     def changed() -> None:
@@ -500,12 +500,26 @@ def _try_lock(path: Path) -> int | None:
     return fd
 
 
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def _free_port(preferred: int) -> int:
     """The preferred port where it is free, else one below those that the system gives to outgoing connections.
 
-    A port from the system's own range could be taken by a client's socket between two starts.
+    A port from the system's own range could be taken by a client's socket between two starts. The preferred one gets
+    three seconds: processes of a server that was just killed may still hold it, and others know its address.
     """
     others = [20000 + secrets.randbelow(10000) for _ in range(50)]
+    deadline = time.monotonic() + (3.0 if preferred else 0.0)
+    while preferred and not _is_free(preferred) and time.monotonic() < deadline:
+        time.sleep(0.1)
     for candidate in [preferred, *others] if preferred else others:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
