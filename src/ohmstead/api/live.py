@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from ohmstead.core import metrics
-from ohmstead.core.bus import Bus
+from ohmstead.core.bus import LIVE, Bus
 from ohmstead.core.log import logger
 
 log = logger("ohmstead.live")
@@ -59,7 +59,7 @@ class LiveNews:
             metrics.live_clients.inc()
             if party_id not in self._stops:
                 self._stops[party_id] = await self._bus.listen(
-                    f"ohmstead.live.{party_id.hex}", lambda _subject, data: self._heard(party_id, data)
+                    LIVE + party_id.hex, lambda _subject, data: self._heard(party_id, data)
                 )
 
     def leave(self, party_id: UUID, listener: Listener) -> None:

@@ -1,12 +1,12 @@
 """The live stream of the console: news from NATS, told to every open page in the page's own terms.
 
-One subscription per process. A page's queue is bounded; one that cannot follow is told to load everything anew.
+One subscription per party. A page's queue is bounded; one that cannot follow is told to load everything anew.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -19,13 +19,12 @@ from litestar.response.sse import ServerSentEventMessage
 from ohmstead.console import feed
 from ohmstead.console.frame import ActorIn, BusIn, PageRequest, allow
 from ohmstead.core import clock, metrics
-from ohmstead.core.bus import Bus
+from ohmstead.core.bus import LIVE, Bus
 from ohmstead.core.log import logger
 from ohmstead.ui import figures
 
 log = logger("ohmstead.web")
 
-SUBJECT = "ohmstead.live.*"
 QUEUE_LENGTH = 256
 BEAT_S = 5.0
 AGAIN_MS = 2000
@@ -55,26 +54,38 @@ class Hub:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._listeners: dict[str, set[Listener]] = {}
-        self._listening: asyncio.Task[Any] | None = None
+        self._stops: dict[str, Callable[[], Awaitable[None]]] = {}
+        self._lock = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def join(self, party_id: UUID, listener: Listener) -> None:
         """From now on the listener hears of its party."""
-        self._listeners.setdefault(party_id.hex, set()).add(listener)
-        metrics.live_clients.inc()
-        if self._listening is None:
-            self._listening = asyncio.ensure_future(self._bus.listen(SUBJECT, self._heard))
-        await asyncio.shield(self._listening)
+        party = party_id.hex
+        async with self._lock:
+            self._listeners.setdefault(party, set()).add(listener)
+            metrics.live_clients.inc()
+            if party not in self._stops:
+                self._stops[party] = await self._bus.listen(LIVE + party, self._heard)
 
     def leave(self, party_id: UUID, listener: Listener) -> None:
-        party = self._listeners.get(party_id.hex, set())
-        if listener in party:
-            party.discard(listener)
+        """No more. No await in here: it is called by streams that are being cancelled."""
+        listeners = self._listeners.get(party_id.hex, set())
+        if listener in listeners:
+            listeners.discard(listener)
             metrics.live_clients.dec()
-        if not party:
-            self._listeners.pop(party_id.hex, None)
+        if not listeners:
+            task = asyncio.create_task(self._end(party_id.hex))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _end(self, party: str) -> None:
+        async with self._lock:
+            if not self._listeners.get(party) and (stop := self._stops.pop(party, None)) is not None:
+                self._listeners.pop(party, None)
+                await stop()
 
     async def _heard(self, subject: str, data: bytes) -> None:
-        listeners = self._listeners.get(subject.rpartition(".")[2])
+        listeners = self._listeners.get(subject.removeprefix(LIVE))
         if not listeners:
             return
         try:

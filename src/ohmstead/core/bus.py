@@ -6,6 +6,9 @@ What must not be lost is never only here: it is in the outbox or in the command 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -21,6 +24,12 @@ from ohmstead.core.log import logger
 log = logger("ohmstead.bus")
 
 
+LIVE = "ohmstead.live."
+"""News for open pages, by party. Whoever listens says so, so that nobody words what nobody hears."""
+_LISTENING, _WHO_LISTENS = "ohmstead.listening", "ohmstead.listening.who"
+_SAY_EVERY_S, _BELIEVED_FOR_S = 10.0, 35.0
+
+
 class Unanswered(Exception):
     """Nobody listens on the subject: an immediate, honest no."""
 
@@ -30,6 +39,9 @@ class Bus:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._listening: Counter[str] = Counter()
+        self._saying: asyncio.Task[None] | None = None
+        self._heard_of: dict[str, float] | None = None
 
     @classmethod
     async def connect(cls, url: str, name: str) -> Bus:
@@ -105,10 +117,65 @@ class Bus:
             await heard(msg.subject, msg.data)
 
         subscription = await self._client.subscribe(subject, cb=received)
-        return subscription.unsubscribe
+        if not subject.startswith(LIVE):
+            return subscription.unsubscribe
+        await self._say_that_we_listen(subject)
+
+        async def stop() -> None:
+            self._listening[subject] -= 1
+            await subscription.unsubscribe()
+
+        return stop
+
+    # ------------------------------------------------------------------------------- who listens to live news
+
+    async def watch_listeners(self) -> None:
+        """Learn from now on who listens to live news: `has_listeners` then knows."""
+        self._heard_of = {}
+
+        async def said(_subject: str, data: bytes) -> None:
+            until = time.monotonic() + _BELIEVED_FOR_S
+            if self._heard_of is not None:
+                self._heard_of |= dict.fromkeys(msgspec.json.decode(data, type=list[str]), until)
+
+        await self.listen(_LISTENING, said)
+        await self.publish(_WHO_LISTENS, [])
+
+    def has_listeners(self, subject: str) -> bool:
+        """May somebody listen to this live subject? True as long as we do not watch."""
+        return self._heard_of is None or self._heard_of.get(subject, 0.0) > time.monotonic()
+
+    async def _say_that_we_listen(self, subject: str) -> None:
+        self._listening[subject] += 1
+        if self._saying is None:
+
+            async def asked(_subject: str, _data: bytes) -> None:
+                await self._say()
+
+            await self._client.subscribe(_WHO_LISTENS, cb=lambda msg: asked(msg.subject, msg.data))
+            self._saying = asyncio.create_task(self._keep_saying())
+        await self._say()
+        if self.is_connected:
+            await self.flush()
+
+    async def _keep_saying(self) -> None:
+        while True:
+            await asyncio.sleep(_SAY_EVERY_S)
+            await self._say()
+
+    async def _say(self) -> None:
+        subjects = [subject for subject, n in self._listening.items() if n > 0]
+        if subjects:
+            await self.publish(_LISTENING, subjects)
+
+    # ------------------------------------------------------------------------------- the end
 
     async def flush(self) -> None:
-        await self._client.flush()
+        """Until the server has all that we published; a server that is away is not waited for."""
+        with contextlib.suppress(NatsError, TimeoutError):
+            await self._client.flush(5)
 
     async def close(self) -> None:
+        if self._saying is not None:
+            self._saying.cancel()
         await self._client.close()

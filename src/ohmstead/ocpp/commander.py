@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from ohmstead.core import clock
-from ohmstead.core.bus import Bus
+from ohmstead.core.bus import LIVE, Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.errors import OhmsteadError, Refused
 from ohmstead.core.log import logger
@@ -204,7 +204,7 @@ class Commander:
             "command_kind": command.kind,
             "status": command.status,
         }
-        await self._bus.publish(f"ohmstead.live.{command.party_id.hex}", [news])
+        await self._bus.publish(LIVE + command.party_id.hex, [news])
 
     async def late_answer(self, connection: Connection, frame: CallResult | CallError) -> None:
         """An answer after our time-out, or over a newer connection: the station obeyed after all."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, TypeAlias
 from uuid import UUID, uuid4
 
 import msgspec
-from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
+from aiohttp import WebSocketError, WSCloseCode, WSMsgType
 
 from ohmstead.core import clock, metrics
 from ohmstead.core.ids import new_id
@@ -18,6 +18,7 @@ from ohmstead.core.log import logger
 from ohmstead.ocpp import rpc
 from ohmstead.ocpp.limits import FloodGuard, Overrun
 from ohmstead.ocpp.rpc import Call, CallError, CallResult, CallResultError, ErrorCode, FrameError, Send, Version
+from ohmstead.ocpp.socket import StationSocket
 from ohmstead.stations.model import Station
 
 log = logger("ohmstead.connection")
@@ -25,6 +26,12 @@ log = logger("ohmstead.connection")
 MOST_WAITING_CALLS = 64  # a station has one call outstanding; one that pipelines more is not read until these are done
 REMEMBERED_REPLIES = 8
 REMEMBERED_FOR_S = 300.0
+
+CallKey: TypeAlias = tuple[str, int]
+"""A call by its message id, and its action and payload together as a hash."""
+
+_BAD, _CALL, _ANSWER = (metrics.frames.labels("in", kind) for kind in ("bad", "call", "answer"))
+_OUT = metrics.frames.labels("out", "any")
 
 # Frames that the WebSocket layer itself refuses: broken framing, no UTF-8, too large (also once inflated).
 _REFUSED_FRAMES = {
@@ -41,6 +48,14 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     guard: Callable[[], FloodGuard] = FloodGuard
 
 
+class Reply(Protocol):
+    """A call's reply that is still being worked out."""
+
+    def also(self, connection: Connection) -> None:
+        """Give the reply to this connection too."""
+        ...
+
+
 class Slot:
     """What outlives a station's sockets in this gateway: who holds it now, and its latest replies.
 
@@ -48,29 +63,32 @@ class Slot:
     reply it got, even while the first is still being committed.
     """
 
-    __slots__ = ("connection", "replies", "station_id")
+    __slots__ = ("_replies", "connection", "station_id")
 
     def __init__(self, station_id: str) -> None:
         self.station_id = station_id
         self.connection: Connection | None = None
-        self.replies: OrderedDict[tuple[str, str, int], tuple[float, asyncio.Future[bytes | None]]] = OrderedDict()
+        self._replies: dict[CallKey, tuple[float, Reply | bytes | None]] | None = None
 
-    def earlier(self, call: Call) -> asyncio.Future[bytes | None] | None:
-        """The reply to the same call, given or still awaited."""
-        found = self.replies.get((call.message_id, call.action, hash(bytes(call.payload))))
-        if found is None or time.monotonic() - found[0] > REMEMBERED_FOR_S:
-            return None
-        return found[1]
+    def earlier(self, key: CallKey) -> tuple[float, Reply | bytes | None] | None:
+        """When the same call came before, and its reply: the payload that was given, or what works it out."""
+        found = self._replies.get(key) if self._replies is not None else None
+        return found if found is not None and time.monotonic() - found[0] <= REMEMBERED_FOR_S else None
 
-    def remember(self, call: Call, reply: asyncio.Future[bytes | None]) -> None:
-        key = (call.message_id, call.action, hash(bytes(call.payload)))
-        self.replies[key] = (time.monotonic(), reply)
-        while len(self.replies) > REMEMBERED_REPLIES:
-            self.replies.popitem(last=False)
+    def remember(self, key: CallKey, reply: Reply | bytes | None) -> None:
+        if self._replies is None:
+            self._replies = {}
+        self._replies[key] = (time.monotonic(), reply)
+        if len(self._replies) > REMEMBERED_REPLIES:
+            del self._replies[next(iter(self._replies))]
 
-    def forget(self, call: Call) -> None:
+    def forget(self, key: CallKey) -> None:
         """A call that failed may be tried again."""
-        self.replies.pop((call.message_id, call.action, hash(bytes(call.payload))), None)
+        if self._replies is not None:
+            self._replies.pop(key, None)
+
+    def forget_all(self) -> None:
+        self._replies = None
 
 
 class Waiting:
@@ -94,8 +112,8 @@ class Gone(Exception):
 class Doorman(Protocol):
     """What a connection asks of the gateway: implemented there, so that this file knows nothing of meaning."""
 
-    async def answer(self, connection: Connection, frame: Call | Send) -> bytes | None:
-        """The complete answer frame, once all that the call said is committed; None when none is due."""
+    def take(self, connection: Connection, frame: Call | Send) -> None:
+        """Begin with a call; `connection.done` is told once all that the call said is committed, or refused."""
         ...
 
     def bad_frame(self, connection: Connection, data: bytes, error: FrameError) -> None:
@@ -112,13 +130,15 @@ class Connection:
 
     __slots__ = (
         "_asked",
-        "_busy",
         "_calling",
         "_calls",
         "_doorman",
         "_drained",
         "_flow",
         "_guard",
+        "_held_until",
+        "_is_busy",
+        "_overrun",
         "_ws",
         "address",
         "connected_at",
@@ -132,7 +152,7 @@ class Connection:
 
     def __init__(
         self,
-        ws: web.WebSocketResponse,
+        ws: StationSocket,
         slot: Slot,
         station: Station,
         version: Version,
@@ -152,8 +172,10 @@ class Connection:
         self._doorman = doorman
         self._flow = flow
         self._guard = flow.guard()
-        self._calls: deque[Call | Send] = deque()
-        self._busy: asyncio.Task[None] | None = None
+        self._calls: deque[Call | Send] | None = None
+        self._is_busy = False
+        self._held_until = 0.0
+        self._overrun: Overrun | None = None
         self._drained: asyncio.Event | None = None
         self._calling: asyncio.Lock | None = None
         self._asked: set[str] | None = None
@@ -178,23 +200,16 @@ class Connection:
         if actions:
             self._asked = (self._asked or set()) | set(actions)
 
+    # -------------------------------------------------------------------------------------------- what comes
+
     async def read(self) -> str:
-        """Read frames until the socket ends; returns why. The reader never waits for a handler."""
+        """Read frames until the socket ends; returns why. Text that nobody holds back does not come by here."""
+        self._ws.hear(self._heard)
         async for message in self._ws:
             if message.type is WSMsgType.TEXT:
-                data: str = message.data
-                try:
-                    unanswered = len(self._calls) + (self._busy is not None) + self._has_more()
-                    delay_s = self._guard.received(len(data), unanswered)
-                    self._received(data)
-                except Overrun as overrun:
-                    await self.close(overrun.close_code, overrun.text)
-                    return overrun.reason
-                if delay_s > 0:
-                    await asyncio.sleep(min(delay_s, 30.0))
-                if len(self._calls) >= MOST_WAITING_CALLS:
-                    self._drained = asyncio.Event()
-                    await self._drained.wait()
+                await self._until_ready()
+                self._ws.hear(self._heard)
+                self._heard(message.data)
             elif message.type is WSMsgType.BINARY:
                 self._unreadable(b"(binary)", "binary frame")
                 await self.close(WSCloseCode.UNSUPPORTED_DATA, "text frames only")
@@ -204,14 +219,41 @@ class Connection:
                 text, reason = _REFUSED_FRAMES.get(message.data.code, ("broken WebSocket frame", "broken_frame"))
                 self._unreadable(b"(not read)", text)
                 return reason
-        return self._why()
+        return self._overrun.reason if self._overrun is not None else self._why()
 
-    def _has_more(self) -> bool:
-        """Is another frame here already? While a flood is read slowly, each frame read is answered before the next is
-        looked at: only what waits behind it tells a flood from a station that waits for its answers.
-        """
-        queue = self._ws._reader
-        return queue is not None and queue._size > 0
+    async def _until_ready(self) -> None:
+        """While a station is held back its frames wait in the queue, and at last in its own buffers."""
+        while self._calls is not None and len(self._calls) >= MOST_WAITING_CALLS:
+            self._drained = asyncio.Event()
+            await self._drained.wait()
+        rest_s = self._held_until - time.monotonic()
+        if rest_s > 0:
+            await asyncio.sleep(rest_s)
+
+    def _heard(self, data: bytes) -> None:
+        """A text frame. Called in the middle of reading from the socket: it must not raise."""
+        if self._overrun is not None:
+            return
+        calls = self._calls
+        # While a flood is read slowly each frame read is answered before the next is looked at: only what waits
+        # behind it tells a flood from a station that waits for its answers.
+        unanswered = (len(calls) if calls else 0) + self._is_busy + self._ws.has_more
+        try:
+            delay_s = self._guard.received(len(data), unanswered)
+            self._received(data)
+        except Overrun as overrun:
+            self._ended_by(overrun)
+            return
+        if delay_s > 0:
+            self._held_until = time.monotonic() + min(delay_s, 30.0)
+            self._ws.hear(None)
+        elif self._calls is not None and len(self._calls) >= MOST_WAITING_CALLS:
+            self._ws.hear(None)
+
+    def _ended_by(self, overrun: Overrun) -> None:
+        self._overrun = overrun
+        self._ws.hear(None)
+        spawn(self.close(overrun.close_code, overrun.text))
 
     def _why(self) -> str:
         error = self._ws.exception()
@@ -222,25 +264,33 @@ class Connection:
 
     def _unreadable(self, data: bytes, text: str) -> None:
         """A frame of which nothing can be answered, since answering would mean guessing a message id."""
-        metrics.frames.labels("in", "bad").inc()
+        _BAD.inc()
         metrics.bad_frames.labels(ErrorCode.FORMAT_VIOLATION.value).inc()
         self._doorman.bad_frame(self, data, FrameError("-1", ErrorCode.FORMAT_VIOLATION, text, is_silent=True))
 
-    def _received(self, data: str) -> None:
+    def _received(self, data: bytes) -> None:
         self.last_heard = clock.now()
         try:
             frame = rpc.parse(data, self.version, self._flow.max_frame_bytes)
         except FrameError as error:
-            metrics.frames.labels("in", "bad").inc()
-            self._bad(data.encode(errors="replace"), error)
+            if not _is_utf8(data):
+                # What is no text ends the connection (RFC 6455 §8.1).
+                self._unreadable(b"(not read)", "text is not UTF-8")
+                raise Overrun(WSCloseCode.INVALID_TEXT, "not_utf8", "text frames are UTF-8") from None
+            _BAD.inc()
+            self._bad(data, error)
             return
         if isinstance(frame, Call | Send):
-            metrics.frames.labels("in", "call").inc()
-            self._calls.append(frame)
-            if self._busy is None:
-                self._busy = asyncio.create_task(self._work_off())
+            _CALL.inc()
+            if self._is_busy:
+                if self._calls is None:
+                    self._calls = deque()
+                self._calls.append(frame)
+            else:
+                self._is_busy = True
+                self._doorman.take(self, frame)
         elif isinstance(frame, CallResult | CallError):
-            metrics.frames.labels("in", "answer").inc()
+            _ANSWER.inc()
             self._answered(frame)
         elif isinstance(frame, CallResultError):
             log.warning(
@@ -258,8 +308,7 @@ class Connection:
             broken = CallError(error.message_id, error.code.value, f"unreadable answer: {error.description}")
             self._answered(broken)
         if not error.is_silent:
-            answer = rpc.encode_error(error.message_id, error.code, error.description, None, self.version)
-            spawn(self.send(answer))
+            self._write(rpc.encode_error(error.message_id, error.code, error.description, None, self.version))
         self._guard.malformed()
 
     def _answered(self, frame: CallResult | CallError) -> None:
@@ -269,35 +318,62 @@ class Connection:
         else:
             self._doorman.late_answer(self, frame)
 
-    async def _work_off(self) -> None:
-        """Answer the station's calls one by one; ends when none is left, so that idle stations cost no task."""
-        try:
-            while self._calls:
-                frame = self._calls.popleft()
-                if self._drained is not None and len(self._calls) < MOST_WAITING_CALLS // 2:
-                    self._drained.set()
-                    self._drained = None
-                answer = await self._doorman.answer(self, frame)
-                if answer is not None:
-                    await self.send(answer)
-        finally:
-            self._busy = None
+    # -------------------------------------------------------------------------------------------- what goes
+
+    def done(self, answer: bytes | None) -> None:
+        """The call in hand is over: write its answer, if one is due, and begin with the next."""
+        if answer is not None:
+            self._write(answer)
+            if self._ws.is_congested:
+                # Nobody who does not read gets more to read.
+                spawn(self._go_on_when_read())
+                return
+        self._go_on()
+
+    def _go_on(self) -> None:
+        calls = self._calls
+        if not calls:
+            self._is_busy = False
+            self._calls = None
             if self._drained is not None:
                 self._drained.set()
-
-    async def send(self, frame: bytes) -> None:
-        """Write a frame. A station that does not read for long is cut off, so that it holds up nobody's memory."""
-        if self._ws.closed:
+                self._drained = None
             return
-        metrics.frames.labels("out", "any").inc()
+        frame = calls.popleft()
+        if self._drained is not None and len(calls) < MOST_WAITING_CALLS // 2:
+            self._drained.set()
+            self._drained = None
+        self._doorman.take(self, frame)
+
+    async def _go_on_when_read(self) -> None:
+        await self._until_read()
+        self._go_on()
+
+    async def _until_read(self) -> None:
+        """A station that does not read for long is cut off, so that it holds up nobody's memory."""
         try:
             async with asyncio.timeout(self._flow.send_timeout_s):
-                await self._ws.send_frame(frame, WSMsgType.TEXT)
+                await self._ws.drained()
         except TimeoutError:
             log.warning("slow_reader_closed", station_id=self.slot.station_id)
-            self.abort()
+            self._ws.abort()
+        except ConnectionError as error:
+            log.debug("send_failed", station_id=self.slot.station_id, error=repr(error))
+
+    def _write(self, frame: bytes) -> None:
+        if self._ws.closed:
+            return
+        _OUT.inc()
+        try:
+            self._ws.put(frame)
         except (ConnectionError, RuntimeError) as error:
             log.debug("send_failed", station_id=self.slot.station_id, error=repr(error))
+
+    async def send(self, frame: bytes) -> None:
+        """Write a frame, and wait for a station that reads slowly."""
+        self._write(frame)
+        if self._ws.is_congested:
+            await self._until_read()
 
     async def call(
         self, action: str, payload: bytes, timeout_s: float, on_sent: Callable[[Waiting], Awaitable[None]] | None = None
@@ -333,13 +409,15 @@ class Connection:
             async with asyncio.timeout(5):
                 await self._ws.close(code=code, message=text.encode()[:120])
         except (TimeoutError, ConnectionError, RuntimeError):
-            self.abort()
+            self._ws.abort()
 
-    def abort(self) -> None:
-        """Cut the line."""
-        transport = self._ws._req.transport if self._ws._req is not None else None
-        if transport is not None:
-            transport.abort()
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 _tasks: set[asyncio.Task[None]] = set()

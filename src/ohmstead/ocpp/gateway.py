@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import socket
 import ssl
 import time
@@ -20,13 +19,12 @@ from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.ids import new_id
 from ohmstead.core.log import logger
-from ohmstead.ocpp import rpc
+from ohmstead.ocpp.calls import Calls
 from ohmstead.ocpp.commander import Commander
 from ohmstead.ocpp.connection import Connection, Flow, Slot, spawn
-from ohmstead.ocpp.dispatch import TABLES, work_for
-from ohmstead.ocpp.ingest import Full, Ingest, Item, refusal_exchange
+from ohmstead.ocpp.ingest import Full, Ingest, Item
 from ohmstead.ocpp.limits import AttemptLimiter, Bucket, NewcomerLimiter, Recent, TakeoverWatch
-from ohmstead.ocpp.rpc import Call, CallError, CallResult, ErrorCode, FrameError, Send, Version
+from ohmstead.ocpp.rpc import Version
 from ohmstead.ocpp.security import (
     Admission,
     Handshake,
@@ -37,8 +35,8 @@ from ohmstead.ocpp.security import (
     peer_of,
     read_handshake,
 )
+from ohmstead.ocpp.socket import StationSocket
 from ohmstead.ocpp.tls import CertificateReloader, TlsFiles
-from ohmstead.ocpp.work import Inbound, Refused
 from ohmstead.settings import Settings
 from ohmstead.stations import credentials
 from ohmstead.stations import service as stations
@@ -60,7 +58,7 @@ _HINT = "Charging stations connect here: OCPP over WebSocket, at /ocpp/ and the 
 
 
 class Gateway:
-    """One process's stations. Implements connection.Doorman."""
+    """One process's stations."""
 
     def __init__(self, settings: Settings, pool: Pool, bus: Bus, *, flow: Flow | None = None) -> None:
         self.gateway_id = new_id()
@@ -80,6 +78,7 @@ class Gateway:
         self._is_draining = self._is_stopped = False
         self.ingest = Ingest(pool, bus, no_authorization=settings.no_authorization)
         self.commander = Commander(self, pool, bus, self.ingest, settings.call_timeout_s)
+        self.calls = Calls(settings, self.ingest, self.commander)
 
     # -------------------------------------------------------------------------------------------- life
 
@@ -109,6 +108,7 @@ class Gateway:
         async with self._pool.acquire() as conn:
             await stations.beat_gateway(conn, self.gateway_id, address)
         await self._bus.serve(gateway_subject(self.gateway_id), self.commander.dispatched)
+        await self._bus.watch_listeners()
         stops = [
             await self._bus.listen(STATION_CHANGED, self._station_changed),
             await self._bus.listen(STATION_CONNECTED, self._connected_elsewhere),
@@ -308,12 +308,8 @@ class Gateway:
         self, request: web.Request, handshake: Handshake, admission: Admission, station: Station
     ) -> web.StreamResponse:
         version = _common_version(handshake.offered)
-        ws = web.WebSocketResponse(
-            protocols=[version.subprotocol] if version else [],
-            heartbeat=self.settings.ping_interval_s,
-            max_msg_size=self.settings.max_frame_bytes,
-            compress=True,
-            timeout=5,
+        ws = StationSocket(
+            [version.subprotocol] if version else [], self.settings.ping_interval_s, self.settings.max_frame_bytes
         )
         await ws.prepare(request)
         if version is None:
@@ -334,7 +330,7 @@ class Gateway:
                 "client_certificate_header_ignored", station.station_id, handshake.address, {}, station.party_id
             )
         slot = self._slots.setdefault(station.station_id, Slot(station.station_id))
-        connection = Connection(ws, slot, station, version, handshake.address, self, self._flow)
+        connection = Connection(ws, slot, station, version, handshake.address, self.calls, self._flow)
         await self._serve(connection)
         return ws
 
@@ -429,106 +425,6 @@ class Gateway:
         connection = slot.connection if slot is not None else None
         return connection if connection is not None and connection.is_open else None
 
-    async def answer(self, connection: Connection, frame: Call | Send) -> bytes | None:
-        """The answer frame to one call, after everything it said is committed."""
-        started = time.perf_counter()
-        inbound = Inbound(
-            station=connection.station,
-            version=connection.version,
-            action=frame.action,
-            message_id=frame.message_id,
-            payload=bytes(frame.payload),
-            received_at=connection.last_heard,
-            interval_s=self._interval_s(connection.station),
-        )
-        try:
-            if not connection.may_send(frame.action):
-                raise Refused(ErrorCode.SECURITY_ERROR, "the station is not accepted yet: BootNotification comes first")
-            payload = await self._committed(connection, frame, inbound)
-        except Refused as refused:
-            return self._refused(inbound, frame, refused.code, refused.text, started)
-        except Full:
-            return self._refused(inbound, frame, ErrorCode.INTERNAL_ERROR, "busy: please send again later", started)
-        except Exception as error:
-            log.exception("call_failed", station_id=connection.slot.station_id, action=frame.action)
-            return self._refused(
-                inbound,
-                frame,
-                ErrorCode.INTERNAL_ERROR,
-                f"not stored ({type(error).__name__}): please send again",
-                started,
-            )
-        metrics.calls.labels(connection.version.value, frame.action, "answered").inc()
-        metrics.answer_seconds.observe(time.perf_counter() - started)
-        if payload is None or isinstance(frame, Send):
-            return None
-        return rpc.encode_result(frame.message_id, payload)
-
-    async def _committed(self, connection: Connection, frame: Call | Send, inbound: Inbound) -> bytes | None:
-        slot = connection.slot
-        is_boot = frame.action == "BootNotification"
-        if is_boot:
-            slot.replies.clear()
-        elif isinstance(frame, Call) and frame.action != "Heartbeat":
-            earlier = slot.earlier(frame)
-            if earlier is not None:
-                return await asyncio.shield(earlier)
-        work = work_for(frame, inbound)
-        reply = self.ingest.submit(Item(at=inbound.received_at, inbound=inbound, work=work))
-        if isinstance(frame, Call) and not is_boot and frame.action != "Heartbeat":
-            slot.remember(frame, reply)
-        try:
-            payload = await reply
-        except BaseException:
-            if isinstance(frame, Call):
-                slot.forget(frame)
-            raise
-        if is_boot and payload is not None:
-            await self._booted(connection, payload)
-        return payload
-
-    async def _booted(self, connection: Connection, payload: bytes) -> None:
-        status = msgspec.json.decode(payload)["status"].lower()
-        connection.station = msgspec.structs.replace(
-            connection.station, has_booted=status == "accepted", registration=status
-        )
-        if status == "accepted":
-            spawn(self.commander.send_queued(connection))
-
-    def _interval_s(self, station: Station) -> int:
-        """Heartbeats of a fleet must not beat together: ±10 %, the same for a station each time."""
-        base = station.heartbeat_interval_s or self.settings.heartbeat_interval_s
-        spread = int.from_bytes(hashlib.blake2b(station.station_id.encode(), digest_size=2).digest()) / 65535
-        interval = round(base * (0.9 + 0.2 * spread))
-        return interval if station.registration == "accepted" else min(interval, 60)
-
-    def _refused(
-        self, inbound: Inbound, frame: Call | Send, code: ErrorCode, text: str, started: float
-    ) -> bytes | None:
-        metrics.calls.labels(inbound.version.value, _known_action(inbound), code.value).inc()
-        exchange = refusal_exchange(inbound, code, text, inbound.version, started)
-        self.ingest.note(Item(at=inbound.received_at, exchange=exchange))
-        if isinstance(frame, Send):
-            return None
-        return rpc.encode_error(frame.message_id, code, text, None, inbound.version)
-
-    def bad_frame(self, connection: Connection, data: bytes, error: FrameError) -> None:
-        """Log a frame that is no OCPP message."""
-        inbound = Inbound(
-            station=connection.station,
-            version=connection.version,
-            action="(unreadable)",
-            message_id=error.message_id.replace("\0", "�"),
-            payload=data[:4096],
-            received_at=connection.last_heard,
-        )
-        exchange = refusal_exchange(inbound, error.code, error.description, connection.version, time.perf_counter())
-        self.ingest.note(Item(at=inbound.received_at, exchange=exchange))
-
-    def late_answer(self, connection: Connection, frame: CallResult | CallError) -> None:
-        """The station obeyed, only slowly: its answer still counts."""
-        spawn(self.commander.late_answer(connection, frame))
-
     # -------------------------------------------------------------------------------------------- news from elsewhere
 
     async def _station_changed(self, _subject: str, data: bytes) -> None:
@@ -587,8 +483,3 @@ def _common_version(offered: tuple[str, ...]) -> Version | None:
         with contextlib.suppress(ValueError):
             return Version.from_subprotocol(name)
     return None
-
-
-def _known_action(inbound: Inbound) -> str:
-    """Metrics must not grow with what strangers invent."""
-    return inbound.action if inbound.action in TABLES[inbound.version] else "(unknown)"

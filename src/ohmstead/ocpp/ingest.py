@@ -7,36 +7,70 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from ohmstead.core import clock, events, metrics
+from ohmstead.core import clock, metrics
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.log import logger
 from ohmstead.ocpp import rpc, store
+from ohmstead.ocpp.news import News, Teller, connection_news, message_news, session_news
 from ohmstead.ocpp.rpc import ErrorCode, Version
 from ohmstead.ocpp.store import Exchange
 from ohmstead.ocpp.work import Answers, Inbound, Work
 from ohmstead.sessions import service as sessions
+from ohmstead.sessions.memory import SessionMemory, Stale
 from ohmstead.sessions.model import Session
 from ohmstead.stations import service as stations
 from ohmstead.stations.model import Connected, Disconnected, Signal
-from ohmstead.tokens import service as tokens
+from ohmstead.stations.redaction import hide_secrets_in_text
 from ohmstead.tokens.authorization import NoAuthorization
 
 log = logger("ohmstead.ingest")
 
 LARGEST_BATCH = 500
+GATHER_S = 0.002
 MOST_WAITING = 20_000  # beyond it new messages are refused at once: memory stays bounded when the database is away
 RETRY_FOR_S = 8.0  # how long a batch waits for a database that went away, before its stations are told to try later
+
+_WAITING = metrics.ingest_waiting
 
 
 class Full(Exception):
     """Too many messages wait for the database."""
+
+
+class Waiter(Protocol):
+    """Whoever submitted an item."""
+
+    def committed(self, payload: bytes | None) -> None:
+        """All that the item says is in the database; `payload` answers its message, if there is an answer."""
+        ...
+
+    def failed(self, error: Exception) -> None:
+        """The item is not in the database, or nobody can tell."""
+        ...
+
+
+class _Told:
+    """Lets a task wait."""
+
+    __slots__ = ("done",)
+
+    def __init__(self) -> None:
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def committed(self, _payload: bytes | None) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def failed(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
 
 
 class Item(msgspec.Struct, kw_only=True):
@@ -49,48 +83,58 @@ class Item(msgspec.Struct, kw_only=True):
     disconnected: Disconnected | None = None
     exchange: Exchange | None = None
     signal: Signal | None = None
+    waiter: Any = None
     started: float = 0.0
-    done: asyncio.Future[bytes | None] | None = None
     payload: bytes | None = None
     tries: int = 0
-    news: list[tuple[UUID, dict[str, Any]]] = []
+    news: list[News] | None = None
 
 
 class Ingest:
-    """One per gateway. `submit` and wait; `note` for what nobody waits for."""
+    """One per gateway. `take` a message, `submit` and wait, `note` what nobody waits for."""
 
-    def __init__(self, pool: Pool, bus: Bus | None, *, no_authorization: NoAuthorization = "accept") -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        bus: Bus | None,
+        *,
+        no_authorization: NoAuthorization = "accept",
+        gather_s: float = GATHER_S,
+    ) -> None:
         self._pool = pool
-        self._bus = bus
         self._no_authorization: NoAuthorization = no_authorization
+        self._gather_s = gather_s
+        self._teller = Teller(bus)
+        self._memory = SessionMemory()
         self._waiting: deque[Item] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def submit(self, item: Item) -> asyncio.Future[bytes | None]:
-        """Resolves after the commit, with the answer's payload. Raises Full at once when the house is full.
-
-        The future fails with whatever kept this item from being stored.
-        """
-        if len(self._waiting) >= MOST_WAITING:
+    def take(self, item: Item) -> None:
+        """Commit with the next batch and tell `item.waiter`. Raises Full at once when the house is full."""
+        waiting = self._waiting
+        if len(waiting) >= MOST_WAITING:
             metrics.ingest_failures.labels("full").inc()
             raise Full
         item.started = time.perf_counter()
-        item.done = asyncio.get_running_loop().create_future()
-        self._waiting.append(item)
-        self._wake.set()
-        self._idle.clear()
-        return item.done
+        if not waiting:
+            self._wake.set()
+            self._idle.clear()
+        waiting.append(item)
+
+    async def submit(self, item: Item) -> None:
+        """Returns after the commit. Raises Full, or whatever kept this item from being stored."""
+        told = item.waiter = _Told()
+        self.take(item)
+        await told.done
 
     def note(self, item: Item) -> None:
         """Store with the next batch; dropped and counted when the house is full."""
-        if len(self._waiting) >= MOST_WAITING:
+        try:
+            self.take(item)
+        except Full:
             metrics.ingest_failures.labels("dropped").inc()
-            return
-        self._waiting.append(item)
-        self._wake.set()
-        self._idle.clear()
 
     async def drained(self) -> None:
         """Until nothing waits and nothing is being committed."""
@@ -98,13 +142,17 @@ class Ingest:
 
     async def run(self) -> None:
         """Commit batch after batch, until cancelled."""
+        waiting = self._waiting
         while True:
-            if not self._waiting:
+            if not waiting:
                 self._idle.set()
                 self._wake.clear()
                 await self._wake.wait()
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_BATCH))]
-            metrics.ingest_waiting.set(len(self._waiting))
+            if self._gather_s > 0 and len(waiting) < LARGEST_BATCH:
+                # Each batch has its price; a few milliseconds later it is paid for several times as many.
+                await asyncio.sleep(self._gather_s)
+            batch = [waiting.popleft() for _ in range(min(len(waiting), LARGEST_BATCH))]
+            _WAITING.set(len(waiting))
             await self._commit_with_patience(batch)
 
     async def _commit_with_patience(self, batch: list[Item]) -> None:
@@ -127,7 +175,7 @@ class Ingest:
     def _keep_notes(self, batch: list[Item]) -> None:
         """Nobody waits for log lines and signals, so nobody would send them again: they wait for the database."""
         for item in batch:
-            if item.done is None and len(self._waiting) < MOST_WAITING // 2:
+            if item.waiter is None and len(self._waiting) < MOST_WAITING // 2:
                 self._waiting.append(item)
 
     async def _commit(self, batch: list[Item]) -> None:
@@ -135,31 +183,36 @@ class Ingest:
         started = time.perf_counter()
         try:
             async with self._pool.acquire() as conn, conn.transaction():
-                has_events = await self._store(conn, batch)
+                stored = await self._store(conn, batch)
         except Exception as error:
             # asyncpg's complaint about an argument is an InterfaceError too, but the database is well.
             if isinstance(error, _AWAY) and not isinstance(error, ValueError):
                 raise
             await self._again(batch, error)
             return
+        self._memory.committed(stored.sessions)
         metrics.batch_seconds.observe(time.perf_counter() - started)
         metrics.batch_size.observe(len(batch))
         for item in batch:
-            if item.done is not None and not item.done.done():
-                item.done.set_result(item.payload)
-        await self._tell(batch, has_events)
+            if item.waiter is not None:
+                item.waiter.committed(item.payload)
+        await self._teller.tell(batch, has_events=stored.has_events)
 
     async def _again(self, batch: list[Item], error: Exception) -> None:
+        if isinstance(error, Stale):
+            # Whoever was there before us, the truth is in the database.
+            self._memory.forget(i.inbound.station.station_id for i in batch if i.inbound is not None)
+        if isinstance(error, _CONTENDED) and batch[0].tries < 3:
+            batch[0].tries += 1
+            await self._commit(batch)
+            return
         if len(batch) > 1:
             middle = len(batch) // 2
+            batch[middle].tries = 0
             await self._commit(batch[:middle])
             await self._commit(batch[middle:])
             return
         item = batch[0]
-        if isinstance(error, _CONTENDED) and item.tries < 3:
-            item.tries += 1
-            await self._commit(batch)
-            return
         metrics.ingest_failures.labels("poisoned").inc()
         log.error(
             "message_not_stored",
@@ -170,83 +223,104 @@ class Ingest:
         )
         _fail(batch, error)
 
-    async def _store(self, conn: Connection, batch: list[Item]) -> bool:
+    async def _store(self, conn: Connection, batch: list[Item]) -> _Stored:
+        works = []
+        exchanges = []
+        signals = []
+        connects = []
+        leaving = []
         for item in batch:
-            if item.exchange is None:
-                item.news = []
             item.payload = None
-        connects = [i for i in batch if i.connected is not None]
+            if item.work is not None:
+                item.news = None
+                works.append(item)
+            elif item.exchange is not None:
+                exchanges.append(item.exchange)
+            elif item.signal is not None:
+                signals.append(item.signal)
+            elif item.connected is not None:
+                connects.append(item)
+            elif item.disconnected is not None:
+                leaving.append(item)
         if connects:
-            await stations.connected(conn, [i.connected for i in connects if i.connected is not None])
-            for item in connects:
-                item.news = [_connection_news(item, is_connected=True)]
-        works = [i for i in batch if i.work is not None]
-        has_events = await self._do(conn, works) if works else False
-        await store.insert_exchanges(conn, [i.exchange for i in batch if i.exchange is not None])
-        await stations.keep_signals(conn, [i.signal for i in batch if i.signal is not None])
-        leaving = [i for i in batch if i.disconnected is not None]
+            await self._take_connects(conn, connects)
+        stored = await self._do(conn, works) if works else _Stored(has_events=False, sessions=[])
+        rows = [row_of(i) for i in works]
+        await store.insert_exchanges(conn, rows + [store.row(e) for e in exchanges])
+        if signals:
+            await stations.keep_signals(conn, signals)
         if leaving:
-            held = await stations.disconnected(conn, [i.disconnected for i in leaving if i.disconnected is not None])
-            for item in leaving:
-                if item.disconnected is not None and item.disconnected.connection_id in held:
-                    item.news = [_connection_news(item, is_connected=False)]
-        return has_events or bool(connects) or bool(leaving)
+            await self._take_leaving(conn, leaving)
+        stored.has_events = stored.has_events or bool(connects or leaving)
+        return stored
 
-    async def _do(self, conn: Connection, items: list[Item]) -> bool:
+    async def _take_connects(self, conn: Connection, items: list[Item]) -> None:
+        links = [i.connected for i in items if i.connected is not None]
+        await stations.connected(conn, links)
+        # Another gateway may have written to its sessions meanwhile.
+        self._memory.forget(link.station_id for link in links)
+        for item in items:
+            item.news = [connection_news(item, is_connected=True)]
+
+    async def _take_leaving(self, conn: Connection, items: list[Item]) -> None:
+        held = await stations.disconnected(conn, [i.disconnected for i in items if i.disconnected is not None])
+        for item in items:
+            item.news = None
+            if item.disconnected is not None and item.disconnected.connection_id in held:
+                item.news = [connection_news(item, is_connected=False)]
+                self._memory.forget([item.disconnected.station_id])
+
+    async def _do(self, conn: Connection, items: list[Item]) -> _Stored:
         """The parts of all messages, kind by kind. Parts of one message belong to one station, and no two messages of
         one station are in a batch (it waits for its answer), so the order of kinds does not matter to anybody."""
-        answers = [Answers(at=clock.now()) for _ in items]
+        now = clock.now()
+        answers = [Answers(at=now) for _ in items]
         works = [item.work for item in items if item.work is not None]
         has_events = await _boot(conn, items, works, answers)
-        await _authorize(conn, works, answers, self._no_authorization)
         await stations.report_status(conn, [s for w in works for s in w.statuses])
         await stations.keep_records(conn, [r for w in works for r in w.records])
         await stations.keep_variables(conn, [v for w in works for v in w.variables])
         await stations.keep_signals(conn, [s for w in works for s in w.signals])
-        changed = await self._report(conn, items, works, answers)
-        exchanges = []
+        changed, has_facts = await self._report(conn, works, answers)
         for item, work, answer in zip(items, works, answers, strict=True):
-            reply = work.reply(answer)
-            item.payload = rpc.to_json(reply) if reply is not None else None
-            if item.inbound is not None:
-                exchanges.append(_exchange(item.inbound, item))
-                item.news += _news(item, work, item.inbound)
-        await store.insert_exchanges(conn, exchanges)
-        return has_events or bool(changed)
+            reply = work.reply if isinstance(work.reply, bytes) else work.reply(answer)
+            item.payload = reply if reply is None or isinstance(reply, bytes) else rpc.to_json(reply)
+            if item.inbound is not None and self._teller.is_heard(item.inbound.station.party_id):
+                item.news = message_news(item, work)
+                session = answer.session.session if answer.session is not None else None
+                if session is not None and session.session_id in changed:
+                    item.news.append(session_news(*changed[session.session_id]))
+        return _Stored(
+            has_events=has_events or has_facts or any(_has_events(w) for w in works),
+            sessions=[session for session, _ in changed.values()],
+        )
 
     async def _report(
-        self, conn: Connection, items: list[Item], works: list[Work], answers: list[Answers]
-    ) -> dict[UUID, tuple[Session, str]]:
-        asked = [n for n, w in enumerate(works) if w.report is not None]
-        if not asked:
-            return {}
+        self, conn: Connection, works: list[Work], answers: list[Answers]
+    ) -> tuple[dict[UUID, tuple[Session, str]], bool]:
+        asking = [n for n, w in enumerate(works) if w.authorization is not None]
+        telling = [n for n, w in enumerate(works) if w.report is not None]
+        if not asking and not telling:
+            return {}, False
         reported = await sessions.report(
             conn,
             [w.report for w in works if w.report is not None],
+            [w.authorization for w in works if w.authorization is not None],
+            memory=self._memory,
             no_authorization=self._no_authorization,
         )
-        for n, outcome in zip(asked, reported.outcomes, strict=True):
+        for n, outcome in zip(telling, reported.outcomes, strict=True):
             answers[n].session = outcome
-        changed = {session.session_id: (session, what) for session, what in reported.changed}
-        for n in asked:
-            told = answers[n].session
-            if told is not None and told.session is not None:
-                found = changed.get(told.session.session_id)
-                if found is not None:
-                    items[n].news.append(_session_news(*found))
-        return changed
+        for n, authorization in zip(asking, reported.authorizations, strict=True):
+            answers[n].authorization = authorization
+        return {session.session_id: (session, what) for session, what in reported.changed}, reported.has_facts
 
-    async def _tell(self, batch: list[Item], has_events: bool) -> None:
-        if self._bus is None:
-            return
-        by_party: dict[UUID, list[dict[str, Any]]] = {}
-        for item in batch:
-            for party_id, news in item.news:
-                by_party.setdefault(party_id, []).append(news)
-        for party_id, news_list in by_party.items():
-            await self._bus.publish(f"ohmstead.live.{party_id.hex}", news_list)
-        if has_events:
-            await self._bus.publish(events.NUDGE, None)
+
+class _Stored(msgspec.Struct):
+    """What a batch did: `sessions` as they are now."""
+
+    has_events: bool
+    sessions: list[Session]
 
 
 _AWAY = (
@@ -262,6 +336,7 @@ _AWAY = (
     TimeoutError,
 )
 _CONTENDED = (
+    Stale,
     asyncpg.UniqueViolationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
@@ -269,10 +344,14 @@ _CONTENDED = (
 )
 
 
+def _has_events(work: Work) -> bool:
+    return bool(work.signals) or any(s.status == "faulted" for s in work.statuses)
+
+
 def _fail(batch: Sequence[Item], error: Exception) -> None:
     for item in batch:
-        if item.done is not None and not item.done.done():
-            item.done.set_exception(error)
+        if item.waiter is not None:
+            item.waiter.failed(error)
 
 
 async def _boot(conn: Connection, items: list[Item], works: list[Work], answers: list[Answers]) -> bool:
@@ -289,33 +368,22 @@ async def _boot(conn: Connection, items: list[Item], works: list[Work], answers:
     return True
 
 
-async def _authorize(
-    conn: Connection, works: list[Work], answers: list[Answers], no_authorization: NoAuthorization
-) -> None:
-    asked = [n for n, w in enumerate(works) if w.authorization is not None]
-    if asked:
-        found = await tokens.authorize(
-            conn,
-            [w.authorization for w in works if w.authorization is not None],
-            open_sessions=sessions.open_by_token,
-            no_authorization=no_authorization,
-        )
-        for n, authorization in zip(asked, found, strict=True):
-            answers[n].authorization = authorization
-
-
-def _exchange(inbound: Inbound, item: Item) -> Exchange:
-    return Exchange(
-        station_id=inbound.station.station_id,
-        received_at=inbound.received_at,
-        message_id=inbound.message_id,
-        direction="in",
-        version=inbound.version.value,
-        action=inbound.action,
-        payload=inbound.payload.decode(),
-        answer_kind="result" if item.payload is not None else "none",
-        answer=item.payload.decode() if item.payload is not None else None,
-        latency_us=round((time.perf_counter() - item.started) * 1e6),
+def row_of(item: Item) -> store.Row:
+    """The log line of an answered message."""
+    inbound, payload = item.inbound, item.payload
+    assert inbound is not None
+    return (
+        inbound.station.station_id,
+        inbound.received_at,
+        inbound.message_id,
+        "in",
+        inbound.version.value,
+        inbound.action,
+        hide_secrets_in_text(inbound.payload.decode()),
+        "result" if payload is not None else "none",
+        hide_secrets_in_text(payload.decode()) if payload is not None else None,
+        None,
+        round((time.perf_counter() - item.started) * 1e6),
     )
 
 
@@ -334,74 +402,3 @@ def refusal_exchange(inbound: Inbound, code: ErrorCode, text: str, version: Vers
         error_code=rpc.spelled(code, version),
         latency_us=round((time.perf_counter() - started) * 1e6),
     )
-
-
-def _connection_news(item: Item, *, is_connected: bool) -> tuple[UUID, dict[str, Any]]:
-    link = item.connected if is_connected else item.disconnected
-    assert link is not None
-    news = {"kind": "connection", "at": item.at, "station_id": link.station_id, "is_connected": is_connected}
-    if item.connected is not None:
-        news["ocpp_version"] = item.connected.ocpp_version
-    return link.party_id, news
-
-
-def _session_news(session: Session, what: str) -> tuple[UUID, dict[str, Any]]:
-    return session.party_id, {
-        "kind": "session",
-        "at": session.updated_at,
-        "station_id": session.station_id,
-        "what": what,
-        "session_id": session.session_id,
-        "evse_number": session.evse_number,
-        "connector_number": session.connector_number,
-        "status": session.status,
-        "charging_state": session.charging_state,
-        "energy_wh": session.energy_wh,
-        "power_w": session.power_w,
-        "soc_percent": session.soc_percent,
-        "token_uid": session.token_uid,
-        "started_at": session.started_at,
-        "ended_at": session.ended_at,
-    }
-
-
-def _news(item: Item, work: Work, inbound: Inbound) -> list[tuple[UUID, dict[str, Any]]]:
-    party_id = inbound.station.party_id
-    station_id = inbound.station.station_id
-    found: list[tuple[UUID, dict[str, Any]]] = [
-        (
-            party_id,
-            {
-                "kind": "message",
-                "at": inbound.received_at,
-                "station_id": station_id,
-                "direction": "in",
-                "action": inbound.action,
-                "message_id": inbound.message_id,
-                "version": inbound.version.value,
-                "answer_kind": "result" if item.payload is not None else "none",
-                "error_code": None,
-                "latency_us": round((time.perf_counter() - item.started) * 1e6),
-                "received_at": inbound.received_at,
-            },
-        )
-    ]
-    found += [
-        (
-            party_id,
-            {
-                "kind": "connector",
-                "at": s.at,
-                "station_id": station_id,
-                "evse_number": s.evse_number,
-                "connector_number": s.connector_number,
-                "status": s.status,
-                "error_code": s.error_code,
-                "info": s.info,
-            },
-        )
-        for s in work.statuses
-    ]
-    if work.boot is not None:
-        found.append((party_id, {"kind": "station", "at": item.at, "station_id": station_id, "what": "booted"}))
-    return found

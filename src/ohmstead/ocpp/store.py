@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeAlias
 
 import msgspec
 
@@ -27,42 +28,31 @@ class Exchange(msgspec.Struct, kw_only=True):
     latency_us: int | None = None
 
 
-_COLUMNS = (
-    "station_id",
-    "received_at",
-    "message_id",
-    "direction",
-    "version",
-    "action",
-    "payload",
-    "answer_kind",
-    "answer",
-    "error_code",
-    "latency_us",
-)
+Row: TypeAlias = tuple[str, datetime, str, str, str, str, str | None, str | None, str | None, str | None, int | None]
+"""An exchange as its columns, secrets blotted out: station passwords have no place in the log."""
+_COLUMNS = Exchange.__struct_fields__
+
+
+def row(exchange: Exchange) -> Row:
+    e = exchange
+    payload, answer = hide_secrets_in_text(e.payload), hide_secrets_in_text(e.answer)
+    return (
+        e.station_id,
+        e.received_at,
+        e.message_id,
+        e.direction,
+        e.version,
+        e.action,
+        payload,
+        e.answer_kind,
+        answer,
+        e.error_code,
+        e.latency_us,
+    )
 
 
 # any party: the stations of a batch
-async def insert_exchanges(conn: Connection, exchanges: Sequence[Exchange]) -> None:
-    """Append to the log, by COPY; station passwords inside are blotted out, the log is no place for them."""
-    if exchanges:
-        await conn.copy_records_to_table(
-            "ocpp_message",
-            records=[
-                (
-                    e.station_id,
-                    e.received_at,
-                    e.message_id,
-                    e.direction,
-                    e.version,
-                    e.action,
-                    hide_secrets_in_text(e.payload),
-                    e.answer_kind,
-                    hide_secrets_in_text(e.answer),
-                    e.error_code,
-                    e.latency_us,
-                )
-                for e in exchanges
-            ],
-            columns=_COLUMNS,
-        )
+async def insert_exchanges(conn: Connection, rows: Sequence[Row]) -> None:
+    """Append to the log, by COPY."""
+    if rows:
+        await conn.copy_records_to_table("ocpp_message", records=rows, columns=_COLUMNS)

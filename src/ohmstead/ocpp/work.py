@@ -55,9 +55,11 @@ class Answers(msgspec.Struct, kw_only=True):
 
 
 class Work(msgspec.Struct, kw_only=True):
-    """Neutral reports of one message, and `reply`, which words the answer's payload once they are taken in."""
+    """Neutral reports of one message, and `reply`, which words the answer's payload once they are taken in; an answer
+    that is always the same is there already.
+    """
 
-    reply: Callable[[Answers], Any]
+    reply: Callable[[Answers], Any] | bytes
     report: TransactionReport | None = None
     boot: BootReport | None = None
     authorization: AuthorizationRequest | None = None
@@ -68,6 +70,9 @@ class Work(msgspec.Struct, kw_only=True):
 
 
 Handler = Callable[[Any, Inbound], Work]
+
+NOTHING = b"{}"
+"""The payload of an answer that says no more than that the message is safe."""
 
 
 # A clock that was never set tells year 1 or 9999; it must not cost the energy that the message tells of, nor leave

@@ -16,7 +16,6 @@ from typing import Literal
 from ohmstead.sessions.model import (
     ENERGY_INTERVAL,
     ENERGY_REGISTER,
-    SOC,
     ChargingPeriod,
     MeterSample,
     Session,
@@ -221,7 +220,7 @@ def _absorb_power(session: Session, sample: MeterSample) -> None:
 
 
 def _absorb_soc(session: Session, sample: MeterSample) -> None:
-    soc = next((r.value for r in sample.readings if r.measurand == SOC), None)
+    soc = sample.soc_percent()
     if soc is None or not 0 <= soc <= 100:
         return
     if session.soc_at is None or sample.sampled_at >= session.soc_at:

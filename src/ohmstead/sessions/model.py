@@ -65,6 +65,13 @@ class MeterSample(msgspec.Struct, frozen=True, kw_only=True):
         phases = [r.value for r in self.readings if r.measurand == POWER and r.phase and r.location is None]
         return sum(phases, Decimal(0)) if phases else None
 
+    def soc_percent(self) -> Decimal | None:
+        """The car's state of charge, wherever it was read."""
+        for reading in self.readings:
+            if reading.measurand == SOC:
+                return reading.value
+        return None
+
 
 class PresentedToken(msgspec.Struct, frozen=True):
     """A token as a station sent it; `type` is None on 1.6, which knows no types."""
@@ -107,7 +114,11 @@ class TransactionReport(msgspec.Struct, kw_only=True):
 
 
 class Session(msgspec.Struct, kw_only=True):
-    """A charge as we keep it; what the columns of table `session` mean stands there. Energies in Wh, powers in W."""
+    """A charge as we keep it; what the columns of table `session` mean stands there. Energies in Wh, powers in W.
+
+    `version` is the row's as it was read or written (PostgreSQL's xmin): a write that names it fails when the row is
+    another by now.
+    """
 
     session_id: UUID
     party_id: UUID
@@ -161,6 +172,7 @@ class Session(msgspec.Struct, kw_only=True):
     anomalies: list[str] = []
     needs_refold: bool = False
     settled_at: datetime | None = None
+    version: int = 0
 
 
 class SessionEvent(msgspec.Struct, frozen=True):

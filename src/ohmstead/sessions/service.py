@@ -14,6 +14,7 @@ from ohmstead.core import clock, events
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
 from ohmstead.sessions import lifecycle, metering, store
+from ohmstead.sessions.memory import SessionMemory
 from ohmstead.sessions.model import Change, ChargingPeriod, Outcome, Session, TransactionReport
 from ohmstead.tokens import service as tokens
 from ohmstead.tokens.authorization import NoAuthorization
@@ -52,27 +53,37 @@ class Batch:
         self.changes[session_id] = change
 
 
-class Reported:
-    """The result of report(): outcomes in the order of the reports, and the sessions that changed (for live news)."""
+class Reported(msgspec.Struct):
+    """The result of report(): `outcomes` in the order of the reports, `authorizations` in that of the requests.
 
-    def __init__(self, outcomes: list[Outcome], changed: list[tuple[Session, str]]) -> None:
-        self.outcomes = outcomes
-        self.changed = changed
+    `changed`: the sessions that changed and what happened to each (for live news); once they are committed,
+    SessionMemory.committed is due. `has_facts`: were events recorded?
+    """
+
+    outcomes: list[Outcome]
+    changed: list[tuple[Session, str]]
+    authorizations: list[Authorization]
+    has_facts: bool = False
 
 
 async def report(
-    conn: Connection, reports: Sequence[TransactionReport], *, no_authorization: NoAuthorization = "accept"
+    conn: Connection,
+    reports: Sequence[TransactionReport],
+    requests: Sequence[AuthorizationRequest] = (),
+    *,
+    memory: SessionMemory | None = None,
+    no_authorization: NoAuthorization = "accept",
 ) -> Reported:
     """Take in what stations say about charging: all of it or nothing, in the caller's transaction.
 
-    Reports may be repeats, late, out of order, or about transactions nobody began; none of that is an error. Raises
-    only when the database does.
+    Reports may be repeats, late, out of order, or about transactions nobody began; none of that is an error. With them
+    go `requests` of stations that only ask whether a token may charge. Raises Stale when somebody else changed a
+    session since `memory` (or this call) read it, else only when the database does; then nothing may be committed.
     """
-    known = await _load(conn, reports)
+    known = await _load(conn, reports, memory if memory is not None else SessionMemory())
     sessions = [known.session_for(r) for r in reports]
-    answers = await _authorize(conn, reports, sessions, no_authorization)
+    answers, authorizations = await _authorize(conn, reports, sessions, requests, no_authorization)
     numbers = await _transaction_numbers(conn, reports, sessions)
-    befores = await _registers_before(conn, reports, sessions)
     batch = Batch()
     outcomes: list[Outcome] = []
     for index, item in enumerate(reports):
@@ -91,7 +102,7 @@ async def report(
             if before.status in ("pending", "active"):
                 batch.take(lifecycle.supersede(before, item.at, item.received_at), session)
             before = None
-        change = lifecycle.apply(before, item, answers.get(index), befores.get(index))
+        change = lifecycle.apply(before, item, answers.get(index), known.registers_before.get(index))
         if change.is_new:
             await _prepare_new(conn, batch, known, change, item)
         batch.take(change, before)
@@ -105,30 +116,43 @@ async def report(
                 is_orphan=change.session.is_orphan,
             )
         )
-    changed = await _save(conn, batch, reports[0].received_at if reports else clock.now())
-    return Reported(outcomes, changed)
+    changed = await _save(conn, batch, reports[0].received_at) if reports else []
+    return Reported(outcomes, changed, authorizations, any(c.facts for c in batch.changes.values()))
 
 
 class _Known:
-    """Sessions loaded for a batch, findable the ways reports name them."""
+    """Sessions findable the ways reports name them: those at hand, and those read or begun for this batch."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: SessionMemory) -> None:
+        self._memory = memory
         self.by_transaction: dict[tuple[str, str], Session] = {}
         self.by_start_key: dict[tuple[str, str], Session] = {}
-        self.open: dict[tuple[str, int], list[Session]] = {}
+        self.registers_before: dict[int, Decimal | None] = {}
 
     def session_for(self, item: TransactionReport) -> Session | None:
+        station_id, transaction_id, memory = item.station_id, item.transaction_id, self._memory
         if item.start_key is not None:
-            return self.by_start_key.get((item.station_id, item.start_key))
-        if item.transaction_id is not None:
-            found = self.by_transaction.get((item.station_id, item.transaction_id))
+            return self.by_start_key.get((station_id, item.start_key)) or memory.by_start_key(
+                station_id, item.start_key
+            )
+        if transaction_id is not None:
+            found = self.by_transaction.get((station_id, transaction_id)) or memory.by_transaction(
+                station_id, transaction_id
+            )
             if found is not None or item.kind != "metered":
                 return found
         if item.kind == "metered" and item.evse_number is not None:
-            return next(
-                (s for s in self.open.get((item.station_id, item.evse_number), []) if s.started_at <= item.at), None
-            )
+            return next((s for s in self.at_outlet(item) if s.started_at <= item.at), None)
         return None
+
+    def has_name(self, station_id: str, transaction_id: str) -> bool:
+        """Has the station used this name before?"""
+        key = (station_id, transaction_id)
+        return key in self.by_transaction or self._memory.by_transaction(*key) is not None
+
+    def at_outlet(self, item: TransactionReport) -> list[Session]:
+        """The sessions that were open at the report's outlet before this batch."""
+        return self._memory.at_outlet(item.station_id, item.evse_number) if item.evse_number is not None else []
 
     def remember(self, item: TransactionReport, session: Session) -> None:
         self.by_transaction[item.station_id, session.transaction_id] = session
@@ -136,29 +160,31 @@ class _Known:
             self.by_start_key[item.station_id, session.start_key] = session
 
 
-async def _load(conn: Connection, reports: Sequence[TransactionReport]) -> _Known:
-    known = _Known()
-    by_key = {(r.station_id, r.start_key) for r in reports if r.start_key is not None}
-    by_transaction = {
-        (r.station_id, r.transaction_id): _when(r)
-        for r in reports
-        if r.transaction_id is not None and r.start_key is None
-    }
-    at_outlet = {
-        (r.station_id, r.evse_number) for r in reports if r.evse_number is not None and r.kind in ("started", "metered")
-    }
-    if by_transaction:
-        ordered = sorted(by_transaction)
-        known.by_transaction = await store.find_by_transaction(
-            conn, [s for s, _ in ordered], [t for _, t in ordered], [by_transaction[key] for key in ordered]
-        )
-    if by_key:
-        keys = sorted(by_key)
-        known.by_start_key = await store.find_by_start_key(conn, [s for s, _ in keys], [k for _, k in keys])
-    if at_outlet:
-        outlets = sorted(at_outlet)
-        known.open = await store.find_open(conn, [s for s, _ in outlets], [e for _, e in outlets])
+async def _load(conn: Connection, reports: Sequence[TransactionReport], memory: SessionMemory) -> _Known:
+    strangers = sorted({r.station_id for r in reports if not memory.knows(r.station_id)})
+    if strangers:
+        memory.learn(strangers, await store.list_open(conn, strangers))
+    known = _Known(memory)
+    asked = {n: _asked(r) for n, r in enumerate(reports) if known.session_for(r) is None and _may_be_past(r)}
+    if asked:
+        past = await store.find_past(conn, list(asked.values()))
+        for n, (session, register_wh) in zip(asked, past, strict=True):
+            known.registers_before[n] = register_wh
+            if session is not None:
+                item = reports[n]
+                known.remember(item, session)
+                if item.transaction_id is not None:
+                    known.by_transaction[item.station_id, item.transaction_id] = session
     return known
+
+
+def _may_be_past(item: TransactionReport) -> bool:
+    """May the database know more of it than the open sessions: its session, or the one before at its outlet?"""
+    return item.transaction_id is not None or item.start_key is not None or item.kind != "metered"
+
+
+def _asked(item: TransactionReport) -> store.Asked:
+    return store.Asked(item.station_id, item.transaction_id, item.start_key, item.evse_number, _when(item))
 
 
 async def _covering(conn: Connection, item: TransactionReport) -> Session | None:
@@ -171,26 +197,32 @@ async def _authorize(
     conn: Connection,
     reports: Sequence[TransactionReport],
     sessions: Sequence[Session | None],
+    requests: Sequence[AuthorizationRequest],
     no_authorization: NoAuthorization,
-) -> dict[int, Authorization]:
-    asked = [(n, r, s) for n, (r, s) in enumerate(zip(reports, sessions, strict=True)) if r.token is not None]
-    requests = [
-        AuthorizationRequest(
-            party_id=item.party_id,
-            uid=item.token.uid if item.token else "",
-            type=item.token.type if item.token else None,
-            at=_when(item),
-            location_id=item.location_id,
-            time_zone=item.time_zone,
-            is_start=not item.is_stop_token,
-            session_id=session.session_id if session else None,
-        )
-        for _, item, session in asked
-    ]
+) -> tuple[dict[int, Authorization], list[Authorization]]:
+    asked = [n for n, item in enumerate(reports) if item.token is not None]
+    if not asked and not requests:
+        return {}, []
     answers = await tokens.authorize(
-        conn, requests, open_sessions=store.open_by_token, no_authorization=no_authorization
+        conn,
+        [*requests, *(_request(reports[n], sessions[n]) for n in asked)],
+        open_sessions=store.open_by_token,
+        no_authorization=no_authorization,
     )
-    return {n: answer for (n, _, _), answer in zip(asked, answers, strict=True)}
+    return dict(zip(asked, answers[len(requests) :], strict=True)), answers[: len(requests)]
+
+
+def _request(item: TransactionReport, session: Session | None) -> AuthorizationRequest:
+    return AuthorizationRequest(
+        party_id=item.party_id,
+        uid=item.token.uid if item.token else "",
+        type=item.token.type if item.token else None,
+        at=_when(item),
+        location_id=item.location_id,
+        time_zone=item.time_zone,
+        is_start=not item.is_stop_token,
+        session_id=session.session_id if session else None,
+    )
 
 
 async def _transaction_numbers(
@@ -202,22 +234,6 @@ async def _transaction_numbers(
         if session is None and item.kind == "started" and item.transaction_id is None
     ]
     return dict(zip(wanted, await store.next_transaction_numbers(conn, len(wanted)), strict=True)) if wanted else {}
-
-
-async def _registers_before(
-    conn: Connection, reports: Sequence[TransactionReport], sessions: Sequence[Session | None]
-) -> dict[int, Decimal | None]:
-    wanted = [
-        (n, item, item.evse_number)
-        for n, (item, session) in enumerate(zip(reports, sessions, strict=True))
-        if session is None and item.kind != "metered" and item.evse_number is not None
-    ]
-    if not wanted:
-        return {}
-    found = await store.registers_before(
-        conn, [r.station_id for _, r, _ in wanted], [e for _, _, e in wanted], [_when(r) for _, r, _ in wanted]
-    )
-    return {n: register for (n, _, _), register in zip(wanted, found, strict=True)}
 
 
 def _when(item: TransactionReport) -> datetime:
@@ -241,13 +257,13 @@ def _is_reused(session: Session, item: TransactionReport) -> bool:
 
 async def _prepare_new(conn: Connection, batch: Batch, known: _Known, change: Change, item: TransactionReport) -> None:
     session = change.session
-    if known.by_transaction.get((item.station_id, session.transaction_id)) is not None or session.is_orphan:
+    if known.has_name(item.station_id, session.transaction_id) or session.is_orphan:
         session.run = await store.next_run(conn, item.station_id, session.transaction_id)
     if session.is_orphan and await store.is_known_elsewhere(conn, item.station_id, session.transaction_id):
         metering.mark(session, "foreign_transaction")
         change.facts.append("ForeignTransactionReported")
     if item.kind == "started" and item.evse_number is not None:
-        for older in known.open.get((item.station_id, item.evse_number), []):
+        for older in known.at_outlet(item):
             current = batch.current(older)
             if current is None or current.session_id == session.session_id or current.status == "completed":
                 continue
@@ -257,33 +273,41 @@ async def _prepare_new(conn: Connection, batch: Batch, known: _Known, change: Ch
 
 async def _save(conn: Connection, batch: Batch, received_at: datetime) -> list[tuple[Session, str]]:
     changes = list(batch.changes.values())
-    await store.insert_loose_samples(conn, batch.loose, received_at)
-    new_samples = await store.insert_samples(
-        conn, ((c.session.session_id, s) for c in changes for s in c.samples), received_at
-    )
-    for change in changes:
-        change.session.n_samples += new_samples.get(change.session.session_id, 0)
-    await store.insert_signed(
-        conn,
-        [
-            (c.session.session_id, s.sampled_at, s.context, signed)
-            for c in changes
-            for s in c.samples
-            for signed in s.signed
-        ],
-    )
-    new = [c.session for c in changes if c.session.session_id in batch.new_ids]
-    updated = [
-        c.session
+    if batch.loose:
+        await store.insert_loose_samples(conn, batch.loose, received_at)
+    signed = [
+        (c.session.session_id, s.sampled_at, s.context, signed)
         for c in changes
-        if c.session.session_id not in batch.new_ids and c.session != batch.before[c.session.session_id]
+        for s in c.samples
+        for signed in s.signed
     ]
-    await store.insert_sessions(conn, new)
-    await store.update_sessions(conn, updated, batch.before)
-    await store.insert_events(conn, [(c.session.session_id, e) for c in changes for e in c.events])
+    if signed:
+        await store.insert_signed(conn, signed)
+    new: list[Session] = []
+    updated: list[tuple[Session, Session]] = []
+    touched: list[Change] = []
+    for change in changes:
+        session = change.session
+        if session.session_id in batch.new_ids:
+            new.append(session)
+            touched.append(change)
+            continue
+        before = batch.before[session.session_id]
+        is_changed = session != before
+        if is_changed:
+            touched.append(change)
+        if is_changed or change.samples:
+            updated.append((before, session))
+    await store.save(
+        conn,
+        new,
+        updated,
+        ((c.session.session_id, s) for c in changes for s in c.samples),
+        [(c.session.session_id, e) for c in changes for e in c.events],
+        received_at,
+    )
     await events.record(conn, [_fact(kind, c.session) for c in changes for kind in c.facts])
-    touched = {s.session_id for s in new} | {s.session_id for s in updated}
-    return [(c.session, _what(c)) for c in changes if c.session.session_id in touched]
+    return [(c.session, _what(c)) for c in touched]
 
 
 def _what(change: Change) -> str:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from itertools import chain
+from operator import attrgetter
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 
 from ohmstead.core.db import Connection, Row
+from ohmstead.sessions.memory import Stale
 from ohmstead.sessions.model import (
     ENERGY_REGISTER,
-    SOC,
     ChargingPeriod,
     MeterSample,
     Reading,
@@ -81,7 +84,7 @@ _CHANGING = {
     "settled_at": "timestamptz",
 }
 _ALL = {**_FIXED, **_CHANGING}
-_COLUMNS = ", ".join(_ALL)
+_COLUMNS = ", ".join(_ALL) + ", xmin as version"
 
 
 def _arrays(columns: dict[str, str]) -> str:
@@ -89,14 +92,6 @@ def _arrays(columns: dict[str, str]) -> str:
         f"${n}::{'text' if sql.endswith('[]') else sql}[]" for n, sql in enumerate(columns.values(), start=1)
     )
 
-
-def _picked(columns: dict[str, str], alias: str) -> str:
-    return ", ".join(
-        f"{alias}.{name}::{sql}" if sql.endswith("[]") else f"{alias}.{name}" for name, sql in columns.items()
-    )
-
-
-_INSERT = f"insert into session ({_COLUMNS}) select {_picked(_ALL, 'u')} from unnest({_arrays(_ALL)}) as u ({_COLUMNS})"
 
 # What a meter value moves; most updates touch nothing else, and a third of the columns costs a third.
 _MOVING = (
@@ -115,7 +110,7 @@ _MOVING = (
     "n_samples",
     "seen_seq_nos",
 )
-_STILL = tuple(name for name in _CHANGING if name not in _MOVING)
+_still = attrgetter(*(name for name in _CHANGING if name not in _MOVING))
 
 
 # any party: text only, the callers choose the rows
@@ -128,7 +123,6 @@ def _update(names: Iterable[str]) -> tuple[str, tuple[str, ...]]:
 
 
 _UPDATE_ALL = _update(_CHANGING)
-_UPDATE_MOVING = _update(_MOVING)
 
 
 def _value(session: Session, name: str) -> Any:
@@ -144,56 +138,56 @@ def _session(row: Row) -> Session:
     return Session(**dict(row))
 
 
-# any party: a station names its own transactions; the pair finds no other station's
-async def find_by_transaction(
-    conn: Connection, station_ids: Sequence[str], transaction_ids: Sequence[str], ats: Sequence[datetime]
-) -> dict[tuple[str, str], Session]:
-    """The session of each (station, transaction), locked; never looked up without the station.
+# any party: a station's own sessions
+async def list_open(conn: Connection, station_ids: Sequence[str]) -> list[Session]:
+    """All sessions of stations that are not over."""
+    rows = await conn.fetch(
+        f"select {_COLUMNS} from session where status in ('pending', 'active', 'closing') and station_id = any($1)",
+        list(station_ids),
+    )
+    return [_session(row) for row in rows]
 
-    Of several runs it is the one that was going on at the instant given: a replay finds its own.
+
+class Asked(NamedTuple):
+    """What a report tells of a session that is not at hand: its name or its start, or only the outlet and the time."""
+
+    station_id: str
+    transaction_id: str | None
+    start_key: str | None
+    evse_number: int | None
+    at: datetime
+
+
+_PAST = f"""
+select k.n, b.register_last_wh as before_wh, f.*
+  from unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[])
+       with ordinality as k (station_id, transaction_id, start_key, evse_number, at, n)
+  left join lateral (
+       (select {_COLUMNS} from session s
+         where k.start_key is null and s.station_id = k.station_id and s.transaction_id = k.transaction_id
+         order by s.started_at <= k.at desc, case when s.started_at <= k.at then -s.run else s.run end limit 1)
+       union all
+       (select {_COLUMNS} from session s where s.station_id = k.station_id and s.start_key = k.start_key)
+       limit 1) f on true
+  left join lateral (
+       select register_last_wh from session s
+        where s.station_id = k.station_id and s.evse_number = k.evse_number and s.started_at < k.at
+        order by started_at desc limit 1) b on true
+"""
+
+
+# any party: a station names its own transactions and outlets; never looked up without the station
+async def find_past(conn: Connection, asked: Sequence[Asked]) -> list[tuple[Session | None, Decimal | None]]:
+    """For each: the session, and the register at the end of the last session begun before at that outlet.
+
+    Of several runs of one name the session is the one that was going on at the instant given: a replay finds its own.
     """
-    rows = await conn.fetch(
-        f"select f.* from unnest($1::text[], $2::text[], $3::timestamptz[]) as k (station_id, transaction_id, at)"
-        f" cross join lateral (select {_COLUMNS} from session s"
-        f" where s.station_id = k.station_id and s.transaction_id = k.transaction_id"
-        f" order by s.started_at <= k.at desc, case when s.started_at <= k.at then -s.run else s.run end"
-        f" limit 1 for update) f",
-        station_ids,
-        transaction_ids,
-        ats,
-    )
-    return {(row["station_id"], row["transaction_id"]): _session(row) for row in rows}
-
-
-# any party: a station's own starts
-async def find_by_start_key(
-    conn: Connection, station_ids: Sequence[str], start_keys: Sequence[str]
-) -> dict[tuple[str, str], Session]:
-    """Sessions of 1.6 starts that came before, locked."""
-    rows = await conn.fetch(
-        f"select {_COLUMNS} from session where (station_id, start_key) in"
-        " (select * from unnest($1::text[], $2::text[])) for update",
-        station_ids,
-        start_keys,
-    )
-    return {(row["station_id"], row["start_key"]): _session(row) for row in rows}
-
-
-# any party: a station's own outlets
-async def find_open(
-    conn: Connection, station_ids: Sequence[str], evse_numbers: Sequence[int]
-) -> dict[tuple[str, int], list[Session]]:
-    """Open sessions at outlets, locked, the latest start first."""
-    rows = await conn.fetch(
-        f"select {_COLUMNS} from session where status in ('pending', 'active', 'closing') and (station_id,"
-        " evse_number) in"
-        " (select * from unnest($1::text[], $2::integer[])) order by started_at desc for update",
-        station_ids,
-        evse_numbers,
-    )
-    found: dict[tuple[str, int], list[Session]] = {}
+    rows = await conn.fetch(_PAST, *(list(column) for column in zip(*asked, strict=True)))
+    found: list[tuple[Session | None, Decimal | None]] = [(None, None)] * len(asked)
     for row in rows:
-        found.setdefault((row["station_id"], row["evse_number"]), []).append(_session(row))
+        fields = dict(row)
+        n, before_wh = fields.pop("n"), fields.pop("before_wh")
+        found[n - 1] = (Session(**fields) if fields["session_id"] is not None else None, before_wh)
     return found
 
 
@@ -202,32 +196,12 @@ async def find_covering(conn: Connection, station_id: str, evse_number: int, at:
     """The session that an outlet had at an instant: for meter values that name no transaction."""
     row = await conn.fetchrow(
         f"select {_COLUMNS} from session where station_id = $1 and evse_number = $2 and started_at <= $3"
-        " and (ended_at is null or ended_at >= $3) order by started_at desc limit 1 for update",
+        " and (ended_at is null or ended_at >= $3) order by started_at desc limit 1",
         station_id,
         evse_number,
         at,
     )
     return _session(row) if row else None
-
-
-# any party: a station's own outlets
-async def registers_before(
-    conn: Connection, station_ids: Sequence[str], evse_numbers: Sequence[int], ats: Sequence[datetime]
-) -> list[Decimal | None]:
-    """For each outlet the register at the end of the last session begun before an instant."""
-    rows = await conn.fetch(
-        "select k.n, f.register_last_wh from unnest($1::text[], $2::integer[], $3::timestamptz[])"
-        " with ordinality as k (station_id, evse_number, at, n) cross join lateral"
-        " (select register_last_wh from session s where s.station_id = k.station_id and s.evse_number = k.evse_number"
-        "  and s.started_at < k.at order by started_at desc limit 1) f",
-        station_ids,
-        evse_numbers,
-        ats,
-    )
-    found: list[Decimal | None] = [None] * len(station_ids)
-    for row in rows:
-        found[row["n"] - 1] = row["register_last_wh"]
-    return found
 
 
 async def open_by_token(
@@ -276,110 +250,224 @@ async def is_known_elsewhere(conn: Connection, station_id: str, transaction_id: 
     )
 
 
-# any party: sessions carry their party
-async def insert_sessions(conn: Connection, sessions: Sequence[Session]) -> None:
-    """New sessions. Raises UniqueViolation when another gateway was first (the batch is then tried again)."""
+# any party: by id, of sessions locked in this transaction
+async def update_sessions(conn: Connection, sessions: Sequence[Session]) -> None:
+    """Write sessions back that nobody else can have changed meanwhile."""
     if sessions:
-        await conn.execute(_INSERT, *[[_value(s, name) for s in sessions] for name in _ALL])
+        sql, names = _UPDATE_ALL
+        await conn.execute(sql, *[[_value(s, name) for s in sessions] for name in names])
 
 
-# any party: by id, of sessions loaded in this batch
-async def update_sessions(
-    conn: Connection, sessions: Sequence[Session], before: Mapping[UUID, Session] | None = None
+# ---------------------------------------------------------------------------------------------- what reports change
+
+# Rows travel as one JSON text a kind: cheaper on both sides than an array for each of fifty columns.
+
+
+def _records(parameter: int, columns: Mapping[str, str]) -> str:
+    return f"json_to_recordset(${parameter}::json) as u ({', '.join(f'{name} {sql}' for name, sql in columns.items())})"
+
+
+_KEY = {"session_id": "uuid", "version": "xid"}
+_SAMPLE = {
+    "session_id": "uuid",
+    "sampled_at": "timestamptz",
+    "context": "text",
+    "energy_wh": "numeric",
+    "power_w": "numeric",
+    "soc_percent": "numeric",
+    "readings": "jsonb",
+}
+_EVENT = {"session_id": "uuid", "at": "timestamptz", "kind": "text", "detail": "jsonb"}
+
+_WRITE_SAMPLES = f"""
+with taken as (
+    insert into sample as s ({", ".join(_SAMPLE)}, received_at) select u.*, $1 from {_records(2, _SAMPLE)}
+    on conflict (session_id, sampled_at, context) do update set readings = excluded.readings || s.readings,
+        energy_wh = coalesce(s.energy_wh, excluded.energy_wh), power_w = coalesce(s.power_w, excluded.power_w),
+        soc_percent = coalesce(s.soc_percent, excluded.soc_percent)
+    where not s.readings @> excluded.readings
+    returning session_id, received_at = $1 as is_new),
+new as (select array_agg(session_id) as session_ids, count(*)::integer as n from taken where is_new)
+"""
+
+
+def _write_changes(name: str, parameter: int, names: Iterable[str]) -> str:
+    columns = {column: _CHANGING[column] for column in names}
+    return f""",
+{name} as (
+    update session s set {", ".join(f"{column} = u.{column}" for column in columns)}
+    from {_records(parameter, {**_KEY, **columns})}
+    where s.session_id = u.session_id and s.xmin = u.version returning s.xmin as version)"""
+
+
+# Samples are nearly always new. Only when some are not, their sessions are named, and counted once more.
+_OUTCOME = """
+select (select count(*) from written)::integer as written, (select version from written limit 1) as version,
+       (select case when n <> $3 then coalesce(session_ids, '{}') end from new) as new_of
+"""
+_SAVE_MOVED = f"""
+{_WRITE_SAMPLES}{_write_changes("written", 4, _MOVING)}
+{_OUTCOME}
+"""
+_SAVE_ALL = f"""
+{_WRITE_SAMPLES}{_write_changes("moved", 4, _MOVING)}{_write_changes("changed", 5, _CHANGING)},
+added as (
+    insert into session ({", ".join(_ALL)}) select {", ".join(f"u.{name}" for name in _ALL)} from {_records(6, _ALL)}
+    returning xmin as version),
+happened as (
+    insert into session_event ({", ".join(_EVENT)}) select * from {_records(7, _EVENT)} on conflict do nothing),
+written as (select version from moved union all select version from changed union all select version from added)
+{_OUTCOME}
+"""
+
+
+class _SampleRow(msgspec.Struct):
+    session_id: UUID
+    sampled_at: datetime
+    context: str
+    energy_wh: Decimal | None
+    power_w: Decimal | None
+    soc_percent: Decimal | None
+    readings: dict[str, tuple[str, str]]
+
+
+class _EventRow(msgspec.Struct):
+    session_id: UUID
+    at: datetime
+    kind: str
+    detail: dict[str, str | int]
+
+
+_MOVED_FIELDS = ("session_id", "version", *_MOVING)
+_Moved = msgspec.defstruct("_Moved", _MOVED_FIELDS)
+_moved_values = attrgetter(*_MOVED_FIELDS)
+
+
+# any party: sessions carry their party
+async def save(
+    conn: Connection,
+    new: Sequence[Session],
+    changed: Sequence[tuple[Session, Session]],
+    samples: Iterable[tuple[UUID, MeterSample]],
+    events: Sequence[tuple[UUID, SessionEvent]],
+    received_at: datetime,
 ) -> None:
-    """Write sessions back. With what they were `before`, those in which only the meter moved cost less."""
-    moved: list[Session] = []
-    changed: list[Session] = []
+    """Write what reports made of sessions: `changed` as (before, now), all in one statement.
+
+    Samples are kept once; one that is there already gains readings it lacked. What happened is kept each instant and
+    kind once. The sessions get the count of their samples and the version of their rows. Raises Stale when a changed
+    session is not any more what it was before, UniqueViolation when another gateway was first with a new one; then
+    nothing may be committed.
+    """
+    rows = _sample_rows(samples)
+    count = Counter(row.session_id for row in rows)
+    for session in chain(new, (now for _, now in changed)):
+        session.n_samples += count[session.session_id]
+    moved, others = [], []
+    for before, now in changed:
+        if _still(before) == _still(now):
+            moved.append(_Moved(*_moved_values(now)))
+        else:
+            others.append(now)
+    if new or others or events:
+        happened = [_EventRow(i, e.at, e.kind, {k: v for k, v in e.detail.items() if v is not None}) for i, e in events]
+        done = await conn.fetchrow(
+            _SAVE_ALL,
+            received_at,
+            _json(rows),
+            len(rows),
+            _json(moved),
+            _json(others),
+            _json(new),
+            _json(happened),
+        )
+    elif moved:
+        done = await conn.fetchrow(_SAVE_MOVED, received_at, _json(rows), len(rows), _json(moved))
+    else:
+        return
+    assert done is not None
+    if done["written"] != len(moved) + len(others) + len(new):
+        raise Stale
+    for session in chain(new, (now for _, now in changed)):
+        session.version = done["version"]
+    if done["new_of"] is not None:
+        count.subtract(done["new_of"])
+        await _count_less(conn, [s for s in chain(new, (now for _, now in changed)) if count[s.session_id]], count)
+
+
+async def _count_less(conn: Connection, sessions: Sequence[Session], n_known: Counter[UUID]) -> None:
+    """Some samples were there already."""
     for session in sessions:
-        earlier = before.get(session.session_id) if before is not None else None
-        is_moved = earlier is not None and all(getattr(session, n) == getattr(earlier, n) for n in _STILL)
-        (moved if is_moved else changed).append(session)
-    for (sql, names), group in ((_UPDATE_MOVING, moved), (_UPDATE_ALL, changed)):
-        if group:
-            await conn.execute(sql, *[[_value(s, name) for s in group] for name in names])
-
-
-async def insert_samples(
-    conn: Connection, samples: Iterable[tuple[UUID, MeterSample]], received_at: datetime
-) -> dict[UUID, int]:
-    """Keep samples; one that is there already gains readings it lacked. Returns how many were new per session."""
-    merged: dict[tuple[UUID, datetime, str], dict[str, Any]] = {}
-    for session_id, sample in samples:
-        row = merged.setdefault((session_id, sample.sampled_at, sample.context), {"readings": {}})
-        _merge(row, sample)
-    if not merged:
-        return {}
-    rows = await conn.fetch(
-        "insert into sample as s (session_id, sampled_at, context, energy_wh, power_w, soc_percent, readings,"
-        " received_at)"
-        " select *, $8::timestamptz from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::numeric[],"
-        " $5::numeric[],"
-        " $6::numeric[], $7::jsonb[])"
-        " on conflict (session_id, sampled_at, context) do update set readings = excluded.readings || s.readings,"
-        " energy_wh = coalesce(s.energy_wh, excluded.energy_wh), power_w = coalesce(s.power_w, excluded.power_w),"
-        " soc_percent = coalesce(s.soc_percent, excluded.soc_percent)"
-        " where not s.readings @> excluded.readings"
-        " returning session_id, received_at = $8::timestamptz as is_new",
-        *_sample_columns(merged),
-        received_at,
+        session.n_samples -= n_known[session.session_id]
+    await conn.execute(
+        "update session s set n_samples = u.n from unnest($1::uuid[], $2::integer[]) as u (session_id, n)"
+        " where s.session_id = u.session_id",
+        [s.session_id for s in sessions],
+        [s.n_samples for s in sessions],
     )
-    new: dict[UUID, int] = {}
-    for done in rows:
-        if done["is_new"]:
-            new[done["session_id"]] = new.get(done["session_id"], 0) + 1
-    return new
+
+
+def _json(rows: Sequence[msgspec.Struct]) -> str:
+    return _encode(rows).decode()
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _sample_rows(samples: Iterable[tuple[UUID, MeterSample]]) -> list[_SampleRow]:
+    merged: dict[tuple[UUID, datetime, str], _SampleRow] = {}
+    for session_id, sample in samples:
+        key = (session_id, sample.sampled_at, sample.context)
+        row = merged.get(key)
+        if row is None:
+            row = merged[key] = _SampleRow(session_id, sample.sampled_at, sample.context, None, None, None, {})
+        _merge(row, sample)
+    return list(merged.values())
 
 
 async def insert_loose_samples(
     conn: Connection, samples: Iterable[tuple[str, int, MeterSample]], received_at: datetime
 ) -> None:
     """Keep readings that belong to no session."""
-    merged: dict[tuple[str, int, datetime, str], dict[str, Any]] = {}
+    merged: dict[tuple[str, int, datetime, str], _SampleRow] = {}
     for station_id, evse_number, sample in samples:
-        row = merged.setdefault((station_id, evse_number, sample.sampled_at, sample.context), {"readings": {}})
+        key = (station_id, evse_number, sample.sampled_at, sample.context)
+        row = merged.get(key)
+        if row is None:
+            row = merged[key] = _SampleRow(_NOBODY, sample.sampled_at, sample.context, None, None, None, {})
         _merge(row, sample)
     if merged:
-        keys = list(merged)
+        rows = list(merged.values())
         await conn.execute(
             "insert into loose_sample (station_id, evse_number, sampled_at, context, energy_wh, power_w, soc_percent,"
             " readings, received_at) select *, $9::timestamptz from unnest($1::text[], $2::integer[],"
             " $3::timestamptz[],"
             " $4::text[], $5::numeric[], $6::numeric[], $7::numeric[], $8::jsonb[]) on conflict do nothing",
-            [k[0] for k in keys],
-            [k[1] for k in keys],
-            [k[2] for k in keys],
-            [k[3] for k in keys],
-            *[[merged[k].get(name) for k in keys] for name in ("energy_wh", "power_w", "soc_percent")],
-            [_readings_json(merged[k]["readings"]) for k in keys],
+            [k[0] for k in merged],
+            [k[1] for k in merged],
+            [r.sampled_at for r in rows],
+            [r.context for r in rows],
+            [r.energy_wh for r in rows],
+            [r.power_w for r in rows],
+            [r.soc_percent for r in rows],
+            [msgspec.json.encode(r.readings).decode() for r in rows],
             received_at,
         )
 
 
-def _merge(row: dict[str, Any], sample: MeterSample) -> None:
+_NOBODY = UUID(int=0)
+
+
+def _merge(row: _SampleRow, sample: MeterSample) -> None:
+    readings = row.readings
     for reading in sample.readings:
-        row["readings"].setdefault(reading_name(reading), [str(reading.value), reading.unit])
-    for name, value in (
-        ("energy_wh", sample.total(ENERGY_REGISTER)),
-        ("power_w", sample.power_w()),
-        ("soc_percent", next((r.value for r in sample.readings if r.measurand == SOC), None)),
-    ):
-        if row.get(name) is None:
-            row[name] = value
-
-
-def _sample_columns(merged: dict[tuple[UUID, datetime, str], dict[str, Any]]) -> list[list[Any]]:
-    keys = list(merged)
-    return [
-        [k[0] for k in keys],
-        [k[1] for k in keys],
-        [k[2] for k in keys],
-        *[[merged[k].get(name) for k in keys] for name in ("energy_wh", "power_w", "soc_percent")],
-        [_readings_json(merged[k]["readings"]) for k in keys],
-    ]
-
-
-def _readings_json(readings: dict[str, list[str]]) -> str:
-    return msgspec.json.encode(readings).decode()
+        readings.setdefault(reading_name(reading), (str(reading.value), reading.unit))
+    if row.energy_wh is None:
+        row.energy_wh = sample.total(ENERGY_REGISTER)
+    if row.power_w is None:
+        row.power_w = sample.power_w()
+    if row.soc_percent is None:
+        row.soc_percent = sample.soc_percent()
 
 
 def reading_name(reading: Reading) -> str:

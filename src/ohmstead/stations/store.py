@@ -116,92 +116,64 @@ async def save_boots(conn: Connection, boots: Sequence[BootReport]) -> dict[str,
     return {row["station_id"]: row["registration"] for row in rows}
 
 
+_STATUS = {
+    "station_id": "text",
+    "evse_number": "integer",
+    "connector_number": "integer",
+    "at": "timestamptz",
+    "status": "text",
+    "error_code": "text",
+    "info": "text",
+    "vendor_id": "text",
+    "vendor_error_code": "text",
+    "received_at": "timestamptz",
+}
+_STATUSES = f"""
+with r as materialized (
+    select * from rows from (json_to_recordset($1::json)
+           as ({", ".join(f"{name} {sql}" for name, sql in _STATUS.items())})) with ordinality as r ({", ".join(_STATUS)}, n)),
+kept as (insert into status_change ({", ".join(_STATUS)}) select {", ".join(_STATUS)} from r on conflict do nothing),
+latest as (
+    select distinct on (station_id, evse_number, connector_number) * from r
+     order by station_id, evse_number, connector_number, at desc, n desc),
+device as (
+    update station s set status = l.status, status_at = l.at, error_code = l.error_code, info = l.info
+      from latest l where l.evse_number = 0 and s.station_id = l.station_id
+       and (s.status_at is null or s.status_at <= l.at)),
+outlet as (
+    update connector c set status = l.status, status_at = l.at, error_code = l.error_code, info = l.info,
+           vendor_error_code = l.vendor_error_code
+      from latest l
+     where (c.station_id, c.evse_number, c.connector_number) = (l.station_id, l.evse_number, l.connector_number)
+       and (c.status_at is null or c.status_at <= l.at)
+    returning c.station_id)
+select (select count(*) from outlet)
+     = (select count(*) from latest where evse_number between 1 and $2 and connector_number between 1 and $2)
+"""
+
+
 # any party: keyed by stations that proved their identity
 async def save_statuses(conn: Connection, reports: Sequence[StatusReport]) -> None:
     """Keep every change; move a connector's present state only forward in the station's time."""
-    columns = [
-        [getattr(r, name) for r in reports]
-        for name in (
-            "station_id",
-            "evse_number",
-            "connector_number",
-            "at",
-            "status",
-            "error_code",
-            "info",
-            "vendor_id",
-            "vendor_error_code",
-            "received_at",
-        )
-    ]
+    rows = to_json(reports)
+    if await conn.fetchval(_STATUSES, rows, MOST_OUTLETS):
+        return
+    outlets = [r for r in reports if 0 < r.evse_number <= MOST_OUTLETS and 0 < r.connector_number <= MOST_OUTLETS]
+    # An outlet nobody described: the station knows best what it has.
+    keys = sorted({(r.station_id, r.evse_number, r.connector_number) for r in outlets})
+    columns = [list(column) for column in zip(*keys, strict=True)]
     await conn.execute(
-        "insert into status_change (station_id, evse_number, connector_number, at, status, error_code, info, vendor_id,"
-        " vendor_error_code, received_at) select * from unnest($1::text[], $2::integer[], $3::integer[],"
-        " $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[])"
+        "insert into evse (station_id, evse_number) select distinct * from unnest($1::text[], $2::integer[])"
         " on conflict do nothing",
+        *columns[:2],
+    )
+    added = await conn.execute(
+        "insert into connector (station_id, evse_number, connector_number)"
+        " select * from unnest($1::text[], $2::integer[], $3::integer[]) on conflict do nothing",
         *columns,
     )
-    outlets = [r for r in reports if 0 < r.evse_number <= MOST_OUTLETS and 0 < r.connector_number <= MOST_OUTLETS]
-    if outlets:
-        await _save_connectors(conn, outlets)
-    devices = [r for r in reports if r.evse_number == 0]
-    if devices:
-        await conn.execute(
-            "update station s set status = r.status, status_at = r.at, error_code = r.error_code, info = r.info"
-            " from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[])"
-            " as r (station_id, status, at, error_code, info)"
-            " where s.station_id = r.station_id and (s.status_at is null or s.status_at <= r.at)",
-            [r.station_id for r in devices],
-            [r.status for r in devices],
-            [r.at for r in devices],
-            [r.error_code for r in devices],
-            [r.info for r in devices],
-        )
-
-
-async def _save_connectors(conn: Connection, reports: Sequence[StatusReport]) -> None:
-    latest: dict[tuple[str, int, int], StatusReport] = {}
-    for report in reports:
-        key = (report.station_id, report.evse_number, report.connector_number)
-        if key not in latest or latest[key].at <= report.at:
-            latest[key] = report
-    values = list(latest.values())
-    arguments = [
-        [getattr(r, name) for r in values]
-        for name in (
-            "station_id",
-            "evse_number",
-            "connector_number",
-            "status",
-            "at",
-            "error_code",
-            "info",
-            "vendor_error_code",
-        )
-    ]
-    sql = (
-        "update connector c set status = r.status, status_at = r.at, error_code = r.error_code, info = r.info,"
-        " vendor_error_code = r.vendor_error_code from unnest($1::text[], $2::integer[], $3::integer[], $4::text[],"
-        " $5::timestamptz[], $6::text[], $7::text[], $8::text[])"
-        " as r (station_id, evse_number, connector_number, status, at, error_code, info, vendor_error_code)"
-        " where (c.station_id, c.evse_number, c.connector_number) = (r.station_id, r.evse_number, r.connector_number)"
-        " and (c.status_at is null or c.status_at <= r.at)"
-    )
-    done = await conn.execute(sql, *arguments)
-    if int(done.split()[-1]) < len(values):
-        # An outlet nobody described: the station knows best what it has.
-        await conn.execute(
-            "insert into evse (station_id, evse_number) select distinct * from unnest($1::text[], $2::integer[])"
-            " on conflict do nothing",
-            arguments[0],
-            arguments[1],
-        )
-        await conn.execute(
-            "insert into connector (station_id, evse_number, connector_number)"
-            " select * from unnest($1::text[], $2::integer[], $3::integer[]) on conflict do nothing",
-            *arguments[:3],
-        )
-        await conn.execute(sql, *arguments)
+    if added != "INSERT 0 0":
+        await conn.fetchval(_STATUSES, rows, MOST_OUTLETS)
 
 
 # any party: keyed by stations that proved their identity

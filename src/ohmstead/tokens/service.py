@@ -35,7 +35,8 @@ async def authorize(
     party_ids = [r.party_id for r in requests]
     uids = [r.uid for r in requests]
     tokens = await store.find_tokens(conn, party_ids, uids)
-    in_use = await open_sessions(conn, party_ids, uids) if tokens else {}
+    counted = sorted(key for key, token in tokens.items() if token.max_sessions is not None)
+    in_use = await open_sessions(conn, [p for p, _ in counted], [u for _, u in counted]) if counted else {}
     granted: dict[tuple[UUID, str], int] = {}  # starts of this call, whose sessions are not in the database yet
     answers = []
     for request in requests:

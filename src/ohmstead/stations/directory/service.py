@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from ohmstead.accounts import service as accounts
 from ohmstead.accounts.access import Actor
 from ohmstead.core import clock
-from ohmstead.core.bus import Bus
+from ohmstead.core.bus import LIVE, Bus
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Conflict, Invalid, Refused
 from ohmstead.core.events import NUDGE, Event, record
@@ -264,7 +264,7 @@ async def announce(bus: Bus, party_id: UUID, station_ids: Sequence[str], what: W
     at = clock.now()
     news = [{"kind": "station", "at": at, "station_id": station_id, "what": what} for station_id in station_ids]
     for start in range(0, len(news), 500):
-        await bus.publish(f"ohmstead.live.{party_id.hex}", news[start : start + 500])
+        await bus.publish(LIVE + party_id.hex, news[start : start + 500])
     await bus.publish(NUDGE, {})
 
 
