@@ -20,6 +20,7 @@ from ohmstead.core import metrics
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool, to_json
 from ohmstead.core.log import logger
+from ohmstead.core.writes import Write
 
 log = logger("ohmstead.outbox")
 
@@ -51,6 +52,26 @@ async def record(conn: Connection, events: Sequence[Event]) -> None:
         [e.subject for e in events],
         [to_json(e.payload) for e in events],
     )
+
+
+def written(events: Sequence[Event]) -> list[Write]:
+    """The same as a share of a statement."""
+    if not events:
+        return []
+    rows = [_Row(e.party_id, e.kind, e.subject, e.payload) for e in events]
+    return [Write(_WRITE, [to_json(rows)])]
+
+
+_WRITE = """
+facts as (insert into outbox (party_id, kind, subject, payload)
+    select * from json_to_recordset($1::json) as u (party_id uuid, kind text, subject text, payload jsonb))"""
+
+
+class _Row(msgspec.Struct):
+    party_id: UUID | None
+    kind: str
+    subject: str
+    payload: dict[str, Any]
 
 
 Consumer = Callable[[Connection, list[Event]], Awaitable[None]]

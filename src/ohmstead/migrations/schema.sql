@@ -544,3 +544,11 @@ begin
     execute format('alter table %I attach partition %I for values from (%L) to (%L)', p_table, part, lo, hi);
     return true;
 end $function$
+
+CREATE OR REPLACE FUNCTION public.raise_stale()
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+begin
+    raise exception 'a row was changed by somebody else since it was read' using errcode = 'OHS01';
+end $function$

@@ -13,10 +13,11 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from ohmstead.core import clock, metrics
+from ohmstead.core import clock, events, metrics
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.log import logger
+from ohmstead.core.writes import write_all
 from ohmstead.ocpp import rpc, store
 from ohmstead.ocpp.news import News, Teller, connection_news, message_news, session_news
 from ohmstead.ocpp.rpc import ErrorCode, Version
@@ -182,7 +183,7 @@ class Ingest:
         """One transaction for all; when something in it cannot be stored, halves, until that one stands alone."""
         started = time.perf_counter()
         try:
-            async with self._pool.acquire() as conn, conn.transaction():
+            async with self._pool.acquire() as conn:
                 stored = await self._store(conn, batch)
         except Exception as error:
             # asyncpg's complaint about an argument is an InterfaceError too, but the database is well.
@@ -224,11 +225,14 @@ class Ingest:
         _fail(batch, error)
 
     async def _store(self, conn: Connection, batch: list[Item]) -> _Stored:
-        works = []
-        exchanges = []
-        signals = []
-        connects = []
-        leaving = []
+        # What most messages say is one statement, which is a transaction by itself.
+        if not any(_needs_transaction(item) for item in batch):
+            return await self._write(conn, batch)
+        async with conn.transaction():
+            return await self._write(conn, batch)
+
+    async def _write(self, conn: Connection, batch: list[Item]) -> _Stored:
+        works, exchanges, signals, connects, leaving = [], [], [], [], []
         for item in batch:
             item.payload = None
             if item.work is not None:
@@ -244,14 +248,12 @@ class Ingest:
                 leaving.append(item)
         if connects:
             await self._take_connects(conn, connects)
-        stored = await self._do(conn, works) if works else _Stored(has_events=False, sessions=[])
-        rows = [row_of(i) for i in works]
-        await store.insert_exchanges(conn, rows + [store.row(e) for e in exchanges])
         if signals:
             await stations.keep_signals(conn, signals)
+        stored = await self._do(conn, works, [store.row(e) for e in exchanges])
         if leaving:
             await self._take_leaving(conn, leaving)
-        stored.has_events = stored.has_events or bool(connects or leaving)
+        stored.has_events = stored.has_events or bool(connects or leaving or signals)
         return stored
 
     async def _take_connects(self, conn: Connection, items: list[Item]) -> None:
@@ -270,39 +272,57 @@ class Ingest:
                 item.news = [connection_news(item, is_connected=False)]
                 self._memory.forget([item.disconnected.station_id])
 
-    async def _do(self, conn: Connection, items: list[Item]) -> _Stored:
+    async def _do(self, conn: Connection, items: list[Item], lines: list[store.Row]) -> _Stored:
         """The parts of all messages, kind by kind. Parts of one message belong to one station, and no two messages of
         one station are in a batch (it waits for its answer), so the order of kinds does not matter to anybody."""
         now = clock.now()
         answers = [Answers(at=now) for _ in items]
         works = [item.work for item in items if item.work is not None]
         has_events = await _boot(conn, items, works, answers)
-        await stations.report_status(conn, [s for w in works for s in w.statuses])
         await stations.keep_records(conn, [r for w in works for r in w.records])
         await stations.keep_variables(conn, [v for w in works for v in w.variables])
         await stations.keep_signals(conn, [s for w in works for s in w.signals])
-        changed, has_facts = await self._report(conn, works, answers)
+        reported = await self._report(conn, works, answers)
+        writes, facts = stations.report_status([s for w in works for s in w.statuses])
+        if reported is not None:
+            writes += reported.writes
+            facts += reported.facts
         for item, work, answer in zip(items, works, answers, strict=True):
             reply = work.reply if isinstance(work.reply, bytes) else work.reply(answer)
             item.payload = reply if reply is None or isinstance(reply, bytes) else rpc.to_json(reply)
-            if item.inbound is not None and self._teller.is_heard(item.inbound.station.party_id):
-                item.news = message_news(item, work)
-                session = answer.session.session if answer.session is not None else None
-                if session is not None and session.session_id in changed:
-                    item.news.append(session_news(*changed[session.session_id]))
+            lines.append(row_of(item))
+        with sessions.raising_stale():
+            outcome = await write_all(conn, [*writes, *events.written(facts), *store.logged(lines)])
+        changed: list[tuple[Session, str]] = []
+        if reported is not None:
+            reported.done(outcome)
+            changed = reported.changed
+        self._word_news(items, works, answers, changed)
         return _Stored(
-            has_events=has_events or has_facts or any(_has_events(w) for w in works),
-            sessions=[session for session, _ in changed.values()],
+            has_events=has_events or bool(facts) or any(w.signals for w in works),
+            sessions=reported.saved if reported is not None else [],
         )
 
-    async def _report(
-        self, conn: Connection, works: list[Work], answers: list[Answers]
-    ) -> tuple[dict[UUID, tuple[Session, str]], bool]:
+    def _word_news(
+        self, items: list[Item], works: list[Work], answers: list[Answers], changed: list[tuple[Session, str]]
+    ) -> None:
+        by_id: dict[UUID, tuple[Session, str]] | None = None
+        for item, work, answer in zip(items, works, answers, strict=True):
+            if item.inbound is None or not self._teller.is_heard(item.inbound.station.party_id):
+                continue
+            if by_id is None:
+                by_id = {session.session_id: (session, what) for session, what in changed}
+            item.news = message_news(item, work)
+            session = answer.session.session if answer.session is not None else None
+            if session is not None and session.session_id in by_id:
+                item.news.append(session_news(*by_id[session.session_id]))
+
+    async def _report(self, conn: Connection, works: list[Work], answers: list[Answers]) -> sessions.Reported | None:
         asking = [n for n, w in enumerate(works) if w.authorization is not None]
         telling = [n for n, w in enumerate(works) if w.report is not None]
         if not asking and not telling:
-            return {}, False
-        reported = await sessions.report(
+            return None
+        reported = await sessions.take_in(
             conn,
             [w.report for w in works if w.report is not None],
             [w.authorization for w in works if w.authorization is not None],
@@ -313,7 +333,15 @@ class Ingest:
             answers[n].session = outcome
         for n, authorization in zip(asking, reported.authorizations, strict=True):
             answers[n].authorization = authorization
-        return {session.session_id: (session, what) for session, what in reported.changed}, reported.has_facts
+        return reported
+
+
+def _needs_transaction(item: Item) -> bool:
+    """Does it write more than what goes into the one statement of a batch?"""
+    work = item.work
+    if work is None:
+        return item.exchange is None
+    return bool(work.boot or work.records or work.variables or work.signals)
 
 
 class _Stored(msgspec.Struct):
@@ -342,10 +370,6 @@ _CONTENDED = (
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
 )
-
-
-def _has_events(work: Work) -> bool:
-    return bool(work.signals) or any(s.status == "faulted" for s in work.statuses)
 
 
 def _fail(batch: Sequence[Item], error: Exception) -> None:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from ohmstead.core.db import Connection
+from ohmstead.core.writes import Write
 from ohmstead.stations.redaction import hide_secrets_in_text
 
 
@@ -52,7 +52,13 @@ def row(exchange: Exchange) -> Row:
 
 
 # any party: the stations of a batch
-async def insert_exchanges(conn: Connection, rows: Sequence[Row]) -> None:
-    """Append to the log, by COPY."""
-    if rows:
-        await conn.copy_records_to_table("ocpp_message", records=rows, columns=_COLUMNS)
+def logged(rows: Sequence[Row]) -> list[Write]:
+    """Lines for the log."""
+    return [Write(_LOG, [list(column) for column in zip(*rows, strict=True)])] if rows else []
+
+
+_LOG = f"""
+lines as (
+    insert into ocpp_message ({", ".join(_COLUMNS)})
+    select * from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+           $8::text[], $9::text[], $10::text[], $11::integer[]))"""

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 from ohmstead.sessions.model import Session
 
+STALE = "OHS01"
+"""The SQLSTATE of a write that found another row than it was reckoned from."""
 OPEN = frozenset(("pending", "active", "closing"))
 
 

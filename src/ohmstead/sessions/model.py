@@ -117,7 +117,7 @@ class Session(msgspec.Struct, kw_only=True):
     """A charge as we keep it; what the columns of table `session` mean stands there. Energies in Wh, powers in W.
 
     `version` is the row's as it was read or written (PostgreSQL's xmin): a write that names it fails when the row is
-    another by now.
+    another by now. `n_samples` is counted by the database; here it is what was read.
     """
 
     session_id: UUID

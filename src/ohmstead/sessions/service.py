@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from ohmstead.core import clock, events
-from ohmstead.core.db import Connection
+from ohmstead.core.db import Connection, Row
 from ohmstead.core.errors import NotFound
+from ohmstead.core.writes import Write, write_all
 from ohmstead.sessions import lifecycle, metering, store
-from ohmstead.sessions.memory import SessionMemory
+from ohmstead.sessions.memory import STALE, SessionMemory, Stale
 from ohmstead.sessions.model import Change, ChargingPeriod, Outcome, Session, TransactionReport
 from ohmstead.tokens import service as tokens
 from ohmstead.tokens.authorization import NoAuthorization
@@ -54,19 +57,50 @@ class Batch:
 
 
 class Reported(msgspec.Struct):
-    """The result of report(): `outcomes` in the order of the reports, `authorizations` in that of the requests.
+    """What take_in() decided: `outcomes` in the order of the reports, `authorizations` in that of the requests.
 
-    `changed`: the sessions that changed and what happened to each (for live news); once they are committed,
-    SessionMemory.committed is due. `has_facts`: were events recorded?
+    `changed`: the sessions that change and what happens to each (for live news). `writes` and `facts` are to be written
+    together; then `done` is due, and when that is committed, SessionMemory.committed.
     """
 
     outcomes: list[Outcome]
     changed: list[tuple[Session, str]]
     authorizations: list[Authorization]
-    has_facts: bool = False
+    writes: list[Write]
+    facts: list[events.Event]
+    saved: list[Session]
+
+    def done(self, outcome: Row | None) -> None:
+        """It was written, with this outcome."""
+        for session in self.saved:
+            session.version = outcome["session_version"] if outcome is not None else session.version
 
 
 async def report(
+    conn: Connection,
+    reports: Sequence[TransactionReport],
+    *,
+    no_authorization: NoAuthorization = "accept",
+) -> Reported:
+    """Take in what stations say about charging and write it. Raises Stale when somebody else was quicker."""
+    reported = await take_in(conn, reports, no_authorization=no_authorization)
+    with raising_stale():
+        reported.done(await write_all(conn, [*reported.writes, *events.written(reported.facts)]))
+    return reported
+
+
+@contextlib.contextmanager
+def raising_stale() -> Iterator[None]:
+    """The database's word for a session that somebody else changed, as Stale."""
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        if error.sqlstate == STALE:
+            raise Stale from error
+        raise
+
+
+async def take_in(
     conn: Connection,
     reports: Sequence[TransactionReport],
     requests: Sequence[AuthorizationRequest] = (),
@@ -74,11 +108,11 @@ async def report(
     memory: SessionMemory | None = None,
     no_authorization: NoAuthorization = "accept",
 ) -> Reported:
-    """Take in what stations say about charging: all of it or nothing, in the caller's transaction.
+    """Decide what becomes of what stations say about charging; reads only.
 
     Reports may be repeats, late, out of order, or about transactions nobody began; none of that is an error. With them
-    go `requests` of stations that only ask whether a token may charge. Raises Stale when somebody else changed a
-    session since `memory` (or this call) read it, else only when the database does; then nothing may be committed.
+    go `requests` of stations that only ask whether a token may charge. What `memory` knows is not read again. Raises
+    only when the database does.
     """
     known = await _load(conn, reports, memory if memory is not None else SessionMemory())
     sessions = [known.session_for(r) for r in reports]
@@ -116,8 +150,7 @@ async def report(
                 is_orphan=change.session.is_orphan,
             )
         )
-    changed = await _save(conn, batch, reports[0].received_at) if reports else []
-    return Reported(outcomes, changed, authorizations, any(c.facts for c in batch.changes.values()))
+    return _decided(batch, outcomes, authorizations, reports[0].received_at if reports else clock.now())
 
 
 class _Known:
@@ -271,18 +304,16 @@ async def _prepare_new(conn: Connection, batch: Batch, known: _Known, change: Ch
                 batch.take(lifecycle.supersede(current, session.started_at, item.received_at), older)
 
 
-async def _save(conn: Connection, batch: Batch, received_at: datetime) -> list[tuple[Session, str]]:
+def _decided(
+    batch: Batch, outcomes: list[Outcome], authorizations: list[Authorization], received_at: datetime
+) -> Reported:
     changes = list(batch.changes.values())
-    if batch.loose:
-        await store.insert_loose_samples(conn, batch.loose, received_at)
     signed = [
         (c.session.session_id, s.sampled_at, s.context, signed)
         for c in changes
         for s in c.samples
         for signed in s.signed
     ]
-    if signed:
-        await store.insert_signed(conn, signed)
     new: list[Session] = []
     updated: list[tuple[Session, Session]] = []
     touched: list[Change] = []
@@ -298,16 +329,21 @@ async def _save(conn: Connection, batch: Batch, received_at: datetime) -> list[t
             touched.append(change)
         if is_changed or change.samples:
             updated.append((before, session))
-    await store.save(
-        conn,
+    writes = store.changes(
         new,
         updated,
         ((c.session.session_id, s) for c in changes for s in c.samples),
         [(c.session.session_id, e) for c in changes for e in c.events],
         received_at,
     )
-    await events.record(conn, [_fact(kind, c.session) for c in changes for kind in c.facts])
-    return [(c.session, _what(c)) for c in touched]
+    return Reported(
+        outcomes=outcomes,
+        changed=[(c.session, _what(c)) for c in touched],
+        authorizations=authorizations,
+        writes=[*writes, *store.loose_samples(batch.loose, received_at), *store.signed_readings(signed)],
+        facts=[_fact(kind, c.session) for c in changes for kind in c.facts],
+        saved=[*new, *(now for _, now in updated)],
+    )
 
 
 def _what(change: Change) -> str:

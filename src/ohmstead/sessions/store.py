@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import chain
 from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -15,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from ohmstead.core.db import Connection, Row
-from ohmstead.sessions.memory import Stale
+from ohmstead.core.writes import Write
 from ohmstead.sessions.model import (
     ENERGY_REGISTER,
     ChargingPeriod,
@@ -107,10 +105,9 @@ _MOVING = (
     "peak_power_w",
     "soc_percent",
     "soc_at",
-    "n_samples",
     "seen_seq_nos",
 )
-_still = attrgetter(*(name for name in _CHANGING if name not in _MOVING))
+_still = attrgetter(*(name for name in _CHANGING if name not in (*_MOVING, "n_samples")))
 
 
 # any party: text only, the callers choose the rows
@@ -279,46 +276,44 @@ _SAMPLE = {
 }
 _EVENT = {"session_id": "uuid", "at": "timestamptz", "kind": "text", "detail": "jsonb"}
 
-_WRITE_SAMPLES = f"""
-with taken as (
+_SAMPLES = f"""
+taken as (
     insert into sample as s ({", ".join(_SAMPLE)}, received_at) select u.*, $1 from {_records(2, _SAMPLE)}
     on conflict (session_id, sampled_at, context) do update set readings = excluded.readings || s.readings,
         energy_wh = coalesce(s.energy_wh, excluded.energy_wh), power_w = coalesce(s.power_w, excluded.power_w),
         soc_percent = coalesce(s.soc_percent, excluded.soc_percent)
     where not s.readings @> excluded.readings
     returning session_id, received_at = $1 as is_new),
-new as (select array_agg(session_id) as session_ids, count(*)::integer as n from taken where is_new)
-"""
+counted as (
+    select jsonb_object_agg(session_id, n) as n_by_id
+      from (select session_id, count(*) as n from taken where is_new group by session_id) c)"""
+# Not a join: the planner, who knows nothing of either side's size, would walk one side for each row of the other.
+_N_NEW = "coalesce(((select n_by_id from counted) ->> u.session_id::text)::integer, 0)"
 
 
-def _write_changes(name: str, parameter: int, names: Iterable[str]) -> str:
-    columns = {column: _CHANGING[column] for column in names}
+def _changes(name: str, parameter: int, names: Iterable[str]) -> str:
+    columns = {column: _CHANGING[column] for column in names if column != "n_samples"}
     return f""",
 {name} as (
-    update session s set {", ".join(f"{column} = u.{column}" for column in columns)}
+    update session s set {", ".join(f"{column} = u.{column}" for column in columns)}, n_samples = s.n_samples + {_N_NEW}
     from {_records(parameter, {**_KEY, **columns})}
     where s.session_id = u.session_id and s.xmin = u.version returning s.xmin as version)"""
 
 
-# Samples are nearly always new. Only when some are not, their sessions are named, and counted once more.
 _OUTCOME = """
-select (select count(*) from written)::integer as written, (select version from written limit 1) as version,
-       (select case when n <> $3 then coalesce(session_ids, '{}') end from new) as new_of
-"""
-_SAVE_MOVED = f"""
-{_WRITE_SAMPLES}{_write_changes("written", 4, _MOVING)}
-{_OUTCOME}
-"""
+(select version from written limit 1) as session_version,
+case when (select count(*) from written) <> $3 then raise_stale() end as is_stale"""
+_SAVE_MOVED = f"{_SAMPLES}{_changes('written', 4, _MOVING)}"
+_ADDED = {name: sql for name, sql in _ALL.items() if name != "n_samples"}
 _SAVE_ALL = f"""
-{_WRITE_SAMPLES}{_write_changes("moved", 4, _MOVING)}{_write_changes("changed", 5, _CHANGING)},
+{_SAMPLES}{_changes("moved", 4, _MOVING)}{_changes("changed", 5, _CHANGING)},
 added as (
-    insert into session ({", ".join(_ALL)}) select {", ".join(f"u.{name}" for name in _ALL)} from {_records(6, _ALL)}
+    insert into session ({", ".join(_ADDED)}, n_samples)
+    select {", ".join(f"u.{name}" for name in _ADDED)}, {_N_NEW} from {_records(6, _ADDED)}
     returning xmin as version),
 happened as (
     insert into session_event ({", ".join(_EVENT)}) select * from {_records(7, _EVENT)} on conflict do nothing),
-written as (select version from moved union all select version from changed union all select version from added)
-{_OUTCOME}
-"""
+written as (select version from moved union all select version from changed union all select version from added)"""
 
 
 class _SampleRow(msgspec.Struct):
@@ -344,67 +339,32 @@ _moved_values = attrgetter(*_MOVED_FIELDS)
 
 
 # any party: sessions carry their party
-async def save(
-    conn: Connection,
+def changes(
     new: Sequence[Session],
     changed: Sequence[tuple[Session, Session]],
     samples: Iterable[tuple[UUID, MeterSample]],
     events: Sequence[tuple[UUID, SessionEvent]],
     received_at: datetime,
-) -> None:
-    """Write what reports made of sessions: `changed` as (before, now), all in one statement.
+) -> list[Write]:
+    """What reports made of sessions: `changed` as (before, now). The outcome `session_version` is the rows' version.
 
     Samples are kept once; one that is there already gains readings it lacked. What happened is kept each instant and
-    kind once. The sessions get the count of their samples and the version of their rows. Raises Stale when a changed
-    session is not any more what it was before, UniqueViolation when another gateway was first with a new one; then
-    nothing may be committed.
+    kind once. SQLSTATE OHS01 when a changed session is not any more what it was before, UniqueViolation when another
+    gateway was first with a new one; then nothing may be committed.
     """
-    rows = _sample_rows(samples)
-    count = Counter(row.session_id for row in rows)
-    for session in chain(new, (now for _, now in changed)):
-        session.n_samples += count[session.session_id]
     moved, others = [], []
     for before, now in changed:
         if _still(before) == _still(now):
             moved.append(_Moved(*_moved_values(now)))
         else:
             others.append(now)
+    rows = _json(_sample_rows(samples))
+    n_written = len(moved) + len(others) + len(new)
     if new or others or events:
         happened = [_EventRow(i, e.at, e.kind, {k: v for k, v in e.detail.items() if v is not None}) for i, e in events]
-        done = await conn.fetchrow(
-            _SAVE_ALL,
-            received_at,
-            _json(rows),
-            len(rows),
-            _json(moved),
-            _json(others),
-            _json(new),
-            _json(happened),
-        )
-    elif moved:
-        done = await conn.fetchrow(_SAVE_MOVED, received_at, _json(rows), len(rows), _json(moved))
-    else:
-        return
-    assert done is not None
-    if done["written"] != len(moved) + len(others) + len(new):
-        raise Stale
-    for session in chain(new, (now for _, now in changed)):
-        session.version = done["version"]
-    if done["new_of"] is not None:
-        count.subtract(done["new_of"])
-        await _count_less(conn, [s for s in chain(new, (now for _, now in changed)) if count[s.session_id]], count)
-
-
-async def _count_less(conn: Connection, sessions: Sequence[Session], n_known: Counter[UUID]) -> None:
-    """Some samples were there already."""
-    for session in sessions:
-        session.n_samples -= n_known[session.session_id]
-    await conn.execute(
-        "update session s set n_samples = u.n from unnest($1::uuid[], $2::integer[]) as u (session_id, n)"
-        " where s.session_id = u.session_id",
-        [s.session_id for s in sessions],
-        [s.n_samples for s in sessions],
-    )
+        arguments = [received_at, rows, n_written, _json(moved), _json(others), _json(new), _json(happened)]
+        return [Write(_SAVE_ALL, arguments, _OUTCOME)]
+    return [Write(_SAVE_MOVED, [received_at, rows, n_written, _json(moved)], _OUTCOME)] if moved else []
 
 
 def _json(rows: Sequence[msgspec.Struct]) -> str:
@@ -425,10 +385,8 @@ def _sample_rows(samples: Iterable[tuple[UUID, MeterSample]]) -> list[_SampleRow
     return list(merged.values())
 
 
-async def insert_loose_samples(
-    conn: Connection, samples: Iterable[tuple[str, int, MeterSample]], received_at: datetime
-) -> None:
-    """Keep readings that belong to no session."""
+def loose_samples(samples: Iterable[tuple[str, int, MeterSample]], received_at: datetime) -> list[Write]:
+    """Readings that belong to no session."""
     merged: dict[tuple[str, int, datetime, str], _SampleRow] = {}
     for station_id, evse_number, sample in samples:
         key = (station_id, evse_number, sample.sampled_at, sample.context)
@@ -436,24 +394,20 @@ async def insert_loose_samples(
         if row is None:
             row = merged[key] = _SampleRow(_NOBODY, sample.sampled_at, sample.context, None, None, None, {})
         _merge(row, sample)
-    if merged:
-        rows = list(merged.values())
-        await conn.execute(
-            "insert into loose_sample (station_id, evse_number, sampled_at, context, energy_wh, power_w, soc_percent,"
-            " readings, received_at) select *, $9::timestamptz from unnest($1::text[], $2::integer[],"
-            " $3::timestamptz[],"
-            " $4::text[], $5::numeric[], $6::numeric[], $7::numeric[], $8::jsonb[]) on conflict do nothing",
-            [k[0] for k in merged],
-            [k[1] for k in merged],
-            [r.sampled_at for r in rows],
-            [r.context for r in rows],
-            [r.energy_wh for r in rows],
-            [r.power_w for r in rows],
-            [r.soc_percent for r in rows],
-            [msgspec.json.encode(r.readings).decode() for r in rows],
-            received_at,
-        )
+    if not merged:
+        return []
+    return [Write(_LOOSE, [received_at, [k[0] for k in merged], [k[1] for k in merged], _json(list(merged.values()))])]
 
+
+_LOOSE = f"""
+loose as (
+    insert into loose_sample (station_id, evse_number, sampled_at, context, energy_wh, power_w, soc_percent, readings,
+           received_at)
+    select u.station_id, u.evse_number, u.sampled_at, u.context, u.energy_wh, u.power_w, u.soc_percent, u.readings, $1
+      from rows from (unnest($2::text[]), unnest($3::integer[]), json_to_recordset($4::json)
+           as ({", ".join(f"{name} {sql}" for name, sql in _SAMPLE.items())}))
+           as u (station_id, evse_number, {", ".join(_SAMPLE)})
+    on conflict do nothing)"""
 
 _NOBODY = UUID(int=0)
 
@@ -487,27 +441,37 @@ def parse_reading(name: str, value: Sequence[str]) -> Reading:
     return Reading(measurand, Decimal(value[0]), value[1], phase or None, location or None)
 
 
-async def insert_signed(conn: Connection, signed: Sequence[tuple[UUID, datetime, str, SignedReading]]) -> None:
+def signed_readings(signed: Sequence[tuple[UUID, datetime, str, SignedReading]]) -> list[Write]:
     """Signed readings, byte for byte."""
-    if signed:
-        await conn.executemany(
-            "insert into signed_reading (session_id, sampled_at, context, measurand, digest, encoding, signing_method,"
-            " public_key, data) values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing",
-            [
-                (
-                    i,
-                    at,
-                    context,
-                    s.measurand,
-                    hashlib.sha256(s.data).digest(),
-                    s.encoding,
-                    s.signing_method,
-                    s.public_key,
-                    s.data,
-                )
-                for i, at, context, s in signed
-            ],
-        )
+    if not signed:
+        return []
+    columns = zip(
+        *(
+            (
+                i,
+                at,
+                ctx,
+                s.measurand,
+                hashlib.sha256(s.data).digest(),
+                s.encoding,
+                s.signing_method,
+                s.public_key,
+                s.data,
+            )
+            for i, at, ctx, s in signed
+        ),
+        strict=True,
+    )
+    return [Write(_SIGNED, [list(column) for column in columns])]
+
+
+_SIGNED = """
+signed as (
+    insert into signed_reading (session_id, sampled_at, context, measurand, digest, encoding, signing_method, public_key,
+           data)
+    select * from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[],
+           $8::text[], $9::bytea[])
+    on conflict do nothing)"""
 
 
 async def insert_events(conn: Connection, events: Sequence[tuple[UUID, SessionEvent]]) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.core.events import Event, record
+from ohmstead.core.writes import Write
 from ohmstead.stations import store
 from ohmstead.stations.model import (
     BootOutcome,
@@ -74,30 +75,25 @@ async def boot(conn: Connection, reports: Sequence[BootReport], party_ids: Seque
     return [BootOutcome(registrations.get(r.station_id, "rejected")) for r in reports]
 
 
-async def report_status(conn: Connection, reports: Sequence[StatusReport]) -> None:
-    """Take in states of connectors; faults and their end become events."""
-    if not reports:
-        return
-    await store.save_statuses(conn, reports)
-    await record(
-        conn,
-        [
-            _event(
-                "ConnectorFaulted",
-                r.station_id,
-                r.party_id,
-                {
-                    "evse_number": r.evse_number,
-                    "connector_number": r.connector_number,
-                    "error_code": r.error_code,
-                    "vendor_error_code": r.vendor_error_code,
-                    "info": r.info,
-                },
-            )
-            for r in reports
-            if r.status == "faulted"
-        ],
-    )
+def report_status(reports: Sequence[StatusReport]) -> tuple[list[Write], list[Event]]:
+    """Take in states of connectors: what is to be written, and faults as events."""
+    faults = [
+        _event(
+            "ConnectorFaulted",
+            r.station_id,
+            r.party_id,
+            {
+                "evse_number": r.evse_number,
+                "connector_number": r.connector_number,
+                "error_code": r.error_code,
+                "vendor_error_code": r.vendor_error_code,
+                "info": r.info,
+            },
+        )
+        for r in reports
+        if r.status == "faulted"
+    ]
+    return store.statuses(reports), faults
 
 
 async def connected(conn: Connection, items: Sequence[Connected]) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from ohmstead.core.db import Connection, Row, to_json
 from ohmstead.core.errors import NotFound
+from ohmstead.core.writes import Write
 from ohmstead.stations.model import (
     BootReport,
     Connected,
@@ -128,12 +129,13 @@ _STATUS = {
     "vendor_error_code": "text",
     "received_at": "timestamptz",
 }
+_STATE = ("status", "status_at", "error_code", "info", "vendor_error_code")
 _STATUSES = f"""
-with r as materialized (
+r as materialized (
     select * from rows from (json_to_recordset($1::json)
            as ({", ".join(f"{name} {sql}" for name, sql in _STATUS.items())})) with ordinality as r ({", ".join(_STATUS)}, n)),
 kept as (insert into status_change ({", ".join(_STATUS)}) select {", ".join(_STATUS)} from r on conflict do nothing),
-latest as (
+latest as materialized (
     select distinct on (station_id, evse_number, connector_number) * from r
      order by station_id, evse_number, connector_number, at desc, n desc),
 device as (
@@ -141,39 +143,26 @@ device as (
       from latest l where l.evse_number = 0 and s.station_id = l.station_id
        and (s.status_at is null or s.status_at <= l.at)),
 outlet as (
-    update connector c set status = l.status, status_at = l.at, error_code = l.error_code, info = l.info,
-           vendor_error_code = l.vendor_error_code
-      from latest l
-     where (c.station_id, c.evse_number, c.connector_number) = (l.station_id, l.evse_number, l.connector_number)
-       and (c.status_at is null or c.status_at <= l.at)
-    returning c.station_id)
-select (select count(*) from outlet)
-     = (select count(*) from latest where evse_number between 1 and $2 and connector_number between 1 and $2)
-"""
+    select * from latest where evse_number between 1 and $2 and connector_number between 1 and $2),
+new_evse as (
+    insert into evse (station_id, evse_number) select distinct station_id, evse_number from outlet o
+     where not exists (select from evse e where (e.station_id, e.evse_number) = (o.station_id, o.evse_number))
+    on conflict do nothing),
+connectors as (
+    insert into connector as c (station_id, evse_number, connector_number, {", ".join(_STATE)})
+    select station_id, evse_number, connector_number, status, at, error_code, info, vendor_error_code from outlet
+    on conflict (station_id, evse_number, connector_number) do update
+       set ({", ".join(_STATE)}) = ({", ".join(f"excluded.{name}" for name in _STATE)})
+     where c.status_at is null or c.status_at <= excluded.status_at)"""
 
 
 # any party: keyed by stations that proved their identity
-async def save_statuses(conn: Connection, reports: Sequence[StatusReport]) -> None:
-    """Keep every change; move a connector's present state only forward in the station's time."""
-    rows = to_json(reports)
-    if await conn.fetchval(_STATUSES, rows, MOST_OUTLETS):
-        return
-    outlets = [r for r in reports if 0 < r.evse_number <= MOST_OUTLETS and 0 < r.connector_number <= MOST_OUTLETS]
-    # An outlet nobody described: the station knows best what it has.
-    keys = sorted({(r.station_id, r.evse_number, r.connector_number) for r in outlets})
-    columns = [list(column) for column in zip(*keys, strict=True)]
-    await conn.execute(
-        "insert into evse (station_id, evse_number) select distinct * from unnest($1::text[], $2::integer[])"
-        " on conflict do nothing",
-        *columns[:2],
-    )
-    added = await conn.execute(
-        "insert into connector (station_id, evse_number, connector_number)"
-        " select * from unnest($1::text[], $2::integer[], $3::integer[]) on conflict do nothing",
-        *columns,
-    )
-    if added != "INSERT 0 0":
-        await conn.fetchval(_STATUSES, rows, MOST_OUTLETS)
+def statuses(reports: Sequence[StatusReport]) -> list[Write]:
+    """Keep every change; move a connector's present state only forward in the station's time.
+
+    An outlet nobody described is put on the list: the station knows best what it has.
+    """
+    return [Write(_STATUSES, [to_json(reports), MOST_OUTLETS])] if reports else []
 
 
 # any party: keyed by stations that proved their identity
