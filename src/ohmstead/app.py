@@ -146,7 +146,12 @@ def _calm_collector() -> None:
 
 @contextlib.asynccontextmanager
 async def _deps(settings: Settings, role: str) -> AsyncIterator[tuple[Pool, Bus]]:
-    pool = await connect_pool(_required(settings.database_url), size=settings.pool_size, name=f"ohmstead-{role}")
+    pool = await connect_pool(
+        _required(settings.database_url),
+        size=settings.pool_size,
+        name=f"ohmstead-{role}",
+        plans="force_generic_plan" if role == "gateway" else "auto",
+    )
     try:
         async with pool.acquire() as conn:
             if waiting := await migrations.pending(conn):

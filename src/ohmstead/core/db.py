@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import asyncpg
 import msgspec
@@ -45,9 +45,17 @@ class _Pooled(asyncpg.Connection):
 
 
 async def connect_pool(
-    database_url: str, *, size: int = 8, name: str = "ohmstead", command_timeout_s: float = 30
+    database_url: str,
+    *,
+    size: int = 8,
+    name: str = "ohmstead",
+    command_timeout_s: float = 30,
+    plans: Literal["auto", "force_generic_plan"] = "auto",
 ) -> Pool:
-    """A pool of `size` connections. A unit of work has one, passed along: it never asks for a second one."""
+    """A pool of `size` connections. A unit of work has one, passed along: it never asks for a second one.
+
+    `plans`: whether a statement may be planned anew for its parameters; not worth it where all are batches of rows.
+    """
     return await asyncpg.create_pool(
         database_url,
         min_size=1,
@@ -56,7 +64,7 @@ async def connect_pool(
         command_timeout=command_timeout_s,
         max_inactive_connection_lifetime=300,
         connection_class=_Pooled,
-        server_settings={"application_name": name, "timezone": "UTC", "jit": "off"},
+        server_settings={"application_name": name, "timezone": "UTC", "jit": "off", "plan_cache_mode": plans},
     )
 
 

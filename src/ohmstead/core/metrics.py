@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from collections.abc import Iterator, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 REGISTRY = CollectorRegistry()
 
@@ -12,7 +16,40 @@ stations_connected = Gauge(
     "ohmstead_stations_connected", "Stations connected to this gateway", ["version"], registry=REGISTRY
 )
 handshakes = Counter("ohmstead_handshakes_total", "Connection attempts by outcome", ["outcome"], registry=REGISTRY)
-frames = Counter("ohmstead_frames_total", "OCPP frames", ["direction", "kind"], registry=REGISTRY)
+
+
+class Tally:
+    """A count that costs no lock: `tally.n += 1`, in the event loop's thread only."""
+
+    __slots__ = ("labels", "n")
+
+    def __init__(self, *labels: str) -> None:
+        self.labels = labels
+        self.n = 0
+
+
+class _Tallies(Collector):
+    """Tallies of one name, as a counter."""
+
+    def __init__(self, name: str, help_text: str, labels: Sequence[str], tallies: Sequence[Tally]) -> None:
+        self._name, self._help, self._labels, self._tallies = name, help_text, labels, tallies
+        REGISTRY.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(self._name, self._help, labels=self._labels)
+        for tally in self._tallies:
+            family.add_metric(tally.labels, tally.n)
+        yield family
+
+
+frames_in_call, frames_in_answer, frames_in_bad = Tally("in", "call"), Tally("in", "answer"), Tally("in", "bad")
+frames_out = Tally("out", "any")
+_Tallies(
+    "ohmstead_frames_total",
+    "OCPP frames",
+    ("direction", "kind"),
+    (frames_in_call, frames_in_answer, frames_in_bad, frames_out),
+)
 calls = Counter(
     "ohmstead_calls_total",
     "Calls from stations by action and outcome",

@@ -41,11 +41,17 @@ _BY_FOLDED = {name.casefold(): unit for name, unit in UNITS.items() if name not 
 _BY_FOLDED["mwh"] = ("Wh", 6)
 
 
+def unit_kept(unit: str) -> tuple[int, str]:
+    """The power of ten that brings a unit as sent to the unit we keep, and that unit. Unknown units stay as named."""
+    if not unit:
+        return 0, ""
+    kept, power = UNITS.get(unit) or _BY_FOLDED.get(unit.casefold(), (unit, 0))
+    return power, kept
+
+
 def normalise(value: Decimal, unit: str | None, multiplier: int = 0) -> tuple[Decimal, str]:
     """A measured value in the unit we keep. `multiplier`: OCPP 2.x's power of ten. Unknown units stay as named."""
-    if not unit:
-        return (value if multiplier == 0 else value.scaleb(multiplier)), ""
-    kept, power = UNITS.get(unit) or _BY_FOLDED.get(unit.casefold(), (unit, 0))
+    power, kept = unit_kept(unit or "")
     power += multiplier
     return (value if power == 0 else value.scaleb(power)), kept
 

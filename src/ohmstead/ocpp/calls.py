@@ -63,13 +63,27 @@ class Pending:
 
 
 class Calls:
-    """The calls of one gateway's stations. Implements connection.Doorman."""
+    """The calls of one gateway's stations. Implements connection.Doorman and ingest.Source."""
 
     def __init__(self, settings: Settings, ingest: Ingest, commander: Commander) -> None:
         self._settings = settings
         self._ingest = ingest
         self._commander = commander
+        self._fresh: list[tuple[Connection, bytes]] = []
         self._answered: dict[tuple[Version, str], Counter] = {}
+
+    def heard(self, connection: Connection, data: bytes) -> None:
+        """Read it when the next batch is made: the same work many times over is done much faster than in between."""
+        self._fresh.append((connection, data))
+        if len(self._fresh) == 1:
+            self._ingest.wake()
+
+    def pour(self) -> None:
+        """Begin with all that was heard."""
+        while self._fresh:
+            fresh, self._fresh = self._fresh, []
+            for connection, data in fresh:
+                connection.begin(data)
 
     def take(self, connection: Connection, frame: Call | Send) -> None:
         """Begin with a call; its connection is told when it is done."""

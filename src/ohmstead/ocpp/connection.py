@@ -30,8 +30,8 @@ REMEMBERED_FOR_S = 300.0
 CallKey: TypeAlias = tuple[str, int]
 """A call by its message id, and its action and payload together as a hash."""
 
-_BAD, _CALL, _ANSWER = (metrics.frames.labels("in", kind) for kind in ("bad", "call", "answer"))
-_OUT = metrics.frames.labels("out", "any")
+# Others are rare (answers, spaces before the frame) and looked at at once.
+_LOOKS_LIKE_CALL = (b"[2,", b"[6,")
 
 # Frames that the WebSocket layer itself refuses: broken framing, no UTF-8, too large (also once inflated).
 _REFUSED_FRAMES = {
@@ -112,6 +112,10 @@ class Gone(Exception):
 class Doorman(Protocol):
     """What a connection asks of the gateway: implemented there, so that this file knows nothing of meaning."""
 
+    def heard(self, connection: Connection, data: bytes) -> None:
+        """A frame that looks like a call came: `connection.begin` is due with it, soon and for many at once."""
+        ...
+
     def take(self, connection: Connection, frame: Call | Send) -> None:
         """Begin with a call; `connection.done` is told once all that the call said is committed, or refused."""
         ...
@@ -143,7 +147,9 @@ class Connection:
         "address",
         "connected_at",
         "connection_id",
+        "heard_at",
         "last_heard",
+        "pinged_at",
         "slot",
         "station",
         "version",
@@ -167,12 +173,13 @@ class Connection:
         self.address = address
         self.connected_at = clock.now()
         self.last_heard = self.connected_at
+        self.heard_at = self.pinged_at = time.perf_counter()
         self.waiting: Waiting | None = None
         self._ws = ws
         self._doorman = doorman
         self._flow = flow
         self._guard = flow.guard()
-        self._calls: deque[Call | Send] | None = None
+        self._calls: deque[bytes | Call | Send] | None = None
         self._is_busy = False
         self._held_until = 0.0
         self._overrun: Overrun | None = None
@@ -226,7 +233,7 @@ class Connection:
         while self._calls is not None and len(self._calls) >= MOST_WAITING_CALLS:
             self._drained = asyncio.Event()
             await self._drained.wait()
-        rest_s = self._held_until - time.monotonic()
+        rest_s = self._held_until - time.perf_counter()
         if rest_s > 0:
             await asyncio.sleep(rest_s)
 
@@ -235,20 +242,49 @@ class Connection:
         if self._overrun is not None:
             return
         calls = self._calls
+        ws = self._ws
         # While a flood is read slowly each frame read is answered before the next is looked at: only what waits
         # behind it tells a flood from a station that waits for its answers.
-        unanswered = (len(calls) if calls else 0) + self._is_busy + self._ws.has_more
+        unanswered = (len(calls) if calls else 0) + self._is_busy + ws.has_more
         try:
-            delay_s = self._guard.received(len(data), unanswered)
-            self._received(data)
+            now = self.heard_at = time.perf_counter()
+            delay_s = self._guard.received(len(data), unanswered, now)
+            self.last_heard = clock.now()
+            if data.startswith(_LOOKS_LIKE_CALL):
+                self._call(data)
+            else:
+                self._received(data)
         except Overrun as overrun:
             self._ended_by(overrun)
             return
         if delay_s > 0:
-            self._held_until = time.monotonic() + min(delay_s, 30.0)
-            self._ws.hear(None)
-        elif self._calls is not None and len(self._calls) >= MOST_WAITING_CALLS:
-            self._ws.hear(None)
+            self._held_until = now + min(delay_s, 30.0)
+            ws.hear(None)
+        elif calls is not None and len(calls) >= MOST_WAITING_CALLS:
+            ws.hear(None)
+
+    def _call(self, data: bytes | Call | Send) -> None:
+        """One call at a time: the others wait as they came."""
+        if self._is_busy:
+            if self._calls is None:
+                self._calls = deque()
+            self._calls.append(data)
+            return
+        self._is_busy = True
+        if isinstance(data, bytes):
+            self._doorman.heard(self, data)
+        else:
+            self._doorman.take(self, data)
+
+    def begin(self, data: bytes) -> None:
+        """It is the turn of this call."""
+        try:
+            is_call = self._received(data, is_its_turn=True)
+        except Overrun as overrun:
+            self._ended_by(overrun)
+            return
+        if not is_call:
+            self._go_on()
 
     def _ended_by(self, overrun: Overrun) -> None:
         self._overrun = overrun
@@ -264,12 +300,12 @@ class Connection:
 
     def _unreadable(self, data: bytes, text: str) -> None:
         """A frame of which nothing can be answered, since answering would mean guessing a message id."""
-        _BAD.inc()
+        metrics.frames_in_bad.n += 1
         metrics.bad_frames.labels(ErrorCode.FORMAT_VIOLATION.value).inc()
         self._doorman.bad_frame(self, data, FrameError("-1", ErrorCode.FORMAT_VIOLATION, text, is_silent=True))
 
-    def _received(self, data: bytes) -> None:
-        self.last_heard = clock.now()
+    def _received(self, data: bytes, *, is_its_turn: bool = False) -> bool:
+        """Was it a call? Then `done` will be told."""
         try:
             frame = rpc.parse(data, self.version, self._flow.max_frame_bytes)
         except FrameError as error:
@@ -277,22 +313,17 @@ class Connection:
                 # What is no text ends the connection (RFC 6455 §8.1).
                 self._unreadable(b"(not read)", "text is not UTF-8")
                 raise Overrun(WSCloseCode.INVALID_TEXT, "not_utf8", "text frames are UTF-8") from None
-            _BAD.inc()
+            metrics.frames_in_bad.n += 1
             self._bad(data, error)
-            return
+            return False
         if isinstance(frame, Call | Send):
-            _CALL.inc()
-            if self._is_busy:
-                if self._calls is None:
-                    self._calls = deque()
-                self._calls.append(frame)
-            else:
-                self._is_busy = True
+            metrics.frames_in_call.n += 1
+            if is_its_turn:
                 self._doorman.take(self, frame)
-        elif isinstance(frame, CallResult | CallError):
-            _ANSWER.inc()
-            self._answered(frame)
-        elif isinstance(frame, CallResultError):
+            else:
+                self._call(frame)
+            return True
+        if isinstance(frame, CallResultError):
             log.warning(
                 "answer_refused",
                 station_id=self.slot.station_id,
@@ -300,6 +331,10 @@ class Connection:
                 code=frame.code,
                 text=frame.description,
             )
+            return False
+        metrics.frames_in_answer.n += 1
+        self._answered(frame)
+        return False
 
     def _bad(self, data: bytes, error: FrameError) -> None:
         metrics.bad_frames.labels(error.code.value).inc()
@@ -339,11 +374,14 @@ class Connection:
                 self._drained.set()
                 self._drained = None
             return
-        frame = calls.popleft()
+        data = calls.popleft()
         if self._drained is not None and len(calls) < MOST_WAITING_CALLS // 2:
             self._drained.set()
             self._drained = None
-        self._doorman.take(self, frame)
+        if isinstance(data, bytes):
+            self._doorman.heard(self, data)
+        else:
+            self._doorman.take(self, data)
 
     async def _go_on_when_read(self) -> None:
         await self._until_read()
@@ -363,7 +401,7 @@ class Connection:
     def _write(self, frame: bytes) -> None:
         if self._ws.closed:
             return
-        _OUT.inc()
+        metrics.frames_out.n += 1
         try:
             self._ws.put(frame)
         except (ConnectionError, RuntimeError) as error:
@@ -397,6 +435,16 @@ class Connection:
                     return waiting, await waiting.answer
             finally:
                 self.waiting = None
+
+    def keep_alive(self, now: float, interval_s: float) -> None:
+        """Ping a station that was silent for `interval_s`; one that stays silent for half as long again is gone."""
+        heard_at = max(self.heard_at, self._ws.heard_at)
+        if self.pinged_at > heard_at:
+            if now - self.pinged_at > interval_s / 2:
+                self._ws.lost(f"no pong within {interval_s / 2:g} s")
+        elif now - heard_at >= interval_s:
+            self.pinged_at = now
+            self._ws.ping_now()
 
     def end(self) -> None:
         """The socket is over: whoever waits for an answer learns it."""

@@ -79,6 +79,7 @@ class Gateway:
         self.ingest = Ingest(pool, bus, no_authorization=settings.no_authorization)
         self.commander = Commander(self, pool, bus, self.ingest, settings.call_timeout_s)
         self.calls = Calls(settings, self.ingest, self.commander)
+        self.ingest.source = self.calls
 
     # -------------------------------------------------------------------------------------------- life
 
@@ -116,6 +117,7 @@ class Gateway:
         tasks = [
             asyncio.create_task(self.ingest.run()),
             asyncio.create_task(self._beat(address)),
+            asyncio.create_task(self._keep_alive()),
             asyncio.create_task(self._tls.run()),
         ]
         try:
@@ -153,6 +155,16 @@ class Gateway:
                             await stations.save_seen(conn, seen)
             except Exception as error:  # noqa: BLE001  (a beat that fails is told by its absence; the next one may succeed)
                 log.warning("beat_failed", error=repr(error))
+
+    async def _keep_alive(self) -> None:
+        """Find stations that are gone without a word."""
+        interval_s = self.settings.ping_interval_s
+        while True:
+            await asyncio.sleep(min(interval_s / 8, 5.0))
+            now = time.perf_counter()
+            for slot in tuple(self._slots.values()):
+                if slot.connection is not None:
+                    slot.connection.keep_alive(now, interval_s)
 
     def _heard_since(self, at: datetime) -> dict[str, datetime]:
         return {
@@ -308,9 +320,7 @@ class Gateway:
         self, request: web.Request, handshake: Handshake, admission: Admission, station: Station
     ) -> web.StreamResponse:
         version = _common_version(handshake.offered)
-        ws = StationSocket(
-            [version.subprotocol] if version else [], self.settings.ping_interval_s, self.settings.max_frame_bytes
-        )
+        ws = StationSocket([version.subprotocol] if version else [], self.settings.max_frame_bytes)
         await ws.prepare(request)
         if version is None:
             # The handshake is completed without a subprotocol and closed (1.6J §3.3, 2.x part 4 §3.2): not refused.

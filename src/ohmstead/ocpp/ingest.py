@@ -57,6 +57,14 @@ class Waiter(Protocol):
         ...
 
 
+class Source(Protocol):
+    """Where messages come from."""
+
+    def pour(self) -> None:
+        """`take` all that is there."""
+        ...
+
+
 class _Told:
     """Lets a task wait."""
 
@@ -107,6 +115,7 @@ class Ingest:
         self._gather_s = gather_s
         self._teller = Teller(bus)
         self._memory = SessionMemory()
+        self.source: Source | None = None
         self._waiting: deque[Item] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -120,9 +129,13 @@ class Ingest:
             raise Full
         item.started = time.perf_counter()
         if not waiting:
-            self._wake.set()
-            self._idle.clear()
+            self.wake()
         waiting.append(item)
+
+    def wake(self) -> None:
+        """There is something to do."""
+        self._wake.set()
+        self._idle.clear()
 
     async def submit(self, item: Item) -> None:
         """Returns after the commit. Raises Full, or whatever kept this item from being stored."""
@@ -145,13 +158,17 @@ class Ingest:
         """Commit batch after batch, until cancelled."""
         waiting = self._waiting
         while True:
-            if not waiting:
+            if not waiting and not self._wake.is_set():
                 self._idle.set()
-                self._wake.clear()
                 await self._wake.wait()
+            self._wake.clear()
             if self._gather_s > 0 and len(waiting) < LARGEST_BATCH:
                 # Each batch has its price; a few milliseconds later it is paid for several times as many.
                 await asyncio.sleep(self._gather_s)
+            if self.source is not None:
+                self.source.pour()
+            if not waiting:
+                continue
             batch = [waiting.popleft() for _ in range(min(len(waiting), LARGEST_BATCH))]
             _WAITING.set(len(waiting))
             await self._commit_with_patience(batch)
@@ -401,7 +418,7 @@ def row_of(item: Item) -> store.Row:
         inbound.received_at,
         inbound.message_id,
         "in",
-        inbound.version.value,
+        inbound.version,
         inbound.action,
         hide_secrets_in_text(inbound.payload.decode()),
         "result" if payload is not None else "none",

@@ -37,8 +37,10 @@ class Bucket:
 
     def take(self, count: float, now: float) -> float:
         """Take tokens, in debt if need be; what is left."""
-        self._tokens = self.level(now) - count
-        return self._tokens
+        tokens = self._tokens + (now - self._at) * self.rate if now > self._at else self._tokens
+        self._tokens = tokens = (tokens if tokens < self.burst else self.burst) - count
+        self._at = now
+        return tokens
 
     def wait_s(self, now: float, need: float = 1.0) -> float:
         """How long until `need` tokens are there."""
@@ -304,11 +306,11 @@ class FloodGuard:
     connection is being slowed count as `stubborn`; too many of them end it.
     """
 
-    __slots__ = ("_bytes", "_clock", "_malformed", "_messages", "_stubborn")
+    __slots__ = ("_bytes", "_clock", "_malformed", "_messages", "_rare_rules", "_stubborn")
 
     def __init__(
         self,
-        clock: Clock = time.monotonic,
+        clock: Clock = time.perf_counter,
         *,
         messages_burst: float = 200.0,
         messages_per_s: float = 50.0,
@@ -321,23 +323,35 @@ class FloodGuard:
         self._clock = clock
         self._messages = Bucket(messages_burst, messages_per_s, now)
         self._bytes = Bucket(bytes_burst, bytes_per_s, now)
-        self._stubborn = Bucket(stubborn, stubborn / 600, now)
-        self._malformed = Bucket(malformed_per_minute, malformed_per_minute / 60, now)
+        self._rare_rules = (stubborn, malformed_per_minute)
+        self._stubborn: Bucket | None = None
+        self._malformed: Bucket | None = None
 
-    def received(self, size_bytes: int, unanswered: int) -> float:
+    def received(self, size_bytes: int, unanswered: int, now: float | None = None) -> float:
         """A frame of `size_bytes` came while `unanswered` calls of the station waited for our answer.
 
         Gives the seconds to wait before the next frame is read (0: none). Raises Overrun (1008).
         """
-        now = self._clock()
-        self._messages.take(1.0 if unanswered > 0 else 0.25, now)
-        self._bytes.take(size_bytes, now)
+        if now is None:
+            now = self._clock()
+        left = self._messages.take(1.0 if unanswered > 0 else 0.25, now)
+        bytes_left = self._bytes.take(size_bytes, now)
+        if left >= 0 and bytes_left >= 0:
+            return 0.0
         delay_s = max(self._messages.wait_s(now, 0), self._bytes.wait_s(now, 0))
-        if delay_s > 0 and unanswered > 0 and self._stubborn.take(1, now) < 0:
-            raise Overrun(1008, "flood", "too many messages")
+        if delay_s > 0 and unanswered > 0:
+            if self._stubborn is None:
+                most = self._rare_rules[0]
+                self._stubborn = Bucket(most, most / 600, now)
+            if self._stubborn.take(1, now) < 0:
+                raise Overrun(1008, "flood", "too many messages")
         return delay_s
 
     def malformed(self) -> None:
         """A frame that is no OCPP message came. Raises Overrun (1008) when there were too many of late."""
-        if self._malformed.take(1, self._clock()) < 0:
+        now = self._clock()
+        if self._malformed is None:
+            per_minute = self._rare_rules[1]
+            self._malformed = Bucket(per_minute, per_minute / 60, now)
+        if self._malformed.take(1, now) < 0:
             raise Overrun(1008, "malformed", "too many malformed messages")

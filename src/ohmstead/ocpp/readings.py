@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
-from ohmstead.core.units import normalise
+from ohmstead.core.units import unit_kept
 from ohmstead.sessions.model import ENERGY_REGISTER, MeterSample, Reading, SignedReading
 
 PERIODIC = "Sample.Periodic"
@@ -50,25 +51,34 @@ def reading(
     location: str | None,
 ) -> Reading:
     """Absent measurand: the import register. Absent unit: the measurand's own. Absent location: the outlet."""
+    named, kept_unit, power, where = _kept_as(measurand, unit, multiplier, location)
+    return Reading(named, value if power == 0 else value.scaleb(power), kept_unit, phase, where)
+
+
+@lru_cache(maxsize=2048)
+def _kept_as(
+    measurand: str | None, unit: str | None, multiplier: int | None, location: str | None
+) -> tuple[str, str, int, str | None]:
+    """Measurand, unit, power of ten and location of a reading: stations say the same few things all day."""
     named = measurand or ENERGY_REGISTER
-    power_of_ten = max(-15, min(15, multiplier or 0))
-    kept, kept_unit = normalise(value, unit or default_unit(named), power_of_ten)
-    return Reading(named, kept, kept_unit, phase, None if location in (None, OUTLET) else location)
+    power, kept_unit = unit_kept(unit or default_unit(named))
+    return (
+        named,
+        kept_unit,
+        power + max(-15, min(15, multiplier or 0)),
+        None if location in (None, OUTLET) else location,
+    )
 
 
 def grouped(
     sampled_at: datetime, values: Sequence[tuple[str, Reading | None, SignedReading | None]]
 ) -> tuple[MeterSample, ...]:
     """One sample per context among the values of one instant."""
-    by_context: dict[str, tuple[list[Reading], list[SignedReading]]] = {}
-    for context, plain, signed in values:
-        readings, signatures = by_context.setdefault(context, ([], []))
-        if plain is not None:
-            readings.append(plain)
-        if signed is not None:
-            signatures.append(signed)
-    return tuple(
-        MeterSample(sampled_at=sampled_at, context=context, readings=tuple(readings), signed=tuple(signatures))
-        for context, (readings, signatures) in by_context.items()
-        if readings or signatures
-    )
+    contexts = {context for context, _, _ in values}
+    found = []
+    for context in dict.fromkeys(c for c, _, _ in values) if len(contexts) > 1 else contexts:
+        readings = tuple([plain for c, plain, _ in values if plain is not None and c == context])
+        signed = tuple([signed for c, _, signed in values if signed is not None and c == context])
+        if readings or signed:
+            found.append(MeterSample(sampled_at=sampled_at, context=context, readings=readings, signed=signed))
+    return tuple(found)

@@ -80,6 +80,9 @@ class Version(StrEnum):
     V201 = "2.0.1"
     V21 = "2.1"
 
+    # An enumeration's own hash is made by its name, in Python; versions are looked up several times a message.
+    __hash__ = str.__hash__
+
     @property
     def subprotocol(self) -> str:
         return f"ocpp{self.value}"

@@ -7,6 +7,8 @@ and text while the reader is held back) takes the usual way. Reads and writes of
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -20,28 +22,31 @@ if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest
 
 _QUEUE_BYTES = 2**16
+_TEXT = WSMsgType.TEXT
 
 
 class _Queue(WebSocketDataQueue):
     """`reader` gets text at once while it is set and nothing waits in the queue."""
 
     reader: Callable[[bytes], None] | None = None
+    heard_at = 0.0
 
     def feed_data(self, data: Any, size: int) -> None:
         reader = self.reader
-        if reader is not None and data.type is WSMsgType.TEXT and not self._buffer:
-            reader(data.data)
+        if reader is not None and data[0] is _TEXT and not self._buffer:
+            reader(data[1])
         else:
+            self.heard_at = time.perf_counter()
             super().feed_data(data, size)
 
 
 class StationSocket(web.WebSocketResponse[Any]):
     """A server's socket. Text arrives as bytes, not yet known to be UTF-8."""
 
-    def __init__(self, protocols: list[str], heartbeat_s: float, max_frame_bytes: int) -> None:
+    def __init__(self, protocols: list[str], max_frame_bytes: int) -> None:
+        # Without aiohttp's heartbeat, which sets a timer for each message.
         super().__init__(
             protocols=protocols,
-            heartbeat=heartbeat_s,
             max_msg_size=max_frame_bytes,
             compress=True,
             timeout=5,
@@ -51,13 +56,12 @@ class StationSocket(web.WebSocketResponse[Any]):
     def _post_start(self, request: BaseRequest, protocol: str | None, writer: WebSocketWriter) -> None:
         self._ws_protocol = protocol
         self._writer = writer
-        self._reset_heartbeat()
         assert self._loop is not None
         self._reader = _Queue(request._protocol, _QUEUE_BYTES, loop=self._loop)
         self._parser = WebSocketReader(
             self._reader, self._max_msg_size, compress=bool(self._compress), decode_text=False
         )
-        request.protocol.set_parser(self._parser, data_received_cb=self._on_data_received)
+        request.protocol.set_parser(self._parser)
         request.protocol.keep_alive(False)
 
     def hear(self, reader: Callable[[bytes], None] | None) -> None:
@@ -79,6 +83,21 @@ class StationSocket(web.WebSocketResponse[Any]):
         """Send a text frame now, uncompressed: answers are small. Raises ConnectionError when the line is gone."""
         assert self._writer is not None
         self._writer._write_websocket_frame(text, WSMsgType.TEXT, 0)
+
+    @property
+    def heard_at(self) -> float:
+        """When anything else than text came last (perf_counter): pongs, above all."""
+        return self._reader.heard_at if self._reader is not None else 0.0  # type: ignore[attr-defined]
+
+    def ping_now(self) -> None:
+        """Ask for a pong."""
+        if self._writer is not None and not self.closed:
+            with contextlib.suppress(ConnectionError):
+                self._writer._write_websocket_frame(b"", WSMsgType.PING, 0)
+
+    def lost(self, why: str) -> None:
+        """The other side is gone without a word."""
+        self._handle_ping_pong_exception(TimeoutError(why))
 
     async def drained(self) -> None:
         """Until the other side has read what we wrote. Raises ConnectionError when the line is gone."""

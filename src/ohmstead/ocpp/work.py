@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -88,6 +89,12 @@ def instant(text: str) -> datetime:
     Raises Refused (a format violation) for what is no instant.
     """
     try:
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is UTC and 1970 <= at.year < 2200:
+            return at  # the usual way to write it
+    except ValueError:
+        pass
+    try:
         at = datetime.fromisoformat(text.strip().replace("z", "Z").replace(" ", "T", 1))
     except ValueError:
         raise Refused(ErrorCode.FORMAT_VIOLATION, f"not a date and time: {text[:40]!r}") from None
@@ -107,6 +114,7 @@ def instant_text(at: datetime) -> str:
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
+@lru_cache(maxsize=1024)
 def snake(name: str) -> str:
     """`EVDisconnected` → `ev_disconnected`: protocol names as our own words."""
     return _WORD.sub("_", name).lower()
@@ -133,7 +141,7 @@ def begun(inbound: Inbound, kind: ReportKind, at: datetime) -> TransactionReport
         kind=kind,
         station_id=station.station_id,
         party_id=station.party_id,
-        ocpp_version=inbound.version.value,
+        ocpp_version=inbound.version,
         at=at,
         received_at=inbound.received_at,
         location_id=station.location_id,

@@ -114,14 +114,16 @@ async def take_in(
     go `requests` of stations that only ask whether a token may charge. What `memory` knows is not read again. Raises
     only when the database does.
     """
-    known = await _load(conn, reports, memory if memory is not None else SessionMemory())
-    sessions = [known.session_for(r) for r in reports]
+    known, sessions = await _load(conn, reports, memory if memory is not None else SessionMemory())
     answers, authorizations = await _authorize(conn, reports, sessions, requests, no_authorization)
     numbers = await _transaction_numbers(conn, reports, sessions)
     batch = Batch()
     outcomes: list[Outcome] = []
+    spoken: set[str] = set()
     for index, item in enumerate(reports):
-        session = known.session_for(item)
+        # What an earlier report of this batch did matters to reports of the same station only.
+        session = known.session_for(item) if item.station_id in spoken else sessions[index]
+        spoken.add(item.station_id)
         if item.kind == "metered" and session is None:
             session = await _covering(conn, item)
         if session is None and item.kind == "metered":
@@ -193,14 +195,18 @@ class _Known:
             self.by_start_key[item.station_id, session.start_key] = session
 
 
-async def _load(conn: Connection, reports: Sequence[TransactionReport], memory: SessionMemory) -> _Known:
+async def _load(
+    conn: Connection, reports: Sequence[TransactionReport], memory: SessionMemory
+) -> tuple[_Known, list[Session | None]]:
+    """What is known, and the session of each report."""
     strangers = sorted({r.station_id for r in reports if not memory.knows(r.station_id)})
     if strangers:
         memory.learn(strangers, await store.list_open(conn, strangers))
     known = _Known(memory)
-    asked = {n: _asked(r) for n, r in enumerate(reports) if known.session_for(r) is None and _may_be_past(r)}
+    found = [known.session_for(r) for r in reports]
+    asked = [n for n, r in enumerate(reports) if found[n] is None and _may_be_past(r)]
     if asked:
-        past = await store.find_past(conn, list(asked.values()))
+        past = await store.find_past(conn, [_asked(reports[n]) for n in asked])
         for n, (session, register_wh) in zip(asked, past, strict=True):
             known.registers_before[n] = register_wh
             if session is not None:
@@ -208,7 +214,8 @@ async def _load(conn: Connection, reports: Sequence[TransactionReport], memory: 
                 known.remember(item, session)
                 if item.transaction_id is not None:
                     known.by_transaction[item.station_id, item.transaction_id] = session
-    return known
+        found = [known.session_for(r) for r in reports]
+    return known, found
 
 
 def _may_be_past(item: TransactionReport) -> bool:

@@ -35,7 +35,7 @@ def hide_secrets(value: Any) -> Any:
 
 def hide_secrets_in_text(text: str | None) -> str | None:
     """The same for JSON text, which stays as it is, byte for byte, when there is nothing to hide."""
-    if text is None or not any(name in text for name in _NAMES):
+    if text is None or "Auth" not in text or not any(name in text for name in _NAMES):
         return text
     try:
         return msgspec.json.encode(hide_secrets(msgspec.json.decode(text))).decode()

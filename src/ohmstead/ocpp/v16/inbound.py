@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 from ohmstead.ocpp.readings import PERIODIC, grouped, number, reading
 from ohmstead.ocpp.v16 import messages as m
-from ohmstead.ocpp.work import Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
+from ohmstead.ocpp.work import NOTHING, Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
 from ohmstead.sessions.metering import BEGIN, END
 from ohmstead.sessions.model import (
     ENERGY_REGISTER,
@@ -129,7 +129,7 @@ def status_notification(message: m.StatusNotificationRequest, inbound: Inbound) 
             ),
         ),
         report=_state_report(message, inbound),
-        reply=lambda _: m.StatusNotificationResponse(),
+        reply=NOTHING,
     )
 
 
@@ -195,7 +195,7 @@ def meter_values(message: m.MeterValuesRequest, inbound: Inbound) -> Work:
     if message.transaction_id is not None and message.transaction_id > 0:
         report.transaction_id = str(message.transaction_id)
     report.samples = taken
-    return Work(report=report, reply=lambda _: m.MeterValuesResponse())
+    return Work(report=report, reply=NOTHING)
 
 
 def data_transfer(_message: m.DataTransferRequest, inbound: Inbound) -> Work:

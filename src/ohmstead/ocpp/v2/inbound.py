@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from ohmstead.ocpp.readings import PERIODIC, grouped, reading
 from ohmstead.ocpp.v2 import messages as m
-from ohmstead.ocpp.work import Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
+from ohmstead.ocpp.work import NOTHING, Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
 from ohmstead.sessions.model import (
     ENERGY_REGISTER,
     ChargingState,
@@ -122,7 +122,7 @@ def status_notification(message: m.StatusNotificationRequest, inbound: Inbound) 
         received_at=inbound.received_at,
         status=_STATUS[message.connector_status],
     )
-    return Work(statuses=(status,), reply=lambda _: m.StatusNotificationResponse())
+    return Work(statuses=(status,), reply=NOTHING)
 
 
 def notify_event(message: m.NotifyEventRequest, inbound: Inbound) -> Work:
@@ -174,6 +174,8 @@ def transaction_event(message: m.TransactionEventRequest, inbound: Inbound) -> W
     report.remote_start_id = info.remote_start_id
     report.reservation_id = message.reservation_id
     report.samples = samples(message.meter_value or [])
+    if report.token is None:
+        return Work(report=report, reply=NOTHING)
 
     def reply(answers: Answers) -> m.TransactionEventResponse:
         authorization = answers.session.authorization if answers.session else None
@@ -189,7 +191,7 @@ def meter_values(message: m.MeterValuesRequest, inbound: Inbound) -> Work:
     report.evse_number = message.evse_id
     report.max_power_w = inbound.station.rated_power_w(message.evse_id)
     report.samples = taken
-    return Work(report=report, reply=lambda _: m.MeterValuesResponse())
+    return Work(report=report, reply=NOTHING)
 
 
 def notify_report(message: m.NotifyReportRequest, inbound: Inbound) -> Work:
