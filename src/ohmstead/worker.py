@@ -14,7 +14,7 @@ from ohmstead.core.db import Connection, Pool, connect_one
 from ohmstead.core.events import Event
 from ohmstead.core.log import logger
 from ohmstead.sessions import gaps
-from ohmstead.sessions import service as sessions
+from ohmstead.sessions.settling.service import settle
 from ohmstead.settings import Settings
 from ohmstead.stations import commands
 from ohmstead.stations import service as stations
@@ -46,7 +46,7 @@ async def run(
 
 
 async def _settle(conn: Connection, found: list[Event]) -> None:
-    await sessions.settle(conn, [UUID(event.payload["session_id"]) for event in found])
+    await settle(conn, [UUID(event.payload["session_id"]) for event in found])
 
 
 async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk) -> None:

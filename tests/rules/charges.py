@@ -107,7 +107,7 @@ class Kept:
 
     def periods(self) -> list[ChargingPeriod]:
         assert self.session is not None
-        return metering.periods(self.session, list(self.events.values()), self.all_samples())
+        return metering.periods(self.session, list(self.events.values()), metering.registers(self.all_samples()))
 
 
 def told(reports: Iterable[TransactionReport], authorization: Authorization | None = ACCEPTED) -> Kept:

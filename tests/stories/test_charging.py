@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from ohmstead.sessions import service as sessions
+from ohmstead.sessions.settling.service import settle
 from ohmstead.stations.commands import RemoteStart, RemoteStop
 from tests.stories.network import Network
 from tests.stories.station import span
@@ -374,6 +374,6 @@ async def test_a_session_keeps_its_energy_when_its_samples_are_gone(network: Net
     assert before.energy_wh == 11_000
     async with network.pool.acquire() as conn, conn.transaction():
         await conn.execute("delete from sample where session_id = $1", before.session_id)
-        assert await sessions.settle(conn, [before.session_id]) == []
+        assert await settle(conn, [before.session_id]) == []
     assert (await network.session_of(station)).energy_wh == 11_000
     assert await network.periods_of(before) != []

@@ -20,7 +20,7 @@ from ohmstead.core import metrics
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool, to_json
 from ohmstead.core.log import logger
-from ohmstead.core.writes import Write
+from ohmstead.core.writes import Write, records, to_rows
 
 log = logger("ohmstead.outbox")
 
@@ -59,12 +59,11 @@ def written(events: Sequence[Event]) -> list[Write]:
     if not events:
         return []
     rows = [_Row(e.party_id, e.kind, e.subject, e.payload) for e in events]
-    return [Write(_WRITE, [to_json(rows)])]
+    return [Write(_WRITE, [to_rows(rows)])]
 
 
-_WRITE = """
-facts as (insert into outbox (party_id, kind, subject, payload)
-    select * from json_to_recordset($1::json) as u (party_id uuid, kind text, subject text, payload jsonb))"""
+_COLUMNS = {"party_id": "uuid", "kind": "text", "subject": "text", "payload": "jsonb"}
+_WRITE = f"facts as (insert into outbox ({', '.join(_COLUMNS)}) select * from {records(1, _COLUMNS)})"  # noqa: S608
 
 
 class _Row(msgspec.Struct):

@@ -7,7 +7,7 @@ therefore reads what it needs, decides, and writes once; that one statement is a
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,6 +28,22 @@ class Write(msgspec.Struct):
     ctes: str
     arguments: Sequence[Any]
     outcome: str = ""
+
+
+def records(parameter: int, columns: Mapping[str, str]) -> str:
+    """Rows of named and typed columns out of one parameter made by `to_rows`, known as u.
+
+    One text for all rows is cheaper on both ends of the wire than an array for each of many columns.
+    """
+    return f"json_to_recordset(${parameter}::json) as u ({', '.join(f'{name} {sql}' for name, sql in columns.items())})"
+
+
+def to_rows(rows: Sequence[msgspec.Struct]) -> str:
+    """Structs as the parameter that `records` reads: their fields are the columns."""
+    return _encode(rows).decode()
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 async def write_all(conn: Connection, writes: Sequence[Write]) -> Row | None:

@@ -25,12 +25,10 @@ async def notice(conn: Connection, found: list[events.Event], *, after_s: float 
 
     The station is asked `after_s` seconds later.
     """
-    session_ids: set[UUID] = set()
-    for event in found:
-        if event.kind == "SessionGapFound":
-            session_ids.add(UUID(event.payload["session_id"]))
-        elif event.kind == "StationBooted":
-            session_ids |= {s.session_id for s in await store.find_open_of_station(conn, event.payload["station_id"])}
+    session_ids = {UUID(event.payload["session_id"]) for event in found if event.kind == "SessionGapFound"}
+    booted = sorted({event.payload["station_id"] for event in found if event.kind == "StationBooted"})
+    if booted:
+        session_ids.update(await store.open_of_stations(conn, booted))
     for session_id in sorted(session_ids):
         await jobs.enqueue(conn, JOB, {"session_id": str(session_id), "tries": 0}, after_s=after_s)
 

@@ -77,7 +77,7 @@ def apply(
     if not change.is_duplicate:
         _take_in(change, report, authorization)
     for sample in report.samples:
-        metering.absorb(after, sample, report.max_power_w)
+        metering.absorb(after, sample, report.max_power_w, is_repeat=change.is_duplicate)
     if after.ended_at is not None:
         after.power_w = None
     change.samples = report.samples

@@ -44,8 +44,13 @@ def step(from_wh: Decimal, to_wh: Decimal, span_s: float, rated_w: int | None) -
     return "ok" if delta <= limit else "jump"
 
 
-def absorb(session: Session, sample: MeterSample, rated_w: int | None) -> None:
-    """Take one sample into the session's running totals, at a cost that does not depend on how many there were."""
+def absorb(session: Session, sample: MeterSample, rated_w: int | None, *, is_repeat: bool = False) -> None:
+    """Take one sample into the session's running totals, at a cost that does not depend on how many there were.
+
+    One that does not come in its turn, and is no repeat, marks the session: its total is computed anew when it settles.
+    """
+    if not is_repeat and not session.needs_refold and _is_out_of_turn(session, sample):
+        session.needs_refold = True
     register = sample.total(ENERGY_REGISTER)
     if register is not None:
         if 0 <= register < LARGEST_WH:
@@ -56,6 +61,17 @@ def absorb(session: Session, sample: MeterSample, rated_w: int | None) -> None:
         _absorb_interval(session, sample)
     _absorb_power(session, sample)
     _absorb_soc(session, sample)
+
+
+def _is_out_of_turn(session: Session, sample: MeterSample) -> bool:
+    at = sample.sampled_at
+    if session.is_end_exact or (session.register_last_at is not None and at <= session.register_last_at):
+        return True
+    if (session.power_at is not None and at <= session.power_at) or (
+        session.soc_at is not None and at <= session.soc_at
+    ):
+        return True
+    return sample.context == BEGIN and session.register_start_at is not None
 
 
 def mark(session: Session, anomaly: str) -> None:
@@ -306,8 +322,18 @@ _STATE_KINDS: dict[str, Literal["charging", "idle", "suspended_ev", "suspended_e
 }
 
 
-def periods(session: Session, events: Sequence[SessionEvent], samples: Sequence[MeterSample]) -> list[ChargingPeriod]:
-    """The session in stretches of one kind, from the station's state changes, else from its register.
+Register = tuple[datetime, Decimal]
+"""An instant and what the import register showed, in Wh."""
+
+
+def registers(samples: Iterable[MeterSample]) -> list[Register]:
+    """The register through time."""
+    found = ((sample.sampled_at, sample.total(ENERGY_REGISTER)) for sample in chronological(samples))
+    return [(at, register) for at, register in found if register is not None]
+
+
+def periods(session: Session, events: Sequence[SessionEvent], shown: Sequence[Register]) -> list[ChargingPeriod]:
+    """The session in stretches of one kind, from the station's state changes, else from its register as it was `shown`.
 
     Without state changes (1.6 stations that report no status in between) a stretch between two readings is `charging`
     when its mean power reaches 100 W, else `idle`; so is what comes before a first state that ended it. Energies add up
@@ -318,7 +344,7 @@ def periods(session: Session, events: Sequence[SessionEvent], samples: Sequence[
         return []
     changes = [(e.at, _STATE_KINDS[e.kind]) for e in events if e.kind in _STATE_KINDS]
     changes = [(min(max(at, session.started_at), end), kind) for at, kind in sorted(changes)]
-    points = _register_points(session, samples)
+    points = _register_points(session, shown)
     if changes:
         stretches = _from_changes(session.started_at, end, changes, points)
     else:
@@ -327,21 +353,20 @@ def periods(session: Session, events: Sequence[SessionEvent], samples: Sequence[
     return _made_exact(found, session.energy_wh)
 
 
-def _register_points(session: Session, samples: Sequence[MeterSample]) -> list[tuple[datetime, Decimal]]:
+def _register_points(session: Session, shown: Sequence[Register]) -> list[tuple[datetime, Decimal]]:
     """(time, energy since start) along the register, resets left out: monotone from 0."""
     points: list[tuple[datetime, Decimal]] = []
     total = Decimal(0)
     last: Decimal | None = None
-    for sample in chronological(samples):
-        register = sample.total(ENERGY_REGISTER)
-        if register is None or not 0 <= register < LARGEST_WH:
+    for at, register in shown:
+        if not 0 <= register < LARGEST_WH:
             continue
         if last is None:
             last = session.register_start_wh if session.energy_before_wh == 0 else register
         if last is not None and register > last:
             total = min(total + register - last, session.energy_wh)
         last = register
-        points.append((sample.sampled_at, total))
+        points.append((at, total))
     return points
 
 

@@ -18,7 +18,7 @@ from ohmstead.core.errors import NotFound
 from ohmstead.core.writes import Write, write_all
 from ohmstead.sessions import lifecycle, metering, store
 from ohmstead.sessions.memory import STALE, SessionMemory, Stale
-from ohmstead.sessions.model import Change, ChargingPeriod, Outcome, Session, TransactionReport
+from ohmstead.sessions.model import Change, Outcome, Session, TransactionReport
 from ohmstead.tokens import service as tokens
 from ohmstead.tokens.authorization import NoAuthorization
 from ohmstead.tokens.model import Authorization, AuthorizationRequest
@@ -348,7 +348,7 @@ def _decided(
         changed=[(c.session, _what(c)) for c in touched],
         authorizations=authorizations,
         writes=[*writes, *store.loose_samples(batch.loose, received_at), *store.signed_readings(signed)],
-        facts=[_fact(kind, c.session) for c in changes for kind in c.facts],
+        facts=[fact(kind, c.session) for c in changes for kind in c.facts],
         saved=[*new, *(now for _, now in updated)],
     )
 
@@ -359,7 +359,7 @@ def _what(change: Change) -> str:
     return "started" if change.is_new else "updated"
 
 
-def _fact(kind: str, session: Session) -> events.Event:
+def fact(kind: str, session: Session) -> events.Event:
     return events.Event(
         kind=kind,
         subject=f"session/{session.session_id}",
@@ -376,38 +376,6 @@ def _fact(kind: str, session: Session) -> events.Event:
     )
 
 
-async def settle(conn: Connection, session_ids: Sequence[UUID]) -> list[Session]:
-    """Make ended sessions final: totals from all samples in time order, charging periods, idle time.
-
-    May run any number of times; late samples make it run again. Records `SessionSettled`.
-    """
-    found = await store.get_for_update(conn, sorted(set(session_ids)))
-    sessions = [s for s in found.values() if s.status in ("completed", "invalid")]
-    if not sessions:
-        return []
-    ids = [s.session_id for s in sessions]
-    samples = await store.list_samples(conn, ids)
-    happened = await store.list_events(conn, ids)
-    rated_w = await store.rated_powers_w(conn, ids)
-    periods: dict[UUID, list[ChargingPeriod]] = {}
-    for session in sessions:
-        taken = samples[session.session_id]
-        if len(taken) < session.n_samples:
-            # Retention took samples since: what was counted from them stands.
-            continue
-        metering.refold(session, taken, rated_w.get(session.session_id))
-        session.power_w = None
-        periods[session.session_id] = metering.periods(session, happened[session.session_id], taken)
-        session.charging_s = metering.seconds(periods[session.session_id], "charging")
-        session.idle_s = metering.seconds(periods[session.session_id], "idle", "suspended_ev", "connected")
-        session.settled_at = clock.now()
-    settled = [s for s in sessions if s.session_id in periods]
-    await store.replace_periods(conn, periods)
-    await store.update_sessions(conn, settled)
-    await events.record(conn, [_fact("SessionSettled", s) for s in settled])
-    return settled
-
-
 async def give_up_waiting(conn: Connection, session_id: UUID) -> Session:
     """The station said that it holds no more messages for this session: complete it with what there is."""
     session = (await store.get_for_update(conn, [session_id])).get(session_id)
@@ -418,5 +386,5 @@ async def give_up_waiting(conn: Connection, session_id: UUID) -> Session:
     change = lifecycle.give_up_waiting(session, clock.now())
     await store.update_sessions(conn, [change.session])
     await store.insert_events(conn, [(session_id, e) for e in change.events])
-    await events.record(conn, [_fact(kind, change.session) for kind in change.facts])
+    await events.record(conn, [fact(kind, change.session) for kind in change.facts])
     return change.session

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -13,10 +13,9 @@ from uuid import UUID
 import msgspec
 
 from ohmstead.core.db import Connection, Row
-from ohmstead.core.writes import Write
+from ohmstead.core.writes import Write, records, to_rows
 from ohmstead.sessions.model import (
     ENERGY_REGISTER,
-    ChargingPeriod,
     MeterSample,
     Reading,
     Session,
@@ -81,8 +80,8 @@ _CHANGING = {
     "needs_refold": "boolean",
     "settled_at": "timestamptz",
 }
-_ALL = {**_FIXED, **_CHANGING}
-_COLUMNS = ", ".join(_ALL) + ", xmin as version"
+SESSION_COLUMNS = {**_FIXED, **_CHANGING}
+_COLUMNS = ", ".join(SESSION_COLUMNS) + ", xmin as version"
 
 
 def _arrays(columns: dict[str, str]) -> str:
@@ -119,7 +118,7 @@ def _update(names: Iterable[str]) -> tuple[str, tuple[str, ...]]:
     return f"update session s set {sets} from {source} where s.session_id = u.session_id", tuple(travelling)
 
 
-_UPDATE_ALL = _update(_CHANGING)
+_UPDATESESSION_COLUMNS = _update(_CHANGING)
 
 
 def _value(session: Session, name: str) -> Any:
@@ -251,17 +250,13 @@ async def is_known_elsewhere(conn: Connection, station_id: str, transaction_id: 
 async def update_sessions(conn: Connection, sessions: Sequence[Session]) -> None:
     """Write sessions back that nobody else can have changed meanwhile."""
     if sessions:
-        sql, names = _UPDATE_ALL
+        sql, names = _UPDATESESSION_COLUMNS
         await conn.execute(sql, *[[_value(s, name) for s in sessions] for name in names])
 
 
 # ---------------------------------------------------------------------------------------------- what reports change
 
 # Rows travel as one JSON text a kind: cheaper on both sides than an array for each of fifty columns.
-
-
-def _records(parameter: int, columns: Mapping[str, str]) -> str:
-    return f"json_to_recordset(${parameter}::json) as u ({', '.join(f'{name} {sql}' for name, sql in columns.items())})"
 
 
 _KEY = {"session_id": "uuid", "version": "xid"}
@@ -278,7 +273,7 @@ _EVENT = {"session_id": "uuid", "at": "timestamptz", "kind": "text", "detail": "
 
 _SAMPLES = f"""
 taken as (
-    insert into sample as s ({", ".join(_SAMPLE)}, received_at) select u.*, $1 from {_records(2, _SAMPLE)}
+    insert into sample as s ({", ".join(_SAMPLE)}, received_at) select u.*, $1 from {records(2, _SAMPLE)}
     on conflict (session_id, sampled_at, context) do update set readings = excluded.readings || s.readings,
         energy_wh = coalesce(s.energy_wh, excluded.energy_wh), power_w = coalesce(s.power_w, excluded.power_w),
         soc_percent = coalesce(s.soc_percent, excluded.soc_percent)
@@ -291,12 +286,13 @@ counted as (
 _N_NEW = "coalesce(((select n_by_id from counted) ->> u.session_id::text)::integer, 0)"
 
 
+# any party: text only, the callers choose the rows
 def _changes(name: str, parameter: int, names: Iterable[str]) -> str:
     columns = {column: _CHANGING[column] for column in names if column != "n_samples"}
     return f""",
 {name} as (
     update session s set {", ".join(f"{column} = u.{column}" for column in columns)}, n_samples = s.n_samples + {_N_NEW}
-    from {_records(parameter, {**_KEY, **columns})}
+    from {records(parameter, {**_KEY, **columns})}
     where s.session_id = u.session_id and s.xmin = u.version returning s.xmin as version)"""
 
 
@@ -304,15 +300,15 @@ _OUTCOME = """
 (select version from written limit 1) as session_version,
 case when (select count(*) from written) <> $3 then raise_stale() end as is_stale"""
 _SAVE_MOVED = f"{_SAMPLES}{_changes('written', 4, _MOVING)}"
-_ADDED = {name: sql for name, sql in _ALL.items() if name != "n_samples"}
-_SAVE_ALL = f"""
+_ADDED = {name: sql for name, sql in SESSION_COLUMNS.items() if name != "n_samples"}
+_SAVESESSION_COLUMNS = f"""
 {_SAMPLES}{_changes("moved", 4, _MOVING)}{_changes("changed", 5, _CHANGING)},
 added as (
     insert into session ({", ".join(_ADDED)}, n_samples)
-    select {", ".join(f"u.{name}" for name in _ADDED)}, {_N_NEW} from {_records(6, _ADDED)}
+    select {", ".join(f"u.{name}" for name in _ADDED)}, {_N_NEW} from {records(6, _ADDED)}
     returning xmin as version),
 happened as (
-    insert into session_event ({", ".join(_EVENT)}) select * from {_records(7, _EVENT)} on conflict do nothing),
+    insert into session_event ({", ".join(_EVENT)}) select * from {records(7, _EVENT)} on conflict do nothing),
 written as (select version from moved union all select version from changed union all select version from added)"""
 
 
@@ -358,20 +354,13 @@ def changes(
             moved.append(_Moved(*_moved_values(now)))
         else:
             others.append(now)
-    rows = _json(_sample_rows(samples))
+    rows = to_rows(_sample_rows(samples))
     n_written = len(moved) + len(others) + len(new)
     if new or others or events:
         happened = [_EventRow(i, e.at, e.kind, {k: v for k, v in e.detail.items() if v is not None}) for i, e in events]
-        arguments = [received_at, rows, n_written, _json(moved), _json(others), _json(new), _json(happened)]
-        return [Write(_SAVE_ALL, arguments, _OUTCOME)]
-    return [Write(_SAVE_MOVED, [received_at, rows, n_written, _json(moved)], _OUTCOME)] if moved else []
-
-
-def _json(rows: Sequence[msgspec.Struct]) -> str:
-    return _encode(rows).decode()
-
-
-_encode = msgspec.json.Encoder().encode
+        arguments = [received_at, rows, n_written, to_rows(moved), to_rows(others), to_rows(new), to_rows(happened)]
+        return [Write(_SAVESESSION_COLUMNS, arguments, _OUTCOME)]
+    return [Write(_SAVE_MOVED, [received_at, rows, n_written, to_rows(moved)], _OUTCOME)] if moved else []
 
 
 def _sample_rows(samples: Iterable[tuple[UUID, MeterSample]]) -> list[_SampleRow]:
@@ -396,7 +385,9 @@ def loose_samples(samples: Iterable[tuple[str, int, MeterSample]], received_at: 
         _merge(row, sample)
     if not merged:
         return []
-    return [Write(_LOOSE, [received_at, [k[0] for k in merged], [k[1] for k in merged], _json(list(merged.values()))])]
+    return [
+        Write(_LOOSE, [received_at, [k[0] for k in merged], [k[1] for k in merged], to_rows(list(merged.values()))])
+    ]
 
 
 _LOOSE = f"""
@@ -497,70 +488,10 @@ async def get_for_update(conn: Connection, session_ids: Sequence[UUID]) -> dict[
 
 
 # any party: a station's own sessions, for the worker
-async def find_open_of_station(conn: Connection, station_id: str) -> list[Session]:
-    """Sessions of a station that are not over, locked."""
+async def open_of_stations(conn: Connection, station_ids: Sequence[str]) -> list[UUID]:
+    """The sessions of stations that are not over."""
     rows = await conn.fetch(
-        f"select {_COLUMNS} from session where station_id = $1 and status in ('pending', 'active', 'closing') for"
-        " update",
-        station_id,
+        "select session_id from session where station_id = any($1) and status in ('pending', 'active', 'closing')",
+        list(station_ids),
     )
-    return [_session(row) for row in rows]
-
-
-async def list_samples(conn: Connection, session_ids: Sequence[UUID]) -> dict[UUID, list[MeterSample]]:
-    """All samples of sessions, in time order."""
-    rows = await conn.fetch(
-        "select session_id, sampled_at, context, readings from sample where session_id = any($1) order by sampled_at",
-        list(session_ids),
-    )
-    found: dict[UUID, list[MeterSample]] = {session_id: [] for session_id in session_ids}
-    for row in rows:
-        found[row["session_id"]].append(
-            MeterSample(
-                sampled_at=row["sampled_at"],
-                context=row["context"],
-                readings=tuple(parse_reading(name, value) for name, value in row["readings"].items()),
-            )
-        )
-    return found
-
-
-async def list_events(conn: Connection, session_ids: Sequence[UUID]) -> dict[UUID, list[SessionEvent]]:
-    """All events of sessions, in time order."""
-    rows = await conn.fetch(
-        "select session_id, at, kind, detail from session_event where session_id = any($1) order by at, received_at",
-        list(session_ids),
-    )
-    found: dict[UUID, list[SessionEvent]] = {session_id: [] for session_id in session_ids}
-    for row in rows:
-        found[row["session_id"]].append(SessionEvent(row["at"], row["kind"], row["detail"]))
-    return found
-
-
-async def replace_periods(conn: Connection, periods: Mapping[UUID, Sequence[ChargingPeriod]]) -> None:
-    """The charging periods of sessions, in place of any they had."""
-    await conn.execute("delete from charging_period where session_id = any($1)", list(periods))
-    rows = [(session_id, p) for session_id, found in periods.items() for p in found]
-    if rows:
-        await conn.execute(
-            "insert into charging_period (session_id, started_at, ended_at, kind, energy_wh)"
-            " select * from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::numeric[])",
-            [session_id for session_id, _ in rows],
-            [p.started_at for _, p in rows],
-            [p.ended_at for _, p in rows],
-            [p.kind for _, p in rows],
-            [p.energy_wh for _, p in rows],
-        )
-
-
-# any party: by the id of sessions, for the worker
-async def rated_powers_w(conn: Connection, session_ids: Sequence[UUID]) -> dict[UUID, int | None]:
-    """What the sessions' outlets can deliver, as far as anybody told us."""
-    rows = await conn.fetch(
-        "select s.session_id, coalesce(e.max_power_w, st.max_power_w) as power_w from session s"
-        " join station st using (station_id)"
-        " left join evse e on e.station_id = s.station_id and e.evse_number = s.evse_number"
-        " where s.session_id = any($1)",
-        list(session_ids),
-    )
-    return {row["session_id"]: row["power_w"] for row in rows}
+    return [row["session_id"] for row in rows]
