@@ -15,7 +15,7 @@ log = logger("ohmstead.supervisor")
 
 POLL_S = 0.2
 FIRST_PAUSE_S = 0.2
-LONGEST_PAUSE_S = 10.0
+LONGEST_PAUSE_S = 3.0
 STABLE_AFTER_S = 30.0
 
 

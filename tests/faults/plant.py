@@ -1,0 +1,200 @@
+"""A whole installation in processes of its own, as people run it: to be killed, cut off, restarted, and loaded."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from uuid import UUID
+
+import asyncpg
+
+from ohmstead import embedded
+from ohmstead.core.db import Pool, connect_pool
+from ohmstead.core.ids import new_id
+from ohmstead.settings import Settings
+from tests import environment
+from tests.faults.audit import audit
+from tests.faults.fleet import VERSIONS, Fleet, Station, card_of
+
+Check = Callable[[], Awaitable[bool]]
+
+
+async def until(check: Check, complaint: str, within_s: float = 60) -> None:
+    """Wait for something to become true; a check that cannot be made yet is not true yet."""
+    deadline = asyncio.get_running_loop().time() + within_s
+    while True:
+        with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            if await check():
+                return
+        assert asyncio.get_running_loop().time() < deadline, complaint
+        await asyncio.sleep(0.1)
+
+
+async def status_of(port: int, path: str = "/readyz") -> tuple[int, str]:
+    """What a process's own address answers: status and text; (0, reason) when nobody does."""
+
+    def ask() -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
+                return int(response.status), response.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError as error:
+            return 0, str(error)
+
+    return await asyncio.to_thread(ask)
+
+
+class Books:
+    """The database as the tests look at it: past every proxy and every process."""
+
+    def __init__(self, pool: Pool, party_id: UUID) -> None:
+        self.pool = pool
+        self.party_id = party_id
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, database_url: str) -> AsyncIterator["Books"]:
+        pool = await connect_pool(database_url, size=2, name="tests")
+        try:
+            party_id = new_id()
+            await pool.execute(
+                "insert into party (party_id, name, party_code) values ($1, 'Faults', $2)", party_id, token_hex(4)
+            )
+            yield cls(pool, party_id)
+        finally:
+            pool.terminate()
+
+    async def fleet(self, urls: list[str], n_stations: int = 24, pause_s: float = 0.1) -> Fleet:
+        """Registered stations of all versions, each with a card; station n begins with address n."""
+        prefix = token_hex(3)
+        stations = []
+        for n in range(n_stations):
+            first = n % len(urls)
+            station_id = f"F{prefix}-{n:02d}"
+            stations.append(Station(station_id, VERSIONS[n % 3], urls[first:] + urls[:first], pause_s))
+            await self.pool.execute(
+                "insert into station (station_id, party_id, security_profile, registration)"
+                " values ($1, $2, 0, 'accepted')",
+                station_id,
+                self.party_id,
+            )
+            await self.pool.execute(
+                "insert into token (token_id, party_id, uid) values ($1, $2, $3)",
+                new_id(),
+                self.party_id,
+                card_of(station_id),
+            )
+        return Fleet(stations)
+
+    async def agree_with(self, fleet: Fleet) -> None:
+        """Until the worker has settled all sessions of the fleet; then nothing is lost and nothing is there twice."""
+        ids = [station.station_id for station in fleet.stations]
+        open_sessions = "select count(*) from session where station_id = any($1) and settled_at is null"
+
+        async def is_settled() -> bool:
+            return bool(await self.pool.fetchval(open_sessions, ids) == 0)
+
+        with contextlib.suppress(AssertionError):  # the audit says which are left
+            await until(is_settled, "not settled", within_s=45)
+        await audit(self.pool, fleet)
+
+
+@dataclass
+class Process:
+    """One role."""
+
+    role: str
+    popen: subprocess.Popen[bytes]
+    port: int  # stations' or people's
+    health_port: int
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ocpp" if self.role == "gateway" else f"http://127.0.0.1:{self.port}"
+
+    def kill(self) -> None:
+        self.popen.kill()
+        self.popen.wait()
+
+    async def stop(self, number: int = signal.SIGTERM, within_s: float = 60) -> int:
+        """Ask it to stop; the exit code."""
+        self.popen.send_signal(number)
+        return await asyncio.to_thread(self.popen.wait, within_s)
+
+    async def is_ready(self) -> bool:
+        return (await status_of(self.health_port))[0] == 200
+
+    async def served(self) -> None:
+        await until(self.is_ready, f"the {self.role} is not ready: {self.log.read_text()[-2000:]}")
+
+
+class Plant:
+    """Roles as an operator of a large installation starts them, one by one, on one database and NATS."""
+
+    def __init__(self, data_dir: Path, database_url: str, nats_url: str) -> None:
+        self.data_dir = data_dir
+        self.database_url = database_url
+        self.nats_url = nats_url
+        self.processes: list[Process] = []
+        self._secret_key = token_hex(32)
+
+    async def start(self, role: str, **settings: str) -> Process:
+        """One more process of a role, ready. `settings` by their names without the prefix."""
+        ports = {name: environment.free_port() for name in ("GATEWAY", "GATEWAY_TLS", "WEB", "METRICS_GATEWAY")}
+        ports["WORKER_HEALTH"] = environment.free_port()
+        env = {name: value for name, value in os.environ.items() if not name.startswith("OHMSTEAD_")}
+        given = {
+            "DATABASE_URL": self.database_url,
+            "NATS_URL": self.nats_url,
+            "DATA_DIR": str(self.data_dir),
+            "SECRET_KEY": self._secret_key,
+            **{f"{name}_PORT": str(port) for name, port in ports.items()},
+            **settings,
+        }
+        env |= {f"OHMSTEAD_{name}": value for name, value in given.items()} | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        log = self.data_dir / f"{role}-{len(self.processes)}.log"
+        with log.open("wb") as output:
+            popen = subprocess.Popen([sys.executable, "-P", "-m", "ohmstead", role], env=env, stdout=output, stderr=output)
+        port, health = {
+            "gateway": (ports["GATEWAY"], ports["METRICS_GATEWAY"]),
+            "web": (ports["WEB"], ports["WEB"]),
+            "worker": (ports["WORKER_HEALTH"], ports["WORKER_HEALTH"]),
+        }[role]
+        process = Process(role, popen, port, health, log)
+        self.processes.append(process)
+        await process.served()
+        return process
+
+    def close(self) -> None:
+        for process in self.processes:
+            if process.popen.poll() is None:
+                process.kill()
+
+    def complaints(self) -> str:
+        """What the processes said, for a failed test's report."""
+        return "\n".join(f"--- {p.log.name}\n{p.log.read_text()[-3000:]}" for p in self.processes)
+
+
+@contextlib.asynccontextmanager
+async def servers(data_dir: Path) -> AsyncIterator[embedded.Embedded]:
+    """PostgreSQL and NATS of this test's own, syncing as a user's do, kept running by our own supervisor."""
+    data_dir.chmod(0o711)
+    started = await embedded.start(Settings(data_dir=data_dir))
+    try:
+        yield started
+    finally:
+        await started.stop()

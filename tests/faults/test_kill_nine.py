@@ -1,0 +1,103 @@
+"""kill -9 of everything, ten times each, under load: nothing acknowledged is lost, nothing is there twice, all comes
+back by itself."""
+
+import asyncio
+import os
+import random
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+
+from ohmstead import embedded
+from tests import environment
+from tests.faults.plant import Books, status_of, until
+from tests.ground.installation import Installation
+
+KILLS = 10
+HEALTH = ("METRICS_GATEWAY_PORT", "WEB_PORT", "WORKER_HEALTH_PORT")
+
+
+class Running:
+    """`ohmstead up`, and its database."""
+
+    def __init__(self, installation: Installation, books: Books) -> None:
+        self.installation = installation
+        self.books = books
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.installation.ports['GATEWAY_PORT']}/ocpp"
+
+    def pids(self) -> dict[str, int]:
+        return self.installation.children() | self.installation.servers()
+
+    async def is_ready(self) -> bool:
+        """Every process answers, and says that its database and NATS do."""
+        states = [await status_of(self.installation.ports[name]) for name in HEALTH]
+        return all(status == 200 for status, _ in states)
+
+    async def kill(self, name: str) -> None:
+        """kill -9, then wait until another process has its place and everything says that it is ready."""
+        before = self.pids()[name]
+        os.kill(before, signal.SIGKILL)
+
+        async def is_replaced() -> bool:
+            pid = self.pids().get(name, before)
+            return pid != before and psutil.pid_exists(pid)
+
+        await until(is_replaced, f"{name} was not started again: {self.installation.printed()[-3000:]}")
+        await until(self.is_ready, f"not ready after {name} was killed: {self.installation.printed()[-3000:]}")
+
+    async def kill_backend(self) -> None:
+        """kill -9 of one of the gateway's server processes; PostgreSQL then ends all the others and recovers."""
+        pid = await self.books.pool.fetchval(
+            "select pid from pg_stat_activity where application_name = 'ohmstead-gateway' order by state_change desc"
+        )
+        began = await self.books.pool.fetchval("select pg_postmaster_start_time()")
+        os.kill(pid, signal.SIGKILL)
+
+        async def has_recovered() -> bool:
+            alive = await self.books.pool.fetchval("select count(*) from pg_stat_activity where pid = $1", pid)
+            return bool(alive == 0)
+
+        await until(has_recovered, "the server process is still there")
+        assert await self.books.pool.fetchval("select pg_postmaster_start_time()") == began
+        await until(self.is_ready, f"not ready after a server process was killed: {self.installation.printed()[-3000:]}")
+
+
+@pytest.fixture(scope="module")
+async def running() -> AsyncIterator[Running]:
+    data_dir = Path(tempfile.mkdtemp(prefix="ohmstead-kills-"))
+    data_dir.chmod(0o711)
+    installation = Installation(data_dir, environment.free_port)
+    try:
+        await asyncio.to_thread(installation.up)
+        state = msgspec.json.decode((data_dir / "run" / "state.json").read_bytes(), type=embedded.Running)
+        assert state.database_url is not None
+        async with Books.open(state.database_url) as books:
+            yield Running(installation, books)
+        assert await asyncio.to_thread(installation.stop) == 0
+    finally:
+        await asyncio.to_thread(installation.clean_up)
+        shutil.rmtree(data_dir, ignore_errors=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victims", [("gateway",), ("postgres",), ("backend",), ("worker", "web", "nats")], ids="+".join)
+async def test_ten_kills_under_load_lose_nothing_and_double_nothing(victims: tuple[str, ...], running: Running) -> None:
+    await until(running.is_ready, "not ready at the start")
+    fleet = await running.books.fleet([running.url])
+    async with fleet.charging():
+        for _ in range(KILLS):
+            # Kills must not beat in time with the load: each finds it at another place.
+            await fleet.goes_on(random.randint(1, 20))
+            await asyncio.gather(*(running.kill_backend() if v == "backend" else running.kill(v) for v in victims))
+        await fleet.goes_on()
+    await running.books.agree_with(fleet)
+    assert await running.is_ready()
