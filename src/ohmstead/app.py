@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from urllib.parse import quote
 
 import asyncpg
@@ -39,15 +39,19 @@ async def run_gateway(settings: Settings) -> None:
         gateway = Gateway(settings, pool, bus)
         stations = gateway.runner()
         await stations.setup()
-        health = await _health(settings.metrics_gateway_port, pool, bus)
+        health = await _health(settings.metrics_gateway_port, pool, bus, lambda: gateway.is_draining)
         serving = asyncio.create_task(gateway.run())
         try:
-            await aiohttp_web.TCPSite(stations, settings.gateway_host, settings.gateway_port, backlog=4096).start()
+            sites = [aiohttp_web.TCPSite(stations, settings.gateway_host, settings.gateway_port, backlog=4096)]
             context = gateway.ssl_context()
             if context is not None:
-                await aiohttp_web.TCPSite(
-                    stations, settings.gateway_host, settings.gateway_tls_port, ssl_context=context, backlog=4096
-                ).start()
+                sites.append(
+                    aiohttp_web.TCPSite(
+                        stations, settings.gateway_host, settings.gateway_tls_port, ssl_context=context, backlog=4096
+                    )
+                )
+            for site in sites:
+                await site.start()
             if settings.unknown_stations == "accept":
                 log.warning(
                     "every_station_is_let_in",
@@ -56,6 +60,10 @@ async def run_gateway(settings: Settings) -> None:
             _calm_collector()
             log.info("gateway_ready", port=settings.gateway_port, tls=settings.gateway_tls_port if context else None)
             await _until_told(serving)
+            log.info("draining", within_s=settings.drain_s)
+            for site in sites:
+                await site.stop()
+            await gateway.drain(settings.drain_s)
         finally:
             serving.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -70,6 +78,12 @@ async def run_web(settings: Settings) -> None:
 
     from ohmstead.web import create_web
 
+    class Server(uvicorn.Server):
+        # uvicorn's own would raise the signal again after its polite end: the process would end by it, pool and all.
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
     async with _deps(settings, "web") as (pool, bus):
         config = uvicorn.Config(
             create_web(settings, pool, bus),
@@ -79,12 +93,16 @@ async def run_web(settings: Settings) -> None:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=max(1, settings.drain_s),
             http="httptools",
             ws="none",
             loop="none",
         )
-        await uvicorn.Server(config).serve()
+        server = Server(config)
+        serving = asyncio.create_task(server.serve())
+        await _until_told(serving)
+        server.should_exit = True
+        await serving
 
 
 async def run_worker(settings: Settings) -> None:
@@ -183,18 +201,20 @@ def _required(url: str | None) -> str:
     return url
 
 
-async def _health(port: int, pool: Pool, bus: Bus) -> aiohttp_web.AppRunner:
-    """/healthz (the process lives), /readyz (database and bus answer), /metrics, on loopback."""
+async def _health(
+    port: int, pool: Pool, bus: Bus, is_draining: Callable[[], bool] = lambda: False
+) -> aiohttp_web.AppRunner:
+    """/healthz (the process lives), /readyz (database and bus answer, it is not leaving), /metrics, on loopback."""
 
     async def healthz(_request: aiohttp_web.Request) -> aiohttp_web.Response:
         return aiohttp_web.json_response({"status": "ok"})
 
     async def readyz(_request: aiohttp_web.Request) -> aiohttp_web.Response:
         checks = {"database": await _answers(pool), "nats": "ok" if bus.is_connected else "not connected"}
-        is_ready = all(state == "ok" for state in checks.values())
-        return aiohttp_web.json_response(
-            {"status": "ok" if is_ready else "unavailable", "checks": checks}, status=200 if is_ready else 503
-        )
+        state = "ok" if all(check == "ok" for check in checks.values()) else "unavailable"
+        if is_draining():
+            state = "draining"
+        return aiohttp_web.json_response({"status": state, "checks": checks}, status=200 if state == "ok" else 503)
 
     async def exposed(_request: aiohttp_web.Request) -> aiohttp_web.Response:
         return aiohttp_web.Response(body=metrics.exposition(), content_type="text/plain", charset="utf-8")
@@ -219,7 +239,10 @@ async def _answers(pool: Pool) -> str:
 
 
 async def _until_told(work: asyncio.Task[None]) -> None:
-    """Until SIGTERM or SIGINT, or until the work ends by itself, which raises what ended it."""
+    """Until SIGTERM or SIGINT, or until the work ends by itself, which raises what ended it.
+
+    A second signal ends the process at once, as kill -9 does: nothing acknowledged depends on a polite end.
+    """
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -227,5 +250,8 @@ async def _until_told(work: asyncio.Task[None]) -> None:
     waiting = asyncio.create_task(told.wait())
     await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
     if work.done():
         work.result()

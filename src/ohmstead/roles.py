@@ -25,6 +25,7 @@ log = logger("ohmstead.roles")
 
 ROLES = ("gateway", "web", "worker")
 READY_WITHIN_S = 60
+MOST_DRAIN_S = 1  # of a gateway under `up`: everything stops with it, nobody is there to take its stations over
 
 
 class Cannot(Exception):
@@ -145,6 +146,7 @@ def child_environment(settings: Settings, env: Mapping[str, str]) -> dict[str, s
         "DATA_DIR": str(settings.data_dir),
         "WEB_PORT": str(settings.web_port),
         "GATEWAY_PORT": str(settings.gateway_port),
+        "DRAIN_S": str(min(settings.drain_s, MOST_DRAIN_S)),
     }
     overridden = {PREFIX + name + "_FILE" for name in decided}
     child = {name: value for name, value in env.items() if name not in overridden}

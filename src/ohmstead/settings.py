@@ -112,6 +112,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         _about("WebSocket pings to stations; one unanswered for half this time closes the socket."),
     ] = 30
     call_timeout_s: Annotated[int, Meta(ge=1, le=600), _about("How long a station may take to answer a command.")] = 30
+    drain_s: Annotated[
+        int,
+        Meta(ge=0, le=600),
+        _about("How long a gateway takes to let its stations go when it is stopped, and web to finish its requests."),
+    ] = 10
     max_frame_bytes: Annotated[
         int, Meta(ge=4096, le=64 * 1024 * 1024), _about("Largest message accepted from a station, uncompressed.")
     ] = 1024 * 1024

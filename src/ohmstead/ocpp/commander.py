@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
@@ -50,6 +51,11 @@ class Commander:
         self._bus = bus
         self._ingest = ingest
         self._timeout_s = timeout_s
+        self._commanded: Counter[str] = Counter()
+
+    def is_commanded(self, station_id: str) -> bool:
+        """Is a command to this station being carried out?"""
+        return station_id in self._commanded
 
     async def dispatched(self, data: bytes) -> Receipt:
         """A desk asks for a command to be carried out; answered when the station did, or did not in time."""
@@ -78,6 +84,16 @@ class Commander:
         log.info("boot_asked_for", station_id=connection.slot.station_id, outcome=outcome[0][0])
 
     async def _carry_out(self, connection: Connection, command_id: UUID, timeout_s: float) -> None:
+        # Counted before the first wait: a gateway that drains must not close the connection from here on.
+        self._commanded[connection.slot.station_id] += 1
+        try:
+            await self._take_and_send(connection, command_id, timeout_s)
+        finally:
+            self._commanded[connection.slot.station_id] -= 1
+            if not self._commanded[connection.slot.station_id]:
+                del self._commanded[connection.slot.station_id]
+
+    async def _take_and_send(self, connection: Connection, command_id: UUID, timeout_s: float) -> None:
         async with self._pool.acquire() as conn, conn.transaction():
             command = await stations.take_command(conn, command_id)
             if command is None:

@@ -196,6 +196,11 @@ class Connection:
         """May the station serve? It was accepted, and has introduced itself at least once, now or before."""
         return self.station.registration == "accepted" and self.station.has_booted
 
+    @property
+    def is_quiet(self) -> bool:
+        """Nobody waits for an answer: no call of the station's is unread or unanswered, and none of ours."""
+        return not self._is_busy and not self._calls and self.waiting is None and not self._ws.has_more
+
     def may_send(self, action: str) -> bool:
         """Before it is accepted a station may boot; while pending also what we asked it for (B02.FR.09, B03.FR.07)."""
         if self.is_registered or action == "BootNotification":

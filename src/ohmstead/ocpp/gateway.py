@@ -19,6 +19,7 @@ from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.ids import new_id
 from ohmstead.core.log import logger
+from ohmstead.ocpp import drain
 from ohmstead.ocpp.calls import Calls
 from ohmstead.ocpp.commander import Commander
 from ohmstead.ocpp.connection import Connection, Flow, Slot, spawn
@@ -40,7 +41,7 @@ from ohmstead.ocpp.tls import CertificateReloader, TlsFiles
 from ohmstead.settings import Settings
 from ohmstead.stations import credentials
 from ohmstead.stations import service as stations
-from ohmstead.stations.model import Connected, Disconnected, Signal, Station
+from ohmstead.stations.model import MOVING, Connected, Disconnected, Signal, Station
 from ohmstead.stations.orders import gateway_subject
 
 log = logger("ohmstead.gateway")
@@ -75,7 +76,7 @@ class Gateway:
         self._farewells: set[asyncio.Task[None]] = set()
         self._handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
         self._tls = CertificateReloader(TlsFiles.of(settings), self._tls_failed)
-        self._is_draining = self._is_stopped = False
+        self.is_draining = self._is_stopped = False
         self.ingest = Ingest(pool, bus, no_authorization=settings.no_authorization)
         self.commander = Commander(self, pool, bus, self.ingest, settings.call_timeout_s)
         self.calls = Calls(settings, self.ingest, self.commander)
@@ -103,8 +104,19 @@ class Gateway:
     def ssl_context(self) -> ssl.SSLContext | None:
         return self._tls.context
 
+    async def drain(self, within_s: float) -> None:
+        """Let nobody in any more, and the stations go: spread over `within_s`, each when nothing is under way with it.
+
+        Commands for stations that are still here are carried out. Call it while `run` runs; cancel that afterwards.
+        """
+        self.is_draining = True
+        await drain.let_go(self._live(), self.commander.is_commanded, within_s)
+
+    def _live(self) -> list[Connection]:
+        return [slot.connection for slot in self._slots.values() if slot.connection is not None]
+
     async def run(self) -> None:
-        """Serve until cancelled; then let the stations go politely and forget this gateway."""
+        """Serve until cancelled; then part from the stations that are still here, and forget this gateway."""
         address = f"{socket.gethostname()}:{self.settings.gateway_port}"
         async with self._pool.acquire() as conn:
             await stations.beat_gateway(conn, self.gateway_id, address)
@@ -128,7 +140,7 @@ class Gateway:
             for stop in stops:
                 with contextlib.suppress(Exception):
                     await stop()
-            await self._drain()
+            await self._part()
             self._is_stopped = True
             tasks += self._farewells
             for task in tasks:
@@ -173,14 +185,9 @@ class Gateway:
             if slot.connection is not None and slot.connection.last_heard > at
         }
 
-    async def _drain(self) -> None:
-        self._is_draining = True
-        live = [slot.connection for slot in self._slots.values() if slot.connection is not None]
-        for start in range(0, len(live), 200):
-            await asyncio.gather(
-                *(c.close(WSCloseCode.GOING_AWAY, "restarting") for c in live[start : start + 200]),
-                return_exceptions=True,
-            )
+    async def _part(self) -> None:
+        self.is_draining = True
+        await drain.part(self._live())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(10):
                 await self.ingest.drained()
@@ -206,7 +213,7 @@ class Gateway:
         return self._refuse(request, Refusal(426, "not_a_websocket", _HINT))
 
     def _read_handshake(self, request: web.Request) -> Handshake:
-        if self._is_draining:
+        if self.is_draining:
             raise Refusal(503, "draining", "Restarting; please connect again.", retry_after_s=1)
         if not _is_upgrade(request):
             raise Refusal(426, "not_a_websocket", _HINT)
@@ -360,8 +367,8 @@ class Gateway:
         gauge.inc()
         reason = "unavailable"
         try:
-            if self._is_draining:
-                await connection.close(WSCloseCode.GOING_AWAY, "restarting")
+            if self.is_draining:
+                await connection.close(*drain.FAREWELL)
             await self.ingest.submit(Item(at=link.at, connected=link))
             spawn(
                 self._bus.publish(
@@ -411,7 +418,7 @@ class Gateway:
             party_id=connection.station.party_id,
             connection_id=connection.connection_id,
             at=now,
-            reason=reason,
+            reason=MOVING if self.is_draining else reason,
         )
         task = asyncio.create_task(self._bid_farewell(gone))
         self._farewells.add(task)

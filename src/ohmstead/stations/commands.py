@@ -6,6 +6,8 @@ holds the station, which translates it, records the station's answer on the row,
 
 from __future__ import annotations
 
+import asyncio
+import time
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -60,6 +62,8 @@ __all__ = [
     "order_of",
 ]
 
+MOVING_S = 15.0
+LOOK_EVERY_S = 0.2
 GIVEN_UP_AFTER = timedelta(minutes=15)
 
 
@@ -83,6 +87,7 @@ class CommandDesk:
         """Carry out an order and wait for the station's answer, at most `timeout_s`.
 
         A station that is not connected: `offline` at once, or `queued` until `queue_for_s` seconds from now if asked.
+        One that is between two gateways, since its own was restarted or died, is waited for: MOVING_S at most.
         A station that answers after the wait is over still has its answer recorded. Raises NotFound for a station that
         is not the party's.
         """
@@ -105,33 +110,45 @@ class CommandDesk:
             found = await store.insert_command(conn, command)
         if not found:
             raise NotFound(f"no station {station_id}")
-        is_delivered = await self._deliver(command, timeout_s)
-        async with self._pool.acquire() as conn, conn.transaction():
-            if not is_delivered:
+        is_delivered = await self._deliver(command, timeout_s, min(timeout_s, MOVING_S))
+        if not is_delivered:
+            async with self._pool.acquire() as conn, conn.transaction():
                 await store.command_undelivered(
                     conn, command.command_id, "queued" if command.expires_at else "offline", clock.now()
                 )
+            if command.expires_at:
+                # It may have come back between our last look and the row: then its gateway did not find the row.
+                await self._deliver(command, timeout_s, 0)
+        async with self._pool.acquire() as conn:
             result = await store.get_command(conn, party_id, command.command_id)
         metrics.commands.labels(kind, result.status).inc()
         return result
 
-    async def _deliver(self, command: Command, timeout_s: float) -> bool:
-        # A station may move to another gateway between our look and the dispatch: look twice before saying offline.
-        for _ in range(2):
+    async def _deliver(self, command: Command, timeout_s: float, moving_s: float) -> bool:
+        """Bring it to the gateway that holds the station. `moving_s`: how long to look for one on its way elsewhere."""
+        began = time.monotonic()
+        while True:
             async with self._pool.acquire() as conn:
-                gateway_id = await store.gateway_of(conn, command.station_id)
-            if gateway_id is None:
+                gateway_id, is_moving = await store.gateway_of(conn, command.station_id)
+            if gateway_id is not None and await self._dispatch(command, gateway_id, timeout_s):
+                return True
+            # The row names a gateway that is gone, or has let the station go: another one will have it soon.
+            if gateway_id is None and not is_moving:
                 return False
-            dispatch = Dispatch(command_id=command.command_id, station_id=command.station_id, timeout_s=timeout_s)
-            try:
-                reply = await self._bus.request(gateway_subject(gateway_id), dispatch, timeout_s + 2)
-            except Unanswered:
-                continue
-            except TimeoutError:
-                return True
-            if msgspec.json.decode(reply, type=Receipt).is_here:
-                return True
-        return False
+            if time.monotonic() - began >= moving_s:
+                return False
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _dispatch(self, command: Command, gateway_id: UUID, timeout_s: float) -> bool:
+        """False when the station is not there."""
+        dispatch = Dispatch(command_id=command.command_id, station_id=command.station_id, timeout_s=timeout_s)
+        try:
+            reply = await self._bus.request(gateway_subject(gateway_id), dispatch, timeout_s + 2)
+        except Unanswered:
+            return False
+        except TimeoutError:
+            return True
+        return msgspec.json.decode(reply, type=Receipt).is_here
 
 
 async def expire(conn: Connection, at: datetime) -> list[UUID]:

@@ -96,6 +96,9 @@ class Connected(msgspec.Struct, kw_only=True):
     remote_address: str
 
 
+MOVING = "restarting"  # why a connection ended: its gateway stops, and the station is to come again elsewhere
+
+
 class Disconnected(msgspec.Struct, kw_only=True):
     """A connection ended; it means nothing for the station when a newer one has taken over."""
 

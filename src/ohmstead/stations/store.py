@@ -11,6 +11,7 @@ from ohmstead.core.db import Connection, Row, to_json
 from ohmstead.core.errors import NotFound
 from ohmstead.core.writes import Write
 from ohmstead.stations.model import (
+    MOVING,
     BootReport,
     Connected,
     Disconnected,
@@ -456,14 +457,18 @@ async def expire_commands(conn: Connection, at: datetime, given_up_after: timede
 
 
 # any party: the desk checked the party when it made the row
-async def gateway_of(conn: Connection, station_id: str) -> UUID | None:
-    """The gateway that holds a station now, if any is alive."""
-    found: UUID | None = await conn.fetchval(
-        "select g.gateway_id from station s join gateway g using (gateway_id)"
-        " where s.station_id = $1 and g.alive_at > now() - interval '30 seconds'",
+async def gateway_of(conn: Connection, station_id: str) -> tuple[UUID | None, bool]:
+    """The gateway that holds a station now, if any is alive; and whether one sent it elsewhere a moment ago."""
+    row = await conn.fetchrow(
+        "select g.gateway_id, s.gateway_id is null and s.disconnected_at > now() - interval '20 seconds'"
+        " and exists (select from connection_change c where c.station_id = s.station_id and c.at = s.disconnected_at"
+        "  and not c.is_connected and c.reason = $2) as is_moving"
+        " from station s left join gateway g on g.gateway_id = s.gateway_id"
+        " and g.alive_at > now() - interval '30 seconds' where s.station_id = $1",
         station_id,
+        MOVING,
     )
-    return found
+    return (row["gateway_id"], bool(row["is_moving"])) if row is not None else (None, False)
 
 
 # any party: for the worker's reconciliation
