@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import random
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -67,14 +68,14 @@ class Station:
         self.obeyed: list[str] = []  # actions of the commands it answered
         self.obeys_after_s = 0.0
         self.connected_to: list[str] = []
-        self.close_codes: list[int | None] = []
+        self.partings: list[tuple[float, int | None]] = []  # when a gateway ended the connection (s), with which code
         self.refusals: list[int] = []
         self.stop = asyncio.Event()
         self._register_wh = random.randrange(1_000_000)
         self._at = datetime.now(UTC)
         self._ws: aiohttp.ClientWebSocketResponse | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._awaited: tuple[str, asyncio.Future[list[Any]]] | None = None
+        self._awaited: tuple[str, asyncio.Future[list[Any] | None]] | None = None
         self._chores: set[asyncio.Task[None]] = set()
 
     # -------------------------------------------------------------------------------------------------- a day's work
@@ -145,16 +146,16 @@ class Station:
         sample = Sample(self._now(), self._register_wh)
         value = {"timestamp": instant(sample.at), "sampledValue": [{"value": str(sample.register_wh)}]}
         transaction = int(charge.transaction_id)
-        await self.say(
-            http, "MeterValues", {"connectorId": 1, "transactionId": transaction, "meterValue": [value]}
-        )
+        await self.say(http, "MeterValues", {"connectorId": 1, "transactionId": transaction, "meterValue": [value]})
         charge.samples.append(sample)
 
     async def _stop16(self, http: aiohttp.ClientSession, charge: Charge) -> None:
         payload = {"meterStop": self._register_wh, "timestamp": instant(self._now()), "reason": "Local"}
         await self.say(http, "StopTransaction", payload | {"transactionId": int(charge.transaction_id)})
 
-    async def _event(self, http: aiohttp.ClientSession, charge: Charge, kind: str, number: "itertools.count[int]") -> None:
+    async def _event(
+        self, http: aiohttp.ClientSession, charge: Charge, kind: str, number: "itertools.count[int]"
+    ) -> None:
         at = self._now()
         charge.transaction_id = charge.transaction_id or f"{self.station_id}-{uuid4().hex[:8]}"
         context, trigger = {
@@ -201,7 +202,7 @@ class Station:
     async def _try(self, http: aiohttp.ClientSession, message: Message, frame: str) -> list[Any] | None:
         """The answer frame; None when the connection ended or nothing came in time."""
         ws = await self._connected(http)
-        future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[list[Any] | None] = asyncio.get_running_loop().create_future()
         self._awaited = (message.message_id, future)
         try:
             message.times_sent += 1
@@ -243,9 +244,10 @@ class Station:
                 chore.add_done_callback(self._chores.discard)
             elif self._awaited is not None and self._awaited[0] == frame[1] and not self._awaited[1].done():
                 self._awaited[1].set_result(frame)
-        self.close_codes.append(ws.close_code)
+        if self._ws is ws:
+            self.partings.append((time.monotonic(), ws.close_code))
         if self._awaited is not None and not self._awaited[1].done():
-            self._awaited[1].set_exception(ConnectionError("the connection ended"))
+            self._awaited[1].set_result(None)
 
     async def _obey(self, ws: aiohttp.ClientWebSocketResponse, frame: list[Any]) -> None:
         await asyncio.sleep(self.obeys_after_s)
@@ -284,7 +286,7 @@ class Fleet:
         """Until so many more messages were acknowledged."""
         wanted = self.n_acknowledged + count
         async with asyncio.timeout(within_s):
-            while self.n_acknowledged < wanted:
+            while self.n_acknowledged < wanted:  # noqa: ASYNC110  (a counter of many tasks)
                 await asyncio.sleep(0.05)
 
     @contextlib.asynccontextmanager

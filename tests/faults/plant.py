@@ -17,6 +17,8 @@ from uuid import UUID
 import asyncpg
 
 from ohmstead import embedded
+from ohmstead.accounts import access
+from ohmstead.accounts import service as accounts
 from ohmstead.core.db import Pool, connect_pool
 from ohmstead.core.ids import new_id
 from ohmstead.settings import Settings
@@ -95,6 +97,21 @@ class Books:
             )
         return Fleet(stations)
 
+    async def api_key(self) -> str:
+        """For the REST API, in the name of the party that owns the stations."""
+        async with self.pool.acquire() as conn, conn.transaction():
+            actor = access.system(self.party_id)
+            _, secret = await accounts.create_api_key(conn, actor, name="faults", scopes=("commands:send",))
+        return secret
+
+    async def spread(self, fleet: Fleet) -> dict[UUID | None, int]:
+        """How many stations of the fleet are connected to which gateway."""
+        rows = await self.pool.fetch(
+            "select gateway_id, count(*) as n from station where station_id = any($1) group by gateway_id",
+            [station.station_id for station in fleet.stations],
+        )
+        return {row["gateway_id"]: row["n"] for row in rows}
+
     async def agree_with(self, fleet: Fleet) -> None:
         """Until the worker has settled all sessions of the fleet; then nothing is lost and nothing is there twice."""
         ids = [station.station_id for station in fleet.stations]
@@ -108,23 +125,31 @@ class Books:
         await audit(self.pool, fleet)
 
 
+_PORTS = {
+    "gateway": ("GATEWAY_PORT", "METRICS_GATEWAY_PORT"),
+    "web": ("WEB_PORT", "WEB_PORT"),
+    "worker": ("WORKER_HEALTH_PORT", "WORKER_HEALTH_PORT"),
+}
+
+
 @dataclass
 class Process:
     """One role."""
 
     role: str
     popen: subprocess.Popen[bytes]
-    port: int  # stations' or people's
-    health_port: int
+    settings: dict[str, str]
     log: Path
 
     @property
-    def pid(self) -> int:
-        return self.popen.pid
+    def health_port(self) -> int:
+        return int(self.settings[_PORTS[self.role][1]])
 
     @property
     def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/ocpp" if self.role == "gateway" else f"http://127.0.0.1:{self.port}"
+        """Where stations or people come."""
+        port = self.settings[_PORTS[self.role][0]]
+        return f"ws://127.0.0.1:{port}/ocpp" if self.role == "gateway" else f"http://127.0.0.1:{port}"
 
     def kill(self) -> None:
         self.popen.kill()
@@ -154,30 +179,33 @@ class Plant:
 
     async def start(self, role: str, **settings: str) -> Process:
         """One more process of a role, ready. `settings` by their names without the prefix."""
-        ports = {name: environment.free_port() for name in ("GATEWAY", "GATEWAY_TLS", "WEB", "METRICS_GATEWAY")}
-        ports["WORKER_HEALTH"] = environment.free_port()
+        names = ("GATEWAY_PORT", "GATEWAY_TLS_PORT", "WEB_PORT", "METRICS_GATEWAY_PORT", "WORKER_HEALTH_PORT")
+        given = {name: str(environment.free_port()) for name in names} | settings
+        process = self._launch(role, given)
+        await process.served()
+        return process
+
+    async def restart(self, process: Process) -> Process:
+        """What a rolling restart does to one process: a polite end, and another one in its place."""
+        assert await process.stop() == 0, process.log.read_text()[-2000:]
+        return await self.start(process.role, **process.settings)
+
+    def _launch(self, role: str, given: dict[str, str]) -> Process:
         env = {name: value for name, value in os.environ.items() if not name.startswith("OHMSTEAD_")}
-        given = {
+        mine = {
             "DATABASE_URL": self.database_url,
             "NATS_URL": self.nats_url,
             "DATA_DIR": str(self.data_dir),
             "SECRET_KEY": self._secret_key,
-            **{f"{name}_PORT": str(port) for name, port in ports.items()},
-            **settings,
         }
-        env |= {f"OHMSTEAD_{name}": value for name, value in given.items()} | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        env |= {f"OHMSTEAD_{name}": value for name, value in (mine | given).items()}
+        env["PYTHONPATH"] = os.pathsep.join(sys.path)
         log = self.data_dir / f"{role}-{len(self.processes)}.log"
         with log.open("wb") as output:
-            popen = subprocess.Popen([sys.executable, "-P", "-m", "ohmstead", role], env=env, stdout=output, stderr=output)
-        port, health = {
-            "gateway": (ports["GATEWAY"], ports["METRICS_GATEWAY"]),
-            "web": (ports["WEB"], ports["WEB"]),
-            "worker": (ports["WORKER_HEALTH"], ports["WORKER_HEALTH"]),
-        }[role]
-        process = Process(role, popen, port, health, log)
-        self.processes.append(process)
-        await process.served()
-        return process
+            command = [sys.executable, "-P", "-m", "ohmstead", role]
+            popen = subprocess.Popen(command, env=env, stdout=output, stderr=output)
+        self.processes.append(Process(role, popen, given, log))
+        return self.processes[-1]
 
     def close(self) -> None:
         for process in self.processes:
