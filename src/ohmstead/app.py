@@ -24,6 +24,8 @@ from ohmstead.settings import Settings
 
 log = logger("ohmstead.app")
 
+# Stations wait behind the gateway's statements, and none of those is long: a database that stalls is told to them soon.
+_COMMAND_TIMEOUT_S = {"gateway": 8.0, "web": 30.0, "worker": 30.0}
 DEMO_KEY_NAME = "Demo simulator"
 DEMO_SCOPES = ("stations:read", "stations:write", "tokens:read", "tokens:write")
 
@@ -169,6 +171,7 @@ async def _deps(settings: Settings, role: str) -> AsyncIterator[tuple[Pool, Bus]
         size=settings.pool_size,
         name=f"ohmstead-{role}",
         plans="force_generic_plan" if role == "gateway" else "auto",
+        command_timeout_s=_COMMAND_TIMEOUT_S[role],
     )
     try:
         async with pool.acquire() as conn:

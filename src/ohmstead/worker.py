@@ -54,7 +54,7 @@ async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk) -> None:
     while True:
         try:
             assert settings.database_url is not None
-            conn = await connect_one(settings.database_url, name="ohmstead-jobs")
+            conn = await connect_one(settings.database_url, name="ohmstead-jobs", command_timeout_s=30)
             try:
                 queue = jobs.Worker(conn)
                 queue.on(gaps.JOB, lambda payload: gaps.ask(pool, desk, payload))
@@ -62,7 +62,7 @@ async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk) -> None:
                 queue.every("retention", "23 3 * * *", lambda: _retention(settings, pool))
                 await queue.run()
             finally:
-                await conn.close()
+                await conn.close(timeout=5)
         except Exception as error:  # noqa: BLE001  (the database may be away; jobs wait for it, they are not lost)
             log.warning("jobs_interrupted", error=repr(error))
         await asyncio.sleep(2)

@@ -58,6 +58,9 @@ class Bus:
             connect_timeout=5,
             error_cb=on_error,
             pending_size=8 * 1024 * 1024,
+            # A network that swallows everything is noticed within half a minute.
+            ping_interval=10,
+            max_outstanding_pings=2,
         )
         return cls(client)
 

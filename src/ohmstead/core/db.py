@@ -15,6 +15,8 @@ else:  # generic for the type checker only; Litestar resolves handlers' annotati
     Pool = asyncpg.Pool
 Row: TypeAlias = asyncpg.Record
 
+CONNECT_WITHIN_S = 10.0
+
 _json_encoder = msgspec.json.Encoder()
 
 
@@ -55,6 +57,9 @@ async def connect_pool(
     """A pool of `size` connections. A unit of work has one, passed along: it never asks for a second one.
 
     `plans`: whether a statement may be planned anew for its parameters; not worth it where all are batches of rows.
+
+    A statement that takes longer than `command_timeout_s` raises TimeoutError. Where nothing comes back at all, since the
+    network swallows it, that takes twice as long, and the connection is given up.
     """
     return await asyncpg.create_pool(
         database_url,
@@ -62,16 +67,21 @@ async def connect_pool(
         max_size=size,
         init=_prepare,
         command_timeout=command_timeout_s,
+        timeout=CONNECT_WITHIN_S,
         max_inactive_connection_lifetime=300,
         connection_class=_Pooled,
         server_settings={"application_name": name, "timezone": "UTC", "jit": "off", "plan_cache_mode": plans},
     )
 
 
-async def connect_one(database_url: str, *, name: str = "ohmstead") -> asyncpg.Connection[asyncpg.Record]:
+async def connect_one(
+    database_url: str, *, name: str = "ohmstead", command_timeout_s: float | None = None
+) -> asyncpg.Connection[asyncpg.Record]:
     """A single connection outside any pool (migrations, LISTEN, tools)."""
     conn: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
-        database_url, server_settings={"application_name": name, "timezone": "UTC", "jit": "off"}
+        database_url,
+        command_timeout=command_timeout_s,
+        server_settings={"application_name": name, "timezone": "UTC", "jit": "off"},
     )
     await _prepare(conn)
     return conn

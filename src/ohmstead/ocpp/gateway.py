@@ -158,7 +158,10 @@ class Gateway:
             await asyncio.sleep(BEAT_S)
             try:
                 async with self._pool.acquire() as conn, conn.transaction():
-                    await stations.beat_gateway(conn, self.gateway_id, address)
+                    if await stations.beat_gateway(conn, self.gateway_id, address):
+                        # We were cut off from the database and taken for dead; the stations' sockets noticed nothing.
+                        taken_back = await stations.reclaim(conn, [self._link(c) for c in self._live() if c.is_open])
+                        log.warning("gateway_was_given_up", stations_taken_back=taken_back)
                     if time.monotonic() - last_seen >= SEEN_EVERY_S:
                         last_seen = time.monotonic()
                         seen = self._heard_since(reported_at)
@@ -354,15 +357,7 @@ class Gateway:
     async def _serve(self, connection: Connection) -> None:
         self._take_over(connection)
         station = connection.station
-        link = Connected(
-            station_id=station.station_id,
-            party_id=station.party_id,
-            gateway_id=self.gateway_id,
-            connection_id=connection.connection_id,
-            at=connection.connected_at,
-            ocpp_version=connection.version.value,
-            remote_address=connection.address,
-        )
+        link = self._link(connection)
         gauge = metrics.stations_connected.labels(connection.version.value)
         gauge.inc()
         reason = "unavailable"
@@ -386,6 +381,17 @@ class Gateway:
         finally:
             gauge.dec()
             self._left(connection, reason)
+
+    def _link(self, connection: Connection) -> Connected:
+        return Connected(
+            station_id=connection.slot.station_id,
+            party_id=connection.station.party_id,
+            gateway_id=self.gateway_id,
+            connection_id=connection.connection_id,
+            at=connection.connected_at,
+            ocpp_version=connection.version.value,
+            remote_address=connection.address,
+        )
 
     def _take_over(self, connection: Connection) -> None:
         """The newcomer has proved who it is: the old socket goes at once, and its late end changes nothing."""

@@ -96,7 +96,13 @@ class Item(msgspec.Struct, kw_only=True):
     started: float = 0.0
     payload: bytes | None = None
     tries: int = 0
+    is_doubtful: bool = False  # a commit was begun and its end never heard of
     news: list[News] | None = None
+
+
+def _arrival(item: Item) -> store.Arrival:
+    assert item.inbound is not None
+    return item.inbound.station.station_id, item.inbound.received_at, item.inbound.message_id
 
 
 class Ingest:
@@ -183,6 +189,10 @@ class Ingest:
             except _AWAY as error:
                 metrics.ingest_failures.labels("database_away").inc()
                 log.warning("database_away", error=repr(error), waiting=len(batch) + len(self._waiting))
+                # What holds for this connection may hold for the others: each would cost a time-out of its own.
+                await self._pool.expire_connections()
+                for item in batch:
+                    item.is_doubtful = True
                 if time.monotonic() + pause_s > deadline:
                     _fail(batch, error)
                     self._keep_notes(batch)
@@ -201,6 +211,8 @@ class Ingest:
         started = time.perf_counter()
         try:
             async with self._pool.acquire() as conn:
+                if batch[0].is_doubtful:
+                    await store.strike(conn, [_arrival(item) for item in batch if item.inbound is not None])
                 stored = await self._store(conn, batch)
         except Exception as error:
             # asyncpg's complaint about an argument is an InterfaceError too, but the database is well.

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from ohmstead.core.db import Connection
 from ohmstead.core.writes import Write
 from ohmstead.stations.redaction import hide_secrets_in_text
 
@@ -30,6 +31,8 @@ class Exchange(msgspec.Struct, kw_only=True):
 
 Row: TypeAlias = tuple[str, datetime, str, str, str, str, str | None, str | None, str | None, str | None, int | None]
 """An exchange as its columns, secrets blotted out: station passwords have no place in the log."""
+Arrival: TypeAlias = tuple[str, datetime, str]
+"""A message that came: station, when, message id."""
 _COLUMNS = Exchange.__struct_fields__
 
 
@@ -55,6 +58,17 @@ def row(exchange: Exchange) -> Row:
 def logged(rows: Sequence[Row]) -> list[Write]:
     """Lines for the log."""
     return [Write(_LOG, [list(column) for column in zip(*rows, strict=True)])] if rows else []
+
+
+# any party: messages that a gateway is about to log
+async def strike(conn: Connection, arrivals: Sequence[Arrival]) -> None:
+    """Take lines out of the log that a commit of unknown end may have written: the next one writes them again."""
+    await conn.execute(
+        "delete from ocpp_message m using unnest($1::text[], $2::timestamptz[], $3::text[])"
+        " as a (station_id, received_at, message_id) where m.station_id = a.station_id"
+        " and m.received_at = a.received_at and m.message_id = a.message_id and m.direction = 'in'",
+        *([list(column) for column in zip(*arrivals, strict=True)] or [[], [], []]),
+    )
 
 
 _LOG = f"""

@@ -30,6 +30,7 @@ find_station = store.find_station
 list_addresses = store.list_addresses
 save_seen = store.save_seen
 beat_gateway = store.beat_gateway
+reclaim = store.reclaim
 list_queued = store.list_queued
 take_command = store.take_command
 items_per_message = store.items_per_message

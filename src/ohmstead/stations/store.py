@@ -280,13 +280,35 @@ async def insert_signals(conn: Connection, signals: Sequence[Signal]) -> None:
 # ------------------------------------------------------------------------------------------------------- gateways
 
 
-async def beat_gateway(conn: Connection, gateway_id: UUID, address: str) -> None:
-    await conn.execute(
+async def beat_gateway(conn: Connection, gateway_id: UUID, address: str) -> bool:
+    """A sign of life; True when this gateway was not known (it is new, or was given up meanwhile)."""
+    is_new: bool = await conn.fetchval(
         "insert into gateway (gateway_id, address) values ($1, $2)"
-        " on conflict (gateway_id) do update set alive_at = now()",
+        " on conflict (gateway_id) do update set alive_at = now() returning xmax = 0",
         gateway_id,
         address,
     )
+    return is_new
+
+
+# any party: the gateway's own live connections
+async def reclaim(conn: Connection, items: Sequence[Connected]) -> int:
+    """Stations whose gateway was given up while they stayed connected to it: theirs again, unless another one has them.
+
+    Returns how many.
+    """
+    rows = await conn.fetch(
+        "update station s set gateway_id = c.gateway_id, connection_id = c.connection_id, connected_at = c.at"
+        " from unnest($1::text[], $2::uuid[], $3::uuid[], $4::timestamptz[]) as c (station_id, gateway_id, connection_id,"
+        " at) where s.station_id = c.station_id and s.gateway_id is null returning s.station_id, s.remote_address, now()",
+        [c.station_id for c in items],
+        [c.gateway_id for c in items],
+        [c.connection_id for c in items],
+        [c.at for c in items],
+    )
+    changes = [(row["station_id"], row["now"], True, "reclaimed", row["remote_address"] or "") for row in rows]
+    await _insert_connection_changes(conn, changes)
+    return len(rows)
 
 
 # any party: a dead gateway had stations of all
