@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -140,6 +140,8 @@ class Process:
     popen: subprocess.Popen[bytes]
     settings: dict[str, str]
     log: Path
+    inside: list[str]
+    address: str
 
     @property
     def health_port(self) -> int:
@@ -149,7 +151,7 @@ class Process:
     def url(self) -> str:
         """Where stations or people come."""
         port = self.settings[_PORTS[self.role][0]]
-        return f"ws://127.0.0.1:{port}/ocpp" if self.role == "gateway" else f"http://127.0.0.1:{port}"
+        return f"ws://{self.address}:{port}/ocpp" if self.role == "gateway" else f"http://{self.address}:{port}"
 
     def kill(self) -> None:
         self.popen.kill()
@@ -161,7 +163,19 @@ class Process:
         return await asyncio.to_thread(self.popen.wait, within_s)
 
     async def is_ready(self) -> bool:
-        return (await status_of(self.health_port))[0] == 200
+        return (await self.readiness())[0] == 200
+
+    async def readiness(self) -> tuple[int, str]:
+        """Status and text of /readyz, asked on the process's own host."""
+        if not self.inside:
+            return await status_of(self.health_port)
+        url = f"http://127.0.0.1:{self.health_port}/readyz"
+        ask = f"import urllib.request as u; print(u.urlopen('{url}', timeout=10).status)"
+        asked = await asyncio.create_subprocess_exec(
+            *self.inside, sys.executable, "-c", ask, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        _, said = await asked.communicate()
+        return (200, "") if asked.returncode == 0 else (503, said.decode())
 
     async def served(self) -> None:
         await until(self.is_ready, f"the {self.role} is not ready: {self.log.read_text()[-2000:]}")
@@ -170,7 +184,18 @@ class Process:
 class Plant:
     """Roles as an operator of a large installation starts them, one by one, on one database and NATS."""
 
-    def __init__(self, data_dir: Path, database_url: str, nats_url: str) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        database_url: str,
+        nats_url: str,
+        *,
+        inside: Sequence[str] = (),
+        address: str = "127.0.0.1",
+    ) -> None:
+        """`inside`: what goes before every command, to run it on another host; `address`: how that is reached."""
+        self.inside = list(inside)
+        self.address = address
         self.data_dir = data_dir
         self.database_url = database_url
         self.nats_url = nats_url
@@ -202,9 +227,9 @@ class Plant:
         env["PYTHONPATH"] = os.pathsep.join(sys.path)
         log = self.data_dir / f"{role}-{len(self.processes)}.log"
         with log.open("wb") as output:
-            command = [sys.executable, "-P", "-m", "ohmstead", role]
+            command = [*self.inside, sys.executable, "-P", "-m", "ohmstead", role]
             popen = subprocess.Popen(command, env=env, stdout=output, stderr=output)
-        self.processes.append(Process(role, popen, given, log))
+        self.processes.append(Process(role, popen, given, log, self.inside, self.address))
         return self.processes[-1]
 
     def close(self) -> None:

@@ -59,10 +59,17 @@ class Running:
 
     async def kill_backend(self) -> None:
         """kill -9 of one of the gateway's server processes; PostgreSQL then ends all the others and recovers."""
-        pid = await self.books.pool.fetchval(
-            "select pid from pg_stat_activity where application_name = 'ohmstead-gateway' order by state_change desc"
-        )
-        began = await self.books.pool.fetchval("select pg_postmaster_start_time()")
+        pid = 0
+
+        async def is_connected() -> bool:
+            nonlocal pid
+            pid = await self.books.pool.fetchval(
+                "select pid from pg_stat_activity where application_name = 'ohmstead-gateway'"
+                " order by state_change desc limit 1"
+            )
+            return bool(pid)
+
+        await until(is_connected, "the gateway has no server process")
         os.kill(pid, signal.SIGKILL)
 
         async def has_recovered() -> bool:
@@ -70,7 +77,6 @@ class Running:
             return bool(alive == 0)
 
         await until(has_recovered, "the server process is still there")
-        assert await self.books.pool.fetchval("select pg_postmaster_start_time()") == began
         await until(
             self.is_ready, f"not ready after a server process was killed: {self.installation.printed()[-3000:]}"
         )
@@ -100,7 +106,7 @@ async def running() -> AsyncIterator[Running]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("victims", [("gateway", "web", "nats"), ("postgres", "worker"), ("backend",)], ids="+".join)
+@pytest.mark.parametrize("victims", [("gateway", "worker", "web", "nats"), ("postgres", "backend")], ids="+".join)
 async def test_ten_kills_each_under_load_lose_nothing_and_double_nothing(
     victims: tuple[str, ...], running: Running
 ) -> None:

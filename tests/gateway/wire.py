@@ -291,12 +291,21 @@ async def dialled(
 
 
 class Cut:
-    """A TCP proxy that can be cut and joined again: what a failing network or a stopped server looks like."""
+    """A TCP proxy that can be cut and joined again: what a failing network or a stopped server looks like.
 
-    def __init__(self, host: str, port: int) -> None:
+    `cut` ends connections and refuses new ones; `stall` holds every byte back, both ways, and ends nothing; `deafen_after`
+    lets through what is asked, and nothing that is answered.
+    """
+
+    def __init__(self, host: str, port: int, listens_on: str = "127.0.0.1") -> None:
         self._target = (host, port)
+        self._listens_on = listens_on
         self._server: asyncio.Server | None = None
         self._links: set[asyncio.StreamWriter] = set()
+        self._is_flowing = asyncio.Event()
+        self._is_flowing.set()
+        self._last_words: bytes | None = None
+        self.is_deaf = False
         self.port = 0
 
     async def __aenter__(self) -> "Cut":
@@ -310,7 +319,7 @@ class Cut:
 
     async def join(self) -> None:
         """Let connections through."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, self._listens_on, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
@@ -322,6 +331,23 @@ class Cut:
             await self._server.wait_closed()
             self._server = None
 
+    def stall(self) -> None:
+        """Hold everything back from now on."""
+        self._is_flowing.clear()
+
+    def flow(self) -> None:
+        """Let through what was held back, and all that comes."""
+        self._is_flowing.set()
+
+    def forget(self) -> None:
+        """Connections of before stay silent for ever; new ones get through."""
+        self._is_flowing = asyncio.Event()
+        self._is_flowing.set()
+
+    def deafen_after(self, words: bytes) -> None:
+        """The next request with these words gets through; no answer does from then on, on any connection."""
+        self._last_words, self.is_deaf = words, False
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._links.add(writer)
         try:
@@ -331,19 +357,26 @@ class Cut:
             return
         self._links.add(back)
         try:
-            await asyncio.gather(_pump(reader, back), _pump(there, writer))
+            await asyncio.gather(self._pump(reader, back, is_request=True), self._pump(there, writer))
         finally:
             for link in (writer, back):
                 self._links.discard(link)
                 link.transport.abort()
 
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    writer.transport.abort()
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_request: bool = False
+    ) -> None:
+        is_flowing = self._is_flowing
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                await is_flowing.wait()
+                if is_request and self._last_words is not None and self._last_words in data:
+                    self._last_words, self.is_deaf = None, True
+                if self.is_deaf and not is_request:
+                    continue
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()
 
 
 Reply = Callable[[Frame], Any]
