@@ -27,13 +27,14 @@ from tests.faults.audit import audit
 from tests.faults.fleet import VERSIONS, Fleet, Station, card_of
 
 Check = Callable[[], Awaitable[bool]]
+_NOT_YET = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 async def until(check: Check, complaint: str, within_s: float = 60) -> None:
     """Wait for something to become true; a check that cannot be made yet is not true yet."""
     deadline = asyncio.get_running_loop().time() + within_s
     while True:
-        with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with contextlib.suppress(*_NOT_YET):
             if await check():
                 return
         assert asyncio.get_running_loop().time() < deadline, complaint

@@ -106,6 +106,7 @@ async def running() -> AsyncIterator[Running]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("victims", [("gateway", "worker", "web", "nats"), ("postgres", "backend")], ids="+".join)
 async def test_ten_kills_each_under_load_lose_nothing_and_double_nothing(
     victims: tuple[str, ...], running: Running
