@@ -211,8 +211,6 @@ class Ingest:
         started = time.perf_counter()
         try:
             async with self._pool.acquire() as conn:
-                if batch[0].is_doubtful:
-                    await store.strike(conn, [_arrival(item) for item in batch if item.inbound is not None])
                 stored = await self._store(conn, batch)
         except Exception as error:
             # asyncpg's complaint about an argument is an InterfaceError too, but the database is well.
@@ -255,9 +253,12 @@ class Ingest:
 
     async def _store(self, conn: Connection, batch: list[Item]) -> _Stored:
         # What most messages say is one statement, which is a transaction by itself.
-        if not any(_needs_transaction(item) for item in batch):
+        is_doubtful = any(item.is_doubtful for item in batch)
+        if not is_doubtful and not any(_needs_transaction(item) for item in batch):
             return await self._write(conn, batch)
         async with conn.transaction():
+            if is_doubtful:
+                await store.strike(conn, [_arrival(item) for item in batch if item.inbound is not None])
             return await self._write(conn, batch)
 
     async def _write(self, conn: Connection, batch: list[Item]) -> _Stored:
