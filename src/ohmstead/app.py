@@ -14,9 +14,10 @@ from aiohttp import web as aiohttp_web
 from ohmstead import worker
 from ohmstead.accounts import access
 from ohmstead.accounts import service as accounts
-from ohmstead.core import metrics, migrations
+from ohmstead.core import health, metrics, migrations
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool, connect_one, connect_pool
+from ohmstead.core.health import Watch
 from ohmstead.core.log import logger
 from ohmstead.ocpp.gateway import Gateway
 from ohmstead.settings import Settings
@@ -34,11 +35,13 @@ async def migrate(settings: Settings) -> list[str]:
 
 async def run_gateway(settings: Settings) -> None:
     """Stations' sockets, until SIGTERM or SIGINT; then they are let go politely."""
-    async with _deps(settings, "gateway") as (pool, bus):
+    async with (
+        _deps(settings, "gateway") as (pool, bus),
+        _watched(settings.metrics_gateway_port, Watch(pool, bus, (health.Load(),))),
+    ):
         gateway = Gateway(settings, pool, bus)
         stations = gateway.runner()
         await stations.setup()
-        health = await _health(settings.metrics_gateway_port, pool, bus)
         serving = asyncio.create_task(gateway.run())
         try:
             await aiohttp_web.TCPSite(stations, settings.gateway_host, settings.gateway_port, backlog=4096).start()
@@ -59,7 +62,6 @@ async def run_gateway(settings: Settings) -> None:
             with contextlib.suppress(asyncio.CancelledError):
                 await serving
             await stations.cleanup()
-            await health.cleanup()
 
 
 async def run_web(settings: Settings) -> None:
@@ -68,9 +70,9 @@ async def run_web(settings: Settings) -> None:
 
     from ohmstead.web import create_web
 
-    async with _deps(settings, "web") as (pool, bus):
+    async with _deps(settings, "web") as (pool, bus), _looking(watch := Watch(pool, bus)):
         config = uvicorn.Config(
-            create_web(settings, pool, bus),
+            create_web(settings, pool, bus, watch),
             host=settings.web_host,
             port=settings.web_port,
             log_config=None,
@@ -87,8 +89,10 @@ async def run_web(settings: Settings) -> None:
 
 async def run_worker(settings: Settings) -> None:
     """Consumers, jobs, timers and control loops, until SIGTERM or SIGINT."""
-    async with _deps(settings, "worker") as (pool, bus):
-        health = await _health(settings.worker_health_port, pool, bus)
+    async with (
+        _deps(settings, "worker") as (pool, bus),
+        _watched(settings.worker_health_port, Watch(pool, bus)),
+    ):
         working = asyncio.create_task(worker.run(settings, pool, bus))
         try:
             log.info("worker_ready")
@@ -97,7 +101,6 @@ async def run_worker(settings: Settings) -> None:
             working.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await working
-            await health.cleanup()
 
 
 async def first_sign_in_link(settings: Settings) -> str | None:
@@ -166,18 +169,16 @@ def _required(url: str | None) -> str:
     return url
 
 
-async def _health(port: int, pool: Pool, bus: Bus) -> aiohttp_web.AppRunner:
-    """/healthz (the process lives), /readyz (database and bus answer), /metrics, on loopback."""
+@contextlib.asynccontextmanager
+async def _watched(port: int, watch: Watch) -> AsyncIterator[None]:
+    """/healthz (the process lives), /readyz (what it needs is there), /metrics, on loopback; and the looking itself."""
 
     async def healthz(_request: aiohttp_web.Request) -> aiohttp_web.Response:
         return aiohttp_web.json_response({"status": "ok"})
 
     async def readyz(_request: aiohttp_web.Request) -> aiohttp_web.Response:
-        checks = {"database": await _answers(pool), "nats": "ok" if bus.is_connected else "not connected"}
-        is_ready = all(state == "ok" for state in checks.values())
-        return aiohttp_web.json_response(
-            {"status": "ok" if is_ready else "unavailable", "checks": checks}, status=200 if is_ready else 503
-        )
+        told = health.report(await watch.look())
+        return aiohttp_web.json_response(told, status=200 if told["is_ready"] else 503)
 
     async def exposed(_request: aiohttp_web.Request) -> aiohttp_web.Response:
         return aiohttp_web.Response(body=metrics.exposition(), content_type="text/plain", charset="utf-8")
@@ -188,17 +189,22 @@ async def _health(port: int, pool: Pool, bus: Bus) -> aiohttp_web.AppRunner:
     app.router.add_get("/metrics", exposed)
     runner = aiohttp_web.AppRunner(app, access_log=None)
     await runner.setup()
-    await aiohttp_web.TCPSite(runner, "127.0.0.1", port).start()
-    return runner
-
-
-async def _answers(pool: Pool) -> str:
     try:
-        async with asyncio.timeout(3), pool.acquire() as conn:
-            await conn.fetchval("select 1")
-    except Exception as error:  # noqa: BLE001  (whatever it is, the answer is "not ready", with the reason)
-        return f"{type(error).__name__}: {error}"
-    return "ok"
+        await aiohttp_web.TCPSite(runner, "127.0.0.1", port).start()
+        async with _looking(watch):
+            yield
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def _looking(watch: Watch) -> AsyncIterator[None]:
+    looking = asyncio.create_task(watch.run())
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
 
 
 async def _until_told(work: asyncio.Task[None]) -> None:

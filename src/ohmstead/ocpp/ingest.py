@@ -13,9 +13,10 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from ohmstead.core import clock, events, metrics
+from ohmstead.core import clock, events, metrics, migrations
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool
+from ohmstead.core.health import storing
 from ohmstead.core.log import logger
 from ohmstead.ocpp import rpc, store
 from ohmstead.ocpp.rpc import ErrorCode, Version
@@ -67,6 +68,7 @@ class Ingest:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._mended_at = float("-inf")
 
     def submit(self, item: Item) -> asyncio.Future[bytes | None]:
         """Resolves after the commit, with the answer's payload. Raises Full at once when the house is full.
@@ -115,6 +117,7 @@ class Ingest:
                 await self._commit(batch)
                 return
             except _AWAY as error:
+                storing.failed(error)
                 metrics.ingest_failures.labels("database_away").inc()
                 log.warning("database_away", error=repr(error), waiting=len(batch) + len(self._waiting))
                 if time.monotonic() + pause_s > deadline:
@@ -140,14 +143,26 @@ class Ingest:
             # asyncpg's complaint about an argument is an InterfaceError too, but the database is well.
             if isinstance(error, _AWAY) and not isinstance(error, ValueError):
                 raise
-            await self._again(batch, error)
+            if not await self._mended(error):
+                await self._again(batch, error)
+                return
+            await self._commit(batch)
             return
+        storing.worked()
         metrics.batch_seconds.observe(time.perf_counter() - started)
         metrics.batch_size.observe(len(batch))
         for item in batch:
             if item.done is not None and not item.done.done():
                 item.done.set_result(item.payload)
         await self._tell(batch, has_events)
+
+    async def _mended(self, error: Exception) -> bool:
+        """Whether it failed for want of a partition, which is there now. One try in a while: it must not go round."""
+        if not isinstance(error, asyncpg.CheckViolationError) or time.monotonic() - self._mended_at < 5:
+            return False
+        self._mended_at = time.monotonic()
+        async with self._pool.acquire() as conn:
+            return await migrations.mend_partitions(conn, error)
 
     async def _again(self, batch: list[Item], error: Exception) -> None:
         if len(batch) > 1:
