@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 from aiohttp import WSCloseCode, web
 
-from ohmstead.core import clock, metrics
+from ohmstead.core import clock, db, metrics
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.ids import new_id
@@ -23,7 +23,7 @@ from ohmstead.core.log import logger
 from ohmstead.ocpp import rpc
 from ohmstead.ocpp.commander import Commander
 from ohmstead.ocpp.connection import Connection, Flow, Slot, spawn
-from ohmstead.ocpp.dispatch import TABLES, work_for
+from ohmstead.ocpp.dispatch import known_action, work_for
 from ohmstead.ocpp.ingest import Full, Ingest, Item, refusal_exchange
 from ohmstead.ocpp.limits import AttemptLimiter, Bucket, NewcomerLimiter, Recent, TakeoverWatch
 from ohmstead.ocpp.rpc import Call, CallError, CallResult, ErrorCode, FrameError, Send, Version
@@ -144,7 +144,8 @@ class Gateway:
             await asyncio.sleep(BEAT_S)
             try:
                 async with self._pool.acquire() as conn, conn.transaction():
-                    await stations.beat_gateway(conn, self.gateway_id, address)
+                    if await stations.beat_gateway(conn, self.gateway_id, address):
+                        await self._reclaim(conn)
                     if time.monotonic() - last_seen >= SEEN_EVERY_S:
                         last_seen = time.monotonic()
                         seen = self._heard_since(reported_at)
@@ -153,6 +154,23 @@ class Gateway:
                             await stations.save_seen(conn, seen)
             except Exception as error:  # noqa: BLE001  (a beat that fails is told by its absence; the next one may succeed)
                 log.warning("beat_failed", error=repr(error))
+
+    async def _reclaim(self, conn: db.Connection) -> None:
+        """We were given up: the database was away, or its clock leapt. Our stations were called offline, and are not."""
+        here = [s.connection for s in self._slots.values() if s.connection is not None and s.connection.is_open]
+        back = await stations.reclaim(conn, [self._link(connection, clock.now()) for connection in here])
+        log.warning("gateway_was_given_up", stations=len(here), connected_again=back)
+
+    def _link(self, connection: Connection, at: datetime) -> Connected:
+        return Connected(
+            station_id=connection.station.station_id,
+            party_id=connection.station.party_id,
+            gateway_id=self.gateway_id,
+            connection_id=connection.connection_id,
+            at=at,
+            ocpp_version=connection.version.value,
+            remote_address=connection.address,
+        )
 
     def _heard_since(self, at: datetime) -> dict[str, datetime]:
         return {
@@ -341,15 +359,7 @@ class Gateway:
     async def _serve(self, connection: Connection) -> None:
         self._take_over(connection)
         station = connection.station
-        link = Connected(
-            station_id=station.station_id,
-            party_id=station.party_id,
-            gateway_id=self.gateway_id,
-            connection_id=connection.connection_id,
-            at=connection.connected_at,
-            ocpp_version=connection.version.value,
-            remote_address=connection.address,
-        )
+        link = self._link(connection, connection.connected_at)
         gauge = metrics.stations_connected.labels(connection.version.value)
         gauge.inc()
         reason = "unavailable"
@@ -505,7 +515,7 @@ class Gateway:
     def _refused(
         self, inbound: Inbound, frame: Call | Send, code: ErrorCode, text: str, started: float
     ) -> bytes | None:
-        metrics.calls.labels(inbound.version.value, _known_action(inbound), code.value).inc()
+        metrics.calls.labels(inbound.version.value, known_action(inbound), code.value).inc()
         exchange = refusal_exchange(inbound, code, text, inbound.version, started)
         self.ingest.note(Item(at=inbound.received_at, exchange=exchange))
         if isinstance(frame, Send):
@@ -587,8 +597,3 @@ def _common_version(offered: tuple[str, ...]) -> Version | None:
         with contextlib.suppress(ValueError):
             return Version.from_subprotocol(name)
     return None
-
-
-def _known_action(inbound: Inbound) -> str:
-    """Metrics must not grow with what strangers invent."""
-    return inbound.action if inbound.action in TABLES[inbound.version] else "(unknown)"

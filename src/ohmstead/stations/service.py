@@ -108,6 +108,15 @@ async def connected(conn: Connection, items: Sequence[Connected]) -> None:
     )
 
 
+async def reclaim(conn: Connection, items: Sequence[Connected]) -> int:
+    """Connections of a gateway that was given up though it lives; stations that went elsewhere stay there."""
+    free = await store.list_free(conn, [c.station_id for c in items])
+    back = [c for c in items if c.station_id in free]
+    if back:
+        await connected(conn, back)
+    return len(back)
+
+
 async def disconnected(conn: Connection, items: Sequence[Disconnected]) -> set[UUID]:
     """Connections ended; returns those that did hold their station."""
     held = await store.save_disconnected(conn, items)

@@ -318,13 +318,25 @@ async def insert_signals(conn: Connection, signals: Sequence[Signal]) -> None:
 # ------------------------------------------------------------------------------------------------------- gateways
 
 
-async def beat_gateway(conn: Connection, gateway_id: UUID, address: str) -> None:
-    await conn.execute(
+async def beat_gateway(conn: Connection, gateway_id: UUID, address: str) -> bool:
+    """Tell that a gateway lives. True when nobody knew of it: it is new, or was given up and its stations with it."""
+    is_new: bool = await conn.fetchval(
         "insert into gateway (gateway_id, address) values ($1, $2)"
-        " on conflict (gateway_id) do update set alive_at = now()",
+        " on conflict (gateway_id) do update set alive_at = now() returning xmax = 0",
         gateway_id,
         address,
     )
+    return is_new
+
+
+# any party: keyed by stations that proved their identity to the gateway that asks
+async def list_free(conn: Connection, station_ids: Sequence[str]) -> set[str]:
+    """Those of the stations that no gateway holds, locked until the transaction ends."""
+    rows = await conn.fetch(
+        "select station_id from station where station_id = any($1) and gateway_id is null for update",
+        list(station_ids),
+    )
+    return {row["station_id"] for row in rows}
 
 
 # any party: a dead gateway had stations of all
@@ -332,7 +344,9 @@ async def release_gateways(conn: Connection, gateway_id: UUID | None, older_than
     """Forget a gateway that stops (`gateway_id`) or those silent for `older_than_s`; returns the stations let go."""
     rows = await conn.fetch(
         "with dead as (delete from gateway where gateway_id = $1 or alive_at < now() - make_interval(secs => $2)"
-        "              returning gateway_id, alive_at),"
+        # The database's clock was put back: who lives tells so again within seconds.
+        "   or alive_at > now() + make_interval(secs => greatest($2, 60))"
+        "   returning gateway_id, least(alive_at, now()) as alive_at),"
         " orphaned as (select s.station_id, d.alive_at from station s join dead d using (gateway_id)"
         "   union select station_id, s.last_seen_at from station s where gateway_id is not null"
         "   and not exists (select from gateway g where g.gateway_id = s.gateway_id))"
