@@ -25,7 +25,7 @@ from ohmstead.ocpp.commander import Commander
 from ohmstead.ocpp.connection import Connection, Flow, Slot, spawn
 from ohmstead.ocpp.dispatch import known_action, work_for
 from ohmstead.ocpp.ingest import Full, Ingest, Item, refusal_exchange
-from ohmstead.ocpp.limits import AttemptLimiter, Bucket, NewcomerLimiter, Recent, TakeoverWatch
+from ohmstead.ocpp.limits import AttemptLimiter, NewcomerLimiter, SignalLimiter, TakeoverWatch
 from ohmstead.ocpp.rpc import Call, CallError, CallResult, ErrorCode, FrameError, Send, Version
 from ohmstead.ocpp.security import (
     Admission,
@@ -54,7 +54,6 @@ BEAT_S = 5.0
 SEEN_EVERY_S = 30.0
 HANDSHAKES_AT_ONCE = 32  # reads of the register at one time: a reconnect storm queues here, not in the database
 REQUEST_TIMEOUT_S = 15.0  # how long a connection may take over its first request
-SIGNALS_AT_ONCE, SIGNALS_PER_S = 100, 0.1  # refusals kept per address: whoever hammers must not fill the disk
 
 _HINT = "Charging stations connect here: OCPP over WebSocket, at /ocpp/ and the station's identity."
 
@@ -72,7 +71,7 @@ class Gateway:
         self._attempts = AttemptLimiter()
         self._newcomers = NewcomerLimiter()
         self._takeovers = TakeoverWatch()
-        self._refusals: Recent[Bucket] = Recent(10_000)
+        self._signals = SignalLimiter()
         self._flow = flow or Flow(max_frame_bytes=settings.max_frame_bytes)
         self._farewells: set[asyncio.Task[None]] = set()
         self._handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
@@ -108,6 +107,7 @@ class Gateway:
         address = f"{socket.gethostname()}:{self.settings.gateway_port}"
         async with self._pool.acquire() as conn:
             await stations.beat_gateway(conn, self.gateway_id, address)
+            self._attempts.remember_all(await stations.list_addresses(conn))
         await self._bus.serve(gateway_subject(self.gateway_id), self.commander.dispatched)
         stops = [
             await self._bus.listen(STATION_CHANGED, self._station_changed),
@@ -312,12 +312,8 @@ class Gateway:
         is_refusal: bool = False,
     ) -> None:
         now = clock.now()
-        if is_refusal:
-            at = time.monotonic()
-            bucket = self._refusals.get(address or "", lambda: Bucket(SIGNALS_AT_ONCE, SIGNALS_PER_S, at))
-            if bucket.level(at) < 1:
-                return
-            bucket.take(1, at)
+        if is_refusal and not self._signals.may_record(kind, address or ""):
+            return
         clean = station_id.replace("\0", "�").encode(errors="replace").decode() if station_id else None
         signal = Signal(kind=kind, at=now, station_id=clean, remote_address=address, detail=detail, party_id=party_id)
         self.ingest.note(Item(at=now, signal=signal))

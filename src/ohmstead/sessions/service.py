@@ -15,6 +15,8 @@ from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
 from ohmstead.sessions import lifecycle, metering, store
 from ohmstead.sessions.model import Change, ChargingPeriod, Outcome, Session, TransactionReport
+from ohmstead.stations import service as stations
+from ohmstead.stations.model import Signal
 from ohmstead.tokens import service as tokens
 from ohmstead.tokens.authorization import NoAuthorization
 from ohmstead.tokens.model import Authorization, AuthorizationRequest
@@ -30,7 +32,7 @@ class Batch:
         self.changes: dict[UUID, Change] = {}
         self.new_ids: set[UUID] = set()
         self.loose: list[tuple[str, int, Any]] = []
-        self.signals: list[tuple[TransactionReport, str]] = []
+        self.signals: list[Signal] = []
 
     def current(self, session: Session | None) -> Session | None:
         if session is None:
@@ -246,6 +248,15 @@ async def _prepare_new(conn: Connection, batch: Batch, known: _Known, change: Ch
     if session.is_orphan and await store.is_known_elsewhere(conn, item.station_id, session.transaction_id):
         metering.mark(session, "foreign_transaction")
         change.facts.append("ForeignTransactionReported")
+        batch.signals.append(
+            Signal(
+                kind="foreign_transaction",
+                at=item.received_at,
+                party_id=session.party_id,
+                station_id=item.station_id,
+                detail={"transaction_id": session.transaction_id, "session_id": str(session.session_id)},
+            )
+        )
     if item.kind == "started" and item.evse_number is not None:
         for older in known.open.get((item.station_id, item.evse_number), []):
             current = batch.current(older)
@@ -281,6 +292,7 @@ async def _save(conn: Connection, batch: Batch, received_at: datetime) -> list[t
     await store.insert_sessions(conn, new)
     await store.update_sessions(conn, updated, batch.before)
     await store.insert_events(conn, [(c.session.session_id, e) for c in changes for e in c.events])
+    await stations.keep_signals(conn, batch.signals)
     await events.record(conn, [_fact(kind, c.session) for c in changes for kind in c.facts])
     touched = {s.session_id for s in new} | {s.session_id for s in updated}
     return [(c.session, _what(c)) for c in changes if c.session.session_id in touched]
