@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from ohmstead import worker
-from ohmstead.core import clock, health
+from ohmstead.core import clock, health, metrics
 from ohmstead.core.health import Watch
 from ohmstead.core.migrations import missing_partitions
 from ohmstead.settings import Settings
@@ -119,7 +119,7 @@ async def test_the_difference_is_told_with_what_to_do(offset: timedelta, step: S
     assert ("ahead of" if offset < timedelta() else "behind") in told["checks"]["clock"]
     assert "36" in told["checks"]["clock"] or "35" in told["checks"]["clock"]
     assert "Synchronise" in told["to_do"]["clock"]
-    assert health.metrics.REGISTRY.get_sample_value("ohmstead_check_state", {"check": "clock"}) == 2
+    assert metrics.REGISTRY.get_sample_value("ohmstead_check_state", {"check": "clock"}) == 2
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from ohmstead import worker
-from ohmstead.core import health
+from ohmstead.core import health, metrics
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.health import Watch
@@ -161,7 +161,7 @@ async def test_missing_partitions_are_told_of(settings: Settings, whole: Pool, n
         assert "sample_default" in told["checks"]["partitions"]
     finally:
         await bus.close()
-    assert health.metrics.REGISTRY.get_sample_value("ohmstead_check_state", {"check": "partitions"}) == 2
+    assert metrics.REGISTRY.get_sample_value("ohmstead_check_state", {"check": "partitions"}) == 2
     found = await asyncio.to_thread(doctor, settings)
     assert found["partitions"]["state"] == "failed"
     assert "ohmstead migrate" in found["partitions"]["mend"]
