@@ -22,6 +22,7 @@ State = Literal["ok", "attention", "failed"]
 _ORDER: tuple[State, ...] = ("ok", "attention", "failed")
 
 LOOK_EVERY_S = 10.0
+WRITE_EVERY_S = 30.0
 ANSWER_WITHIN_S = 3.0
 CLOCKS_MAY_DIFFER_S = 1.0
 CLOCKS_FAIL_AT_S = 30.0
@@ -97,7 +98,7 @@ class Storing:
         return Finding("storing", "failed", text, _mend_of(self._error))
 
     @property
-    def may_be_over(self) -> bool:
+    def is_unsure(self) -> bool:
         """It failed, but nobody has tried for a while: a look at the database tells."""
         return self._error is not None and time.monotonic() - self._last > OVER_AFTER_S
 
@@ -206,6 +207,8 @@ class Watch:
         self._probe: asyncio.Task[list[Finding]] | None = None
         self._probed_at = 0.0
         self._has_connection = False
+        self._tried_at = float("-inf")
+        self._wrote = Finding("writing", "ok", "not tried yet")
         self._told: dict[str, Finding] = {}
 
     async def look(self) -> list[Finding]:
@@ -246,12 +249,18 @@ class Watch:
             findings = [Finding("database", "ok", "answers"), await schema(conn)]
             if worst(findings) == "ok":
                 findings += [await partitions(conn), await clocks(conn), await consumers(conn)]
-            if storing.may_be_over:
-                writing = await can_write(conn)
-                findings.append(writing)
-                if writing.state == "ok":
-                    storing.worked()
+            findings.append(await self._writing(conn))
             return findings
+
+    async def _writing(self, conn: Connection) -> Finding:
+        # Not at every look: each leaves a little for the vacuum.
+        is_due = time.monotonic() - self._tried_at > WRITE_EVERY_S
+        if is_due or self._wrote.state != "ok" or storing.is_unsure:
+            self._tried_at = time.monotonic()
+            self._wrote = await can_write(conn)
+            if self._wrote.state == "ok" and storing.is_unsure:
+                storing.worked()
+        return self._wrote
 
     def _silent(self) -> Finding:
         for_s = time.monotonic() - self._probed_at
