@@ -28,6 +28,7 @@ CLOCKS_MAY_DIFFER_S = 1.0
 CLOCKS_FAIL_AT_S = 30.0
 MANY_WAITING = 2_000  # messages; a gateway refuses more at ten times this
 SLOW_ANSWER_S = 1.0
+LONG_COMMIT_S = 5.0
 OVER_AFTER_S = 15.0  # a failed write that was not repeated for so long may be looked at anew
 _SERVES_ON = frozenset({"clock"})  # failed, but turning stations and people away would make nothing better
 _PROBE_ROWS = 250  # of a kilobyte each
@@ -79,20 +80,30 @@ class Storing:
     def __init__(self) -> None:
         self._error: Exception | None = None
         self._since = self._last = 0.0
+        self._began: float | None = None
+
+    def tries(self) -> None:
+        """A transaction that has to be kept begins; `worked` or `failed` follows."""
+        self._began = time.monotonic()
 
     def failed(self, error: Exception) -> None:
         """A transaction that had to be kept could not be."""
+        self._began = None
         self._last = time.monotonic()
         if self._error is None:
             self._since = self._last
         self._error = error
 
     def worked(self) -> None:
-        """One was."""
-        self._error = None
+        """It was kept."""
+        self._began = self._error = None
 
     def finding(self) -> Finding:
         if self._error is None:
+            waited_s = time.monotonic() - self._began if self._began is not None else 0.0
+            if waited_s > LONG_COMMIT_S:
+                text = f"a transaction of stations' messages has been waiting for {waited_s:.0f} s"
+                return Finding("storing", "failed", text, f"{_LOCKED} {_SERVER}")
             return Finding("storing", "ok", "what comes in is stored")
         text = f"nothing could be stored for {time.monotonic() - self._since:.0f} s: {words(self._error)}"
         return Finding("storing", "failed", text, _mend_of(self._error))
@@ -266,7 +277,7 @@ class Watch:
         for_s = time.monotonic() - self._probed_at
         if self._has_connection:
             return Finding("database", "failed", f"is connected, but has not answered for {for_s:.0f} s", _SERVER)
-        text = f"no connection for {for_s:.0f} s: the server does not let us in, or all of ours are in use"
+        text = f"no connection for {for_s:.0f} s: the server has not answered, or all of ours are in use"
         return Finding("database", "failed", text, f"{_SERVER} {_LOCKED}")
 
     def _nats(self) -> Finding:

@@ -113,6 +113,7 @@ class Ingest:
         deadline = time.monotonic() + RETRY_FOR_S
         pause_s = 0.1
         while True:
+            storing.tries()
             try:
                 await self._commit(batch)
                 return
@@ -175,6 +176,7 @@ class Ingest:
             item.tries += 1
             await self._commit(batch)
             return
+        storing.worked()  # for the others: the database is well
         metrics.ingest_failures.labels("poisoned").inc()
         log.error(
             "message_not_stored",
