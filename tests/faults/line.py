@@ -6,6 +6,7 @@ import asyncio
 import base64
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -40,12 +41,12 @@ class Line(asyncio.Protocol):
     """One live connection. The masking key is zero, which is a valid key and leaves the payload as it is."""
 
     def __init__(self) -> None:
-        self.heard: list[str] = []
         self.close_code: int | None = None
         self.over = asyncio.Event()
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._opened: asyncio.Future[None] | None = asyncio.get_running_loop().create_future()
+        self._watcher: Callable[[list[Any]], None] | None = None
         self._awaited: dict[str, asyncio.Future[list[Any]]] = {}
 
     @classmethod
@@ -101,6 +102,21 @@ class Line(asyncio.Protocol):
         self.send([2, message_id, action, payload])
         async with asyncio.timeout(within_s):
             return await awaited
+
+    def watch(self, answered: Callable[[list[Any], float], None]) -> dict[str, float]:
+        """Call `answered` with answers to calls that were only sent, and how long each took.
+
+        Returns where to note when each call was sent (perf_counter), by its id.
+        """
+        sent_at: dict[str, float] = {}
+
+        def hear(frame: list[Any]) -> None:
+            at = sent_at.pop(frame[1], None)
+            if at is not None:
+                answered(frame, time.perf_counter() - at)
+
+        self._watcher = hear
+        return sent_at
 
     async def tell(self, action: str, payload: Any, within_s: float | None = 60) -> Any:
         """A call that must succeed; the answer's payload."""
@@ -198,7 +214,8 @@ class Line(asyncio.Protocol):
         if frame[0] == 2:
             self.send([NOT_DONE[0], frame[1], *NOT_DONE[2:]])
             return
-        self.heard.append(frame[1])
+        if self._watcher is not None:
+            self._watcher(frame)
         awaited = self._awaited.pop(frame[1], None)
         if awaited is not None and not awaited.done():
             awaited.set_result(frame)
