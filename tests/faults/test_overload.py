@@ -29,7 +29,7 @@ MOST_GROWTH_MB = 150.0
 GOOD_WITHIN_S = 5.0
 
 
-async def _sustainable(port: int, names: list[str], seconds: float = 3.0) -> float:
+async def _sustainable(port: int, names: list[str], seconds: float = 1.5) -> float:
     """Messages a second that stations get answered, each waiting for its answers."""
     lines = [await Line.open(port, name) for name in names]
     n_answered = 0
@@ -80,7 +80,8 @@ async def test_ten_times_the_sustainable_rate_is_borne(
     good, flooding = [f"GOOD-{n}" for n in range(N_GOOD)], [f"FLOOD-{n}" for n in range(N_FLOODERS)]
     await register_stations(db, party_id, good + flooding)
     async with running("gateway", settings, tmp_path) as gateway:
-        sustainable = await _sustainable(port, flooding[:50])
+        # The best of three: on a busy machine one alone says little.
+        sustainable = max([await _sustainable(port, flooding[:50]) for _ in range(3)])
         before_mb, seen_mb = gateway.rss_mb, [gateway.rss_mb]
         watching = asyncio.create_task(_watch_memory(gateway, seen_mb))
         async with live_stations(port, "GOOD-", N_GOOD, 0.25) as seen:
