@@ -149,7 +149,9 @@ async def can_write(conn: Connection) -> Finding:
             await transaction.rollback()
     except asyncpg.InsufficientPrivilegeError:
         return Finding("writing", "ok", "not tried: this role may make no temporary tables")
-    except (asyncpg.InsufficientResourcesError, asyncpg.ReadOnlySQLTransactionError) as error:
+    except asyncpg.PostgresConnectionError:
+        raise
+    except asyncpg.PostgresError as error:
         return Finding("writing", "failed", f"the database refuses to write: {words(error)}", _mend_of(error))
     return Finding("writing", "ok", "the database takes writes")
 
