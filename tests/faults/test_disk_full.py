@@ -19,7 +19,7 @@ import pytest
 from tests.faults.charges import Charge, register_stations
 from tests.faults.faithful import Faithful, lost
 from tests.faults.line import VERSIONS
-from tests.faults.small_disk import SmallDisk, small_disk
+from tests.faults.small_disk import FillableDisk, LimitedFiles, SmallDisk, may_mount, running_on
 from tests.gateway.running import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -27,14 +27,17 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 ROLES = {"gateway": "METRICS_GATEWAY_PORT", "web": "WEB_PORT", "worker": "WORKER_HEALTH_PORT"}
 
 
-@pytest.fixture
-def disk(data_dir: Path, free_port: Callable[[], int]) -> Iterator[SmallDisk]:
+MEANS: list[type[FillableDisk]] = [LimitedFiles, *([SmallDisk] if may_mount() else [])]
+
+
+@pytest.fixture(params=MEANS)
+def disk(request: pytest.FixtureRequest, data_dir: Path, free_port: Callable[[], int]) -> Iterator[FillableDisk]:
     data_dir.chmod(0o711)
-    with small_disk(SmallDisk(data_dir, free_port)) as one:
+    with running_on(request.param(data_dir, free_port)) as one:
         yield one
 
 
-def readiness(disk: SmallDisk, role: str) -> dict[str, Any]:
+def readiness(disk: FillableDisk, role: str) -> dict[str, Any]:
     """The document, whatever the status; empty when nobody answers."""
     url = f"http://127.0.0.1:{disk.ports[ROLES[role]]}/readyz"
     with contextlib.suppress(OSError):
@@ -46,7 +49,7 @@ def readiness(disk: SmallDisk, role: str) -> dict[str, Any]:
     return {}
 
 
-def doctor(disk: SmallDisk) -> dict[str, dict[str, Any]]:
+def doctor(disk: FillableDisk) -> dict[str, dict[str, Any]]:
     """What the doctor finds there."""
     command = [sys.executable, "-P", "-m", "ohmstead", "doctor", "--json"]
     env = disk.env | {"OHMSTEAD_DATA_DIR": str(disk.inside)}
@@ -61,7 +64,7 @@ async def _until(look: Callable[[], bool], complaint: Callable[[], str], within_
         await asyncio.sleep(0.3)
 
 
-async def _everybody_says(disk: SmallDisk, status: str, within_s: float) -> None:
+async def _everybody_says(disk: FillableDisk, status: str, within_s: float) -> None:
     for role in ROLES:
         await _until(
             lambda role=role: readiness(disk, role).get("status") == status,  # type: ignore[misc]
@@ -75,7 +78,7 @@ def _charge(version: str, n: int, samples: int) -> Charge:
     return Charge(version, begins_at, samples=samples, register_wh=10_000 * n)
 
 
-async def test_a_full_disk_is_told_and_passes_without_loss(disk: SmallDisk) -> None:
+async def test_a_full_disk_is_told_and_passes_without_loss(disk: FillableDisk) -> None:
     pool = await asyncpg.create_pool(disk.database_url(), min_size=1, max_size=2)
     party_id = await pool.fetchval("select party_id from party")
     await register_stations(pool, party_id, list(VERSIONS))
@@ -89,32 +92,45 @@ async def test_a_full_disk_is_told_and_passes_without_loss(disk: SmallDisk) -> N
     try:
         await eventually(lambda: _all_refused(stations), "nobody noticed", within_s=60)
         await _everybody_says(disk, "failed", 60)
-        told = await asyncio.to_thread(readiness, disk, "gateway")
-        assert not told["is_ready"]
-        assert "No space left" in told["checks"].get("storing", "") + told["checks"].get("writing", "")
-        assert "Free disk space" in told["to_do"].get("storing", "") + told["to_do"].get("writing", "")
-        found = await asyncio.to_thread(doctor, disk)
-        assert found["disk"]["state"] == "failed"
-        assert found["writing"]["state"] == "failed"
-        assert "Free disk space" in found["writing"]["mend"]
-        assert "check_failed" in disk.printed()
-        assert await lost(pool, stations) == set()
-        await pool.close()
-
-        await _fill_the_log(disk)
-        await _until(
-            lambda: "database" in readiness(disk, "gateway").get("to_do", {}),
-            lambda: f"the gateway does not miss its database: {readiness(disk, 'gateway')}",
-            30,
-        )
+        if isinstance(disk, SmallDisk):
+            await _is_told(disk)
+            assert await lost(pool, stations) == set()
+            await _fill_the_log(disk)
+        await _database_is_missed(disk)
     finally:
         disk.free()
+        pool.terminate()
     # Nobody starts anything anew: all of it comes back by itself.
     await asyncio.wait_for(asyncio.gather(*charging, *chatter), 120)
     await _everybody_says(disk, "ok", 60)
     await _nothing_is_missing(disk, stations)
     for station in stations:
         await station.leaves()
+
+
+async def _is_told(disk: FillableDisk) -> None:
+    """There is no place for rows, and all else works."""
+    told = await asyncio.to_thread(readiness, disk, "gateway")
+    assert not told["is_ready"]
+    assert "No space left" in told["checks"].get("storing", "") + told["checks"].get("writing", "")
+    assert "Free disk space" in told["to_do"].get("storing", "") + told["to_do"].get("writing", "")
+    found = await asyncio.to_thread(doctor, disk)
+    assert found["disk"]["state"] == "failed"
+    assert found["writing"]["state"] == "failed"
+    assert "Free disk space" in found["writing"]["mend"]
+    assert "check_failed" in disk.printed()
+
+
+async def _database_is_missed(disk: FillableDisk) -> None:
+    """There is no place for its log either: it has fallen, and cannot get up."""
+    await _until(
+        lambda: "is its disk full" in readiness(disk, "gateway").get("to_do", {}).get("database", ""),
+        lambda: f"the gateway does not miss its database: {readiness(disk, 'gateway')}",
+        40,
+    )
+    found = await asyncio.to_thread(doctor, disk)
+    assert found["database"]["state"] == "failed"
+    assert "is its disk full" in found["database"]["mend"]
 
 
 async def _chatters(station: Faithful) -> None:
@@ -128,7 +144,7 @@ async def _all_refused(stations: list[Faithful]) -> bool:
     return all(station.errors["InternalError"] for station in stations)
 
 
-async def _fill_the_log(disk: SmallDisk) -> None:
+async def _fill_the_log(disk: FillableDisk) -> None:
     """Until PostgreSQL finds no place for the next piece of its write-ahead log, and falls."""
     conn = await asyncpg.connect(disk.database_url(is_superuser=True))
     try:
@@ -139,7 +155,7 @@ async def _fill_the_log(disk: SmallDisk) -> None:
         conn.terminate()
 
 
-async def _nothing_is_missing(disk: SmallDisk, stations: list[Faithful]) -> None:
+async def _nothing_is_missing(disk: FillableDisk, stations: list[Faithful]) -> None:
     pool = await asyncpg.create_pool(disk.database_url(is_superuser=True), min_size=1, max_size=2)
     try:
         assert await lost(pool, stations) == set()
