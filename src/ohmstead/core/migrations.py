@@ -148,16 +148,17 @@ async def missing_partitions(conn: Connection) -> list[str]:
     return missing
 
 
-async def mend_partitions(conn: Connection, error: Exception) -> bool:
-    """Make what is missing when `error` says that a row has no partition; False when it says anything else."""
-    if not isinstance(error, asyncpg.CheckViolationError) or error.constraint_name is not None:
-        return False
+def lacks_partition(error: Exception) -> bool:
+    """Whether a row found no partition that takes it, or the one it found took it no more."""
+    return isinstance(error, asyncpg.CheckViolationError) and error.constraint_name is None
+
+
+async def mend_partitions(conn: Connection) -> None:
+    """`ensure_partitions` for those who met a missing one: what cannot be made is logged, not raised."""
     try:
         await ensure_partitions(conn)
     except asyncpg.PostgresError as failure:
         log.error("partitions_not_made", error=str(failure), to_do="run `ohmstead migrate` as the owner of the tables")
-        return False
-    return True
 
 
 def _partition(table: str, step: str, at: datetime) -> str:

@@ -144,10 +144,12 @@ class Ingest:
             # asyncpg's complaint about an argument is an InterfaceError too, but the database is well.
             if isinstance(error, _AWAY) and not isinstance(error, ValueError):
                 raise
-            if not await self._mended(error):
-                await self._again(batch, error)
+            if migrations.lacks_partition(error) and batch[0].tries < 3:
+                batch[0].tries += 1
+                await self._mend_partitions()
+                await self._commit(batch)
                 return
-            await self._commit(batch)
+            await self._again(batch, error)
             return
         storing.worked()
         metrics.batch_seconds.observe(time.perf_counter() - started)
@@ -157,13 +159,12 @@ class Ingest:
                 item.done.set_result(item.payload)
         await self._tell(batch, has_events)
 
-    async def _mended(self, error: Exception) -> bool:
-        """Whether it failed for want of a partition, which is there now. One try in a while: it must not go round."""
-        if not isinstance(error, asyncpg.CheckViolationError) or time.monotonic() - self._mended_at < 5:
-            return False
-        self._mended_at = time.monotonic()
-        async with self._pool.acquire() as conn:
-            return await migrations.mend_partitions(conn, error)
+    async def _mend_partitions(self) -> None:
+        """At most once in a while. A row that met one being made fails alike: then trying again is all it takes."""
+        if time.monotonic() - self._mended_at > 5:
+            self._mended_at = time.monotonic()
+            async with self._pool.acquire() as conn:
+                await migrations.mend_partitions(conn)
 
     async def _again(self, batch: list[Item], error: Exception) -> None:
         if len(batch) > 1:
