@@ -15,9 +15,10 @@ from aiohttp import web as aiohttp_web
 from ohmstead import worker
 from ohmstead.accounts import access
 from ohmstead.accounts import service as accounts
-from ohmstead.core import metrics, migrations
+from ohmstead.core import health, metrics, migrations
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool, connect_one, connect_pool
+from ohmstead.core.health import Watch
 from ohmstead.core.log import logger
 from ohmstead.ocpp.gateway import Gateway
 from ohmstead.settings import Settings
@@ -37,11 +38,13 @@ async def migrate(settings: Settings) -> list[str]:
 
 async def run_gateway(settings: Settings) -> None:
     """Stations' sockets, until SIGTERM or SIGINT; then they are let go politely."""
-    async with _deps(settings, "gateway") as (pool, bus):
+    async with contextlib.AsyncExitStack() as stack:
+        pool, bus = await stack.enter_async_context(_deps(settings, "gateway"))
         gateway = Gateway(settings, pool, bus)
+        watch = Watch(pool, bus, (health.Load(),))
+        await stack.enter_async_context(_watched(settings.metrics_gateway_port, watch, lambda: gateway.is_draining))
         stations = gateway.runner()
         await stations.setup()
-        health = await _health(settings.metrics_gateway_port, pool, bus, lambda: gateway.is_draining)
         serving = asyncio.create_task(gateway.run())
         try:
             sites = [aiohttp_web.TCPSite(stations, settings.gateway_host, settings.gateway_port, backlog=4096)]
@@ -71,7 +74,6 @@ async def run_gateway(settings: Settings) -> None:
             with contextlib.suppress(asyncio.CancelledError):
                 await serving
             await stations.cleanup()
-            await health.cleanup()
 
 
 async def run_web(settings: Settings) -> None:
@@ -86,9 +88,9 @@ async def run_web(settings: Settings) -> None:
         def capture_signals(self) -> Iterator[None]:
             yield
 
-    async with _deps(settings, "web") as (pool, bus):
+    async with _deps(settings, "web") as (pool, bus), _looking(watch := Watch(pool, bus)):
         config = uvicorn.Config(
-            create_web(settings, pool, bus),
+            create_web(settings, pool, bus, watch),
             host=settings.web_host,
             port=settings.web_port,
             log_config=None,
@@ -109,8 +111,10 @@ async def run_web(settings: Settings) -> None:
 
 async def run_worker(settings: Settings) -> None:
     """Consumers, jobs, timers and control loops, until SIGTERM or SIGINT."""
-    async with _deps(settings, "worker") as (pool, bus):
-        health = await _health(settings.worker_health_port, pool, bus)
+    async with (
+        _deps(settings, "worker") as (pool, bus),
+        _watched(settings.worker_health_port, Watch(pool, bus)),
+    ):
         working = asyncio.create_task(worker.run(settings, pool, bus))
         try:
             _calm_collector()
@@ -120,7 +124,6 @@ async def run_worker(settings: Settings) -> None:
             working.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await working
-            await health.cleanup()
 
 
 async def first_sign_in_link(settings: Settings) -> str | None:
@@ -204,20 +207,20 @@ def _required(url: str | None) -> str:
     return url
 
 
-async def _health(
-    port: int, pool: Pool, bus: Bus, is_draining: Callable[[], bool] = lambda: False
-) -> aiohttp_web.AppRunner:
-    """/healthz (the process lives), /readyz (database and bus answer, it is not leaving), /metrics, on loopback."""
+@contextlib.asynccontextmanager
+async def _watched(port: int, watch: Watch, is_draining: Callable[[], bool] = lambda: False) -> AsyncIterator[None]:
+    """/healthz (the process lives), /readyz (what it needs is there, it is not leaving), /metrics, on loopback; and the
+    looking itself.
+    """
 
     async def healthz(_request: aiohttp_web.Request) -> aiohttp_web.Response:
         return aiohttp_web.json_response({"status": "ok"})
 
     async def readyz(_request: aiohttp_web.Request) -> aiohttp_web.Response:
-        checks = {"database": await _answers(pool), "nats": "ok" if bus.is_connected else "not connected"}
-        state = "ok" if all(check == "ok" for check in checks.values()) else "unavailable"
+        told = health.report(await watch.look())
         if is_draining():
-            state = "draining"
-        return aiohttp_web.json_response({"status": state, "checks": checks}, status=200 if state == "ok" else 503)
+            told |= {"status": "draining", "is_ready": False}
+        return aiohttp_web.json_response(told, status=200 if told["is_ready"] else 503)
 
     async def exposed(_request: aiohttp_web.Request) -> aiohttp_web.Response:
         return aiohttp_web.Response(body=metrics.exposition(), content_type="text/plain", charset="utf-8")
@@ -228,17 +231,22 @@ async def _health(
     app.router.add_get("/metrics", exposed)
     runner = aiohttp_web.AppRunner(app, access_log=None)
     await runner.setup()
-    await aiohttp_web.TCPSite(runner, "127.0.0.1", port).start()
-    return runner
-
-
-async def _answers(pool: Pool) -> str:
     try:
-        async with asyncio.timeout(3), pool.acquire() as conn:
-            await conn.fetchval("select 1")
-    except Exception as error:  # noqa: BLE001  (whatever it is, the answer is "not ready", with the reason)
-        return f"{type(error).__name__}: {error}"
-    return "ok"
+        await aiohttp_web.TCPSite(runner, "127.0.0.1", port).start()
+        async with _looking(watch):
+            yield
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def _looking(watch: Watch) -> AsyncIterator[None]:
+    looking = asyncio.create_task(watch.run())
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
 
 
 async def _until_told(work: asyncio.Task[None]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import http.client
 import json
 import os
 import resource
@@ -12,7 +13,6 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
 
 import asyncpg
 import msgspec
@@ -25,26 +25,21 @@ from msgspec import Struct
 from nats.errors import Error as NatsError
 from rich.console import Console
 
+from ohmstead.core import health
 from ohmstead.core.db import connect_one
+from ohmstead.core.health import Finding, State
 from ohmstead.core.migrations import pending
 from ohmstead.embedded import Running, find_running
 from ohmstead.ocpp.tls import ClientAuthorities, TlsError
 from ohmstead.roles import Claim, port_holder, wanted_ports
 from ohmstead.settings import PREFIX, Settings, unknown_variables
 
-State = Literal["ok", "attention", "failed"]
-
 LEAST_POSTGRES = 15
+UNREACHABLE = (
+    "Check OHMSTEAD_DATABASE_URL, the network between, and the server: does it run, is its disk full, what does its log"
+    " say? The built-in one's: `postgres/log/` in the data directory."
+)
 FILES_BESIDE_STATIONS = 256  # libraries, database connections, logs, browsers
-
-
-class Finding(Struct, frozen=True):
-    """One thing looked at. `text` is what was found, `mend` what to do; empty when all is well."""
-
-    name: str
-    state: State
-    text: str
-    mend: str = ""
 
 
 async def examine(settings: Settings, stations: int = 1000) -> list[Finding]:
@@ -54,12 +49,13 @@ async def examine(settings: Settings, stations: int = 1000) -> list[Finding]:
         ("python", lambda: _soon(python)),
         ("settings", lambda: _soon(lambda: spelling(dict(os.environ)) + exposure(settings))),
         ("data directory", lambda: _soon(lambda: data_directory(settings))),
-        ("disk", lambda: _soon(lambda: [disk(settings.data_dir)])),
+        ("disk", lambda: _soon(lambda: disks(settings.data_dir))),
         ("memory", lambda: _soon(lambda: [memory(psutil.virtual_memory().available)])),
         ("open files", lambda: _soon(lambda: [open_files(stations, *resource.getrlimit(resource.RLIMIT_NOFILE))])),
         ("ports", lambda: _soon(lambda: ports(settings))),
         ("database", lambda: database(settings, running)),
         ("nats", lambda: broker(settings, running)),
+        ("roles", lambda: roles(settings)),
         ("clock", lambda: _soon(lambda: [clock_synchronised()])),
         ("certificates", lambda: _soon(lambda: certificates(settings))),
     ]
@@ -159,6 +155,16 @@ def disk(path: Path) -> Finding:
     return Finding("disk", "ok", text)
 
 
+def disks(data_dir: Path) -> list[Finding]:
+    """Room in the data directory, and for the database where that is on a disk of its own."""
+    found = [disk(data_dir)]
+    database = data_dir / "postgres"
+    with contextlib.suppress(OSError):
+        if database.stat().st_dev != data_dir.stat().st_dev:
+            found.append(disk(database))
+    return found
+
+
 def memory(available: int) -> Finding:
     """Room to run in, `available` in bytes."""
     text = f"{available / 1e9:.1f} GB available"
@@ -212,11 +218,9 @@ async def database(settings: Settings, running: Running | None) -> list[Finding]
         conn = await asyncio.wait_for(connect_one(url, name="ohmstead-doctor"), 10)
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         text = f"not reachable: {_words(error)}"
-        return [
-            Finding("database", "failed", text, "Check OHMSTEAD_DATABASE_URL, the server, and the network between.")
-        ]
+        return [Finding("database", "failed", text, UNREACHABLE)]
     try:
-        return [*await _database_findings(conn), await _clock_offset(conn)]
+        return await _database_findings(conn)
     finally:
         await conn.close()
 
@@ -243,23 +247,8 @@ async def _database_findings(conn: "asyncpg.Connection[asyncpg.Record]") -> list
         )
     else:
         found.append(Finding("migrations", "ok", "up to date"))
-    return found
-
-
-async def _clock_offset(conn: "asyncpg.Connection[asyncpg.Record]") -> Finding:
-    asked, began = datetime.now(UTC), time.monotonic()
-    theirs: datetime = await conn.fetchval("select clock_timestamp()")
-    offset_s = (theirs - asked).total_seconds() - (time.monotonic() - began) / 2
-    return clock_offset(offset_s)
-
-
-def clock_offset(offset_s: float) -> Finding:
-    """How far the database's clock is ahead of ours, in seconds."""
-    text = f"the database's clock differs by {abs(offset_s) * 1000:.0f} ms"
-    if abs(offset_s) < 1:
-        return Finding("clock", "ok", text)
-    mend = "Synchronise both machines (chrony, systemd-timesyncd): sessions and prices depend on the time."
-    return Finding("clock", "failed" if abs(offset_s) > 30 else "attention", text, mend)
+        found += [await health.partitions(conn), await health.consumers(conn)]
+    return [*found, await health.can_write(conn), await health.clocks(conn)]
 
 
 async def broker(settings: Settings, running: Running | None) -> list[Finding]:
@@ -288,6 +277,41 @@ async def broker(settings: Settings, running: Running | None) -> list[Finding]:
     except (OSError, TimeoutError, NatsError) as error:
         text = f"not reachable: {_words(seen[-1] if seen else error)}"
         return [Finding("nats", "failed", text, "Check OHMSTEAD_NATS_URL, the server, and the network between.")]
+
+
+async def roles(settings: Settings) -> list[Finding]:
+    """What the roles that run on this machine say of themselves; nothing of those that do not run here."""
+    ports = {"gateway": settings.metrics_gateway_port, "web": settings.web_port, "worker": settings.worker_health_port}
+    told = await asyncio.gather(*(asyncio.to_thread(_readiness, port) for port in ports.values()))
+    found: list[Finding] = []
+    for name, said in zip(ports, told, strict=True):
+        if said is None:
+            continue
+        bad = {check: text for check, text in said.checks.items() if text != "ok"}
+        state: State = "attention" if said.is_ready else "failed"
+        found += [Finding(f"{name}: {check}", state, text, said.to_do.get(check, "")) for check, text in bad.items()]
+        if not bad:
+            found.append(Finding(name, "ok", "runs here, and says that all is well"))
+    return found
+
+
+class _Readiness(Struct):
+    """What /readyz answers."""
+
+    is_ready: bool
+    checks: dict[str, str]
+    to_do: dict[str, str] = {}
+
+
+def _readiness(port: int) -> _Readiness | None:
+    asking = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        asking.request("GET", "/readyz")
+        return msgspec.json.decode(asking.getresponse().read(), type=_Readiness)
+    except (OSError, http.client.HTTPException, msgspec.MsgspecError):
+        return None
+    finally:
+        asking.close()
 
 
 def clock_synchronised() -> Finding:

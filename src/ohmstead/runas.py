@@ -80,13 +80,17 @@ def make_dir(path: Path, account: Account | None, mode: int = 0o700) -> None:
 def write_private(path: Path, text: str, account: Account | None = None) -> None:
     """Replace a file at once, readable by its owner only."""
     fd, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(fd, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    if account is not None:
-        os.chown(fresh, account.uid, account.gid)
-    os.replace(fresh, path)
+    try:
+        with os.fdopen(fd, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if account is not None:
+            os.chown(fresh, account.uid, account.gid)
+        os.replace(fresh, path)
+    except OSError:
+        os.unlink(fresh)
+        raise
 
 
 def check_reachable(directory: Path, account: Account | None) -> None:

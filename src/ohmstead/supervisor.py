@@ -59,6 +59,7 @@ class Keeper:
         self._popen: subprocess.Popen[bytes] | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._is_untold = False
 
     @property
     def pid(self) -> int | None:
@@ -84,7 +85,7 @@ class Keeper:
                 await self._end()
         if not self.adopted:
             await self._first_launch()
-        self._changed()
+        self._tell()
         self._task = asyncio.create_task(self._keep(), name=f"keep {self.service.name}")
 
     async def stop(self) -> None:
@@ -111,15 +112,28 @@ class Keeper:
     async def _launch(self) -> None:
         self._popen = await asyncio.to_thread(self.service.launch)
         self._process = psutil.Process(self._popen.pid)
-        self._changed()
+        self._tell()
         await self.service.ready(self.is_alive)
         self.is_ready = True
+
+    def _tell(self) -> None:
+        """A full disk must not end the watching: what could not be written down is written down later."""
+        try:
+            self._changed()
+        except OSError as error:
+            if not self._is_untold:
+                log.warning("state_not_written", service=self.service.name, error=str(error))
+            self._is_untold = True
+        else:
+            self._is_untold = False
 
     async def _keep(self) -> None:
         pause_s, started = FIRST_PAUSE_S, time.monotonic()
         while True:
             await asyncio.sleep(POLL_S)
             if self.is_alive():
+                if self._is_untold:
+                    self._tell()
                 continue
             self.is_ready = False
             code = self._popen.returncode if self._popen is not None else None
@@ -137,7 +151,7 @@ class Keeper:
                 await self._end()
                 continue
             log.info("restarted", service=self.service.name, pid=self.pid)
-            self._changed()
+            self._tell()
 
     async def _end(self) -> None:
         for number, patience_s in (*self.service.stop_signals, (signal.SIGKILL, 5.0)):

@@ -22,10 +22,11 @@ from ohmstead.api import problems
 from ohmstead.api import routes as api_routes
 from ohmstead.api.live import LiveNews
 from ohmstead.console import routes as console_routes
-from ohmstead.core import metrics, migrations
+from ohmstead.core import health, metrics
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.errors import OhmsteadError, Refused
+from ohmstead.core.health import Watch
 from ohmstead.core.log import logger
 from ohmstead.doorway import (
     API_PATH,
@@ -50,8 +51,8 @@ _Settings: TypeAlias = NamedDependency[SkipValidation[Settings]]
 _Pool: TypeAlias = NamedDependency[Pool]
 
 
-def create_web(settings: Settings, pool: Pool, bus: Bus) -> Web:
-    """The application. `pool` and `bus` are the caller's to open and close."""
+def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = None) -> Web:
+    """The application. `pool` and `bus` are the caller's to open and close, `watch` to run."""
     attempts = Attempts()
     desk = CommandDesk(pool, bus)
     # Static files only: a compressed page that shows both a token and what was asked for gives the token away.
@@ -69,6 +70,7 @@ def create_web(settings: Settings, pool: Pool, bus: Bus) -> Web:
                 "attempts": attempts,
                 "pepper": settings.secret(),
                 "live_news": LiveNews(bus),
+                "watch": watch or Watch(pool, bus),
             }
         ),
         dependencies={
@@ -95,31 +97,29 @@ async def healthz() -> str:
 
 
 @get("/readyz")
-async def readyz(pool: _Pool, bus: NamedDependency[Bus]) -> Response[dict[str, Any]]:
-    """Whether requests can be served, and if not, what is missing, by name."""
-    checks = {"database": "ok", "migrations": "ok", "nats": "ok" if bus.is_connected else "not connected"}
-    try:
-        async with pool.acquire(timeout=2) as conn:
-            if pending := await migrations.pending(conn):
-                checks["migrations"] = f"pending: {', '.join(pending)}"
-    except Exception as error:  # noqa: BLE001  (whatever keeps us from the database is the answer)
-        checks["database"] = f"cannot be reached ({type(error).__name__})"
-        checks["migrations"] = "unknown"
-    is_ready = all(state == "ok" for state in checks.values())
-    return Response({"is_ready": is_ready, "checks": checks}, status_code=200 if is_ready else 503)
+async def readyz(request: _Request) -> Response[dict[str, Any]]:
+    """Whether requests can be served, and if not, what is missing and what to do. Strangers learn only what."""
+    watch: Watch = request.app.state.watch
+    told = health.report(await watch.look(), with_texts=_is_neighbour(request))
+    return Response(told, status_code=200 if told["is_ready"] else 503)
 
 
 @get("/metrics", media_type=MediaType.TEXT)
 async def metrics_page(request: _Request) -> Response[bytes]:
-    """Prometheus metrics, for scrapers on private networks; a forwarded request is not one."""
+    """Prometheus metrics, for scrapers on private networks."""
+    if not _is_neighbour(request):
+        raise NotAllowed("metrics are for scrapers on the private network")
+    return Response(metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _is_neighbour(request: _Request) -> bool:
+    """On a private network; a forwarded request is not."""
     peer = request.scope["client"]
     try:
         is_private = peer is not None and ipaddress.ip_address(peer[0]).is_private
     except ValueError:
         is_private = False
-    if not is_private or "x-forwarded-for" in request.headers or "forwarded" in request.headers:
-        raise NotAllowed("metrics are for scrapers on the private network")
-    return Response(metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return is_private and "x-forwarded-for" not in request.headers and "forwarded" not in request.headers
 
 
 @get("/sign-in")

@@ -23,6 +23,7 @@ from ohmstead.stations.commands import CommandDesk
 log = logger("ohmstead.worker")
 
 GATEWAY_SILENT_S = 20.0
+PARTITIONS_EVERY_S = 60.0
 
 
 async def run(
@@ -43,6 +44,7 @@ async def run(
         group.create_task(_jobs(settings, pool, desk))
         group.create_task(_every(5, "release_gateways", lambda: _release_gateways(pool)))
         group.create_task(_every(5, "expire_commands", lambda: _expire_commands(pool)))
+        group.create_task(_every(PARTITIONS_EVERY_S, "partitions", lambda: _partitions(pool)))
 
 
 async def _settle(conn: Connection, found: list[Event]) -> None:
@@ -58,7 +60,6 @@ async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk) -> None:
             try:
                 queue = jobs.Worker(conn)
                 queue.on(gaps.JOB, lambda payload: gaps.ask(pool, desk, payload))
-                queue.every("partitions", "7 * * * *", lambda: _partitions(pool))
                 queue.every("retention", "23 3 * * *", lambda: _retention(settings, pool))
                 await queue.run()
             finally:
@@ -90,9 +91,10 @@ async def _expire_commands(pool: Pool) -> None:
 
 
 async def _partitions(pool: Pool) -> None:
-    async with pool.acquire() as conn, conn.transaction():
+    async with pool.acquire() as conn:
         made = await migrations.ensure_partitions(conn)
-    log.info("partitions_made", n=made)
+    if made:
+        log.info("partitions_made", n=made)
 
 
 async def _retention(settings: Settings, pool: Pool) -> None:

@@ -313,7 +313,8 @@ async def test_health_names_what_is_checked(api: Visitor) -> None:
     async with api.front.nobody() as nobody:
         assert (await nobody.get("/healthz")).status_code == 200
         ready = await nobody.get("/readyz")
-        assert ready.json() == {"is_ready": True, "checks": {"database": "ok", "migrations": "ok", "nats": "ok"}}
+        assert (ready.status_code, ready.json()["status"], ready.json()["to_do"]) == (200, "ok", {})
+        assert {"database": "ok", "migrations": "ok", "nats": "ok"}.items() <= ready.json()["checks"].items()
         assert "ohmstead_http_requests_total" in (await nobody.get("/metrics")).text
         forwarded = await nobody.get("/metrics", headers={"X-Forwarded-For": "203.0.113.9"})
         assert forwarded.status_code == 403

@@ -14,7 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from ohmstead import doctor
-from ohmstead.doctor import Finding, examine
+from ohmstead.core import health
+from ohmstead.core.health import Finding
+from ohmstead.doctor import examine
 from ohmstead.settings import Settings
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -92,7 +94,7 @@ def test_a_secret_that_others_can_read_fails(tmp_path: Path) -> None:
     ("offset_s", "state"), [(0.02, "ok"), (-0.5, "ok"), (3, "attention"), (-3, "attention"), (120, "failed")]
 )
 def test_clocks_may_differ_by_less_than_a_second(offset_s: float, state: str) -> None:
-    assert doctor.clock_offset(offset_s).state == state
+    assert health.clock_offset(offset_s).state == state
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,29 @@ async def test_a_process_that_dies_is_started_again_and_that_is_told(tmp_path: P
     await with_keeper(keeper, work)
 
 
+async def test_a_state_that_cannot_be_written_down_ends_no_watching_and_is_written_later(tmp_path: Path) -> None:
+    is_full, written = True, []
+
+    def changed() -> None:
+        if is_full:
+            raise OSError(28, "No space left on device")
+        written.append(keeper.pid)
+
+    program = Program(tmp_path)
+    keeper = Keeper(program, changed)
+
+    async def work() -> None:
+        nonlocal is_full
+        os.kill(keeper.pid or 0, signal.SIGKILL)
+        await until(lambda: program.launches == 2 and keeper.is_ready)
+        os.kill(keeper.pid or 0, signal.SIGKILL)
+        await until(lambda: program.launches == 3 and keeper.is_ready)
+        is_full = False
+        await until(lambda: written == [keeper.pid])
+
+    await with_keeper(keeper, work)
+
+
 async def test_pauses_between_failed_restarts_grow(tmp_path: Path) -> None:
     program = Program(tmp_path)
     keeper = Keeper(program)

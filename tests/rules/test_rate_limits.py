@@ -230,6 +230,17 @@ def test_a_flood_of_one_kind_of_signal_is_not_recorded_whole_and_hides_no_other(
     assert [limiter.may_record("connection_refused") for _ in range(50)].count(True) == 2
 
 
+def test_one_address_cannot_use_up_the_signals_and_many_together_not_the_disk(clock: Clock) -> None:
+    limiter = SignalLimiter(clock, burst=50, per_minute=6, address_burst=10)
+    assert [limiter.may_record("connection_refused", THIEF) for _ in range(1000)].count(True) == 10
+    assert limiter.may_record("connection_refused", HOME)
+    many = [limiter.may_record("connection_refused", f"10.0.{n // 200}.{n % 200}") for n in range(1000)]
+    assert many.count(True) == 39
+    # The addresses of one IPv6 household are one.
+    six = SignalLimiter(clock, address_burst=10)
+    assert [six.may_record("connection_refused", f"2001:db8::{n:x}") for n in range(1, 500)].count(True) == 10
+
+
 def test_a_station_that_reconnects_now_and_then_is_fine(clock: Clock) -> None:
     watch = TakeoverWatch(clock)
     for _ in range(100):

@@ -53,3 +53,8 @@ def work_for(frame: Call | Send, inbound: Inbound) -> Work:
     if route is None:
         raise Refused(ErrorCode.NOT_SUPPORTED, f"{frame.action} is not for a station to send")
     return route[1](message, inbound)
+
+
+def known_action(inbound: Inbound) -> str:
+    """The action, for metrics, which must not grow with what strangers invent."""
+    return inbound.action if inbound.action in TABLES[inbound.version] else "(unknown)"

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 from aiohttp import WSCloseCode, web
 
-from ohmstead.core import clock, metrics
+from ohmstead.core import clock, db, metrics
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.ids import new_id
@@ -24,7 +24,7 @@ from ohmstead.ocpp.calls import Calls
 from ohmstead.ocpp.commander import Commander
 from ohmstead.ocpp.connection import Connection, Flow, Slot, spawn
 from ohmstead.ocpp.ingest import Full, Ingest, Item
-from ohmstead.ocpp.limits import AttemptLimiter, Bucket, NewcomerLimiter, Recent, TakeoverWatch
+from ohmstead.ocpp.limits import AttemptLimiter, NewcomerLimiter, SignalLimiter, TakeoverWatch
 from ohmstead.ocpp.rpc import Version
 from ohmstead.ocpp.security import (
     Admission,
@@ -53,7 +53,6 @@ BEAT_S = 5.0
 SEEN_EVERY_S = 30.0
 HANDSHAKES_AT_ONCE = 32  # reads of the register at one time: a reconnect storm queues here, not in the database
 REQUEST_TIMEOUT_S = 15.0  # how long a connection may take over its first request
-SIGNALS_AT_ONCE, SIGNALS_PER_S = 100, 0.1  # refusals kept per address: whoever hammers must not fill the disk
 
 _HINT = "Charging stations connect here: OCPP over WebSocket, at /ocpp/ and the station's identity."
 
@@ -71,7 +70,7 @@ class Gateway:
         self._attempts = AttemptLimiter()
         self._newcomers = NewcomerLimiter()
         self._takeovers = TakeoverWatch()
-        self._refusals: Recent[Bucket] = Recent(10_000)
+        self._signals = SignalLimiter()
         self._flow = flow or Flow(max_frame_bytes=settings.max_frame_bytes)
         self._farewells: set[asyncio.Task[None]] = set()
         self._handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
@@ -120,6 +119,7 @@ class Gateway:
         address = f"{socket.gethostname()}:{self.settings.gateway_port}"
         async with self._pool.acquire() as conn:
             await stations.beat_gateway(conn, self.gateway_id, address)
+            self._attempts.remember_all(await stations.list_addresses(conn))
         await self._bus.serve(gateway_subject(self.gateway_id), self.commander.dispatched)
         await self._bus.watch_listeners()
         stops = [
@@ -159,9 +159,7 @@ class Gateway:
             try:
                 async with self._pool.acquire() as conn, conn.transaction():
                     if await stations.beat_gateway(conn, self.gateway_id, address):
-                        # We were cut off from the database and taken for dead; the stations' sockets noticed nothing.
-                        taken_back = await stations.reclaim(conn, [self._link(c) for c in self._live() if c.is_open])
-                        log.warning("gateway_was_given_up", stations_taken_back=taken_back)
+                        await self._reclaim(conn)
                     if time.monotonic() - last_seen >= SEEN_EVERY_S:
                         last_seen = time.monotonic()
                         seen = self._heard_since(reported_at)
@@ -177,9 +175,25 @@ class Gateway:
         while True:
             await asyncio.sleep(min(interval_s / 8, 5.0))
             now = time.perf_counter()
-            for slot in tuple(self._slots.values()):
-                if slot.connection is not None:
-                    slot.connection.keep_alive(now, interval_s)
+            for connection in self._live():
+                connection.keep_alive(now, interval_s)
+
+    async def _reclaim(self, conn: db.Connection) -> None:
+        """We were given up: the database was away, or its clock leapt. Our stations were called offline, and are not."""
+        here = [connection for connection in self._live() if connection.is_open]
+        back = await stations.reclaim(conn, [self._link(connection, clock.now()) for connection in here])
+        log.warning("gateway_was_given_up", stations=len(here), connected_again=back)
+
+    def _link(self, connection: Connection, at: datetime) -> Connected:
+        return Connected(
+            station_id=connection.station.station_id,
+            party_id=connection.station.party_id,
+            gateway_id=self.gateway_id,
+            connection_id=connection.connection_id,
+            at=at,
+            ocpp_version=connection.version.value,
+            remote_address=connection.address,
+        )
 
     def _heard_since(self, at: datetime) -> dict[str, datetime]:
         return {
@@ -316,12 +330,8 @@ class Gateway:
         is_refusal: bool = False,
     ) -> None:
         now = clock.now()
-        if is_refusal:
-            at = time.monotonic()
-            bucket = self._refusals.get(address or "", lambda: Bucket(SIGNALS_AT_ONCE, SIGNALS_PER_S, at))
-            if bucket.level(at) < 1:
-                return
-            bucket.take(1, at)
+        if is_refusal and not self._signals.may_record(kind, address or ""):
+            return
         clean = station_id.replace("\0", "�").encode(errors="replace").decode() if station_id else None
         signal = Signal(kind=kind, at=now, station_id=clean, remote_address=address, detail=detail, party_id=party_id)
         self.ingest.note(Item(at=now, signal=signal))
@@ -357,7 +367,7 @@ class Gateway:
     async def _serve(self, connection: Connection) -> None:
         self._take_over(connection)
         station = connection.station
-        link = self._link(connection)
+        link = self._link(connection, connection.connected_at)
         gauge = metrics.stations_connected.labels(connection.version.value)
         gauge.inc()
         reason = "unavailable"
@@ -381,17 +391,6 @@ class Gateway:
         finally:
             gauge.dec()
             self._left(connection, reason)
-
-    def _link(self, connection: Connection) -> Connected:
-        return Connected(
-            station_id=connection.slot.station_id,
-            party_id=connection.station.party_id,
-            gateway_id=self.gateway_id,
-            connection_id=connection.connection_id,
-            at=connection.connected_at,
-            ocpp_version=connection.version.value,
-            remote_address=connection.address,
-        )
 
     def _take_over(self, connection: Connection) -> None:
         """The newcomer has proved who it is: the old socket goes at once, and its late end changes nothing."""

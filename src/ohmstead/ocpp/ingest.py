@@ -13,9 +13,10 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from ohmstead.core import clock, events, metrics
+from ohmstead.core import clock, events, metrics, migrations
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool
+from ohmstead.core.health import storing
 from ohmstead.core.log import logger
 from ohmstead.core.writes import write_all
 from ohmstead.ocpp import rpc, store
@@ -126,6 +127,7 @@ class Ingest:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._mended_at = float("-inf")
 
     def take(self, item: Item) -> None:
         """Commit with the next batch and tell `item.waiter`. Raises Full at once when the house is full."""
@@ -183,10 +185,12 @@ class Ingest:
         deadline = time.monotonic() + RETRY_FOR_S
         pause_s = 0.1
         while True:
+            storing.tries()
             try:
                 await self._commit(batch)
                 return
             except _AWAY as error:
+                storing.failed(error)
                 metrics.ingest_failures.labels("database_away").inc()
                 log.warning("database_away", error=repr(error), waiting=len(batch) + len(self._waiting))
                 # What holds for this connection may hold for the others: each would cost a time-out of its own.
@@ -216,15 +220,28 @@ class Ingest:
             # asyncpg's complaint about an argument is an InterfaceError too, but the database is well.
             if isinstance(error, _AWAY) and not isinstance(error, ValueError):
                 raise
+            if migrations.lacks_partition(error) and batch[0].tries < 3:
+                batch[0].tries += 1
+                await self._mend_partitions()
+                await self._commit(batch)
+                return
             await self._again(batch, error)
             return
         self._memory.committed(stored.sessions)
+        storing.worked()
         metrics.batch_seconds.observe(time.perf_counter() - started)
         metrics.batch_size.observe(len(batch))
         for item in batch:
             if item.waiter is not None:
                 item.waiter.committed(item.payload)
         await self._teller.tell(batch, has_events=stored.has_events)
+
+    async def _mend_partitions(self) -> None:
+        """At most once in a while. A row that met one being made fails alike: then trying again is all it takes."""
+        if time.monotonic() - self._mended_at > 5:
+            self._mended_at = time.monotonic()
+            async with self._pool.acquire() as conn:
+                await migrations.mend_partitions(conn)
 
     async def _again(self, batch: list[Item], error: Exception) -> None:
         if isinstance(error, Stale):
@@ -241,6 +258,7 @@ class Ingest:
             await self._commit(batch[middle:])
             return
         item = batch[0]
+        storing.worked()  # for the others: the database is well
         metrics.ingest_failures.labels("poisoned").inc()
         log.error(
             "message_not_stored",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import IPv6Address, ip_address
 from typing import Generic, Literal, TypeAlias, TypeVar
@@ -154,6 +154,11 @@ class AttemptLimiter:
         """Take a pair as proven, for one that succeeded before this process began."""
         self._proven.get(_key(identity, address), lambda: True)
 
+    def remember_all(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """The same for many, the latest first: those are the last to be forgotten."""
+        for identity, address in reversed(pairs):
+            self.remember(identity, address)
+
     def _enter(self, identity: str, address: str, key: str) -> _Pair:
         now = self._clock()
         is_proven = self._proven.find(key) is not None
@@ -233,18 +238,33 @@ class SignalLimiter:
     metrics go on counting what is not recorded.
     """
 
-    def __init__(self, clock: Clock = time.monotonic, *, burst: float = 200.0, per_minute: float = 60.0) -> None:
+    def __init__(
+        self,
+        clock: Clock = time.monotonic,
+        *,
+        burst: float = 1000.0,
+        per_minute: float = 60.0,
+        address_burst: float = 100.0,
+        address_per_minute: float = 6.0,
+    ) -> None:
         self._clock = clock
         self._rule = (burst, per_minute / 60)
-        self._buckets: Recent[Bucket] = Recent(100)
+        self._address_rule = (address_burst, address_per_minute / 60)
+        self._kinds: Recent[Bucket] = Recent(100)
+        self._addresses: Recent[Bucket] = Recent(10_000)
 
-    def may_record(self, kind: str) -> bool:
-        """Count one signal of a kind in; False when there were too many of that kind of late."""
+    def may_record(self, kind: str, address: str = "") -> bool:
+        """Count one signal of a kind in; False when there were too many of late, from its address or of its kind.
+
+        One address cannot use up what is left for the others, and many together not the disk.
+        """
         now = self._clock()
-        bucket = self._buckets.get(kind, lambda: Bucket(*self._rule, now))
-        if bucket.level(now) < 1:
+        bucket = self._kinds.get(kind, lambda: Bucket(*self._rule, now))
+        own = self._addresses.get(_network(address), lambda: Bucket(*self._address_rule, now)) if address else bucket
+        if min(bucket.level(now), own.level(now)) < 1:
             return False
-        _draw(bucket, now)
+        for one in {bucket, own}:
+            _draw(one, now)
         return True
 
 

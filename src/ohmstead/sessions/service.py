@@ -19,6 +19,8 @@ from ohmstead.core.writes import Write, write_all
 from ohmstead.sessions import lifecycle, metering, store
 from ohmstead.sessions.memory import STALE, SessionMemory, Stale
 from ohmstead.sessions.model import Change, Outcome, Session, TransactionReport
+from ohmstead.stations import service as stations
+from ohmstead.stations.model import Signal
 from ohmstead.tokens import service as tokens
 from ohmstead.tokens.authorization import NoAuthorization
 from ohmstead.tokens.model import Authorization, AuthorizationRequest
@@ -34,7 +36,7 @@ class Batch:
         self.changes: dict[UUID, Change] = {}
         self.new_ids: set[UUID] = set()
         self.loose: list[tuple[str, int, Any]] = []
-        self.signals: list[tuple[TransactionReport, str]] = []
+        self.signals: list[Signal] = []
 
     def current(self, session: Session | None) -> Session | None:
         if session is None:
@@ -302,6 +304,15 @@ async def _prepare_new(conn: Connection, batch: Batch, known: _Known, change: Ch
     if session.is_orphan and await store.is_known_elsewhere(conn, item.station_id, session.transaction_id):
         metering.mark(session, "foreign_transaction")
         change.facts.append("ForeignTransactionReported")
+        batch.signals.append(
+            Signal(
+                kind="foreign_transaction",
+                at=item.received_at,
+                party_id=session.party_id,
+                station_id=item.station_id,
+                detail={"transaction_id": session.transaction_id, "session_id": str(session.session_id)},
+            )
+        )
     if item.kind == "started" and item.evse_number is not None:
         for older in known.at_outlet(item):
             current = batch.current(older)
@@ -343,12 +354,18 @@ def _decided(
         [(c.session.session_id, e) for c in changes for e in c.events],
         received_at,
     )
+    signal_writes, signal_facts = stations.note_signals(batch.signals)
     return Reported(
         outcomes=outcomes,
         changed=[(c.session, _what(c)) for c in touched],
         authorizations=authorizations,
-        writes=[*writes, *store.loose_samples(batch.loose, received_at), *store.signed_readings(signed)],
-        facts=[fact(kind, c.session) for c in changes for kind in c.facts],
+        writes=[
+            *writes,
+            *store.loose_samples(batch.loose, received_at),
+            *store.signed_readings(signed),
+            *signal_writes,
+        ],
+        facts=[*(fact(kind, c.session) for c in changes for kind in c.facts), *signal_facts],
         saved=[*new, *(now for _, now in updated)],
     )
 

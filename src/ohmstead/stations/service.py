@@ -8,8 +8,8 @@ from uuid import UUID
 
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
-from ohmstead.core.events import Event, record
-from ohmstead.core.writes import Write
+from ohmstead.core.events import Event, record, written
+from ohmstead.core.writes import Write, write_all
 from ohmstead.stations import store
 from ohmstead.stations.model import (
     BootOutcome,
@@ -30,7 +30,6 @@ find_station = store.find_station
 list_addresses = store.list_addresses
 save_seen = store.save_seen
 beat_gateway = store.beat_gateway
-reclaim = store.reclaim
 list_queued = store.list_queued
 take_command = store.take_command
 items_per_message = store.items_per_message
@@ -105,6 +104,15 @@ async def connected(conn: Connection, items: Sequence[Connected]) -> None:
     )
 
 
+async def reclaim(conn: Connection, items: Sequence[Connected]) -> int:
+    """Connections of a gateway that was given up though it lives; stations that went elsewhere stay there."""
+    free = await store.list_free(conn, [c.station_id for c in items])
+    back = [c for c in items if c.station_id in free]
+    if back:
+        await connected(conn, back)
+    return len(back)
+
+
 async def disconnected(conn: Connection, items: Sequence[Disconnected]) -> set[UUID]:
     """Connections ended; returns those that did hold their station."""
     held = await store.save_disconnected(conn, items)
@@ -147,17 +155,20 @@ async def keep_variables(conn: Connection, variables: Sequence[Variable], at: da
     await store.upsert_variables(conn, shown, at or clock.now())
 
 
+def note_signals(signals: Sequence[Signal]) -> tuple[list[Write], list[Event]]:
+    """Security signals: what is to be written, and an event for each that belongs to somebody."""
+    facts = [
+        _event("SecuritySignalRaised", s.station_id or "-", s.party_id, {"kind": s.kind, **s.detail})
+        for s in signals
+        if s.party_id is not None
+    ]
+    return store.signals(signals), facts
+
+
 async def keep_signals(conn: Connection, signals: Sequence[Signal]) -> None:
-    """Security signals, with an event for each that belongs to somebody."""
-    await store.insert_signals(conn, signals)
-    await record(
-        conn,
-        [
-            _event("SecuritySignalRaised", s.station_id or "-", s.party_id, {"kind": s.kind, **s.detail})
-            for s in signals
-            if s.party_id is not None
-        ],
-    )
+    """The same, written."""
+    writes, facts = note_signals(signals)
+    await write_all(conn, [*writes, *written(facts)])
 
 
 def _event(kind: str, station_id: str, party_id: UUID | None, payload: dict[str, object]) -> Event:

@@ -268,20 +268,23 @@ async def upsert_variables(conn: Connection, variables: Sequence[Variable], at: 
 
 
 # any party: a refused connection belongs to nobody
-async def insert_signals(conn: Connection, signals: Sequence[Signal]) -> None:
-    if signals:
-        await conn.executemany(
-            "insert into security_signal (at, party_id, station_id, remote_address, kind, detail)"
-            " values ($1, $2, $3, $4, $5, $6)",
-            [(s.at, s.party_id, s.station_id, s.remote_address, s.kind, to_json(s.detail)) for s in signals],
-        )
+def signals(found: Sequence[Signal]) -> list[Write]:
+    """Security signals, each a row."""
+    return [Write(_SIGNALS, [to_json(found)])] if found else []
+
+
+_SIGNALS = """
+signals as (
+    insert into security_signal (at, party_id, station_id, remote_address, kind, detail)
+    select u.* from json_to_recordset($1::json) as u (at timestamptz, party_id uuid, station_id text,
+           remote_address text, kind text, detail jsonb))"""
 
 
 # ------------------------------------------------------------------------------------------------------- gateways
 
 
 async def beat_gateway(conn: Connection, gateway_id: UUID, address: str) -> bool:
-    """A sign of life; True when this gateway was not known (it is new, or was given up meanwhile)."""
+    """Tell that a gateway lives. True when nobody knew of it: it is new, or was given up and its stations with it."""
     is_new: bool = await conn.fetchval(
         "insert into gateway (gateway_id, address) values ($1, $2)"
         " on conflict (gateway_id) do update set alive_at = now() returning xmax = 0",
@@ -291,24 +294,14 @@ async def beat_gateway(conn: Connection, gateway_id: UUID, address: str) -> bool
     return is_new
 
 
-# any party: the gateway's own live connections
-async def reclaim(conn: Connection, items: Sequence[Connected]) -> int:
-    """Stations whose gateway was given up while they stayed connected to it: theirs again, unless another one has them.
-
-    Returns how many.
-    """
+# any party: keyed by stations that proved their identity to the gateway that asks
+async def list_free(conn: Connection, station_ids: Sequence[str]) -> set[str]:
+    """Those of the stations that no gateway holds, locked until the transaction ends."""
     rows = await conn.fetch(
-        "update station s set gateway_id = c.gateway_id, connection_id = c.connection_id, connected_at = c.at"
-        " from unnest($1::text[], $2::uuid[], $3::uuid[], $4::timestamptz[]) as c (station_id, gateway_id, connection_id,"
-        " at) where s.station_id = c.station_id and s.gateway_id is null returning s.station_id, s.remote_address, now()",
-        [c.station_id for c in items],
-        [c.gateway_id for c in items],
-        [c.connection_id for c in items],
-        [c.at for c in items],
+        "select station_id from station where station_id = any($1) and gateway_id is null for update",
+        list(station_ids),
     )
-    changes = [(row["station_id"], row["now"], True, "reclaimed", row["remote_address"] or "") for row in rows]
-    await _insert_connection_changes(conn, changes)
-    return len(rows)
+    return {row["station_id"] for row in rows}
 
 
 # any party: a dead gateway had stations of all
@@ -316,7 +309,9 @@ async def release_gateways(conn: Connection, gateway_id: UUID | None, older_than
     """Forget a gateway that stops (`gateway_id`) or those silent for `older_than_s`; returns the stations let go."""
     rows = await conn.fetch(
         "with dead as (delete from gateway where gateway_id = $1 or alive_at < now() - make_interval(secs => $2)"
-        "              returning gateway_id, alive_at),"
+        # The database's clock was put back: who lives tells so again within seconds.
+        "   or alive_at > now() + make_interval(secs => greatest($2, 60))"
+        "   returning gateway_id, least(alive_at, now()) as alive_at),"
         " orphaned as (select s.station_id, d.alive_at from station s join dead d using (gateway_id)"
         "   union select station_id, s.last_seen_at from station s where gateway_id is not null"
         "   and not exists (select from gateway g where g.gateway_id = s.gateway_id))"
