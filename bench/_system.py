@@ -95,24 +95,42 @@ def cpu_s(pids: Sequence[int]) -> float:
     return total
 
 
-@dataclass(frozen=True)
-class Held:
-    """What a process and its children hold. `pss_kb` shares out what several processes map; 0 where it is not told."""
+class Held(msgspec.Struct, frozen=True):
+    """What a process and its children hold.
+
+    `pss_kb` shares out what several processes map, `private_kb` is what no other process maps and no file backs:
+    without PostgreSQL's buffers. Both are the resident size where the system does not tell them.
+    """
 
     rss_kb: int
     pss_kb: int
+    private_kb: int
     n_files: int
 
 
 def held(pids: Sequence[int]) -> Held:
-    rss = pss = files = 0
+    rss = pss = private = files = 0
     for one in _tree(pids):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            memory = one.memory_full_info()
-            rss += memory.rss
-            pss += getattr(memory, "pss", 0)
+        with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+            resident = one.memory_info().rss // 1024
+            told = _smaps(one.pid)
+            rss += resident
+            pss += told.get("Pss", resident)
+            private += told.get("Pss_Anon", resident)
             files += one.num_fds()
-    return Held(rss // 1024, pss // 1024, files)
+    return Held(rss, pss, private, files)
+
+
+def _smaps(pid: int) -> dict[str, int]:
+    """Kilobytes by kind, as Linux tells them."""
+    file = Path(f"/proc/{pid}/smaps_rollup")
+    if not file.exists():
+        return {}
+    found = {}
+    for line in file.read_text().splitlines()[1:]:
+        name, _, value = line.partition(":")
+        found[name] = int(value.split()[0])
+    return found
 
 
 # --------------------------------------------------------------------------------------------------- servers
@@ -345,9 +363,18 @@ class Loads:
 
 @contextlib.contextmanager
 def loads(
-    on: Subject, n_stations: int, version: str, *options: str, pace: float = 0.0, processes: int = 1
+    on: Subject,
+    n_stations: int,
+    version: str,
+    *options: str,
+    pace: float = 0.0,
+    processes: int = 1,
+    own_addresses: bool = False,
 ) -> Iterator[Loads]:
-    """Load processes against a subject, not yet connected. `pace` is messages a second of all of them."""
+    """Load processes against a subject, not yet connected. `pace` is messages a second of all of them.
+
+    `own_addresses`: each process's stations come from an address of its own, 127.0.0.2 and on, with all its ports.
+    """
     raise_file_limit()
     with contextlib.ExitStack() as stack:
         started = []
@@ -356,6 +383,7 @@ def loads(
             share = n_stations // processes + (n < n_stations % processes)
             command = ["-m", "bench._load", "--url", on.urls[n % len(on.urls)], "--version", version]
             command += ["--stations", str(share), "--first", str(first), "--pace", str(pace * share / n_stations)]
+            command += ["--source", f"127.0.0.{2 + n}"] if own_addresses else []
             started.append(stack.enter_context(process([*command, *options])))
             first += share
         yield Loads(started)
@@ -429,3 +457,27 @@ _KEPT = (
     " (select count(*) from sample where context = 'Sample.Periodic') as sampled,"
     " (select coalesce(sum(energy_wh), 0) from session where status = 'completed')::float8 as energy_wh"
 )
+
+
+async def busy_percent(on: Subject, seconds: float) -> float:
+    """CPU of all processes over the next seconds, in percent of one core."""
+    before = sum(on.cpu().values())
+    await asyncio.sleep(seconds)
+    return (sum(on.cpu().values()) - before) * 100 / seconds
+
+
+async def missing_rows(on: Subject, n_stations: int) -> list[str]:
+    """What the stations were told is stored, and is not. Ohmstead only."""
+    if on.name != "ohmstead":
+        return []
+    conn = await asyncpg.connect(on.database_url)
+    try:
+        found = await conn.fetchrow(
+            "select (select count(*) from station where gateway_id is not null) as connected,"
+            " (select count(*) from station where booted_at is not null) as booted,"
+            " (select count(*) from connector where status = 'available') as available"
+        )
+    finally:
+        await conn.close()
+    assert found is not None
+    return [f"{count} of {n_stations} {what}" for what, count in found.items() if count != n_stations]

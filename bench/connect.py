@@ -6,16 +6,15 @@ import argparse
 import asyncio
 from pathlib import Path
 
-import asyncpg
 import msgspec
 
 from bench._figures import Measured, console, machine, save, show, told
 from bench._system import (
-    Held,
     Servers,
-    Subject,
+    busy_percent,
     held,
     loads,
+    missing_rows,
     quiet_after_s,
     raise_file_limit,
     servers,
@@ -51,13 +50,13 @@ async def measure(name: str, on: Servers, args: argparse.Namespace) -> Run:
         door = server.watched["gateway" if name == "ohmstead" else "server"]
         with loads(server, args.stations, args.version, processes=args.processes) as load:
             await asyncio.sleep(2)
-            idle_before = await _busy_percent(server, 5)
+            idle_before = await busy_percent(server, 5)
             empty, before = held(door), server.cpu()
             result = await load.tell(f"connect {args.at_once // args.processes}")
             after = server.cpu()
             quiet_s = await quiet_after_s(server)
-            wrong = await _missing(server, args.stations)
-            idle_after = await _busy_percent(server, args.hold)
+            wrong = await missing_rows(server, args.stations)
+            idle_after = await busy_percent(server, args.hold)
             full = held(door)
     return Run(
         subject=name,
@@ -74,38 +73,10 @@ async def measure(name: str, on: Servers, args: argparse.Namespace) -> Run:
         idle_before_percent=idle_before,
         quiet_after_s=quiet_s,
         idle_after_percent=idle_after,
-        kb_per_station=(_kb(full) - _kb(empty)) / args.stations,
+        kb_per_station=(full.pss_kb - empty.pss_kb) / args.stations,
         rss_kb=full.rss_kb,
         n_files=full.n_files,
     )
-
-
-def _kb(found: Held) -> int:
-    return found.pss_kb or found.rss_kb
-
-
-async def _busy_percent(server: Subject, seconds: float) -> float:
-    """CPU of all processes over the next seconds, in percent of one core."""
-    before = sum(server.cpu().values())
-    await asyncio.sleep(seconds)
-    return (sum(server.cpu().values()) - before) * 100 / seconds
-
-
-async def _missing(server: Subject, n_stations: int) -> list[str]:
-    """What the stations were told is stored, and is not. Ohmstead only."""
-    if server.name != "ohmstead":
-        return []
-    conn = await asyncpg.connect(server.database_url)
-    try:
-        found = await conn.fetchrow(
-            "select (select count(*) from station where gateway_id is not null) as connected,"
-            " (select count(*) from station where booted_at is not null) as booted,"
-            " (select count(*) from connector where status = 'available') as available"
-        )
-    finally:
-        await conn.close()
-    assert found is not None
-    return [f"{count} of {n_stations} {what}" for what, count in found.items() if count != n_stations]
 
 
 def tell(runs: list[Run], args: argparse.Namespace) -> None:
