@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ohmstead.core import events
+from ohmstead.core import events, migrations
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.events import Event
 
@@ -143,3 +143,48 @@ async def test_an_idle_reader_writes_nothing(db: Pool) -> None:
     before = await db.fetchval("select xmin::text from outbox_cursor where consumer = 'reader'")
     await reader.read()
     assert await db.fetchval("select xmin::text from outbox_cursor where consumer = 'reader'") == before
+
+
+async def _restored(db: Pool) -> None:
+    """As if all of it had been written on a server whose transactions were numbered far higher, and dumped."""
+    await db.execute("update outbox set xid = (xid::text::bigint + 9000000000)::text::xid8")
+    await db.execute(
+        "update outbox_cursor set window_from = (window_from::text::bigint + 9000000000)::text::xid8,"
+        " window_to = (window_to::text::bigint + 9000000000)::text::xid8"
+    )
+
+
+async def test_after_a_dump_was_restored_on_another_server_no_event_is_missed(db: Pool, database_url: str) -> None:
+    reader = Reader(db)
+    await reader.read()
+    await write(db, fact(1))
+    await reader.read()
+    await write(db, fact(2))
+    await _restored(db)
+    async with db.acquire() as conn:
+        (waiting,) = await migrations.pending(conn)
+    assert "a dump was restored" in waiting, "no role starts on it"
+    assert await migrations.migrate(database_url) == []
+    async with db.acquire() as conn:
+        assert await migrations.pending(conn) == []
+    await write(db, fact(3))
+    await reader.read()
+    assert reader.seen == [1, 2, 3]
+
+
+async def test_a_restored_outbox_tells_what_one_of_two_readers_had_not_read(db: Pool, database_url: str) -> None:
+    quick, slow = Reader(db, "quick"), Reader(db, "slow")
+    for reader in (quick, slow):
+        await reader.read()
+    await write(db, fact(1))
+    for reader in (quick, slow):
+        await reader.read()
+    await write(db, fact(2))
+    await quick.read()
+    await _restored(db)
+    await migrations.migrate(database_url)
+    await write(db, fact(3))
+    for reader in (quick, slow):
+        await reader.read()
+    assert slow.seen == [1, 2, 3]
+    assert quick.seen == [1, 2, 2, 3], "at least once"

@@ -117,9 +117,12 @@ def _lines(event: dict[str, Any]) -> bytes:
     return b"event: " + str(event["kind"]).encode() + b"\ndata: " + msgspec.json.encode(event) + b"\n\n"
 
 
-@get("/events/outbox", opt=operation("events:read"))
+@get("/events/outbox", opt=operation("events:read", errors=(409,)))
 async def list_outbox(pool: ThePool, actor: TheActor, filters: NamedDependency[OutboxQuery]) -> Response[OutboxPage]:
-    """Read durable events in order, from a cursor on. The same cursor gives the same events, and later ones."""
+    """Read durable events in order, from a cursor on. The same cursor gives the same events, and later ones.
+
+    409: the cursor is from before the database was restored from a dump; begin anew without one.
+    """
     async with pool.acquire() as conn:
         place = _place(filters.cursor)
         if place is None:
