@@ -16,10 +16,12 @@ from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
 from ohmstead.ocpp.rpc import Version
 from ohmstead.settings import Settings
-from tests.gateway.running import House, eventually, open_gateway
+from ohmstead.stations import credentials
+from tests.gateway.running import KEY, House, eventually, open_gateway
 from tests.gateway.wire import Closed, Station, connected
 
 STEP_WH = 10
+FIRST_WH = 5_000
 
 
 def now() -> str:
@@ -32,7 +34,7 @@ class Charge:
 
     identity: str
     version: Version
-    register_wh: int = 5_000
+    register_wh: int = FIRST_WH
     transaction_id: Any = None
     number: int = 0
     acknowledged: list[int] = field(default_factory=list)
@@ -96,13 +98,30 @@ async def running(settings: Settings, pool: Pool, party_id: UUID) -> AsyncIterat
             await bus.close()
 
 
-async def fleet(house: House) -> list[Charge]:
-    """Four registered stations of both families, none of them charging yet."""
+def charges_of() -> list[Charge]:
+    """Four stations of both families, none of them charging yet."""
     versions = (Version.V16, Version.V201, Version.V16, Version.V21)
-    charges = [Charge(f"CAR-{n}", version) for n, version in enumerate(versions)]
+    return [Charge(f"CAR-{n}", version) for n, version in enumerate(versions)]
+
+
+async def register(pool: Pool, settings: Settings, party_id: UUID, charges: list[Charge]) -> None:
+    """Their stations, as somebody registered them long ago."""
     for charge in charges:
-        await house.station(charge.identity, has_booted=True)
-        await house.pool.execute("insert into evse values ($1, 1, 'AC', 22000)", charge.identity)
+        hashed = await credentials.hash_secret(KEY, settings.secret(), is_generated=True)
+        await pool.execute(
+            "insert into station (station_id, party_id, security_profile, secret_hash, booted_at)"
+            " values ($1, $2, 1, $3, now())",
+            charge.identity,
+            party_id,
+            hashed,
+        )
+        await pool.execute("insert into evse values ($1, 1, 'AC', 22000)", charge.identity)
+
+
+async def fleet(house: House) -> list[Charge]:
+    """Four registered stations of a running gateway."""
+    charges = charges_of()
+    await register(house.pool, house.gateway.settings, house.party_id, charges)
     return charges
 
 
@@ -171,7 +190,7 @@ async def goes_on_and_settles(house: House, charges: list[Charge], *, marked: tu
                 complaint = f"{charge.identity} did not settle"
                 row = await eventually(partial(_settled, house.pool, charge), complaint, within_s=60)
         assert row["status"] == "completed"
-        assert int(row["energy_wh"]) == charge.register_wh - 5_000
+        assert int(row["energy_wh"]) == charge.register_wh - FIRST_WH
         assert set(row["anomalies"]) <= set(marked)
 
     await asyncio.gather(*(one(charge) for charge in charges))
