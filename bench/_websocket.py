@@ -121,7 +121,7 @@ class Socket(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         if not self._opened.done():
             self._opened.set_exception(Refused("connection lost"))
-        elif self._opened.exception() is None:
+        elif not self._opened.cancelled() and self._opened.exception() is None:
             self.on_lost()
 
     def send(self, text: bytes) -> None:
