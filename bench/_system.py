@@ -370,15 +370,16 @@ def loads(
     pace: float = 0.0,
     processes: int = 1,
     own_addresses: bool = False,
+    first: int = 0,
 ) -> Iterator[Loads]:
     """Load processes against a subject, not yet connected. `pace` is messages a second of all of them.
 
-    `own_addresses`: each process's stations come from an address of its own, 127.0.0.2 and on, with all its ports.
+    `first`: the number of the first station. `own_addresses`: each process's stations come from an address of its own,
+    127.0.0.2 and on, with all its ports.
     """
     raise_file_limit()
     with contextlib.ExitStack() as stack:
         started = []
-        first = 0
         for n in range(processes):
             share = n_stations // processes + (n < n_stations % processes)
             command = ["-m", "bench._load", "--url", on.urls[n % len(on.urls)], "--version", version]
