@@ -37,10 +37,12 @@ TEMPLATE = "bench_template"
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Below those that the system gives to outgoing connections, of which a benchmark makes thousands."""
+    while True:
+        port = 10000 + secrets.randbelow(10000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def raise_file_limit() -> int:
