@@ -1,11 +1,12 @@
 """The outbox: at least once, in order per subject, and no event lost behind a late commit."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from ohmstead.core import events, migrations
+from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.events import Event
 
@@ -188,3 +189,32 @@ async def test_a_restored_outbox_tells_what_one_of_two_readers_had_not_read(db: 
         await reader.read()
     assert slow.seen == [1, 2, 3]
     assert quick.seen == [1, 2, 2, 3], "at least once"
+
+
+class Ear:
+    """A bus whose news come exactly when a test wants them."""
+
+    def __init__(self) -> None:
+        self.nudge: Any = None
+
+    async def listen(self, _subject: str, nudge: Any) -> Any:
+        self.nudge = nudge
+
+
+@pytest.mark.parametrize("moments", range(8))
+async def test_readers_that_are_stopped_just_as_they_wake_up_stop(db: Pool, moments: int) -> None:
+    ear = Ear()
+    runner = events.Runner(db, cast(Bus, ear), gather_s=0)
+    for name in ("one", "other"):
+        runner.add(name, Reader(db, name).handle, ("SessionEnded",))
+    task = asyncio.create_task(runner.run())
+    for _ in range(600):
+        await asyncio.sleep(0.05)
+        if await db.fetchval("select count(*) from outbox_cursor") == 2:
+            break
+    await ear.nudge(events.NUDGE, b"")
+    for _ in range(moments):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task], timeout=5)
+    assert task.cancelled()

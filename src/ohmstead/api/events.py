@@ -100,7 +100,8 @@ async def _server_sent(news: LiveNews, actor: Actor, listener: Listener) -> Asyn
             if time.monotonic() > ends_at:
                 return
             try:
-                event = await asyncio.wait_for(listener.queue.get(), HEARTBEAT_S)
+                async with asyncio.timeout(HEARTBEAT_S):
+                    event = await listener.queue.get()
             except TimeoutError:
                 yield b": still here\n\n"
                 continue

@@ -224,6 +224,8 @@ class Runner:
                 await asyncio.sleep(pause_s)
                 continue
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), 1.0)
+                # Not wait_for: until Python 3.12 it forgets a cancellation that comes just as what it waits for does.
+                async with asyncio.timeout(1.0):
+                    await wake.wait()
                 # Under load a commit comes every few milliseconds; taking each by itself would cost more than it does.
                 await asyncio.sleep(self._gather_s)
