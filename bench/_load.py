@@ -1,7 +1,12 @@
-"""The load: stations in a closed loop or paced, whole sessions. Run as a process of its own; prints one JSON line.
+"""The load: a process of its own with many stations, told line by line what to do, answering each line with JSON.
 
-A session: status, authorize, start, status (1.6), `meters` meter values, heartbeat, stop, status. A station has one
-call outstanding. Paced, latency counts from the moment a message was due: a server that stalls is not flattered.
+`connect AT_ONCE`        connect, boot and report status, at most AT_ONCE stations under way
+`run SECONDS EVERY_S`    send for so long, whole sessions or meter values; one line of result every EVERY_S seconds
+`send COUNT`             send COUNT messages from every station
+`quit`
+
+A station has one call outstanding. Paced, latency counts from the moment a message was due: a server that stalls is not
+flattered.
 """
 
 from __future__ import annotations
@@ -9,227 +14,259 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
-import random
+import resource
+import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 
+import msgspec
 import uvloop
 
+from bench._figures import Latencies, Result
+from bench._station import RUN, Station
 from bench._websocket import Refused, Socket
-
-Message = tuple[str, str]  # action, payload
-
-
-def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-class Station:
-    """One simulated station: makes its messages, keeps its meter."""
-
-    def __init__(self, station_id: str, version: str, meters: int) -> None:
-        self.station_id = station_id
-        self.version = version
-        self.meters = meters
-        self.register_wh = random.randrange(1_000_000)
-        self.transaction = 0
-        self.number = 0
-
-    def boot(self) -> list[Message]:
-        if self.version == "1.6":
-            return [
-                ("BootNotification", '{"chargePointVendor":"Bench","chargePointModel":"B1"}'),
-                self.status("Available"),
-            ]
-        return [
-            ("BootNotification", '{"reason":"PowerUp","chargingStation":{"vendorName":"Bench","model":"B1"}}'),
-            self.status("Available"),
-        ]
-
-    def status(self, state: str) -> Message:
-        if self.version == "1.6":
-            return (
-                "StatusNotification",
-                f'{{"connectorId":1,"errorCode":"NoError","status":"{state}","timestamp":"{now()}"}}',
-            )
-        state = state if state == "Available" else "Occupied"
-        outlet = '"evseId":1,"connectorId":1'
-        return "StatusNotification", f'{{{outlet},"connectorStatus":"{state}","timestamp":"{now()}"}}'
-
-    def session(self) -> list[str]:
-        """The steps of one session, by name; `make` turns each into a message when its turn comes."""
-        middle = ["meter"] * self.meters
-        if self.version == "1.6":
-            return ["preparing", "authorize", "start", "charging", *middle, "heartbeat", "stop", "available"]
-        return ["preparing", "authorize", "start", *middle, "heartbeat", "stop", "available"]
-
-    def make(self, step: str) -> Message:
-        if step in ("preparing", "charging", "available"):
-            return self.status(step.capitalize())
-        if step == "heartbeat":
-            return "Heartbeat", "{}"
-        return self._make_16(step) if self.version == "1.6" else self._make_2(step)
-
-    def _make_16(self, step: str) -> Message:
-        if step == "authorize":
-            return "Authorize", '{"idTag":"BENCH"}'
-        if step == "start":
-            return "StartTransaction", (
-                f'{{"connectorId":1,"idTag":"BENCH","meterStart":{self.register_wh},"timestamp":"{now()}"}}'
-            )
-        self.register_wh += 100
-        if step == "meter":
-            return "MeterValues", (
-                f'{{"connectorId":1,"transactionId":{self.transaction},"meterValue":[{{"timestamp":"{now()}","sampledValue":'
-                f'[{{"value":"{self.register_wh}"}},{{"value":"11000","measurand":"Power.Active.Import","unit":"W"}},'
-                f'{{"value":"16.1","measurand":"Current.Import","phase":"L1","unit":"A"}}]}}]}}'
-            )
-        return "StopTransaction", (
-            f'{{"transactionId":{self.transaction},"meterStop":{self.register_wh},"timestamp":"{now()}","reason":"Local"}}'
-        )
-
-    def _make_2(self, step: str) -> Message:
-        if step == "authorize":
-            return "Authorize", '{"idToken":{"idToken":"BENCH","type":"ISO14443"}}'
-        if step == "start":
-            self.transaction += 1
-            self.number = 0
-            kind, trigger, extra = "Started", "Authorized", ',"idToken":{"idToken":"BENCH","type":"ISO14443"}'
-        else:
-            self.register_wh += 100
-            self.number += 1
-            kind, trigger = ("Updated", "MeterValuePeriodic") if step == "meter" else ("Ended", "StopAuthorized")
-            extra = ""
-        state = "" if step == "stop" else ',"chargingState":"Charging"'
-        return "TransactionEvent", (
-            f'{{"eventType":"{kind}","triggerReason":"{trigger}","timestamp":"{now()}","seqNo":{self.number},'
-            f'"transactionInfo":{{"transactionId":"{self.station_id}-{START}-{self.transaction}"'
-            f"{state}}},"
-            f'"evse":{{"id":1,"connectorId":1}}{extra},"meterValue":[{{"timestamp":"{now()}","sampledValue":'
-            f'[{{"value":{self.register_wh}}},{{"value":11000,"measurand":"Power.Active.Import"}},'
-            f'{{"value":16.1,"measurand":"Current.Import","phase":"L1"}}]}}]}}'
-        )
-
-    def heard(self, answer: bytes) -> None:
-        """1.6 gets its transaction id from the answer to its start."""
-        if self.version == "1.6" and b'"transactionId"' in answer:
-            self.transaction = int(json.loads(answer)[2]["transactionId"])
-
-
-START = f"{time.time_ns() // 1000 % 10**12:x}"
 
 
 class Tally:
+    """What happened since it was made."""
+
     def __init__(self) -> None:
-        self.latencies: list[float] = []
+        self.began = time.perf_counter()
+        self.latencies = Latencies()
+        self.answered: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
-        self.answered = 0
+        self.energy_wh = 0
+
+    def result(self, in_doubt: Counter[str]) -> Result:
+        return Result(
+            took_s=time.perf_counter() - self.began,
+            answered=dict(self.answered),
+            in_doubt=dict(in_doubt),
+            errors=dict(self.errors.most_common(8)),
+            energy_wh=self.energy_wh,
+            latencies=self.latencies.buckets,
+        )
 
 
-class Stop(Exception):
-    pass
+class Driver:
+    """Sends a station's messages over its socket, the next one when the last one is answered and due."""
+
+    def __init__(self, load: Load, station: Station) -> None:
+        self.load = load
+        self.station = station
+        self.socket: Socket | None = None
+        self.step = ""
+        self.sent_at = 0.0  # 0: nothing is waited for
+        self.due_at = 0.0
+        self.left = 0
+        self._number = 0
+        self._expected = b""
+        self._done: asyncio.Future[None] | None = None
+        self._booting: list[tuple[str, str, str]] = []
+
+    async def connect(self) -> None:
+        """Connect, boot and report status. What goes wrong is counted."""
+        began = time.perf_counter()
+        tally = self.load.tally
+        args = self.load.args
+        url = args.url.format(id=self.station.station_id)
+        try:
+            self.socket = await Socket.connect(
+                url, f"ocpp{args.version}", self._heard, self._lost, timeout_s=args.timeout, source=args.source
+            )
+        except (Refused, OSError, TimeoutError) as error:
+            tally.errors[f"connect: {error!r}"[:200]] += 1
+            return
+        self._booting = self.station.boot()
+        self._done = asyncio.get_running_loop().create_future()
+        self._send(*self._booting.pop(0))
+        await self._done
+        tally.latencies.add(time.perf_counter() - began)
+
+    def begin(self, left: int, due_at: float = 0.0) -> asyncio.Future[None]:
+        """Send `left` messages; the future is done when the last one is answered. `due_at`: 0 sends at once."""
+        self._done = asyncio.get_running_loop().create_future()
+        self.left, self.due_at = left, due_at
+        if self.socket is None or not left:
+            self._finish()
+        elif due_at:
+            self._wait_until_due()
+        else:
+            self._next()
+        return self._done
+
+    def give_up(self, reason: str) -> None:
+        """The station leaves; what it waited for stays in doubt."""
+        self.load.tally.errors[reason] += 1
+        if self.sent_at:
+            self.load.in_doubt[self.step] += 1
+        self.sent_at = 0.0
+        socket, self.socket = self.socket, None
+        if socket is not None:
+            socket.close()
+        self._finish()
+
+    def _finish(self) -> None:
+        self.left = 0
+        if self._done is not None and not self._done.done():
+            self._done.set_result(None)
+
+    def _wait_until_due(self) -> None:
+        wait_s = self.due_at - time.perf_counter()
+        if wait_s > 0.0005:
+            asyncio.get_running_loop().call_later(wait_s, self._next)
+        else:
+            self._next()
+
+    def _next(self) -> None:
+        if self.socket is None or time.perf_counter() >= self.load.until:
+            self._finish()
+            return
+        self._send(*self.station.next())
+
+    def _send(self, step: str, action: str, payload: str) -> None:
+        assert self.socket is not None
+        self._number += 1
+        message_id = f"{RUN}-{self._number}"
+        self.step = step
+        self._expected = f'[3,"{message_id}"'.encode()
+        self.sent_at = time.perf_counter()
+        self.socket.send(f'[2,"{message_id}","{action}",{payload}]'.encode())
+
+    def _heard(self, frame: bytes) -> None:
+        if frame.startswith(self._expected) and self.sent_at:
+            self._answered(frame)
+        elif frame.startswith(b"[4,"):
+            self.load.tally.errors[frame.decode()[:200]] += 1
+            self.load.in_doubt[self.step] += 1
+            self.sent_at = 0.0
+            self._go_on()
+        elif frame.startswith(b"[2,") and self.socket is not None:
+            message_id = msgspec.json.decode(frame)[1]
+            self.socket.send(msgspec.json.encode([4, message_id, "NotImplemented", "", {}]))
+        else:
+            self.give_up("unexpected: " + frame.decode()[:200])
+
+    def _answered(self, frame: bytes) -> None:
+        tally, station = self.load.tally, self.station
+        now = time.perf_counter()
+        tally.answered[self.step] += 1
+        if not self._booting and self.left:
+            # A timer may ring half a millisecond early; nobody is faster than at once.
+            tally.latencies.add(now - (min(self.due_at, self.sent_at) if self.due_at else self.sent_at))
+        self.sent_at = 0.0
+        station.heard(self.step, frame)
+        if self.step == "stop":
+            tally.energy_wh += station.register_wh - station.session_start_wh
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._booting:
+            self._send(*self._booting.pop(0))
+            return
+        self.left -= 1
+        if self.left <= 0:
+            self._finish()
+        elif self.due_at:
+            self.due_at += self.load.interval_s
+            self._wait_until_due()
+        else:
+            self._next()
+
+    def _lost(self) -> None:
+        if self.socket is not None:
+            self.socket = None
+            self.give_up("connection lost")
 
 
-async def exchange(socket: Socket, number: int, message: Message, timeout_s: float) -> bytes:
-    action, payload = message
-    message_id = f"{START}-{number}"
-    socket.send(f'[2,"{message_id}","{action}",{payload}]'.encode())
-    async with asyncio.timeout(timeout_s):
+class Load:
+    """All stations of this process."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args = args
+        self.tally = Tally()
+        self.in_doubt: Counter[str] = Counter()  # sent and never answered well: they may be stored or not
+        self.until = float("inf")
+        self.interval_s = args.stations / args.pace if args.pace else 0.0
+        numbers = range(args.first, args.first + args.stations)
+        self.drivers = [
+            Driver(self, Station(f"B{n:05d}", f"T{n:05d}", args.version, args.mix, args.meters)) for n in numbers
+        ]
+
+    async def watch(self) -> None:
+        """A station that waits too long for an answer gives up."""
         while True:
-            answer = await socket.receive()
-            if answer is None:
-                raise Refused("connection lost")
-            if answer.startswith(b'[3,"' + message_id.encode()):
-                return answer
-            if answer.startswith(b"[4,"):
-                raise Stop(answer.decode()[:200])
+            await asyncio.sleep(1)
+            now = time.perf_counter()
+            for driver in self.drivers:
+                if driver.sent_at and now - driver.sent_at > self.args.timeout:
+                    driver.give_up(f"no answer to {driver.step} within {self.args.timeout:g} s")
+
+    def fresh(self) -> Result:
+        """What happened since the last call."""
+        result = self.tally.result(self.in_doubt)
+        self.tally, self.in_doubt = Tally(), Counter()
+        return result
+
+    async def connect(self, at_once: int) -> Result:
+        gate = asyncio.Semaphore(at_once)
+
+        async def one(driver: Driver) -> None:
+            async with gate:
+                await driver.connect()
+
+        await asyncio.gather(*[one(driver) for driver in self.drivers])
+        return self.fresh()
+
+    async def run(self, seconds: float, every_s: float) -> None:
+        began = time.perf_counter()
+        self.until = began + seconds
+        self.tally.began = began
+        share_s = self.interval_s / len(self.drivers)
+        pending = [
+            driver.begin(sys.maxsize, began + n * share_s if self.interval_s else 0.0)
+            for n, driver in enumerate(self.drivers)
+        ]
+        end = asyncio.gather(*pending)
+        # The last report comes with the last answer, not a moment before it.
+        while time.perf_counter() + every_s * 1.5 < self.until:
+            await asyncio.sleep(every_s)
+            say(self.fresh())
+        await end
+        say(self.fresh(), is_last=True)
+
+    async def send(self, count: int) -> None:
+        self.until = float("inf")
+        self.tally.began = time.perf_counter()
+        await asyncio.gather(*[driver.begin(count) for driver in self.drivers])
+        say(self.fresh(), is_last=True)
 
 
-async def run_station(station: Station, args: argparse.Namespace, tally: Tally, begin: asyncio.Event) -> None:
-    socket = await Socket.connect(args.url.format(id=station.station_id), f"ocpp{station.version}")
-    numbers = iter(range(1, 10**9))
-    for message in station.boot():
-        await exchange(socket, next(numbers), message, args.timeout)
-    args.ready += 1
-    await begin.wait()
-    try:
-        async for step, due in steps(station, args):
-            started = due or time.perf_counter()
-            try:
-                answer = await exchange(socket, next(numbers), station.make(step), args.timeout)
-            except Stop as error:
-                tally.errors[str(error)] += 1
-                continue
-            if step == "start":
-                station.heard(answer)
-            tally.answered += 1
-            if started >= args.measure_from:
-                tally.latencies.append(time.perf_counter() - started)
-    except (Refused, TimeoutError) as error:
-        tally.errors[repr(error)] += 1
-    socket.close()
-
-
-async def steps(station: Station, args: argparse.Namespace) -> AsyncIterator[tuple[str, float]]:
-    due = time.perf_counter() + random.random() * args.interval
-    while time.perf_counter() < args.until:
-        for step in station.session() if args.mix == "session" else meter_values(station):
-            if time.perf_counter() >= args.until:
-                return
-            if args.interval:
-                due += args.interval
-                await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            yield step, due if args.interval else 0.0
-
-
-def meter_values(station: Station) -> list[str]:
-    """One long session: what a message costs when hardly anything but meter values comes."""
-    return ["preparing", "authorize", "start", *["meter"] * 1_000_000] if station.number == 0 else ["meter"] * 1000
+def say(result: Result, *, is_last: bool = False) -> None:
+    result.is_last = is_last
+    sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
+    sys.stdout.flush()
 
 
 async def main(args: argparse.Namespace) -> None:
-    tally = Tally()
-    begin = asyncio.Event()
-    args.ready, args.until, args.measure_from = 0, float("inf"), 0.0
-    stations = [Station(f"{args.prefix}{n:05d}", args.version, args.meters) for n in range(args.stations)]
-    tasks = []
-    for n, station in enumerate(stations):
-        tasks.append(asyncio.create_task(run_station(station, args, tally, begin)))
-        if n % 50 == 49:
-            await asyncio.sleep(0.05)
-    while args.ready < len(stations) and not any(t.done() for t in tasks):
-        await asyncio.sleep(0.05)
-    print("ready", flush=True)
-    await asyncio.to_thread(input)
-    started = time.perf_counter()
-    args.until, args.measure_from = started + args.duration, started
-    begin.set()
-    results = await asyncio.gather(*tasks, return_exceptions=True)
-    took = time.perf_counter() - started
-    for result in results:
-        if isinstance(result, BaseException):
-            tally.errors[repr(result)[:200]] += 1
-    ordered = sorted(tally.latencies)
-
-    def at(share: float) -> float:
-        return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000, 2) if ordered else 0.0
-
-    print(
-        json.dumps(
-            {
-                "answered": tally.answered,
-                "per_second": round(tally.answered / took, 1),
-                "p50_ms": at(0.5),
-                "p99_ms": at(0.99),
-                "max_ms": at(1.0),
-                "errors": dict(tally.errors.most_common(5)),
-            }
-        ),
-        flush=True,
-    )
+    load = Load(args)
+    watching = asyncio.create_task(load.watch())
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        word, *numbers = line.split()
+        if word == "connect":
+            say(await load.connect(int(numbers[0])), is_last=True)
+        elif word == "run":
+            await load.run(float(numbers[0]), float(numbers[1]))
+        elif word == "send":
+            await load.send(int(numbers[0]))
+        else:
+            break
+    watching.cancel()
+    for driver in load.drivers:
+        socket, driver.socket = driver.socket, None
+        if socket is not None:
+            socket.close()
+    await asyncio.sleep(0.2)
 
 
 if __name__ == "__main__":
@@ -237,13 +274,13 @@ if __name__ == "__main__":
     parser.add_argument("--url", required=True)
     parser.add_argument("--version", default="2.0.1")
     parser.add_argument("--stations", type=int, default=50)
-    parser.add_argument("--duration", type=float, default=10)
-    parser.add_argument(
-        "--interval", type=float, default=0.0, help="seconds between a station's messages; 0: closed loop"
-    )
-    parser.add_argument("--meters", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first station")
     parser.add_argument("--mix", choices=("session", "meters"), default="session")
-    parser.add_argument("--prefix", default="B")
+    parser.add_argument("--meters", type=int, default=10, help="meter values in a session")
+    parser.add_argument("--pace", type=float, default=0.0, help="messages a second of all stations; 0: closed loop")
+    parser.add_argument("--source", help="the stations' own address")
     parser.add_argument("--timeout", type=float, default=30)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with contextlib.suppress(KeyboardInterrupt):
         uvloop.run(main(parser.parse_args()))

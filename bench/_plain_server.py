@@ -15,6 +15,8 @@ import websockets
 from ocpp.routing import on
 from ocpp.v16 import ChargePoint as Station16
 from ocpp.v16 import call_result as result16
+from ocpp.v21 import ChargePoint as Station21
+from ocpp.v21 import call_result as result21
 from ocpp.v201 import ChargePoint as Station201
 from ocpp.v201 import call_result as result201
 
@@ -79,31 +81,44 @@ class Plain16(Stored, Station16):
         return result16.StopTransaction()
 
 
-class Plain201(Stored, Station201):
+class Plain2(Stored):
+    results: Any
+
     @on("BootNotification")
     async def boot(self, **fields: Any) -> Any:
         await self.store("BootNotification", fields)
-        return result201.BootNotification(current_time=now(), interval=900, status="Accepted")
+        return self.results.BootNotification(current_time=now(), interval=900, status="Accepted")
 
     @on("StatusNotification")
     async def status(self, **fields: Any) -> Any:
         await self.store("StatusNotification", fields)
-        return result201.StatusNotification()
+        return self.results.StatusNotification()
 
     @on("Authorize")
     async def authorize(self, **fields: Any) -> Any:
         await self.store("Authorize", fields)
-        return result201.Authorize(id_token_info={"status": "Accepted"})
+        return self.results.Authorize(id_token_info={"status": "Accepted"})
 
     @on("TransactionEvent")
     async def event(self, **fields: Any) -> Any:
         await self.store("TransactionEvent", fields)
-        return result201.TransactionEvent()
+        return self.results.TransactionEvent()
 
     @on("Heartbeat")
     async def heartbeat(self) -> Any:
         await self.store("Heartbeat", {})
-        return result201.Heartbeat(current_time=now())
+        return self.results.Heartbeat(current_time=now())
+
+
+class Plain201(Plain2, Station201):
+    results = result201
+
+
+class Plain21(Plain2, Station21):
+    results = result21
+
+
+KINDS = {"ocpp1.6": Plain16, "ocpp2.0.1": Plain201, "ocpp2.1": Plain21}
 
 
 async def main(database_url: str, port: int) -> None:
@@ -115,7 +130,7 @@ async def main(database_url: str, port: int) -> None:
     )
 
     async def serve(socket: Any) -> None:
-        kind = Plain16 if socket.subprotocol == "ocpp1.6" else Plain201
+        kind = KINDS[socket.subprotocol]
         station = kind(socket.request.path.rsplit("/", 1)[1], socket)
         station.pool = pool
         try:
@@ -123,7 +138,7 @@ async def main(database_url: str, port: int) -> None:
         except websockets.ConnectionClosed:
             return
 
-    async with websockets.serve(serve, "127.0.0.1", port, subprotocols=["ocpp1.6", "ocpp2.0.1"], compression=None):  # type: ignore[list-item]
+    async with websockets.serve(serve, "127.0.0.1", port, subprotocols=list(KINDS), compression=None):  # type: ignore[list-item]
         print("ready", flush=True)
         await asyncio.Event().wait()
 

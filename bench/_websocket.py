@@ -5,59 +5,92 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 
 class Refused(Exception):
-    """The server did not upgrade the connection."""
+    """The server did not upgrade the connection, or closed it."""
 
 
 class Socket(asyncio.Protocol):
-    """Text frames out and in. The masking key is zero, which is a valid key and leaves the payload as it is."""
+    """Text frames out and in. The masking key is zero, which is a valid key and leaves the payload as it is.
 
-    def __init__(self) -> None:
+    `on_text` is called with every text frame, `on_lost` once when an open connection ends. Pings are answered.
+    """
+
+    def __init__(self, on_text: Callable[[bytes], None], on_lost: Callable[[], None]) -> None:
+        self.on_text = on_text
+        self.on_lost = on_lost
         self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
+        self._buffer = b""
         self._is_open = False
-        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._frames: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
-    async def connect(cls, url: str, subprotocol: str, timeout_s: float = 30) -> Socket:
+    async def connect(
+        cls,
+        url: str,
+        subprotocol: str,
+        on_text: Callable[[bytes], None],
+        on_lost: Callable[[], None],
+        *,
+        timeout_s: float = 30,
+        source: str | None = None,
+    ) -> Socket:
+        """An open connection. Raises Refused, OSError or TimeoutError. `source`: the client's own address."""
         parts = urlsplit(url)
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(timeout_s):
-            transport, socket = await loop.create_connection(cls, parts.hostname, parts.port)
-            key = base64.b64encode(os.urandom(16)).decode()
-            transport.write(
-                (
-                    f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\n"
-                    f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-                    f"Sec-WebSocket-Protocol: {subprotocol}\r\n\r\n"
-                ).encode()
-            )
-            await socket.opened
+        socket = cls(on_text, on_lost)
+        local: Any = None if source is None else (source, 0)
+        try:
+            async with asyncio.timeout(timeout_s):
+                transport, _ = await loop.create_connection(
+                    lambda: socket, parts.hostname or "", parts.port or 80, local_addr=local
+                )
+                key = base64.b64encode(os.urandom(16)).decode()
+                transport.write(
+                    (
+                        f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\n"
+                        f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+                        f"Sec-WebSocket-Protocol: {subprotocol}\r\n\r\n"
+                    ).encode()
+                )
+                await socket._opened
+        except BaseException:
+            socket.close()
+            raise
         return socket
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # uvloop's own kind
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        if not self._is_open:
-            end = self._buffer.find(b"\r\n\r\n")
-            if end < 0:
+        if self._is_open and not self._buffer and data[0] == 0x81 and len(data) > 1:
+            size = data[1]
+            if size < 126 and len(data) == size + 2:  # one whole short frame: nearly always
+                self.on_text(data[2:])
                 return
-            head = bytes(self._buffer[:end])
-            del self._buffer[: end + 4]
-            self._is_open = True
-            if not self.opened.done():
-                if b" 101 " in head.split(b"\r\n", 1)[0]:
-                    self.opened.set_result(None)
-                else:
-                    self.opened.set_exception(Refused(head.split(b"\r\n", 1)[0].decode()))
+        self._buffer += data
+        if not self._is_open and not self._take_head():
+            return
         while self._take_frame():
             pass
+
+    def _take_head(self) -> bool:
+        head, end, rest = self._buffer.partition(b"\r\n\r\n")
+        if not end:
+            return False
+        self._buffer = rest
+        self._is_open = True
+        if not self._opened.done():
+            status = head.split(b"\r\n", 1)[0]
+            if b" 101 " in status:
+                self._opened.set_result(None)
+            else:
+                self._opened.set_exception(Refused(status.decode()))
+        return True
 
     def _take_frame(self) -> bool:
         buffer = self._buffer
@@ -65,20 +98,20 @@ class Socket(asyncio.Protocol):
             return False
         length, start = buffer[1] & 0x7F, 2
         if length == 126:
-            if len(buffer) < 4:
-                return False
-            length, start = int.from_bytes(buffer[2:4]), 4
+            start = 4
         elif length == 127:
-            if len(buffer) < 10:
-                return False
-            length, start = int.from_bytes(buffer[2:10]), 10
+            start = 10
+        if len(buffer) < start:
+            return False
+        if start > 2:
+            length = int.from_bytes(buffer[2:start])
         if len(buffer) < start + length:
             return False
         opcode = buffer[0] & 0x0F
-        payload = bytes(buffer[start : start + length])
-        del buffer[: start + length]
+        payload = buffer[start : start + length]
+        self._buffer = buffer[start + length :]
         if opcode == 1:
-            self._frames.put_nowait(payload)
+            self.on_text(payload)
         elif opcode == 9:
             self._write(0x8A, payload)
         elif opcode == 8:
@@ -86,9 +119,10 @@ class Socket(asyncio.Protocol):
         return True
 
     def connection_lost(self, _error: Exception | None) -> None:
-        self._frames.put_nowait(None)
-        if not self.opened.done():
-            self.opened.set_exception(Refused("connection lost"))
+        if not self._opened.done():
+            self._opened.set_exception(Refused("connection lost"))
+        elif not self._opened.cancelled() and self._opened.exception() is None:
+            self.on_lost()
 
     def send(self, text: bytes) -> None:
         self._write(0x81, text)
@@ -99,14 +133,10 @@ class Socket(asyncio.Protocol):
         if size < 126:
             head = bytes((first, 0x80 | size))
         elif size < 65536:
-            head = bytes((first, 0x80 | 126)) + size.to_bytes(2)
+            head = bytes((first, 0xFE)) + size.to_bytes(2)
         else:
-            head = bytes((first, 0x80 | 127)) + size.to_bytes(8)
+            head = bytes((first, 0xFF)) + size.to_bytes(8)
         self._transport.write(head + b"\0\0\0\0" + payload)
-
-    async def receive(self) -> bytes | None:
-        """The next text frame; None when the connection is over."""
-        return await self._frames.get()
 
     def close(self) -> None:
         if self._transport is not None:

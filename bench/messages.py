@@ -4,228 +4,162 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import json
-import os
-import secrets
-import shutil
-import socket
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import asyncpg
 import msgspec
-import psutil
-from rich.console import Console
-from rich.table import Table
 
-from ohmstead import app, embedded
-from ohmstead.core.migrations import migrate
-from ohmstead.settings import Settings
+from bench._figures import Measured, console, machine, save, show, told
+from bench._system import Servers, cpu_s, loads, lost, quiet_after_s, servers, subject
 
-console = Console(width=120)
-ROOT = Path(__file__).resolve().parents[1]
+WARM_UP_S = 2.0
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+class Run(msgspec.Struct):
+    """One subject under load once. CPU seconds per 1,000 answered messages, by process; times in milliseconds."""
+
+    subject: str
+    version: str
+    n_stations: int
+    answered: int
+    per_second: float
+    cpu_s_per_1000: float
+    cpu: dict[str, float]
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+    errors: dict[str, int]
+    quiet_after_s: float | None
+    lost: list[str]
+    load_cpu_s_per_1000: float
 
 
-def cpu_s(pids: list[int]) -> float:
-    """CPU seconds of processes and all that they started, ended children included."""
-    total = 0.0
-    for pid in pids:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            root = psutil.Process(pid)
-            for process in [root, *root.children(recursive=True)]:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    times = process.cpu_times()
-                    total += times.user + times.system + times.children_user + times.children_system
-    return total
-
-
-@contextlib.contextmanager
-def process(arguments: list[str], first_line: str | None = None, **env: str) -> Iterator[subprocess.Popen[str]]:
-    started = subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", **env},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+async def measure(name: str, on: Servers, args: argparse.Namespace, version: str, n_stations: int) -> Run:
+    """Load on one subject. Its CPU counts from the first message until everything is quiet again."""
+    async with subject(name, on, n_stations) as server:
+        options = ["--mix", args.mix]
+        with loads(server, n_stations, version, *options, pace=args.pace, processes=args.processes) as load:
+            await load.tell("connect 200")
+            await load.tell(f"run {WARM_UP_S} {WARM_UP_S * 2}")
+            await quiet_after_s(server)
+            before, load_before = server.cpu(), cpu_s(load.pids)
+            result = await load.tell(f"run {args.duration} {args.duration * 2}")
+            load_after = cpu_s(load.pids)
+            quiet_s = await quiet_after_s(server)
+            await asyncio.sleep(max(0.0, 1.0 - (quiet_s or 1.0)))
+            after = server.cpu()
+            wrong = await lost(server, load.total)
+    n = max(result.n_answered, 1)
+    cpu = {part: (after[part] - before[part]) * 1000 / n for part in after}
+    return Run(
+        subject=name,
+        version=version,
+        n_stations=n_stations,
+        answered=result.n_answered,
+        per_second=result.n_answered / result.took_s,
+        cpu_s_per_1000=sum(cpu.values()),
+        cpu=cpu,
+        p50_ms=result.at_ms(0.5),
+        p99_ms=result.at_ms(0.99),
+        max_ms=result.at_ms(1.0),
+        errors=load.total.errors,
+        quiet_after_s=quiet_s,
+        lost=wrong,
+        load_cpu_s_per_1000=(load_after - load_before) * 1000 / n,
     )
-    try:
-        if first_line is not None:
-            assert started.stdin is not None
-            started.stdin.write(first_line + "\n")
-            started.stdin.flush()
-        yield started
-    finally:
-        started.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            started.wait(20)
-        started.kill()
 
 
-def load(url: str, args: argparse.Namespace, version: str, watch: dict[str, list[int]]) -> dict[str, Any]:
-    """Run the load process against `url`; CPU of the watched processes counts from the first to the last message."""
-    command = ["-m", "bench._load", "--url", url, "--version", version, "--stations", str(args.stations)]
-    command += ["--duration", str(args.duration), "--interval", str(args.interval), "--mix", args.mix]
-    command += ["--prefix", f"B{time.time_ns() % 10**9}-"]
-    with process(command) as running:
-        assert running.stdout is not None
-        assert running.stdin is not None
-        ready = running.stdout.readline().strip()
-        if ready != "ready":
-            raise SystemExit(f"the load did not start: {ready!r}")
-        before = {name: cpu_s(pids) for name, pids in watch.items()}
-        running.stdin.write("go\n")
-        running.stdin.flush()
-        result: dict[str, Any] = json.loads(running.stdout.readline())
-        time.sleep(1.0)  # work left over counts too
-        after = {name: cpu_s(pids) for name, pids in watch.items()}
-    result["cpu"] = {name: (after[name] - before[name]) * 1000 / max(result["answered"], 1) for name in watch}
-    result["cpu_s_per_1000"] = sum(result["cpu"].values())
-    return result
+async def compare(on: Servers, args: argparse.Namespace, version: str, n_stations: int) -> list[Run]:
+    """All subjects, in turns: what else the machine does hits each of them alike."""
+    runs = []
+    for n in range(args.runs):
+        turn = n % len(args.subjects)
+        for name in args.subjects[turn:] + args.subjects[:turn]:
+            run = await measure(name, on, args, version, n_stations)
+            console.print(
+                f"[dim]{version} × {n_stations} {name}: {run.cpu_s_per_1000:.3f} CPU s / 1,000, {run.per_second:.0f}/s,"
+                f" p99 {run.p99_ms:.1f} ms, load {run.load_cpu_s_per_1000:.3f}[/dim]",
+                highlight=False,
+                soft_wrap=True,
+            )
+            runs.append(run)
+    return runs
 
 
-def wait_for(port: int) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.1)
-    raise SystemExit(f"nothing listens on port {port}")
+HEAD = ("", "CPU s / 1,000", "× limit", "messages/s", "p50 ms", "p99 ms", "errors", "quiet after s", "of the CPU")
 
 
-def measure_ohmstead(
-    servers: embedded.Embedded, data_dir: Path, args: argparse.Namespace, version: str
-) -> dict[str, Any]:
-    ports = [free_port() for _ in range(4)]
-    env = {
-        "OHMSTEAD_DATABASE_URL": servers.database_url,
-        "OHMSTEAD_SECRET_KEY": secrets.token_hex(32),
-        "OHMSTEAD_NATS_URL": servers.nats_url,
-        "OHMSTEAD_DATA_DIR": str(data_dir),
-        "OHMSTEAD_UNKNOWN_STATIONS": "accept",
-        "OHMSTEAD_LOG_LEVEL": "error",
-        "OHMSTEAD_GATEWAY_PORT": str(ports[0]),
-        "OHMSTEAD_METRICS_GATEWAY_PORT": str(ports[1]),
-        "OHMSTEAD_WORKER_HEALTH_PORT": str(ports[2]),
-        "OHMSTEAD_WEB_PORT": str(ports[3]),
-    }
-    with (
-        process(["-m", "ohmstead", "gateway"], **env) as gateway,
-        process(["-m", "ohmstead", "worker"], **env) as worker,
-        process(["-m", "ohmstead", "web"], **env) as web,
-    ):
-        for port in ports:
-            wait_for(port)
-        watch = {"gateway": [gateway.pid], "worker": [worker.pid], "web": [web.pid]}
-        watch |= {"postgres": [servers.pids["postgres"]], "nats": [servers.pids["nats"]]}
-        return load(f"ws://127.0.0.1:{ports[0]}/ocpp/{{id}}", args, version, watch)
+def tell(runs: list[Run], args: argparse.Namespace) -> None:
+    """The table of one comparison."""
+    first = runs[0]
+    pace = f"{args.pace:g} messages/s" if args.pace else "closed loop"
+    mix = "whole sessions" if args.mix == "session" else "meter values"
+    title = f"OCPP {first.version}, {first.n_stations} stations, {mix}, {pace}, {args.runs} × {args.duration:g} s"
+    costs = {name: Measured.of([run.cpu_s_per_1000 for run in runs if run.subject == name]) for name in args.subjects}
+    rows = []
+    for name in args.subjects:
+        mine = [run for run in runs if run.subject == name]
 
+        def of(field: str, digits: int, mine: list[Run] = mine) -> str:
+            return Measured.of([getattr(run, field) for run in mine]).text(digits)
 
-def measure_yardstick(name: str, servers: embedded.Embedded, args: argparse.Namespace, version: str) -> dict[str, Any]:
-    port = free_port()
-    url = asyncio.run(fresh_database(servers.database_url, f"bench_{name}_{time.time_ns() % 10**6}"))
-    with process(["-m", f"bench._{name}_server", str(port)], first_line=url) as server:
-        wait_for(port)
-        watch = {"server": [server.pid], "postgres": [servers.pids["postgres"]]}
-        return load(f"ws://127.0.0.1:{port}/ocpp/{{id}}", args, version, watch)
-
-
-async def fresh_database(database_url: str, name: str) -> str:
-    conn = await asyncpg.connect(database_url)
-    await conn.execute(f"create database {name}")
-    await conn.close()
-    head, _, _ = database_url.rpartition("/")
-    return f"{head}/{name}"
-
-
-async def prepare(settings: Settings, servers: embedded.Embedded) -> None:
-    await migrate(servers.database_url)
-    await app.first_sign_in_link(msgspec.structs.replace(settings, database_url=servers.database_url))
-    conn = await asyncpg.connect(servers.database_url)
-    await conn.execute(
-        "insert into token (token_id, party_id, uid, max_sessions) select gen_random_uuid(), party_id, 'BENCH',"
-        " null from party"
-        " on conflict do nothing"
-    )
-    await conn.close()
-
-
-async def run(args: argparse.Namespace) -> None:
-    data_dir = args.data_dir
-    settings = Settings(data_dir=data_dir)
-    servers = await embedded.start(settings)
-    try:
-        await prepare(settings, servers)
-        for version in args.versions.split(","):
-            await asyncio.to_thread(compare, servers, data_dir, args, version)
-    finally:
-        await servers.stop()
-
-
-def compare(servers: embedded.Embedded, data_dir: Path, args: argparse.Namespace, version: str) -> None:
-    runs: dict[str, list[dict[str, Any]]] = {"ohmstead": [], "plain": [], "limit": []}
-    for _ in range(args.runs):
-        runs["limit"].append(measure_yardstick("limit", servers, args, version))
-        if version != "2.1":
-            runs["plain"].append(measure_yardstick("plain", servers, args, version))
-        runs["ohmstead"].append(measure_ohmstead(servers, data_dir, args, version))
-    pace = f"every {args.interval} s" if args.interval else "closed loop"
-    table = Table(
-        title=f"OCPP {version}, {args.stations} stations, {pace}, {args.mix}, {args.runs} runs of {args.duration:g} s"
-    )
-    for name in ("", "CPU s / 1,000", "spread", "× limit", "messages/s", "p50 ms", "p99 ms", "errors", "of which"):
-        table.add_column(name, justify="left" if name in ("", "of which") else "right")
-    limit = statistics.median(r["cpu_s_per_1000"] for r in runs["limit"])
-    for name, results in runs.items():
-        if not results:
-            continue
-        costs = [r["cpu_s_per_1000"] for r in results]
-        parts = ", ".join(
-            f"{part} {statistics.median(r['cpu'][part] for r in results):.3f}" for part in results[0]["cpu"]
+        parts = [
+            f"{part} {Measured.of([run.cpu[part] for run in mine]).median:.3f}"
+            for part in mine[0].cpu
+            if max(run.cpu[part] for run in mine) >= 0.0005
+        ]
+        is_left = any(run.quiet_after_s is None for run in mine)
+        rows.append(
+            [
+                name,
+                costs[name].text(3),
+                f"{costs[name].median / costs['limit'].median:.1f}" if "limit" in costs else "",
+                of("per_second", 0),
+                of("p50_ms", 1),
+                of("p99_ms", 1),
+                str(sum(sum(run.errors.values()) + len(run.lost) for run in mine)),
+                "" if name != "ohmstead" else "not within 120" if is_left else of("quiet_after_s", 1),
+                ", ".join(parts),
+            ]
         )
-        table.add_row(
-            name,
-            f"{statistics.median(costs):.3f}",
-            f"{min(costs):.3f}–{max(costs):.3f}",
-            f"{statistics.median(costs) / limit:.1f}",
-            f"{statistics.median(r['per_second'] for r in results):.0f}",
-            f"{statistics.median(r['p50_ms'] for r in results):.1f}",
-            f"{statistics.median(r['p99_ms'] for r in results):.1f}",
-            str(sum(sum(r["errors"].values()) for r in results)),
-            parts,
-        )
-        for result in results:
-            for error, count in result["errors"].items():
-                console.print(f"  {name}: {count} × {error}", highlight=False)
-    console.print(table)
+    show(title, HEAD, rows, markdown=args.markdown)
+    for run in runs:
+        for error, count in run.errors.items():
+            console.print(f"  {run.subject}: {count} × {error}", highlight=False, markup=False)
+        for text in run.lost:
+            console.print(f"  {run.subject} LOST {text}", highlight=False, markup=False)
+
+
+async def main(args: argparse.Namespace) -> None:
+    runs: list[Run] = []
+    async with servers() as on:
+        about = machine(on.version)
+        print(told(about))
+        for version in args.versions:
+            for n_stations in args.stations:
+                found = await compare(on, args, version, n_stations)
+                tell(found, args)
+                runs += found
+                save(args.json, about, runs)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--versions", default="1.6,2.0.1", help="with commas")
+    parser.add_argument("--stations", default="50", help="with commas, such as 50,500,1000")
+    parser.add_argument("--subjects", help="with commas; default limit,plain,ohmstead, paced without plain")
+    parser.add_argument("--mix", choices=("session", "meters"), default="session")
+    parser.add_argument("--pace", type=float, default=0.0, help="messages a second of all stations; 0: closed loop")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--duration", type=float, default=10, help="seconds of each run")
+    parser.add_argument("--processes", type=int, default=1, help="load processes")
+    parser.add_argument("--json", type=Path, help="write everything measured into this file")
+    parser.add_argument("--markdown", action="store_true", help="tables for docs/performance.md")
+    args = parser.parse_args()
+    args.versions = args.versions.split(",")
+    args.stations = [int(n) for n in args.stations.split(",")]
+    args.subjects = (args.subjects or ("limit,ohmstead" if args.pace else "limit,plain,ohmstead")).split(",")
+    return args
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--versions", default="1.6,2.0.1")
-    parser.add_argument("--stations", type=int, default=50)
-    parser.add_argument("--duration", type=float, default=10)
-    parser.add_argument("--interval", type=float, default=0.0)
-    parser.add_argument("--mix", choices=("session", "meters"), default="session")
-    parser.add_argument("--runs", type=int, default=3)
-    arguments = parser.parse_args()
-    arguments.data_dir = Path(tempfile.mkdtemp(prefix="ohmstead-bench-"))
-    arguments.data_dir.chmod(0o755)
-    try:
-        asyncio.run(run(arguments))
-    finally:
-        shutil.rmtree(arguments.data_dir, ignore_errors=True)
+    asyncio.run(main(arguments()))

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 import socket
 import tempfile
@@ -27,14 +28,17 @@ def server_settings() -> Settings:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody uses; never the same twice in a run."""
+    """A port of 127.0.0.1 that nobody uses; never the same twice in a run.
+
+    Below those that the system gives to outgoing connections: one of these could be some client's a moment later.
+    """
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port not in _given:
-            _given.add(port)
-            return port
+        port = 10000 + secrets.randbelow(10000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 def _sweep() -> None:

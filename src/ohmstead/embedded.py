@@ -200,8 +200,12 @@ class Postgres:
                     raise Unready(f"PostgreSQL did not become ready: {error}. {self._last_words()}") from error
                 await asyncio.sleep(0.05)
                 continue
+            # Restored from a base back-up it answers questions while it reads the archive, and takes nothing yet.
+            is_recovering = await conn.fetchval("select pg_is_in_recovery()")
             await conn.close()
-            return
+            if not is_recovering:
+                return
+            await asyncio.sleep(0.2)
 
     async def _make_database(self) -> None:
         kept = self._kept

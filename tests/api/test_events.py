@@ -1,6 +1,7 @@
 """What happens: the live stream, and the durable list."""
 
 import asyncio
+import base64
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -130,6 +131,12 @@ async def test_the_same_cursor_gives_the_same_events(api: Visitor) -> None:
     assert [event["kind"] for event in first["items"] + again[0]["items"]] == ["StationCreated", "TokenCreated"]
     only = await api.gets("/events/outbox", kind="TokenCreated")
     assert [event["kind"] for event in only["items"]] == ["TokenCreated"]
+
+
+async def test_a_cursor_from_before_a_restore_is_refused_not_silent_for_ever(api: Visitor) -> None:
+    far = base64.urlsafe_b64encode(b"[9000000000,0,0]").decode().rstrip("=")
+    answer = await api.client.get("/events/outbox", params={"cursor": far})
+    assert "before the database was restored" in problem(answer, 409, "conflict")["detail"]
 
 
 async def test_an_event_that_commits_late_is_not_skipped(api: Visitor) -> None:

@@ -1,11 +1,12 @@
 """The outbox: at least once, in order per subject, and no event lost behind a late commit."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from ohmstead.core import events
+from ohmstead.core import events, migrations
+from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.events import Event
 
@@ -143,3 +144,77 @@ async def test_an_idle_reader_writes_nothing(db: Pool) -> None:
     before = await db.fetchval("select xmin::text from outbox_cursor where consumer = 'reader'")
     await reader.read()
     assert await db.fetchval("select xmin::text from outbox_cursor where consumer = 'reader'") == before
+
+
+async def _restored(db: Pool) -> None:
+    """As if all of it had been written on a server whose transactions were numbered far higher, and dumped."""
+    await db.execute("update outbox set xid = (xid::text::bigint + 9000000000)::text::xid8")
+    await db.execute(
+        "update outbox_cursor set window_from = (window_from::text::bigint + 9000000000)::text::xid8,"
+        " window_to = (window_to::text::bigint + 9000000000)::text::xid8"
+    )
+
+
+async def test_after_a_dump_was_restored_on_another_server_no_event_is_missed(db: Pool, database_url: str) -> None:
+    reader = Reader(db)
+    await reader.read()
+    await write(db, fact(1))
+    await reader.read()
+    await write(db, fact(2))
+    await _restored(db)
+    async with db.acquire() as conn:
+        (waiting,) = await migrations.pending(conn)
+    assert "a dump was restored" in waiting, "no role starts on it"
+    assert await migrations.migrate(database_url) == []
+    async with db.acquire() as conn:
+        assert await migrations.pending(conn) == []
+    await write(db, fact(3))
+    await reader.read()
+    assert reader.seen == [1, 2, 3]
+
+
+async def test_a_restored_outbox_tells_what_one_of_two_readers_had_not_read(db: Pool, database_url: str) -> None:
+    quick, slow = Reader(db, "quick"), Reader(db, "slow")
+    for reader in (quick, slow):
+        await reader.read()
+    await write(db, fact(1))
+    for reader in (quick, slow):
+        await reader.read()
+    await write(db, fact(2))
+    await quick.read()
+    await _restored(db)
+    await migrations.migrate(database_url)
+    await write(db, fact(3))
+    for reader in (quick, slow):
+        await reader.read()
+    assert slow.seen == [1, 2, 3]
+    assert quick.seen == [1, 2, 2, 3], "at least once"
+
+
+class Ear:
+    """A bus whose news come exactly when a test wants them."""
+
+    def __init__(self) -> None:
+        self.nudge: Any = None
+
+    async def listen(self, _subject: str, nudge: Any) -> Any:
+        self.nudge = nudge
+
+
+@pytest.mark.parametrize("moments", range(8))
+async def test_readers_that_are_stopped_just_as_they_wake_up_stop(db: Pool, moments: int) -> None:
+    ear = Ear()
+    runner = events.Runner(db, cast(Bus, ear), gather_s=0)
+    for name in ("one", "other"):
+        runner.add(name, Reader(db, name).handle, ("SessionEnded",))
+    task = asyncio.create_task(runner.run())
+    for _ in range(600):
+        await asyncio.sleep(0.05)
+        if await db.fetchval("select count(*) from outbox_cursor") == 2:
+            break
+    await ear.nudge(events.NUDGE, b"")
+    for _ in range(moments):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task], timeout=5)
+    assert task.cancelled()

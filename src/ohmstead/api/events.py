@@ -100,7 +100,8 @@ async def _server_sent(news: LiveNews, actor: Actor, listener: Listener) -> Asyn
             if time.monotonic() > ends_at:
                 return
             try:
-                event = await asyncio.wait_for(listener.queue.get(), HEARTBEAT_S)
+                async with asyncio.timeout(HEARTBEAT_S):
+                    event = await listener.queue.get()
             except TimeoutError:
                 yield b": still here\n\n"
                 continue
@@ -117,9 +118,12 @@ def _lines(event: dict[str, Any]) -> bytes:
     return b"event: " + str(event["kind"]).encode() + b"\ndata: " + msgspec.json.encode(event) + b"\n\n"
 
 
-@get("/events/outbox", opt=operation("events:read"))
+@get("/events/outbox", opt=operation("events:read", errors=(409,)))
 async def list_outbox(pool: ThePool, actor: TheActor, filters: NamedDependency[OutboxQuery]) -> Response[OutboxPage]:
-    """Read durable events in order, from a cursor on. The same cursor gives the same events, and later ones."""
+    """Read durable events in order, from a cursor on. The same cursor gives the same events, and later ones.
+
+    409: the cursor is from before the database was restored from a dump; begin anew without one.
+    """
     async with pool.acquire() as conn:
         place = _place(filters.cursor)
         if place is None:

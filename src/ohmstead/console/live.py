@@ -178,7 +178,8 @@ async def live(
             yield ServerSentEventMessage(data=clock.now().isoformat(), event="beat", retry=AGAIN_MS)
             while True:
                 try:
-                    news = await asyncio.wait_for(listener.queue.get(), BEAT_S)
+                    async with asyncio.timeout(BEAT_S):
+                        news = await listener.queue.get()
                 except TimeoutError:
                     beat = {"at": clock.now().isoformat(), "is_whole": bus.is_connected}
                     yield ServerSentEventMessage(data=msgspec.json.encode(beat).decode(), event="beat")

@@ -168,6 +168,40 @@ async def forget(conn: Connection, days: int) -> None:
     )
 
 
+_FROM_ELSEWHERE = (
+    "select exists (select from outbox_cursor where window_to > pg_snapshot_xmax(pg_current_snapshot()))"
+    " or exists (select from outbox where xid >= pg_snapshot_xmax(pg_current_snapshot()))"
+)
+
+
+async def is_from_elsewhere(conn: Connection) -> bool:
+    """The outbox was written on another server, whose transactions were numbered higher: a dump was restored here.
+
+    Readers would wait for those numbers, and see nothing of what happens until this server reaches them.
+    """
+    found: bool = await conn.fetchval(_FROM_ELSEWHERE)
+    return found
+
+
+async def settle_in(conn: Connection) -> bool:
+    """Number a restored outbox by this server's transactions, in the caller's; false when there was nothing to do.
+
+    What some consumer had not handled comes to all of them again: at least once, as ever.
+    """
+    if not await is_from_elsewhere(conn):
+        return False
+    await conn.execute("lock table outbox, outbox_cursor in exclusive mode")
+    await conn.execute(
+        "update outbox o set xid = case when exists (select from outbox_cursor c where o.xid >= c.window_to"
+        " or (o.xid >= c.window_from and o.event_id > c.done_event_id)) then pg_current_xact_id() else '3' end"
+    )
+    await conn.execute(
+        "update outbox_cursor set window_from = pg_current_xact_id(), window_to = pg_current_xact_id(),"
+        " done_event_id = 0, updated_at = now()"
+    )
+    return True
+
+
 class Runner:
     """Runs consumers until stopped: woken by the bus, polling every second for safety, backing off on failure.
 
@@ -210,6 +244,8 @@ class Runner:
                 await asyncio.sleep(pause_s)
                 continue
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), 1.0)
+                # Not wait_for: until Python 3.12 it forgets a cancellation that comes just as what it waits for does.
+                async with asyncio.timeout(1.0):
+                    await wake.wait()
                 # Under load a commit comes every few milliseconds; taking each by itself would cost more than it does.
                 await asyncio.sleep(self._gather_s)

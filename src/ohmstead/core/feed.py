@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from ohmstead.core.conditions import Conditions
 from ohmstead.core.db import Connection
+from ohmstead.core.errors import Conflict
 from ohmstead.core.events import Event
 
 
@@ -35,9 +36,15 @@ async def present(conn: Connection) -> Place:
 async def read(
     conn: Connection, party_id: UUID, place: Place, kinds: Sequence[str] | None, limit: int
 ) -> tuple[list[Event], Place]:
-    """A party's next events and the place after them. No events: ask again later from the place returned."""
+    """A party's next events and the place after them. No events: ask again later from the place returned.
+
+    Raises Conflict for a place this server has not come to: it was kept from before a dump was restored.
+    """
+    horizon = await _horizon(conn)
+    if place.window_from > horizon:
+        raise Conflict("the cursor is from before the database was restored: begin anew without one")
     if not place.window_to:
-        place = Place(place.window_from, await _horizon(conn))
+        place = Place(place.window_from, horizon)
     where = Conditions()
     where.add("party_id = {}", party_id)
     where.add("xid >= {}::text::xid8", str(place.window_from))

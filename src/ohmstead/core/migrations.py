@@ -9,7 +9,7 @@ from importlib import resources
 
 import asyncpg
 
-from ohmstead.core import clock, jobs
+from ohmstead.core import clock, events, jobs
 from ohmstead.core.db import Connection, connect_one
 from ohmstead.core.log import logger
 
@@ -47,6 +47,9 @@ async def migrate(database_url: str, *, lock_timeout_s: int = 10, statement_time
             f"set lock_timeout = '{int(lock_timeout_s)}s'; set statement_timeout = '{int(statement_timeout_s)}s'"
         )
         applied = await _apply(conn)
+        async with conn.transaction():
+            if await events.settle_in(conn):
+                log.warning("outbox_was_restored", meaning="a dump of another server: its outbox was numbered anew")
         await jobs.install(conn)
         await ensure_partitions(conn)
         return applied
@@ -55,11 +58,14 @@ async def migrate(database_url: str, *, lock_timeout_s: int = 10, statement_time
 
 
 async def pending(conn: Connection) -> list[str]:
-    """Names of migrations this database still lacks."""
+    """Names of migrations this database still lacks, and what else `migrate` must do before anybody works with it."""
     if await conn.fetchval("select to_regclass('schema_migration')") is None:
         return [name for _, name, _ in available()]
     done = {row["number"] for row in await conn.fetch("select number from schema_migration")}
-    return [name for number, name, _ in available() if number not in done]
+    missing = [name for number, name, _ in available() if number not in done]
+    if not missing and await events.is_from_elsewhere(conn):
+        return ["an outbox that fits this server (a dump was restored)"]
+    return missing
 
 
 async def _apply(conn: Connection) -> list[str]:
