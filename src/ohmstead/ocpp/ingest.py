@@ -35,7 +35,7 @@ from ohmstead.tokens.authorization import NoAuthorization
 log = logger("ohmstead.ingest")
 
 LARGEST_BATCH = 500
-GATHER_S = 0.002
+GATHER_S = 0.0015
 MOST_WAITING = 20_000  # beyond it new messages are refused at once: memory stays bounded when the database is away
 RETRY_FOR_S = 8.0  # how long a batch waits for a database that went away, before its stations are told to try later
 
