@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from ohmstead.core.units import kwh, normalise
+from ohmstead.core.units import kwh
 from ohmstead.ocpp.readings import default_unit, number, reading
 
 
@@ -31,12 +31,13 @@ from ohmstead.ocpp.readings import default_unit, number, reading
     ],
 )
 def test_values_are_kept_in_one_unit_each(value: str, unit: str | None, multiplier: int, kept: tuple[str, str]) -> None:
-    found, name = normalise(Decimal(value), unit, multiplier)
-    assert (found, name) == (Decimal(kept[0]), kept[1])
+    found = reading(Decimal(value), "Something.New", unit, multiplier, None, None)
+    assert (found.value, found.unit) == (Decimal(kept[0]), kept[1])
 
 
 def test_nothing_is_rounded() -> None:
-    assert normalise(Decimal("1234567.890123456789"), "kWh") == (Decimal("1234567890.123456789"), "Wh")
+    found = reading(Decimal("1234567.890123456789"), None, "kWh", None, None, None)
+    assert (found.value, found.unit) == (Decimal("1234567890.123456789"), "Wh")
     assert kwh(Decimal("1")) == Decimal("0.001")
     assert kwh(123_456) == Decimal("123.456")
 

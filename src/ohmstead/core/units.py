@@ -49,13 +49,6 @@ def unit_kept(unit: str) -> tuple[int, str]:
     return power, kept
 
 
-def normalise(value: Decimal, unit: str | None, multiplier: int = 0) -> tuple[Decimal, str]:
-    """A measured value in the unit we keep. `multiplier`: OCPP 2.x's power of ten. Unknown units stay as named."""
-    power, kept = unit_kept(unit or "")
-    power += multiplier
-    return (value if power == 0 else value.scaleb(power)), kept
-
-
 def kwh(energy_wh: Decimal | int) -> Decimal:
     """Wh → kWh, exact."""
     return Decimal(energy_wh).scaleb(-3)
