@@ -1,14 +1,14 @@
 """The bus: an honest no when nobody listens, and no queue behind one slow answer."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from secrets import token_hex
 from typing import Any
 
 import msgspec
 import pytest
 
-from ohmstead.core.bus import Bus, Unanswered
+from ohmstead.core.bus import LIVE, Bus, Unanswered
 
 
 @pytest.fixture
@@ -107,3 +107,46 @@ async def test_without_a_server_news_are_dropped_and_requests_are_refused_at_onc
     await bus.publish(subject, "nobody hears it")
     with pytest.raises(Unanswered):
         await bus.request(subject, None, 30)
+
+
+async def test_a_publisher_knows_whether_live_news_are_heard_by_somebody(nats_url: str) -> None:
+    subject, other = f"{LIVE}{token_hex(8)}", f"{LIVE}{token_hex(8)}"
+    publisher, listener = await Bus.connect(nats_url, "publisher"), await Bus.connect(nats_url, "listener")
+    try:
+        assert publisher.has_listeners(subject)  # until it watches it has to believe so
+        await publisher.watch_listeners()
+        assert not publisher.has_listeners(subject)
+        heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+        async def hear(_subject: str, data: bytes) -> None:
+            heard.put_nowait(data)
+
+        stop = await listener.listen(subject, hear)
+        await _until(lambda: publisher.has_listeners(subject))
+        assert not publisher.has_listeners(other)
+        await publisher.publish(subject, ["news"])
+        assert await asyncio.wait_for(heard.get(), 5) == b'["news"]'
+        late = await Bus.connect(nats_url, "late")
+        try:
+            await late.watch_listeners()
+            await _until(lambda: late.has_listeners(subject))
+        finally:
+            await late.close()
+        await stop()
+        after = await Bus.connect(nats_url, "after")
+        try:
+            await after.watch_listeners()
+            await listener.listen(other, hear)
+            await _until(lambda: after.has_listeners(other))
+            assert not after.has_listeners(subject)
+        finally:
+            await after.close()
+    finally:
+        await publisher.close()
+        await listener.close()
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not is_so():  # noqa: ASYNC110  (another process's word, on its way)
+            await asyncio.sleep(0.01)

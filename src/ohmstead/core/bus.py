@@ -152,10 +152,10 @@ class Bus:
         self._listening[subject] += 1
         if self._saying is None:
 
-            async def asked(_subject: str, _data: bytes) -> None:
+            async def asked(_msg: Msg) -> None:
                 await self._say()
 
-            await self._client.subscribe(_WHO_LISTENS, cb=lambda msg: asked(msg.subject, msg.data))
+            await self._client.subscribe(_WHO_LISTENS, cb=asked)
             self._saying = asyncio.create_task(self._keep_saying())
         await self._say()
         if self.is_connected:
