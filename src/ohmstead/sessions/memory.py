@@ -53,9 +53,11 @@ class SessionMemory:
                 known.pop(_key(session), None)
 
     def by_transaction(self, station_id: str, transaction_id: str) -> Session | None:
-        """The open session of that name. Of several runs of one name none: which is meant depends on the time."""
+        """The running session of that name. Where a name may have been used again (there is a later run, or the session
+        waits for missing messages) none: which one is meant depends on the time, and the database is asked.
+        """
         found = self._stations.get(station_id, _NONE).get(transaction_id)
-        return found if found is not None and found.run == 0 else None
+        return found if found is not None and found.run == 0 and found.status != "closing" else None
 
     def by_start_key(self, station_id: str, start_key: str) -> Session | None:
         """The open session that an OCPP 1.6 start began."""

@@ -167,20 +167,23 @@ class _Known:
         self.registers_before: dict[int, Decimal | None] = {}
 
     def session_for(self, item: TransactionReport) -> Session | None:
+        """The session that a report means: by its start, by its name, else for readings by its outlet and time."""
+        found = self.named(item)
+        if found is None and item.start_key is None and item.kind == "metered":
+            return next((s for s in self.at_outlet(item) if s.started_at <= item.at), None)
+        return found
+
+    def named(self, item: TransactionReport) -> Session | None:
+        """The session that a report names."""
         station_id, transaction_id, memory = item.station_id, item.transaction_id, self._memory
         if item.start_key is not None:
             return self.by_start_key.get((station_id, item.start_key)) or memory.by_start_key(
                 station_id, item.start_key
             )
-        if transaction_id is not None:
-            found = self.by_transaction.get((station_id, transaction_id)) or memory.by_transaction(
-                station_id, transaction_id
-            )
-            if found is not None or item.kind != "metered":
-                return found
-        if item.kind == "metered" and item.evse_number is not None:
-            return next((s for s in self.at_outlet(item) if s.started_at <= item.at), None)
-        return None
+        if transaction_id is None:
+            return None
+        key = (station_id, transaction_id)
+        return self.by_transaction.get(key) or memory.by_transaction(*key)
 
     def has_name(self, station_id: str, transaction_id: str) -> bool:
         """Has the station used this name before?"""
@@ -205,8 +208,8 @@ async def _load(
     if strangers:
         memory.learn(strangers, await store.list_open(conn, strangers))
     known = _Known(memory)
-    found = [known.session_for(r) for r in reports]
-    asked = [n for n, r in enumerate(reports) if found[n] is None and _may_be_past(r)]
+    # What is named and not at hand may be over: only the database can say that it is not, and the outlet's turn comes.
+    asked = [n for n, r in enumerate(reports) if _may_be_past(r) and known.named(r) is None]
     if asked:
         past = await store.find_past(conn, [_asked(reports[n]) for n in asked])
         for n, (session, register_wh) in zip(asked, past, strict=True):
@@ -216,8 +219,7 @@ async def _load(
                 known.remember(item, session)
                 if item.transaction_id is not None:
                     known.by_transaction[item.station_id, item.transaction_id] = session
-        found = [known.session_for(r) for r in reports]
-    return known, found
+    return known, [known.session_for(r) for r in reports]
 
 
 def _may_be_past(item: TransactionReport) -> bool:
