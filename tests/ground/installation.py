@@ -16,6 +16,12 @@ from ohmstead.roles import Claim
 PORTS = ("WEB_PORT", "GATEWAY_PORT", "GATEWAY_TLS_PORT", "METRICS_GATEWAY_PORT", "WORKER_HEALTH_PORT")
 
 
+# A shell's background jobs ignore the interrupt, and so would all that they start.
+_AS_IN_A_TERMINAL = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
 class Installation:
     """What runs on one data directory, and the commands that look at it."""
 
@@ -32,7 +38,9 @@ class Installation:
         """Start, wait until it says that it runs, return what it printed."""
         with self.output.open("wb") as output:
             command = [sys.executable, "-P", "-m", "ohmstead", "up"]
-            self.process = subprocess.Popen(command, env=self.env, stdout=output, stderr=output)
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", _AS_IN_A_TERMINAL, *command], env=self.env, stdout=output, stderr=output
+            )
         deadline = time.monotonic() + 90
         while "Ohmstead is running" not in self.printed() or "Data " not in self.printed():
             assert self.process.poll() is None, self.printed()

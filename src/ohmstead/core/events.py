@@ -77,7 +77,8 @@ Consumer = Callable[[Connection, list[Event]], Awaitable[None]]
 
 
 async def consume(pool: Pool, consumer: str, handle: Consumer, kinds: Sequence[str], limit: int = 200) -> int:
-    """Handle the next events of `kinds` for `consumer` in one transaction; returns how many (0: nothing to do now).
+    """Handle the next events of `kinds` for `consumer` in one transaction; returns how many (0: nothing to do now; also 1
+    when it had to yield, and is to try again).
 
     When `handle` raises, nothing of it is kept, the cursor stays and the failure is counted on it.
     """
@@ -102,6 +103,10 @@ async def consume(pool: Pool, consumer: str, handle: Consumer, kinds: Sequence[s
             return len(events)
     except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
         raise
+    except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+        # Stations wrote to the same rows meanwhile; of two who wait for each other PostgreSQL chose us to yield.
+        log.info("consumer_yielded", consumer=consumer)
+        return 1
     except Exception as error:
         metrics.outbox_failures.labels(consumer).inc()
         log.exception("consumer_failed", consumer=consumer)

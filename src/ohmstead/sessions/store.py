@@ -106,6 +106,12 @@ _MOVING = (
     "soc_at",
     "seen_seq_nos",
 )
+
+
+def _by_id(change: tuple[Session, Session]) -> UUID:
+    return change[1].session_id
+
+
 _still = attrgetter(*(name for name in _CHANGING if name not in (*_MOVING, "n_samples")))
 
 
@@ -349,7 +355,7 @@ def changes(
     gateway was first with a new one; then nothing may be committed.
     """
     moved, others = [], []
-    for before, now in changed:
+    for before, now in sorted(changed, key=_by_id):  # two who write the same rows take them in the same order
         if _still(before) == _still(now):
             moved.append(_Moved(*_moved_values(now)))
         else:
