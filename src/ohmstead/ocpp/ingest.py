@@ -36,6 +36,7 @@ log = logger("ohmstead.ingest")
 
 LARGEST_BATCH = 500
 GATHER_S = 0.0015
+BUSY_BATCH = 16
 MOST_WAITING = 20_000  # beyond it new messages are refused at once: memory stays bounded when the database is away
 RETRY_FOR_S = 8.0  # how long a batch waits for a database that went away, before its stations are told to try later
 
@@ -165,20 +166,23 @@ class Ingest:
     async def run(self) -> None:
         """Commit batch after batch, until cancelled."""
         waiting = self._waiting
+        n_last = 0
         while True:
             if not waiting and not self._wake.is_set():
                 self._idle.set()
                 await self._wake.wait()
             self._wake.clear()
             if self._gather_s > 0 and len(waiting) < LARGEST_BATCH:
-                # Each batch has its price; a few milliseconds later it is paid for several times as many.
-                await asyncio.sleep(self._gather_s)
+                # Each batch has its price; a moment later it is paid for several times as many. Where few come anyway
+                # it is not worth making them wait.
+                await asyncio.sleep(self._gather_s if n_last >= BUSY_BATCH else self._gather_s / 3)
             if self.source is not None:
                 self.source.pour()
             if not waiting:
                 continue
             batch = [waiting.popleft() for _ in range(min(len(waiting), LARGEST_BATCH))]
             _WAITING.set(len(waiting))
+            n_last = len(batch)
             await self._commit_with_patience(batch)
 
     async def _commit_with_patience(self, batch: list[Item]) -> None:
