@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,14 +49,16 @@ def may_mount() -> bool:
     return done.returncode == 0
 
 
-class FillableDisk(Installation):
+class FillableDisk(Installation, ABC):
     """`ohmstead up` on a disk that can be full."""
 
+    @abstractmethod
     def fill(self) -> None:
-        raise NotImplementedError
+        """From now on there is no room."""
 
+    @abstractmethod
     def free(self) -> None:
-        raise NotImplementedError
+        """There is room again."""
 
     def _prefix(self) -> list[str]:
         return []

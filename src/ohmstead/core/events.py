@@ -18,9 +18,9 @@ import msgspec
 
 from ohmstead.core import metrics
 from ohmstead.core.bus import Bus
-from ohmstead.core.db import Connection, Pool, to_json
+from ohmstead.core.db import Connection, Pool
 from ohmstead.core.log import logger
-from ohmstead.core.writes import Write, records, to_rows
+from ohmstead.core.writes import Write, records, to_rows, write_all
 
 log = logger("ohmstead.outbox")
 
@@ -42,16 +42,7 @@ class Event(msgspec.Struct, frozen=True):
 
 async def record(conn: Connection, events: Sequence[Event]) -> None:
     """Write events in the caller's transaction."""
-    if not events:
-        return
-    await conn.execute(
-        "insert into outbox (party_id, kind, subject, payload)"
-        " select * from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[])",
-        [e.party_id for e in events],
-        [e.kind for e in events],
-        [e.subject for e in events],
-        [to_json(e.payload) for e in events],
-    )
+    await write_all(conn, written(events))
 
 
 def written(events: Sequence[Event]) -> list[Write]:
