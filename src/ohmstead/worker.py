@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from functools import partial
 from uuid import UUID
@@ -70,12 +71,13 @@ async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk) -> None:
 
 
 async def _every(seconds: float, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Again and again, about every so many seconds: several workers, or a worker and what it looks at, fall into no step."""
     while True:
         try:
             await work()
         except Exception as error:  # noqa: BLE001  (the next round tries again)
             log.warning("timer_failed", timer=name, error=repr(error))
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311  (no secret)
 
 
 async def _release_gateways(pool: Pool) -> None:

@@ -1,5 +1,6 @@
 """The console in a real Chromium: what is live moves by itself, keys work, nothing needs the outside."""
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,7 +24,9 @@ Opens = Callable[..., Awaitable[Page]]
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        started = await playwright.chromium.launch(executable_path=chromium(), args=arguments)
+        # Installing one takes a minute, in which the servers of this process must not stand still.
+        path = await asyncio.to_thread(chromium)
+        started = await playwright.chromium.launch(executable_path=path, args=arguments)
         yield started
         await started.close()
 
