@@ -142,7 +142,9 @@ class Bus:
         async def said(_subject: str, data: bytes) -> None:
             until = time.monotonic() + _BELIEVED_FOR_S
             if self._heard_of is not None:
-                self._heard_of |= dict.fromkeys(msgspec.json.decode(data, type=list[str]), until)
+                now = time.monotonic()
+                believed = {subject: to for subject, to in self._heard_of.items() if to > now}
+                self._heard_of = believed | dict.fromkeys(msgspec.json.decode(data, type=list[str]), until)
 
         await self.listen(_LISTENING, said)
         await self.publish(_WHO_LISTENS, [])
@@ -150,6 +152,10 @@ class Bus:
     def has_listeners(self, subject: str) -> bool:
         """May somebody listen to this live subject? True as long as we do not watch."""
         return self._heard_of is None or self._heard_of.get(subject, 0.0) > time.monotonic()
+
+    def has_any_listeners(self) -> bool:
+        """May somebody listen to any live subject?"""
+        return self._heard_of is None or bool(self._heard_of)
 
     async def _say_that_we_listen(self, subject: str) -> None:
         self._listening[subject] += 1
