@@ -352,7 +352,7 @@ async def list_connection_changes(
 
 _COMMAND = (
     "command_id, party_id, station_id, kind, action, parameters, status, requested_by, requested_at, expires_at,"
-    " sent_at, answered_at, message_id, answer, error_code, error_text"
+    " sent_at, answered_at, message_id, answer, error_code, error_text, session_id, bulk_id"
 )
 
 
