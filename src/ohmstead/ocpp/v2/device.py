@@ -246,7 +246,16 @@ def _streams(_order: o.GetEventStreams) -> Outgoing:
     return call("GetPeriodicEventStream", m.GetPeriodicEventStreamRequest())
 
 
-def _network_profile(order: o.SetNetworkProfile) -> Outgoing:
+def _network_version(given: str | None, spoken: str | None) -> Any:
+    if spoken != "2.0.1":
+        return _VERSIONS[given]
+    # 2.0.1 wants a version named, and has one word for 2.0 and itself.
+    if given == "2.1":
+        raise Refused("OCPP 2.0.1 has no network profiles for OCPP 2.1")
+    return "OCPP16" if given == "1.6" else "OCPP20"
+
+
+def _network_profile(order: o.SetNetworkProfile, features: Features) -> list[Outgoing]:
     mobile, vpn = order.mobile, order.vpn
     data = m.NetworkConnectionProfileType(
         ocpp_interface=order.interface.capitalize(),  # type: ignore[arg-type]
@@ -254,7 +263,7 @@ def _network_profile(order: o.SetNetworkProfile) -> Outgoing:
         message_timeout=order.message_timeout_s,
         ocpp_csms_url=order.url,
         security_profile=order.security_profile,
-        ocpp_version=_VERSIONS[order.ocpp_version],
+        ocpp_version=_network_version(order.ocpp_version, features.version),
         identity=order.identity,
         basic_auth_password=order.password,
         apn=m.APNType(
@@ -275,7 +284,7 @@ def _network_profile(order: o.SetNetworkProfile) -> Outgoing:
         else None,
     )
     payload = m.SetNetworkProfileRequest(configuration_slot=order.slot, connection_data=data)
-    return call("SetNetworkProfile", payload)
+    return [call("SetNetworkProfile", payload)]
 
 
 TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
@@ -285,13 +294,13 @@ TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
     o.MonitoringReport: _monitoring_report,
     o.AdjustEventStream: _adjust,
     o.GetEventStreams: _streams,
-    o.SetNetworkProfile: _network_profile,
 }
-# Those that may take several messages, as the station takes so much in one.
+# Those that depend on what the station takes: some need several messages.
 SPLIT: dict[type[OrderForm], Callable[[Any, str, Features], list[Outgoing]]] = {
     o.GetVariables: _get_variables,
     o.SetVariables: _set_variables,
     o.CustomReport: lambda order, _station_id, features: _custom_report(order, features),
     o.SetMonitors: lambda order, _station_id, features: _set_monitors(order, features),
+    o.SetNetworkProfile: lambda order, _station_id, features: _network_profile(order, features),
     o.ClearMonitors: lambda order, _station_id, features: _clear_monitors(order, features),
 }
