@@ -7,7 +7,8 @@ alter table command
     add column n_parts     smallint not null default 1;
 comment on column command.part is 'Of an order that takes several OCPP messages, the one that message_id names; 1 to n_parts.';
 comment on column command.session_id is 'The session that a remote start led to.';
-create index command_starting on command (station_id, requested_at) where kind = 'remote_start' and session_id is null;
+create index command_starting on command (requested_at) where kind = 'remote_start' and session_id is null;
+create index command_by_session on command (session_id) where session_id is not null;
 create index command_by_bulk on command (bulk_id) where bulk_id is not null;
 
 create table bulk_command (
@@ -20,12 +21,14 @@ create table bulk_command (
     n_stations   integer     not null,
     timeout_s    real        not null,
     queue_for_s  real,
+    at_once      integer     not null default 1000 check (at_once > 0),
     requested_by text        not null,
     requested_at timestamptz not null default now(),
     finished_at  timestamptz,
     cancelled_by text
 );
 comment on table bulk_command is 'One order to many stations. What each was sent is a row of command.';
+comment on column bulk_command.at_once is 'At so many stations at most it is under way: sent, and not answered yet.';
 comment on column bulk_command.selection is 'By what the stations were chosen, for people to read.';
 create index bulk_command_by_party on bulk_command (party_id, requested_at desc);
 create index bulk_command_running on bulk_command (requested_at) where status <> 'done' and finished_at is null;

@@ -127,6 +127,17 @@ class CommandDesk:
         metrics.commands.labels(kind, result.status).inc()
         return result
 
+    async def await_session(self, command: Command, within_s: float) -> Command:
+        """A remote start with the session that began with it, once one has; as it is when none does in time."""
+        until = time.monotonic() + within_s
+        while command.kind == "remote_start" and command.status == "accepted" and command.session_id is None:
+            if time.monotonic() >= until:
+                break
+            await asyncio.sleep(LOOK_EVERY_S)
+            async with self._pool.acquire() as conn:
+                command = await store.get_command(conn, command.party_id, command.command_id)
+        return command
+
     async def _deliver(self, command: Command, timeout_s: float, moving_s: float) -> bool:
         """Bring it to the gateway that holds the station. `moving_s`: how long to look for one on its way elsewhere."""
         began = time.monotonic()

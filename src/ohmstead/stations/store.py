@@ -489,6 +489,40 @@ async def find_command_by_message(
     return Command(**fields), part, n_parts
 
 
+class Starting(msgspec.Struct, frozen=True):
+    """A remote start that was sent and has no session yet."""
+
+    command_id: UUID
+    station_id: str
+    token_uid: str
+    evse_number: int | None
+    remote_start_id: int | None
+    requested_at: datetime
+
+
+# any party: for the worker, who looks for their sessions
+async def list_starting(conn: Connection, since: datetime) -> list[Starting]:
+    rows = await conn.fetch(
+        "select command_id, station_id, parameters->>'token_uid' as token_uid,"
+        " (parameters->>'evse_number')::integer as evse_number,"
+        " (parameters->>'remote_start_id')::integer as remote_start_id, requested_at from command"
+        " where kind = 'remote_start' and session_id is null and requested_at >= $1"
+        " and status in ('sent', 'accepted', 'timed_out')",
+        since,
+    )
+    return [Starting(**row) for row in rows]
+
+
+# any party: for the worker, who found their sessions
+async def starts_found(conn: Connection, found: Mapping[UUID, UUID]) -> None:
+    await conn.execute(
+        "update command c set session_id = f.session_id from unnest($1::uuid[], $2::uuid[]) as f (command_id, session_id)"
+        " where c.command_id = f.command_id",
+        list(found),
+        list(found.values()),
+    )
+
+
 # any party: the desk that made the row
 async def command_undelivered(conn: Connection, command_id: UUID, status: Status, at: datetime) -> None:
     await conn.execute(
