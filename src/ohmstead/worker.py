@@ -14,11 +14,12 @@ from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool, connect_one
 from ohmstead.core.events import Event
 from ohmstead.core.log import logger
-from ohmstead.sessions import gaps
+from ohmstead.sessions import gaps, starts
 from ohmstead.sessions.settling.service import settle
 from ohmstead.settings import Settings
 from ohmstead.stations import commands
 from ohmstead.stations import service as stations
+from ohmstead.stations.bulk import service as bulk
 from ohmstead.stations.commands import CommandDesk
 
 log = logger("ohmstead.worker")
@@ -43,8 +44,10 @@ async def run(
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())
         group.create_task(_jobs(settings, pool, desk))
+        group.create_task(bulk.Runner(pool, bus).run())
         group.create_task(_every(5, "release_gateways", lambda: _release_gateways(pool)))
         group.create_task(_every(5, "expire_commands", lambda: _expire_commands(pool)))
+        group.create_task(_every(0.5, "remote_starts", lambda: starts.notice(pool)))
         group.create_task(_every(PARTITIONS_EVERY_S, "partitions", lambda: _partitions(pool)))
 
 
@@ -70,7 +73,7 @@ async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk) -> None:
         await asyncio.sleep(2)
 
 
-async def _every(seconds: float, name: str, work: Callable[[], Awaitable[None]]) -> None:
+async def _every(seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:
     """Again and again, about every so many seconds: several workers, or a worker and what it looks at, fall into no step."""
     while True:
         try:

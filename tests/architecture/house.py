@@ -21,7 +21,12 @@ PURE = (
     "sessions.lifecycle",
     "sessions.metering",
     "smartcharging.allocate",
+    "stations.capabilities",
+    "stations.features",
+    "stations.profile_rules",
+    "stations.rules",
     "stations.status",
+    "stations.vendors",
     "tariffs.pricing",
     "tokens.authorization",
 )

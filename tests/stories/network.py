@@ -157,6 +157,13 @@ class Network:
             assert await station.boots() == "Accepted"
         return station
 
+    async def outlets(self, station: Station, n: int) -> None:
+        """The station has `n` EVSEs, not just one."""
+        await self.pool.executemany(
+            "insert into evse (station_id, evse_number) values ($1, $2) on conflict do nothing",
+            [(station.station_id, number) for number in range(1, n + 1)],
+        )
+
     async def token(self, uid: str, **limits: Any) -> UUID:
         """A card of this party; `limits` are columns of table token."""
         token_id = new_id()

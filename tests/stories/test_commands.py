@@ -94,6 +94,7 @@ async def test_an_order_is_said_as_the_version_says_it(
 ) -> None:
     order, in_16, in_2 = order_16_2
     station = await silent_station(network, version)
+    await network.outlets(station, 2)
     command = await network.orders(station, order)
     expected = in_16 if version == "1.6" else in_2
     if expected is None:
@@ -116,6 +117,7 @@ async def test_a_station_may_say_no(network: Network, version: str, order_16_2: 
     if expected is None or isinstance(order, TransactionStatus):
         return
     station = await silent_station(network, version)
+    await network.outlets(station, 2)
     no = "UnlockFailed" if isinstance(order, Unlock) else "Rejected"
     station.answers[expected[0]] = {"status": no}
     command = await network.orders(station, order)
