@@ -19,7 +19,7 @@ CONNECT_WITHIN_S = 10.0
 
 # A plan is kept as long as its connection. One made while a table was nearly empty walks it, and goes on to when the
 # table has a million rows.
-_BY_KEY = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+_BY_KEY = dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan"), "off")
 
 _json_encoder = msgspec.json.Encoder()
 
