@@ -146,8 +146,8 @@ async def measure_wire(on: Servers, args: argparse.Namespace) -> Wire:
             for listener in listeners:
                 await listener.connect(server.urls[0])
             await quiet_after_s(server)
-            loading = asyncio.create_task(load.tell(f"run {args.seconds + 4:g} 60"))
-            await asyncio.sleep(2)
+            loading = asyncio.create_task(load.tell(f"run {args.seconds + 2:g} 60"))
+            await asyncio.sleep(1)
             wire, answers = Latencies(), Latencies()
             accepted = await _orders(api, listeners, args, wire, answers)
             result = await loading
