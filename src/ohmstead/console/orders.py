@@ -49,6 +49,11 @@ STORED = {
     "set_variables": "Change setting",
     "transaction_status": "Ask about a session",
     "raw": "Raw message",
+    "set_profile": "Charging profile",
+    "clear_profiles": "Clear charging profiles",
+    "clear_cache": "Clear token cache",
+    "update_firmware": "Update firmware",
+    "send_local_list": "Local list",
 }
 
 ASKABLE = {

@@ -7,6 +7,7 @@ since a gateway takes each command once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -102,20 +103,19 @@ class Runner:
             self._nudged.set()
 
         await self._bus.listen(NUDGE, nudged)
+        pause_s = ROUND_S
         while True:
             is_busy = False
             try:
                 is_busy = await self.round()
             except Exception as error:  # noqa: BLE001  (the database may be away; nothing is lost)
                 log.warning("bulk_interrupted", error=repr(error))
-            if is_busy:
-                await asyncio.sleep(ROUND_S)
-                continue
-            try:
-                async with asyncio.timeout(LOOK_EVERY_S):
+            # Looks less and less often while all that is left is to wait for stations.
+            pause_s = ROUND_S if is_busy else min(pause_s * 2, LOOK_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
                     await self._nudged.wait()
-            except TimeoutError:
-                pass
+                    pause_s = ROUND_S
             self._nudged.clear()
 
     async def round(self) -> bool:
