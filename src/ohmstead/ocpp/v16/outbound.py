@@ -15,7 +15,7 @@ from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.rpc import to_json
 from ohmstead.ocpp.v16 import messages as m
 from ohmstead.ocpp.v16 import profiles, upkeep
-from ohmstead.ocpp.v16.asking import call, instant, number, read_raw, tag
+from ohmstead.ocpp.v16.asking import call, instant, number, one_connector, read_raw, tag
 from ohmstead.stations import orders as o
 from ohmstead.stations.capabilities import why_not
 from ohmstead.stations.features import Features
@@ -71,21 +71,16 @@ def _reset(order: o.Reset) -> Outgoing:
 
 
 def _unlock(order: o.Unlock) -> Outgoing:
-    _one_connector(order.connector_number)
+    one_connector(order.connector_number)
     return call("UnlockConnector", m.UnlockConnectorRequest(connector_id=order.evse_number), _only("Unlocked"))
 
 
 def _availability(order: o.SetAvailability) -> Outgoing:
-    _one_connector(order.connector_number)
+    one_connector(order.connector_number)
     payload = m.ChangeAvailabilityRequest(
         connector_id=order.evse_number or 0, type="Operative" if order.is_operative else "Inoperative"
     )
     return call("ChangeAvailability", payload, _only("Accepted", "Scheduled"))
-
-
-def _one_connector(connector_number: int | None) -> None:
-    if connector_number not in (None, 1):
-        raise Refused("OCPP 1.6 numbers outlets alone: each is an EVSE with one connector")
 
 
 def _trigger(order: o.Trigger) -> Outgoing:
