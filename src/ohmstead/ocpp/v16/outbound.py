@@ -43,7 +43,8 @@ def calls_for(order: o.Order, station_id: str, features: Features | None = None)
         case o.SetVariables():
             if order.attribute != "actual":
                 raise Refused("OCPP 1.6 keys have one value, no attributes")
-            return [_change_configuration(name, value, station_id) for name, value in order.values.items()]
+            is_alone = len(order.values) == 1
+            return [_change_configuration(name, value, station_id, is_alone) for name, value in order.values.items()]
         case o.ListCertificates():
             return upkeep.list_certificates(order)
         case o.Raw():
@@ -172,7 +173,7 @@ def _get_configuration(order: o.GetVariables, station_id: str, most_keys: int | 
     return [call("GetConfiguration", m.GetConfigurationRequest(key=keys or None), read) for keys in shared]
 
 
-def _change_configuration(name: str, value: str, station_id: str) -> Outgoing:
+def _change_configuration(name: str, value: str, station_id: str, is_alone: bool) -> Outgoing:
     if len(name) > 50 or len(value) > 500:
         raise Refused("OCPP 1.6 keys have at most 50 characters, values 500", variable=name)
 
@@ -184,7 +185,7 @@ def _change_configuration(name: str, value: str, station_id: str) -> Outgoing:
         if answer.status == "RebootRequired":
             # Counts after a restart: what the station goes by now is still the old value.
             return Result("accepted", f"{name}: RebootRequired")
-        return Result("rejected", answer.status)
+        return Result("rejected", answer.status if is_alone else f"{name}: {answer.status}")
 
     return call("ChangeConfiguration", m.ChangeConfigurationRequest(key=name, value=value), read)
 
