@@ -140,6 +140,31 @@ async def test_a_session_is_stopped_from_its_lane_after_being_told_what_will_hap
     await network.is_status(station, "completed")
 
 
+async def test_an_order_to_many_is_followed_without_a_reload(opens: Opens, visitor: Visitor) -> None:
+    release = asyncio.Event()
+
+    async def slowly(_payload: object) -> dict[str, str]:
+        await release.wait()
+        return {"status": "Accepted"}
+
+    for n in range(2):
+        station = await visitor.network.station("1.6", f"ST-{n}")
+        if n:
+            station.answers["ClearCache"] = slowly
+    page = await opens("/stations")
+    await page.get_by_role("link", name="Order to all of them").click()
+    await expect(page.get_by_role("heading", name="Order to 2 stations")).to_be_visible()
+    await page.get_by_role("link", name="Clear token cache").click()
+    await page.get_by_role("button", name="Go on").click()
+    await page.get_by_role("button", name="Send to 2").click()
+    await expect(page.get_by_role("heading", name="1 of 2 are through.")).to_be_visible()
+    await page.evaluate("window.isSamePage = true")
+    release.set()
+    await expect(page.get_by_role("heading", name="2 of 2 did it.")).to_be_visible()
+    assert await page.evaluate("window.isSamePage")
+    assert await page.evaluate(CONTRAST) == []
+
+
 async def test_an_open_message_stays_open_while_others_arrive(opens: Opens, visitor: Visitor) -> None:
     station = await visitor.network.station("1.6")
     page = await opens(f"/stations/{station.station_id}")
@@ -215,6 +240,7 @@ async def test_times_are_the_viewers_with_the_sites_on_hover(opens: Opens, visit
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 PATHS = ("/", "/attention", "/stations", "/stations/new", "/stations/import", "/stations/{station}",
+         "/stations/bulk?kind=set", "/stations/bulk?kind=order", "/bulk", "/stations/{station}?kind=order",
          "/stations/{station}/configuration", "/sessions", "/sessions/{session}", "/search?q=BUSY", "/nothing")  # fmt: skip
 
 

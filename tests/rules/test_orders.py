@@ -190,7 +190,7 @@ def test_a_value_that_counts_after_a_restart_is_told_and_not_taken_for_the_prese
 # ------------------------------------------------------------------------------------------ several messages
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.text("abcXYZ", min_size=1, max_size=40), min_size=1, max_size=30, unique=True),
     st.integers(1, 12),

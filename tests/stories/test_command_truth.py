@@ -83,6 +83,32 @@ async def test_answers_to_an_order_of_several_messages_are_shown_together(networ
     assert shown == [f"Variable{n}" for n in range(5)]
 
 
+async def test_what_is_unknown_in_one_message_does_not_keep_the_next_from_being_asked(
+    network: Network, version2: str
+) -> None:
+    station = await silent_station(network, version2)
+    await network.pool.execute(
+        "insert into station_variable (station_id, component, variable, value)"
+        " values ($1, 'DeviceDataCtrlr', 'ItemsPerMessage[GetVariables]', '1')",
+        station.station_id,
+    )
+    station.answers["GetVariables"] = lambda payload: {
+        "getVariableResult": [
+            {**one, "attributeStatus": "Accepted", "attributeValue": "1"}
+            if one["variable"]["name"] == "B"
+            else {**one, "attributeStatus": "UnknownVariable"}
+            for one in payload["getVariableData"]
+        ]
+    }
+    command = await network.orders(station, GetVariables(names=("C.A", "C.B", "C.D")))
+    assert (command.status, len(station.wire.heard)) == ("accepted", 3)
+    assert [one["attributeStatus"] for one in command.answer["getVariableResult"]] == [
+        "UnknownVariable",
+        "Accepted",
+        "UnknownVariable",
+    ]
+
+
 async def test_of_an_order_cut_off_in_the_middle_it_is_told_how_far_it_came(network: Network) -> None:
     station = await silent_station(network, "1.6")
     station.answers["ChangeConfiguration"] = lambda payload: (

@@ -36,7 +36,7 @@ from ohmstead.stations.queries import StationFilter
 
 KEYSET = Keyset(item=BulkCommand, type=tuple[datetime, UUID], of=lambda item: (item.requested_at, item.bulk_id))
 RESULTS = Keyset(item=BulkResult, type=str, of=lambda item: item.station_id)
-StationIds = Annotated[list[Annotated[str, Meta(max_length=48)]], Meta(min_length=1, max_length=50_000)]
+StationIds = Annotated[list[Annotated[str, Meta(max_length=48)]], Meta(min_length=1, max_length=15_000)]
 
 
 class Selection(StationFilter, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -19,12 +19,11 @@ from ohmstead.console.orders import Choice
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Invalid
-from ohmstead.core.validation import fault_of
 from ohmstead.reports.pages import queries as pages
-from ohmstead.stations import rules, vendors
+from ohmstead.stations import rules
 from ohmstead.stations.bulk import queries, service
 from ohmstead.stations.bulk.model import BulkCommand, ResultFilter
-from ohmstead.stations.orders import ClearCache, DataTransfer, Order, Raw
+from ohmstead.stations.orders import ClearCache, Order
 from ohmstead.ui import figures
 from ohmstead.ui.templating import page
 
@@ -80,8 +79,7 @@ async def make_bulk(request: PageRequest, pool: PoolIn, bus: BusIn, actor: Actor
         station_ids = await _chosen(conn, actor, fields)
     try:
         order = order_from(Choice(kind=_kind(fields), fields=fields))
-        unknown = isinstance(order, DataTransfer) and not vendors.is_registered(order.vendor_id)
-        if isinstance(order, Raw) or unknown:
+        if forms.is_unchecked(order):
             allow(actor, "commands:raw")
         rules.check(order, clock.now())
         if fields.get("step") != "send":
@@ -105,16 +103,7 @@ def order_from(choice: Choice) -> Order:
     """The order a form asks for. Raises Invalid with the field that does not fit."""
     if choice.kind == "cache":
         return ClearCache()
-    if choice.kind != "order":
-        return forms.order_from(choice)
-    try:
-        order: Order = msgspec.json.decode(choice.get("order").encode(), type=Order)
-        return order
-    except msgspec.ValidationError as error:
-        field, text = fault_of(error)
-        raise Invalid(f"{field}: {text}" if field else text, "order") from error
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-        raise Invalid(f"Not JSON: {error}", "order") from error
+    return forms.order_from(choice)
 
 
 def _kind(fields: Mapping[str, str]) -> str:

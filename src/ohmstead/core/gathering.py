@@ -9,11 +9,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+import asyncpg
+
 from ohmstead.core.db import Connection, Pool
 
 A = TypeVar("A")
 R = TypeVar("R")
 MOST = 250
+# The database is not there: trying each alone would only take longer.
+_AWAY = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class Gathering(Generic[A, R]):
@@ -48,7 +52,7 @@ class Gathering(Generic[A, R]):
             async with self._pool.acquire() as conn, conn.transaction():
                 answers = await self._work(conn, [item for item, _ in taken])
         except Exception as error:  # noqa: BLE001  (told to whoever waits)
-            if len(taken) > 1:
+            if len(taken) > 1 and not isinstance(error, _AWAY):
                 for one in taken:
                     await self._answer([one])
             elif not taken[0][1].done():

@@ -30,7 +30,7 @@ from ohmstead.ocpp.v16 import outbound as v16
 from ohmstead.stations import rules
 from ohmstead.stations import service as stations
 from ohmstead.stations.features import Features
-from ohmstead.stations.orders import Command, Dispatch, Order, Receipt, Status, order_of
+from ohmstead.stations.orders import Command, Dispatch, GetVariables, Order, Receipt, Status, order_of
 from ohmstead.stations.redaction import hide_secrets_in_text
 
 log = logger("ohmstead.commander")
@@ -131,14 +131,16 @@ class Commander:
         if faults := [fault for outgoing in calls for fault in _faults(connection.version, outgoing)]:
             await self._finish(command_id, ("failed", None, "schema", "; ".join(faults)[:400]))
             return
+        is_question = isinstance(order, GetVariables)
         outcomes: list[_Outcome] = []
         for part, outgoing in enumerate(calls, 1):
             outcome, result = await self._exchange(connection, outgoing, timeout_s, command_id, part, len(calls))
             outcomes.append(outcome)
             await self._keep(result)
-            if outcome[0] != "accepted":
+            # Questions go on: what one message asked for may be unknown, and what the next one asks for not.
+            if outcome[0] != "accepted" and not (outcome[0] == "rejected" and is_question):
                 break
-        await self._finish(command_id, _whole(outcomes, len(calls)))
+        await self._finish(command_id, _whole(outcomes, len(calls), is_question=is_question))
 
     async def _keep(self, result: Result | None) -> None:
         if result is not None and result.variables:
@@ -307,18 +309,18 @@ def _as_sent(connection: Connection, command: Command, features: Features, part:
     return Outgoing(action=command.action, payload=b"{}", read=read)
 
 
-def _whole(outcomes: Sequence[_Outcome], n_parts: int) -> _Outcome:
+def _whole(outcomes: Sequence[_Outcome], n_parts: int, *, is_question: bool = False) -> _Outcome:
     """What became of an order that took several messages."""
     status, _, code, _ = outcomes[-1]
     if n_parts == 1:
         return outcomes[-1]
     texts = [outcome[3] for outcome in outcomes if outcome[3]]
     if len(outcomes) < n_parts:
-        so_far = f"message {len(outcomes)} of {n_parts}; those after it were not sent"
+        texts.append(f"message {len(outcomes)} of {n_parts}; those after it were not sent")
         if status == "accepted":
             status, code = "failed", "incomplete"
-        if n_parts > 1 and status != "rejected":
-            texts.append(so_far)
+    elif status == "rejected" and "accepted" in [outcome[0] for outcome in outcomes] and is_question:
+        status = "accepted"  # something was told
     return status, _merged([outcome[1] for outcome in outcomes]), code, "; ".join(texts) or None
 
 

@@ -538,7 +538,9 @@ async def command_undelivered(conn: Connection, command_id: UUID, status: Status
 async def expire_commands(conn: Connection, at: datetime, given_up_after: timedelta) -> list[UUID]:
     rows = await conn.fetch(
         "update command set status = case status when 'queued' then 'expired' else 'timed_out' end,"
-        " answered_at = case status when 'queued' then $1::timestamptz end"
+        " answered_at = case status when 'queued' then $1::timestamptz end,"
+        " error_text = case when status = 'queued' then 'the station did not come back in time' when message_id is null"
+        "  then 'its gateway ended before it was sent' else 'its gateway ended before the station answered' end"
         " where (status = 'queued' and expires_at <= $1)"
         " or (status in ('sending', 'sent') and coalesce(sent_at, requested_at) < $1 - $2::interval)"
         " returning command_id",

@@ -54,3 +54,9 @@ def transaction_number(transaction_id: str) -> int:
 def number(given: int | None) -> int:
     """An id that orders have from the desk; those made elsewhere may lack it."""
     return given if given is not None else 1
+
+
+def one_connector(connector_number: int | None) -> None:
+    """Raises Refused for another connector than the first of an EVSE."""
+    if connector_number not in (None, 1):
+        raise Refused("OCPP 1.6 numbers outlets alone: each is an EVSE with one connector")

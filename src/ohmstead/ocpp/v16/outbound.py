@@ -15,7 +15,7 @@ from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.rpc import to_json
 from ohmstead.ocpp.v16 import messages as m
 from ohmstead.ocpp.v16 import profiles, upkeep
-from ohmstead.ocpp.v16.asking import call, instant, number, read_raw, tag
+from ohmstead.ocpp.v16.asking import call, instant, number, one_connector, read_raw, tag
 from ohmstead.stations import orders as o
 from ohmstead.stations.capabilities import why_not
 from ohmstead.stations.features import Features
@@ -43,7 +43,8 @@ def calls_for(order: o.Order, station_id: str, features: Features | None = None)
         case o.SetVariables():
             if order.attribute != "actual":
                 raise Refused("OCPP 1.6 keys have one value, no attributes")
-            return [_change_configuration(name, value, station_id) for name, value in order.values.items()]
+            is_alone = len(order.values) == 1
+            return [_change_configuration(name, value, station_id, is_alone) for name, value in order.values.items()]
         case o.ListCertificates():
             return upkeep.list_certificates(order)
         case o.Raw():
@@ -71,21 +72,16 @@ def _reset(order: o.Reset) -> Outgoing:
 
 
 def _unlock(order: o.Unlock) -> Outgoing:
-    _one_connector(order.connector_number)
+    one_connector(order.connector_number)
     return call("UnlockConnector", m.UnlockConnectorRequest(connector_id=order.evse_number), _only("Unlocked"))
 
 
 def _availability(order: o.SetAvailability) -> Outgoing:
-    _one_connector(order.connector_number)
+    one_connector(order.connector_number)
     payload = m.ChangeAvailabilityRequest(
         connector_id=order.evse_number or 0, type="Operative" if order.is_operative else "Inoperative"
     )
     return call("ChangeAvailability", payload, _only("Accepted", "Scheduled"))
-
-
-def _one_connector(connector_number: int | None) -> None:
-    if connector_number not in (None, 1):
-        raise Refused("OCPP 1.6 numbers outlets alone: each is an EVSE with one connector")
 
 
 def _trigger(order: o.Trigger) -> Outgoing:
@@ -177,7 +173,7 @@ def _get_configuration(order: o.GetVariables, station_id: str, most_keys: int | 
     return [call("GetConfiguration", m.GetConfigurationRequest(key=keys or None), read) for keys in shared]
 
 
-def _change_configuration(name: str, value: str, station_id: str) -> Outgoing:
+def _change_configuration(name: str, value: str, station_id: str, is_alone: bool) -> Outgoing:
     if len(name) > 50 or len(value) > 500:
         raise Refused("OCPP 1.6 keys have at most 50 characters, values 500", variable=name)
 
@@ -189,7 +185,7 @@ def _change_configuration(name: str, value: str, station_id: str) -> Outgoing:
         if answer.status == "RebootRequired":
             # Counts after a restart: what the station goes by now is still the old value.
             return Result("accepted", f"{name}: RebootRequired")
-        return Result("rejected", answer.status)
+        return Result("rejected", answer.status if is_alone else f"{name}: {answer.status}")
 
     return call("ChangeConfiguration", m.ChangeConfigurationRequest(key=name, value=value), read)
 

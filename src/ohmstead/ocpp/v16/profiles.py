@@ -8,7 +8,7 @@ from typing import Any
 from ohmstead.core.errors import Refused
 from ohmstead.ocpp.outgoing import Outgoing
 from ohmstead.ocpp.v16 import messages as m
-from ohmstead.ocpp.v16.asking import call, instant, tag, transaction_number
+from ohmstead.ocpp.v16.asking import call, instant, one_connector, tag, transaction_number
 from ohmstead.stations import orders as o
 from ohmstead.stations.orders.form import OrderForm
 
@@ -61,6 +61,7 @@ def _period(given: o.Period) -> m.ChargingSchedulePeriod:
 
 
 def _remote_start(order: o.RemoteStart) -> Outgoing:
+    one_connector(order.connector_number)
     payload = m.RemoteStartTransactionRequest(
         id_tag=tag(order.token_uid),
         connector_id=order.evse_number,

@@ -18,7 +18,7 @@ T = TypeVar("T")
 _GOOD = frozenset(("Accepted", "AcceptedCanceled", "Unlocked", "Unpublished", "Scheduled", "RebootRequired"))
 # The station did look, and has nothing of the kind.
 NOTHING = frozenset(("EmptyResultSet", "NoProfiles", "NotFound", "Unknown", "NoTariff"))
-_FRAME_BYTES = 48  # brackets, commas, and a message id
+_FRAME_BYTES = 100  # around the items: brackets, a message id, the names of action and fields, a request id
 
 
 def read_raw(answer: msgspec.Struct) -> Result:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ohmstead.core.errors import Refused
 from ohmstead.ocpp.outgoing import Outgoing
 from ohmstead.ocpp.v2 import messages as m
 from ohmstead.ocpp.v2.asking import call, instant, number, read_found, some
@@ -111,7 +112,9 @@ def _period(given: o.Period) -> m.ChargingSchedulePeriodType:
     )
 
 
-def remote_start(order: o.RemoteStart) -> Outgoing:
+def _remote_start(order: o.RemoteStart) -> Outgoing:
+    if order.connector_number not in (None, 1):
+        raise Refused("OCPP 2.x starts at an EVSE: which of its connectors is the driver's choice")
     group = m.IdTokenType(id_token=order.group_uid, type=order.group_type) if order.group_uid else None
     return call(
         "RequestStartTransaction",
@@ -195,7 +198,7 @@ def _ways(order: o.AllowEnergyTransfer) -> Outgoing:
 
 
 TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
-    o.RemoteStart: remote_start,
+    o.RemoteStart: _remote_start,
     o.RemoteStop: _remote_stop,
     o.TransactionStatus: _status,
     o.SetProfile: _set,
