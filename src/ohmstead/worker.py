@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
 from ohmstead.accounts import service as accounts
+from ohmstead.adapters.certificates.est.adapter import EstSigner
+from ohmstead.adapters.certificates.est.settings import EstSettings
 from ohmstead.core import clock, events, jobs, migrations
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool, connect_one
@@ -18,6 +21,12 @@ from ohmstead.sessions.settling.service import settle
 from ohmstead.settings import Settings
 from ohmstead.stations import commands
 from ohmstead.stations import service as stations
+from ohmstead.stations.certificates import service as certificates
+from ohmstead.stations.certificates import upgrades
+from ohmstead.stations.certificates.authority import InternalAuthority
+from ohmstead.stations.certificates.model import Kind
+from ohmstead.stations.certificates.ports import Signer
+from ohmstead.stations.certificates.vault import Vault
 from ohmstead.stations.commands import CommandDesk
 
 log = logger("ohmstead.worker")
@@ -38,12 +47,18 @@ async def run(
     runner = events.Runner(pool, bus, gather_s)
     runner.add("sessions.settle", _settle, ("SessionEnded", "SessionChanged", "OrphanRecorded"))
     runner.add("sessions.gaps", partial(gaps.notice, after_s=ask_after_s), ("SessionGapFound", "StationBooted"))
+    runner.add("certificates.sign", certificates.enqueue_signing, ("CertificateRequested",))
+    runner.add("certificates.upgrades", upgrades.go_on_after_certificate, ("CertificateDelivered",))
     desk = CommandDesk(pool, bus)
+    signers = certificate_signers(settings, pool, bus)
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())
-        group.create_task(_jobs(settings, pool, desk))
+        group.create_task(_jobs(settings, pool, desk, signers))
         group.create_task(_every(5, "release_gateways", lambda: _release_gateways(pool)))
         group.create_task(_every(5, "expire_commands", lambda: _expire_commands(pool)))
+        group.create_task(_every(15, "undelivered_certificates", partial(certificates.follow_up, pool)))
+        group.create_task(_every(300, "renew_certificates", partial(certificates.renew, pool, desk)))
+        group.create_task(_every(300, "stuck_upgrades", partial(upgrades.give_up, pool)))
         group.create_task(_every(PARTITIONS_EVERY_S, "partitions", lambda: _partitions(pool)))
 
 
@@ -51,7 +66,7 @@ async def _settle(conn: Connection, found: list[Event]) -> None:
     await settle(conn, [UUID(event.payload["session_id"]) for event in found])
 
 
-async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk) -> None:
+async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk, signers: dict[Kind, Signer]) -> None:
     """Jobs and cron timers, on a connection of their own, anew whenever it is lost."""
     while True:
         try:
@@ -60,6 +75,8 @@ async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk) -> None:
             try:
                 queue = jobs.Worker(conn)
                 queue.on(gaps.JOB, lambda payload: gaps.ask(pool, desk, payload))
+                queue.on(certificates.SIGN_JOB, partial(certificates.sign, pool, desk, signers))
+                queue.on(upgrades.JOB, partial(upgrades.go_on, pool, desk))
                 queue.every("retention", "23 3 * * *", lambda: _retention(settings, pool))
                 await queue.run()
             finally:
@@ -69,7 +86,26 @@ async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk) -> None:
         await asyncio.sleep(2)
 
 
-async def _every(seconds: float, name: str, work: Callable[[], Awaitable[None]]) -> None:
+def certificate_signers(settings: Settings, pool: Pool, bus: Bus) -> dict[Kind, Signer]:
+    """Who signs what: our own authority, unless another one is configured."""
+    ours = InternalAuthority(
+        pool,
+        bus,
+        Vault(settings.secret()),
+        valid_for=timedelta(days=settings.certificate_days),
+        public_url=settings.public_url,
+    )
+
+    def signer(url: str | None) -> Signer:
+        if url is None:
+            return ours
+        given = EstSettings(url=url, user=settings.est_user, password=settings.est_password, ca=settings.est_ca)
+        return EstSigner(given)
+
+    return {"station": signer(settings.est_url), "v2g": signer(settings.est_v2g_url)}
+
+
+async def _every(seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:
     while True:
         try:
             await work()

@@ -35,6 +35,7 @@ class Door:
     runner: web.AppRunner
     serving: asyncio.Task[None]
     port: int
+    tls_port: int | None = None
 
     async def close(self) -> None:
         self.serving.cancel()
@@ -70,6 +71,9 @@ class Installation:
         serving = asyncio.create_task(gateway.run())
         await web.TCPSite(runner, "127.0.0.1", port).start()
         self._door = Door(gateway, runner, serving, runner.addresses[0][1])
+        if (context := gateway.ssl_context()) is not None:
+            await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+            self._door.tls_port = runner.addresses[1][1]
         return self._door
 
     async def restart_gateway(self) -> None:
@@ -86,7 +90,7 @@ class Installation:
             worker.run(self.settings, self.pool, self.bus, ask_after_s=ASK_AFTER_S, gather_s=0)
         )
         try:
-            count = "select count(*) = 2 from outbox_cursor"
+            count = "select count(*) >= 4 from outbox_cursor"
             await until(lambda: self.pool.fetchval(count), "the worker reads the outbox", patience_s=20)
             yield self
         finally:

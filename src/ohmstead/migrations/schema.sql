@@ -32,6 +32,60 @@ table audit_entry
     constraint audit_entry_pkey PRIMARY KEY (entry_id)
     CREATE INDEX audit_entry_by_party ON public.audit_entry USING btree (party_id, at DESC)
 
+table authority
+    -- The installation's own certificate authority; made when it is first needed.
+    authority_id uuid not null
+    purpose text not null
+    key_kind text not null
+    level text not null
+    certificate_pem text not null
+    sealed_key bytea not null  -- The private key, encrypted under a key derived from the installation's secret key.
+    crl bytea  -- The revocation list last signed; null when something was revoked since.
+    crl_number bigint not null default 0
+    crl_until timestamp with time zone
+    created_at timestamp with time zone not null default now()
+    constraint authority_key_kind_check CHECK ((key_kind = ANY (ARRAY['EC'::text, 'RSA'::text])))
+    constraint authority_level_check CHECK ((level = ANY (ARRAY['root'::text, 'issuing'::text])))
+    constraint authority_purpose_check CHECK ((purpose = ANY (ARRAY['station'::text, 'v2g'::text])))
+    constraint authority_pkey PRIMARY KEY (authority_id)
+    constraint authority_purpose_key_kind_level_key UNIQUE (purpose, key_kind, level)
+
+table certificate
+    -- Station and V2G certificates issued, and the roots a party trusts (those have no station).
+    certificate_id uuid not null
+    party_id uuid not null
+    station_id text
+    kind text not null
+    status text not null  -- issued: on its way to the station; active: the station uses it, or the root is trusted.
+    authority_id uuid
+    subject text not null
+    issuer text not null
+    serial text not null
+    fingerprint text not null
+    key_hash text not null  -- SHA-256 of the public key: no two stations may have the same one.
+    chain_pem text not null
+    not_before timestamp with time zone not null
+    not_after timestamp with time zone not null
+    issued_at timestamp with time zone not null default now()
+    active_at timestamp with time zone
+    renewal_asked_at timestamp with time zone
+    replaced_by uuid
+    revoked_at timestamp with time zone
+    revocation_reason text
+    constraint certificate_kind_check CHECK ((kind = ANY (ARRAY['station'::text, 'v2g'::text, 'csms_root'::text, 'manufacturer_root'::text, 'v2g_root'::text, 'mo_root'::text, 'oem_root'::text])))
+    constraint certificate_status_check CHECK ((status = ANY (ARRAY['issued'::text, 'active'::text, 'rejected'::text, 'revoked'::text])))
+    constraint certificate_authority_id_fkey FOREIGN KEY (authority_id) REFERENCES authority(authority_id)
+    constraint certificate_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint certificate_replaced_by_fkey FOREIGN KEY (replaced_by) REFERENCES certificate(certificate_id)
+    constraint certificate_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id)
+    constraint certificate_pkey PRIMARY KEY (certificate_id)
+    constraint certificate_party_id_fingerprint_key UNIQUE (party_id, fingerprint)
+    CREATE INDEX certificate_by_expiry ON public.certificate USING btree (party_id, not_after)
+    CREATE INDEX certificate_by_fingerprint ON public.certificate USING btree (fingerprint)
+    CREATE INDEX certificate_by_key ON public.certificate USING btree (key_hash)
+    CREATE INDEX certificate_by_serial ON public.certificate USING btree (authority_id, serial)
+    CREATE INDEX certificate_by_station ON public.certificate USING btree (station_id, kind)
+
 table charging_period
     -- A settled session in pieces of one kind each; energies add up to the session's.
     session_id uuid not null
@@ -123,6 +177,18 @@ table idempotent_request
     created_at timestamp with time zone not null default now()
     constraint idempotent_request_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint idempotent_request_pkey PRIMARY KEY (party_id, key)
+
+table installed_certificate
+    -- What stations said they have installed, when last asked.
+    station_id text not null
+    usage text not null
+    hash_algorithm text not null
+    issuer_name_hash text not null
+    issuer_key_hash text not null
+    serial_number text not null
+    seen_at timestamp with time zone not null
+    constraint installed_certificate_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint installed_certificate_pkey PRIMARY KEY (station_id, usage, hash_algorithm, issuer_name_hash, issuer_key_hash, serial_number)
 
 table location
     location_id uuid not null
@@ -229,6 +295,27 @@ table party
     created_at timestamp with time zone not null default now()
     constraint party_pkey PRIMARY KEY (party_id)
     constraint party_country_code_party_code_key UNIQUE (country_code, party_code)
+
+table profile_upgrade
+    profile_upgrade_id uuid not null
+    party_id uuid not null
+    station_id text not null
+    from_profile smallint not null
+    to_profile smallint not null
+    url text
+    slot integer not null
+    status text not null  -- certificate: the station is getting one first; expected: it was told, and is to come back with the new profile.
+    reason text
+    requested_by text not null
+    started_at timestamp with time zone not null default now()
+    finished_at timestamp with time zone
+    constraint profile_upgrade_status_check CHECK ((status = ANY (ARRAY['started'::text, 'certificate'::text, 'expected'::text, 'done'::text, 'failed'::text])))
+    constraint profile_upgrade_to_profile_check CHECK (((to_profile >= 2) AND (to_profile <= 3)))
+    constraint profile_upgrade_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint profile_upgrade_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id)
+    constraint profile_upgrade_pkey PRIMARY KEY (profile_upgrade_id)
+    CREATE INDEX profile_upgrade_by_station ON public.profile_upgrade USING btree (station_id, started_at DESC)
+    CREATE UNIQUE INDEX profile_upgrade_open ON public.profile_upgrade USING btree (station_id) WHERE (finished_at IS NULL)
 
 table sample partition by RANGE (sampled_at)
     -- One row per meter value: the totals people chart as columns, every reading by measurand/phase/location with value and unit in readings.
@@ -364,6 +451,31 @@ table signed_reading
     received_at timestamp with time zone not null default now()
     constraint signed_reading_pkey PRIMARY KEY (session_id, sampled_at, digest)
 
+table signing_request
+    signing_request_id uuid not null
+    party_id uuid not null
+    station_id text not null
+    kind text not null
+    csr_pem text not null
+    key_hash text
+    request_number bigint  -- OCPP 2.1 requestId, to be echoed with the certificate.
+    status text not null
+    reason text
+    certificate_id uuid
+    command_id uuid
+    tries integer not null default 0
+    requested_at timestamp with time zone not null
+    finished_at timestamp with time zone
+    constraint signing_request_kind_check CHECK ((kind = ANY (ARRAY['station'::text, 'v2g'::text])))
+    constraint signing_request_status_check CHECK ((status = ANY (ARRAY['accepted'::text, 'refused'::text, 'signed'::text, 'delivered'::text, 'rejected'::text, 'failed'::text])))
+    constraint signing_request_certificate_id_fkey FOREIGN KEY (certificate_id) REFERENCES certificate(certificate_id)
+    constraint signing_request_command_id_fkey FOREIGN KEY (command_id) REFERENCES command(command_id)
+    constraint signing_request_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint signing_request_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id)
+    constraint signing_request_pkey PRIMARY KEY (signing_request_id)
+    CREATE INDEX signing_request_by_station ON public.signing_request USING btree (station_id, requested_at DESC)
+    CREATE INDEX signing_request_open ON public.signing_request USING btree (requested_at) WHERE (status = ANY (ARRAY['accepted'::text, 'signed'::text]))
+
 table station with (fillfactor=80)
     station_id text not null  -- The OCPP identity: the last part of the URL the station connects to.
     party_id uuid not null
@@ -401,6 +513,8 @@ table station with (fillfactor=80)
     created_at timestamp with time zone not null default now()
     updated_at timestamp with time zone not null default now()
     retired_at timestamp with time zone
+    next_security_profile smallint  -- While it is being raised: admitted under this profile too; the first such connection makes it the profile.
+    constraint station_next_security_profile_check CHECK (((next_security_profile >= 1) AND (next_security_profile <= 3)))
     constraint station_registration_check CHECK ((registration = ANY (ARRAY['accepted'::text, 'pending'::text, 'rejected'::text])))
     constraint station_security_profile_check CHECK (((security_profile >= 0) AND (security_profile <= 3)))
     constraint station_station_id_check CHECK (((length(station_id) >= 1) AND (length(station_id) <= 48)))

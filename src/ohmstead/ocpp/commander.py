@@ -115,9 +115,7 @@ class Commander:
                 outcome = ("failed", None, "schema", "; ".join(faults)[:400])
                 break
             outcome, result = await self._exchange(connection, outgoing, timeout_s, command_id)
-            if result is not None and result.variables:
-                async with self._pool.acquire() as conn, conn.transaction():
-                    await stations.keep_variables(conn, result.variables)
+            await self._keep(result)
             if outcome[0] != "accepted":
                 break
         await self._finish(command_id, outcome)
@@ -201,6 +199,15 @@ class Commander:
         }
         self._ingest.note(Item(at=at, exchange=exchange, news=[(connection.station.party_id, news)]))
 
+    async def _keep(self, result: Result | None) -> None:
+        if result is None or not (result.variables or result.keep):
+            return
+        async with self._pool.acquire() as conn, conn.transaction():
+            if result.variables:
+                await stations.keep_variables(conn, result.variables)
+            if result.keep is not None:
+                await result.keep(conn)
+
     async def _finish(self, command_id: UUID, outcome: _Outcome) -> None:
         status, answer, code, text = outcome
         answered_at = clock.now() if status not in ("timed_out",) else None
@@ -237,9 +244,7 @@ class Commander:
             if candidate.action == command.action:
                 outgoing = candidate
         outcome, result = _read(connection.version, outgoing, bytes(frame.payload))
-        if result is not None and result.variables:
-            async with self._pool.acquire() as conn, conn.transaction():
-                await stations.keep_variables(conn, result.variables)
+        await self._keep(result)
         await self._finish(command.command_id, outcome)
         log.info("late_answer", station_id=connection.slot.station_id, action=command.action)
 

@@ -13,6 +13,7 @@ import msgspec
 
 from ohmstead.ocpp.rpc import ErrorCode, Version
 from ohmstead.sessions.model import Outcome, ReportKind, TransactionReport
+from ohmstead.stations.certificates.model import SigningOutcome, SigningReport
 from ohmstead.stations.model import (
     BootOutcome,
     BootReport,
@@ -53,6 +54,7 @@ class Answers(msgspec.Struct, kw_only=True):
     session: Outcome | None = None
     boot: BootOutcome | None = None
     authorization: Authorization | None = None
+    signing: SigningOutcome | None = None
 
 
 class Work(msgspec.Struct, kw_only=True):
@@ -68,6 +70,7 @@ class Work(msgspec.Struct, kw_only=True):
     records: tuple[Record, ...] = ()
     variables: tuple[Variable, ...] = ()
     signals: tuple[Signal, ...] = ()
+    signing: SigningReport | None = None
 
 
 Handler = Callable[[Any, Inbound], Work]

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from ohmstead.core.errors import Invalid
+from ohmstead.stations.certificates.orders import CertificateOrder
 
 Status: TypeAlias = Literal[
     "queued",
@@ -111,6 +112,7 @@ Order: TypeAlias = (
     | SetVariables
     | Trigger
     | TransactionStatus
+    | CertificateOrder
     | Raw
 )
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 
 from ohmstead.ocpp.readings import PERIODIC, grouped, number, reading
 from ohmstead.ocpp.v16 import messages as m
+from ohmstead.ocpp.v16.certificates import sign_certificate
 from ohmstead.ocpp.work import NOTHING, Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
 from ohmstead.sessions.metering import BEGIN, END
 from ohmstead.sessions.model import (
@@ -211,11 +212,6 @@ def security_event_notification(message: m.SecurityEventNotificationRequest, inb
         detail={"tech_info": message.tech_info} if message.tech_info else {},
     )
     return Work(signals=(signal,), records=(kept(inbound),), reply=lambda _: m.SecurityEventNotificationResponse())
-
-
-def sign_certificate(_message: m.SignCertificateRequest, inbound: Inbound) -> Work:
-    """Kept; refused, since this version of Ohmstead signs no certificates yet."""
-    return Work(records=(kept(inbound),), reply=lambda _: m.SignCertificateResponse(status="Rejected"))
 
 
 def recorded(response: type[Any]) -> Handler:

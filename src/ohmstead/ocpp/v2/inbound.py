@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from ohmstead.ocpp.readings import PERIODIC, grouped, reading
 from ohmstead.ocpp.v2 import messages as m
+from ohmstead.ocpp.v2.certificates import sign_certificate
 from ohmstead.ocpp.work import NOTHING, Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
 from ohmstead.sessions.model import (
     ENERGY_REGISTER,
@@ -324,7 +325,7 @@ TABLE: dict[str, tuple[type[Any], Handler]] = {
     "ReportDERControl": (m.ReportDERControlRequest, recorded(m.ReportDERControlResponse)),
     "ReservationStatusUpdate": (m.ReservationStatusUpdateRequest, recorded(m.ReservationStatusUpdateResponse)),
     "SecurityEventNotification": (m.SecurityEventNotificationRequest, security_event_notification),
-    "SignCertificate": (m.SignCertificateRequest, recorded(m.SignCertificateResponse, status="Rejected")),
+    "SignCertificate": (m.SignCertificateRequest, sign_certificate),
     "StatusNotification": (m.StatusNotificationRequest, status_notification),
     "TransactionEvent": (m.TransactionEventRequest, transaction_event),
     "VatNumberValidation": (m.VatNumberValidationRequest, vat_number_validation),
