@@ -102,7 +102,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             "Another authority for station certificates, by EST; the address before `/simpleenroll`. Unset: our own."
         ),
     ] = None
-    est_v2g_url: Annotated[HttpUrl | None, _about("The same for V2G certificates (ISO 15118).")] = None
+    est_vehicle_url: Annotated[HttpUrl | None, _about("The same for V2G certificates (ISO 15118).")] = None
     est_user: Annotated[str | None, _about("User name at the EST servers.")] = None
     est_password: Annotated[str | None, _about("Password at the EST servers.")] = None
     est_ca: Annotated[

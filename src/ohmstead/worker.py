@@ -102,7 +102,7 @@ def certificate_signers(settings: Settings, pool: Pool, bus: Bus) -> dict[Kind, 
         given = EstSettings(url=url, user=settings.est_user, password=settings.est_password, ca=settings.est_ca)
         return EstSigner(given)
 
-    return {"station": signer(settings.est_url), "v2g": signer(settings.est_v2g_url)}
+    return {"station": signer(settings.est_url), "v2g": signer(settings.est_vehicle_url)}
 
 
 async def _every(seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:

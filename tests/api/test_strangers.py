@@ -11,6 +11,7 @@ from ohmstead.api.openapi import _given_of
 from ohmstead.api.routes import RESOURCES
 from tests.api.door import Front, Visitor, problem
 from tests.api.test_sessions import charged
+from tests.security.pki import Authority
 
 ROUTES = [handler for handlers in RESOURCES.values() for handler in handlers]
 WITH_IDS = [handler for handler in ROUTES if "{" in next(iter(handler.paths))]
@@ -40,6 +41,8 @@ async def ids_of(api: Visitor) -> dict[str, str]:
     location = await api.posts("/locations", {"name": "Mine"})
     command = await api.posts(f"/stations/{session['station_id']}/commands", {"kind": "reset"})
     key = await api.posts("/api-keys", {"name": "Mine", "scopes": ["stations:read"]})
+    root = {"kind": "csms_root", "certificate_pem": Authority("Mine").pem.decode()}
+    certificate = await api.posts("/certificates/roots", root, expect=201)
     await api.network.pool.execute(
         "insert into signed_reading (session_id, sampled_at, context, measurand, digest, data) values"
         " ($1, now(), 'Transaction.End', 'x', sha256('x'), 'x')",
@@ -53,6 +56,7 @@ async def ids_of(api: Visitor) -> dict[str, str]:
         "location_id": location["location_id"],
         "command_id": command["command_id"],
         "api_key_id": key["key"]["api_key_id"],
+        "certificate_id": certificate["certificate_id"],
         "digest": signed["digest"],
         "action": "ClearCache",
     }
@@ -65,7 +69,7 @@ def filled(handler: HTTPRouteHandler, ids: dict[str, str]) -> str:
 async def contents(api: Visitor) -> str:
     """Everything of the party that a stranger could have changed, and all that was asked of its stations."""
     rows: list[str] = []
-    for table in ("location", "station", "token", "command", "api_key", "audit_entry"):
+    for table in ("location", "station", "token", "command", "api_key", "certificate", "audit_entry"):
         found = await api.network.pool.fetch(
             f"select (to_jsonb(t) - '{{last_used_at,last_seen_at}}'::text[])::text as row from {table} t"
             " where party_id = $1 order by 1",
@@ -98,7 +102,8 @@ async def test_a_stranger_finds_every_list_empty(api: Visitor, stranger: Visitor
 @pytest.mark.parametrize("handler", ROUTES, ids=name_of)
 async def test_nobody_gets_in_anywhere(front: Front, handler: HTTPRouteHandler) -> None:
     ids = dict.fromkeys(("station_id", "digest", "action"), "X") | dict.fromkeys(
-        ("session_id", "token_id", "location_id", "command_id", "api_key_id"), "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f"
+        ("session_id", "token_id", "location_id", "command_id", "api_key_id", "certificate_id"),
+        "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f",
     )
     async with front.nobody() as nobody:
         answer = await nobody.request(method_of(handler), "/api/v1" + filled(handler, ids), json={})
@@ -117,7 +122,7 @@ async def test_a_key_without_scopes_for_it_is_refused_on_every_route(api: Visito
             if handler.opt["operation"].action in ("stations:read", None):
                 continue
             ids = dict.fromkeys(("station_id", "digest", "action"), "X") | dict.fromkeys(
-                ("session_id", "token_id", "location_id", "command_id", "api_key_id"),
+                ("session_id", "token_id", "location_id", "command_id", "api_key_id", "certificate_id"),
                 "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f",
             )
             answer = await reader.client.request(method_of(handler), filled(handler, ids), json={})

@@ -21,9 +21,14 @@ PURE = (
     "sessions.lifecycle",
     "sessions.metering",
     "smartcharging.allocate",
+    "stations.certificates.contracts",
+    "stations.certificates.issuing",
+    "stations.certificates.ocsp",
+    "stations.certificates.policy",
     "stations.status",
     "tariffs.pricing",
     "tokens.authorization",
+    "tokens.emaid",
 )
 IMPURE = ("core.db", "core.clock", "core.bus", "core.events", "core.jobs")
 IMPURE_OUTSIDE = ("asyncpg", "nats", "aiohttp", "litestar", "uvicorn")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ohmstead.accounts.model import ApiKey, AuditEntry
+from ohmstead.api import certificate_examples
 from ohmstead.api.commands import RawAnswer
 from ohmstead.api.events import OutboxPage
 from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
@@ -217,6 +218,7 @@ _KEY: dict[str, Any] = {
 }
 
 EXAMPLES: dict[Any, Any] = {
+    **certificate_examples.EXAMPLES,
     NewLocation: _NEW_LOCATION,
     LocationChange: {"name": "Harbour Car Park East"},
     Location: _LOCATION,

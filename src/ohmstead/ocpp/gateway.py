@@ -42,6 +42,7 @@ from ohmstead.ocpp.trust import Trust
 from ohmstead.settings import Settings
 from ohmstead.stations import credentials
 from ohmstead.stations import service as stations
+from ohmstead.stations.certificates.inquiries import Inquiries
 from ohmstead.stations.certificates.vault import Vault
 from ohmstead.stations.model import MOVING, Connected, Disconnected, Signal, Station
 from ohmstead.stations.orders import gateway_subject
@@ -62,7 +63,15 @@ _HINT = "Charging stations connect here: OCPP over WebSocket, at /ocpp/ and the 
 class Gateway:
     """One process's stations."""
 
-    def __init__(self, settings: Settings, pool: Pool, bus: Bus, *, flow: Flow | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        bus: Bus,
+        *,
+        flow: Flow | None = None,
+        inquiries: Inquiries | None = None,
+    ) -> None:
         self.gateway_id = new_id()
         self.settings = settings
         self._pool = pool
@@ -86,7 +95,7 @@ class Gateway:
             organization=settings.tls_client_organization,
         )
         self.commander = Commander(self, pool, bus, self.ingest, settings.call_timeout_s)
-        self.calls = Calls(settings, self.ingest, self.commander)
+        self.calls = Calls(settings, self.ingest, self.commander, inquiries or Inquiries(pool))
         self.ingest.source = self.calls
 
     # -------------------------------------------------------------------------------------------- life

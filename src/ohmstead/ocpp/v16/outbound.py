@@ -9,7 +9,7 @@ from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.v16 import certificates
 from ohmstead.ocpp.v16 import messages as m
 from ohmstead.stations import orders
-from ohmstead.stations.certificates import orders as certificate_orders
+from ohmstead.stations.certificates.orders import CertificateOrder
 from ohmstead.stations.model import Variable
 from ohmstead.stations.orders import Order
 
@@ -19,6 +19,8 @@ _EXTENDED_TRIGGERS = frozenset(("LogStatusNotification", "SignChargePointCertifi
 
 def calls_for(order: Order, station_id: str) -> list[Outgoing]:
     """The calls that carry out an order, in order. Raises Refused for what 1.6 cannot do."""
+    if isinstance(order, CertificateOrder):
+        return certificates.calls_for(order, station_id)
     match order:
         case orders.RemoteStart():
             if len(order.token_uid) > 20:
@@ -62,14 +64,6 @@ def calls_for(order: Order, station_id: str) -> list[Outgoing]:
             return [_trigger(order)]
         case orders.TransactionStatus():
             raise Refused("OCPP 1.6 has no way to ask about a transaction")
-        case (
-            certificate_orders.DeliverCertificate()
-            | certificate_orders.InstallCertificate()
-            | certificate_orders.DeleteCertificate()
-            | certificate_orders.ListCertificates()
-            | certificate_orders.SetNetworkProfile()
-        ):
-            return certificates.calls_for(order, station_id)
         case orders.Raw():
             return [Outgoing(action=order.action, payload=msgspec.json.encode(order.payload), read=read_raw)]
 

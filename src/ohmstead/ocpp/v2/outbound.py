@@ -13,7 +13,7 @@ from ohmstead.ocpp.v2 import certificates
 from ohmstead.ocpp.v2 import messages as m
 from ohmstead.ocpp.v2.inbound import component_name, variable_name
 from ohmstead.stations import orders
-from ohmstead.stations.certificates import orders as certificate_orders
+from ohmstead.stations.certificates.orders import CertificateOrder
 from ohmstead.stations.model import Variable
 from ohmstead.stations.orders import Order
 
@@ -29,6 +29,8 @@ def calls_for(order: Order, station_id: str, most_items: int | None = None) -> l
 
     `most_items`: how many variables the station takes in one message (B05.FR.11, B06.FR.05).
     """
+    if isinstance(order, CertificateOrder):
+        return certificates.calls_for(order, station_id)
     match order:
         case orders.RemoteStart():
             return [
@@ -53,12 +55,8 @@ def calls_for(order: Order, station_id: str, most_items: int | None = None) -> l
                 )
             ]
         case orders.Unlock():
-            return [
-                _simple(
-                    "UnlockConnector",
-                    m.UnlockConnectorRequest(evse_id=order.evse_number, connector_id=order.connector_number),
-                )
-            ]
+            unlock = m.UnlockConnectorRequest(evse_id=order.evse_number, connector_id=order.connector_number)
+            return [_simple("UnlockConnector", unlock)]
         case orders.SetAvailability():
             return [
                 _simple(
@@ -86,14 +84,6 @@ def calls_for(order: Order, station_id: str, most_items: int | None = None) -> l
             return [Outgoing(action="TriggerMessage", payload=msgspec.json.encode(payload), read=read_raw)]
         case orders.TransactionStatus():
             return [_simple("GetTransactionStatus", m.GetTransactionStatusRequest(transaction_id=order.transaction_id))]
-        case (
-            certificate_orders.DeliverCertificate()
-            | certificate_orders.InstallCertificate()
-            | certificate_orders.DeleteCertificate()
-            | certificate_orders.ListCertificates()
-            | certificate_orders.SetNetworkProfile()
-        ):
-            return certificates.calls_for(order, station_id)
         case orders.Raw():
             return [Outgoing(action=order.action, payload=msgspec.json.encode(order.payload), read=read_raw)]
 

@@ -14,8 +14,8 @@ from ohmstead.core import clock
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.ids import new_id
-from ohmstead.stations.certificates import issuing, policy, store
-from ohmstead.stations.certificates.issuing import Places
+from ohmstead.stations.certificates import issuing, ocsp, policy, store
+from ohmstead.stations.certificates.issuing import Places, Revoked
 from ohmstead.stations.certificates.model import Authority, KeyKind, Kind
 from ohmstead.stations.certificates.ports import Signed
 from ohmstead.stations.certificates.vault import Vault
@@ -121,3 +121,25 @@ async def revocation_list(conn: Connection, vault: Vault, authority_id: UUID) ->
     # Signed anew when half its time is over, so that whoever keeps it for a while still holds a good one.
     await store.save_crl(conn, authority_id, crl, at + issuing.CRL_FOR / 2)
     return crl
+
+
+async def ocsp_answer(conn: Connection, vault: Vault, request_der: bytes) -> bytes:
+    """Our responder's answer, DER: a signed one about a certificate of ours, a refusal about anything else."""
+    try:
+        asked = ocsp.read_request(request_der)
+    except ocsp.BadRequest:
+        return ocsp.refusal(is_malformed=True)
+    for authority in await store.list_authorities(conn):
+        certificate = _certificate(authority)
+        if not ocsp.is_issuer(asked, certificate):
+            continue
+        found = await store.find_by_serial(conn, authority.authority_id, f"{asked.serial_number:x}")
+        is_revoked = found is not None and found["status"] in ("revoked", "rejected")
+        revoked = None
+        if found is not None and is_revoked:
+            revoked = Revoked(serial="", revoked_at=found["revoked_at"], reason=found["reason"])
+        key = vault.open(authority.sealed_key, authority.authority_id)
+        # The authorities themselves are in no list; nothing of theirs was ever revoked.
+        is_known = found is not None or authority.level == "root"
+        return ocsp.answer(asked, certificate, key, revoked, clock.now(), is_known=is_known)
+    return ocsp.refusal(is_malformed=False)

@@ -17,6 +17,7 @@ from ohmstead.core.ids import new_id
 from ohmstead.core.tables import RowError, TableRow, read_table
 from ohmstead.core.validation import fault_of
 from ohmstead.tokens import queries
+from ohmstead.tokens.emaid import check_digit, parse_emaid
 from ohmstead.tokens.queries import TokenType, TokenView
 from ohmstead.tokens.register import store
 
@@ -110,11 +111,12 @@ class TokenReport(Struct, kw_only=True):
 async def create_token(conn: Connection, actor: Actor, given: NewToken) -> TokenView:
     """Raises Invalid, and Conflict when the party has a token of that uid."""
     values = msgspec.structs.asdict(given)
+    values["uid"] = _uid(given.uid, given.type)
     await _check(conn, actor, values)
     token_id = new_id()
     if not await store.insert_token(conn, actor.party_id, token_id, values):
         raise Conflict(f"there is a token {given.uid}", code="taken")
-    await _note(conn, actor, "created", [(token_id, given.uid)])
+    await _note(conn, actor, "created", [(token_id, values["uid"])])
     return await queries.get_token(conn, actor.party_id, token_id)
 
 
@@ -178,6 +180,7 @@ def _parse(rows: Iterable[TableRow], report: TokenReport) -> dict[str, TokenRow]
     for row in rows:
         try:
             given = msgspec.convert(row.cells, TokenRow, strict=False)
+            given = msgspec.structs.replace(given, uid=_uid(given.uid, given.type))
             key = given.uid.lower()
             if key in wanted:
                 raise Invalid(f"is in row {wanted[key][0]} already", "uid")
@@ -206,6 +209,18 @@ def _differences(row: TokenRow, token: Row) -> dict[str, Any]:
     if given.get("max_sessions") == "any":
         given["max_sessions"] = None
     return {name: value for name, value in given.items() if value != token[name]}
+
+
+def _uid(uid: str, kind: str | None) -> str:
+    """As it is kept: contract ids in one form only. Raises Invalid."""
+    if kind != "eMAID":
+        return uid
+    contract = parse_emaid(uid)
+    if contract is None:
+        raise Invalid("not a contract id, such as NL-TNM-C00122045-K", field="uid")
+    if not contract.is_consistent:
+        raise Invalid(f"the check digit does not fit: it would be {check_digit(contract.uid)}", field="uid")
+    return contract.uid
 
 
 async def _check(conn: Connection, actor: Actor, values: dict[str, Any]) -> None:
