@@ -17,6 +17,7 @@ from ohmstead.core.db import Pool
 from ohmstead.core.ids import new_id
 from ohmstead.ocpp.gateway import Gateway
 from ohmstead.settings import Settings
+from ohmstead.stations.certificates.inquiries import Inquiries
 from ohmstead.stations.commands import Command, CommandDesk, Order
 from tests.stories.patience import Look, until
 from tests.stories.speech2 import Station2
@@ -46,11 +47,12 @@ class Door:
 class Installation:
     """What all stories of a run share."""
 
-    def __init__(self, settings: Settings, pool: Pool, bus: Bus) -> None:
+    def __init__(self, settings: Settings, pool: Pool, bus: Bus, inquiries: Inquiries | None = None) -> None:
         self.settings = settings
         self.pool = pool
         self.bus = bus
         self.desk = CommandDesk(pool, bus)
+        self._inquiries = inquiries
         self._door: Door | None = None
 
     @property
@@ -65,7 +67,7 @@ class Installation:
 
     async def open_door(self, port: int = 0) -> Door:
         """One more gateway, on a port of its own; `url` leads to the latest."""
-        gateway = Gateway(self.settings, self.pool, self.bus)
+        gateway = Gateway(self.settings, self.pool, self.bus, inquiries=self._inquiries)
         runner = web.AppRunner(gateway.application(), access_log=None, handler_cancellation=False, shutdown_timeout=5)
         await runner.setup()
         serving = asyncio.create_task(gateway.run())

@@ -80,14 +80,14 @@ def _status(status: ContractStatus, authorization: Authorization | None) -> Cont
 
 
 def get_certificate_status(message: m.GetCertificateStatusRequest, inbound: Inbound) -> Work:
-    """OCSP on the station's behalf (M06): the responder's answer is passed on as it is."""
+    """OCSP on the station's behalf (M06): the responder's answer is passed on as it is, to the car that will judge it."""
     data = message.ocsp_request_data
     asked = Named(hashes=_hashes(data), urls=(data.responder_url,))
     verdict = Verdict(state="unreachable")
 
     async def first(inquiries: Inquiries) -> None:
         nonlocal verdict
-        verdict = await inquiries.state(asked)
+        verdict = await inquiries.state(asked, inbound.station.party_id)
         work.signals = _lies([verdict], inbound)
 
     def reply(_: Answers) -> m.GetCertificateStatusResponse:
@@ -111,7 +111,7 @@ def get_certificate_chain_status(message: m.GetCertificateChainStatusRequest, in
         for n, one in enumerate(wanted):
             if one.source == "OCSP":
                 asked = Named(hashes=_hashes(one.certificate_hash_data), urls=tuple(one.urls))
-                verdicts[n] = await inquiries.state(asked)
+                verdicts[n] = await inquiries.state(asked, inbound.station.party_id)
         work.signals = _lies(verdicts, inbound)
 
     def reply(answers: Answers) -> m.GetCertificateChainStatusResponse:

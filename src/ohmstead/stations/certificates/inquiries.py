@@ -72,25 +72,30 @@ class Inquiries:
 
     async def contract(self, shown: Contract) -> ContractAnswer:
         """Is the contract certificate good? Nothing that went wrong on the way makes it so."""
-        known: tuple[x509.Certificate, ...] = ()
+        known = roots = await self._roots(shown.party_id)
         wanted = list(shown.named)
         if shown.chain_pem is not None:
-            async with self._pool.acquire() as conn:
-                pems = await queries.list_contract_roots(conn, shown.party_id)
-            roots = [x509.load_pem_x509_certificate(pem.encode()) for pem in pems]
             try:
                 chain = contracts.read_chain(shown.chain_pem, shown.is_contract, roots, clock.now())
             except BadChain as bad:
                 return ContractAnswer(status=bad.status, reason=bad.reason)
-            known = chain.certificates
-            wanted = _wanted(known, shown.named)
-        verdicts = await asyncio.gather(*[self.state(one, known) for one in wanted])
+            known = [*roots, *chain.certificates]
+            wanted = _wanted(chain.certificates, shown.named)
+        verdicts = await asyncio.gather(*[self._state(one, known) for one in wanted])
         status = contracts.status_of(verdicts)
         reasons = sorted({verdict.reason or verdict.state for verdict in verdicts if verdict.state != "good"})
         return ContractAnswer(status=status, reason="; ".join(reasons)[:200])
 
-    async def state(self, named: Named, known: Sequence[x509.Certificate] = ()) -> Verdict:
-        """What a responder says of a certificate, the first that can be believed."""
+    async def state(self, named: Named, party_id: UUID) -> Verdict:
+        """What a responder says of a certificate, the first that says anything to the point."""
+        return await self._state(named, await self._roots(party_id))
+
+    async def _roots(self, party_id: UUID) -> list[x509.Certificate]:
+        async with self._pool.acquire() as conn:
+            pems = await queries.list_contract_roots(conn, party_id)
+        return [x509.load_pem_x509_certificate(pem.encode()) for pem in pems]
+
+    async def _state(self, named: Named, known: Sequence[x509.Certificate]) -> Verdict:
         remembered = self._told.get(named.hashes)
         if remembered is not None and remembered.until is not None and clock.now() < remembered.until:
             return remembered

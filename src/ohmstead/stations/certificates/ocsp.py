@@ -29,13 +29,14 @@ _ALGORITHMS: dict[str, type[hashes.HashAlgorithm]] = {
 }
 _ANSWERABLE = (hashes.SHA1, hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
-State: TypeAlias = Literal["good", "revoked", "unknown", "unreachable", "lying"]
+State: TypeAlias = Literal["good", "revoked", "unknown", "unproven", "unreachable", "lying"]
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a certificate. `response`: the responder's own words, DER, where they can be believed.
+    """What is known of a certificate. `response`: the responder's own words, DER.
 
-    unreachable: nobody answered in time, or may be asked. lying: what came back proves nothing.
+    unproven: it answered, and nobody here knows the issuer, so that only somebody who does can tell whether it is true.
+    unreachable: nobody answered in time, or may be asked. lying: what came back is not what the issuer would say.
     """
 
     state: State
@@ -45,7 +46,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_told(self) -> bool:
-        """Did a responder that can be believed say something?"""
+        """Did a responder say something that it was asked, and not against what the issuer would?"""
         return self.response is not None
 
 
@@ -114,7 +115,8 @@ def _judged(
     single = _single(response, asked)
     if single is None:
         return Verdict(state="lying", reason="it speaks of another certificate")
-    if not _is_signed(response, asked, known, at):
+    issuers = _issuers(asked, known)
+    if issuers and not _is_signed(response, issuers, known, at):
         return Verdict(state="lying", reason="not signed by the issuer or on its behalf")
     try:
         echoed = response.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce
@@ -127,6 +129,8 @@ def _judged(
         return Verdict(state="lying", reason="not valid now")
     if until is None and single.this_update_utc < at - timedelta(days=1):
         return Verdict(state="lying", reason="too old")
+    if not issuers:
+        return Verdict(state="unproven", reason="nobody here knows the issuer", response=response_der)
     states: dict[ocsp.OCSPCertStatus, State] = {
         ocsp.OCSPCertStatus.GOOD: "good",
         ocsp.OCSPCertStatus.REVOKED: "revoked",
@@ -147,14 +151,19 @@ def _single(response: ocsp.OCSPResponse, asked: HashData) -> ocsp.OCSPSingleResp
     return None
 
 
-def _is_signed(response: ocsp.OCSPResponse, asked: HashData, known: list[x509.Certificate], at: datetime) -> bool:
+def _issuers(asked: HashData, known: list[x509.Certificate]) -> list[x509.Certificate]:
     algorithm = _ALGORITHMS[asked.hash_algorithm]()
-    issuers = [
+    return [
         one
         for one in known
         if _key_digest(one, algorithm).hex() == asked.issuer_key_hash.lower()
         and _digest(one.subject.public_bytes(), algorithm).hex() == asked.issuer_name_hash.lower()
     ]
+
+
+def _is_signed(
+    response: ocsp.OCSPResponse, issuers: list[x509.Certificate], known: list[x509.Certificate], at: datetime
+) -> bool:
     return any(
         signer in issuers or _may_speak_for(signer, issuers, at)
         for signer in [*issuers, *known]

@@ -6,7 +6,6 @@ import base64
 import binascii
 import ssl
 
-from aiohttp import BasicAuth
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
@@ -35,7 +34,8 @@ class EstSigner:
         csr = parse(csr_pem)
         headers = {"Content-Type": "application/pkcs10", "Content-Transfer-Encoding": "base64"}
         if settings.user is not None:
-            headers["Authorization"] = BasicAuth(settings.user, settings.password or "").encode()
+            told = base64.b64encode(f"{settings.user}:{settings.password or ''}".encode()).decode()
+            headers["Authorization"] = f"Basic {told}"
         tls = ssl.create_default_context(cafile=settings.ca) if settings.url.startswith("https://") else None
         answer = await outgoing.post(
             f"{settings.url}/simpleenroll",
