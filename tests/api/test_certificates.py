@@ -171,11 +171,13 @@ async def test_a_profile_is_never_lowered_and_raised_once_at_a_time(api: Visitor
     await api.network.pool.execute("update station set security_profile = 2 where station_id = $1", station.station_id)
     path = f"/stations/{station.station_id}/security-profile"
     problem(await api.client.post(path, json={"to_profile": 1}), 422)
-    problem(await api.client.post(path, json={"to_profile": 2}), 409)
+    problem(await api.client.post(path, json={"to_profile": 2, "url": "wss://csms.example/ocpp"}), 409)
     problem(await api.client.post(path, json={"to_profile": 3, "url": "ws://plain"}), 422)
-    started = await api.posts(path, {"to_profile": 3}, expect=202)
+    assert "without TLS" in problem(await api.client.post(path, json={"to_profile": 3}), 409)["detail"]
+    wanted = {"to_profile": 3, "url": "wss://csms.example/ocpp"}
+    started = await api.posts(path, wanted, expect=202)
     assert started["items"][0]["from_profile"] == 2
-    problem(await api.client.post(path, json={"to_profile": 3}), 409)
+    assert "right now" in problem(await api.client.post(path, json=wanted), 409)["detail"]
     # It has no certificate: it is asked to request one first.
     assert (await station.hears("ExtendedTriggerMessage"))["requestedMessage"] == "SignChargePointCertificate"
     assert (await api.gets(path))["items"][0]["status"] == "certificate"

@@ -17,6 +17,7 @@ from ohmstead.api.operations import (
     TheBus,
     TheDesk,
     ThePool,
+    TheSettings,
     answer,
     listed,
     operation,
@@ -249,7 +250,12 @@ async def list_upgrades(pool: ThePool, actor: TheActor, station_id: FromPath[str
 
 @post("/stations/{station_id:str}/security-profile", status_code=202, opt=operation("stations:write", errors=(404,)))
 async def raise_profile(
-    pool: ThePool, bus: TheBus, actor: TheActor, station_id: FromPath[str], given: NamedDependency[NewProfileUpgrade]
+    pool: ThePool,
+    bus: TheBus,
+    settings: TheSettings,
+    actor: TheActor,
+    station_id: FromPath[str],
+    given: NamedDependency[NewProfileUpgrade],
 ) -> Response[ProfileUpgrades]:
     """Raise a station's security profile.
 
@@ -258,6 +264,8 @@ async def raise_profile(
     """
     async with pool.acquire() as conn, conn.transaction():
         station = await get_station_view(conn, actor.party_id, station_id)
+        if given.url is None and not settings.has_tls and not settings.trusted_proxies:
+            raise Refused("this installation serves stations without TLS only: name the address that has it, with url")
         await upgrades.start(conn, actor, station.station_id, given.to_profile, url=given.url, slot=given.slot)
         found = await queries.list_upgrades(conn, actor.party_id, station.station_id)
     await bus.publish(NUDGE, {})

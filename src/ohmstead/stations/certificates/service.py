@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,6 +45,7 @@ DELIVER_WITHIN_S = 7 * 86400.0
 MOST_DELIVERIES = 10
 RENEW_AHEAD = timedelta(days=30)
 ASK_AGAIN_AFTER = timedelta(days=1)
+RENEWALS_AT_ONCE = 20
 
 find_known = store.find_known
 list_spent = store.list_spent
@@ -117,7 +119,7 @@ async def sign(pool: Pool, desk: CommandDesk, signers: Mapping[Kind, Signer], pa
     """
     async with pool.acquire() as conn:
         request = await store.find_request(conn, UUID(payload["signing_request_id"]))
-    if request is None or request.status not in ("accepted", "signed"):
+    if request is None or request.status not in ("accepted", "signed") or request.command_id is not None:
         return
     if request.status == "accepted":
         try:
@@ -176,18 +178,23 @@ def described(
 
 async def _deliver(pool: Pool, desk: CommandDesk, request: SigningRequest, chain_pem: str) -> None:
     """A station that is away gets it when it comes back; its answer is taken in by `answered`, whenever it comes."""
-    command = await desk.send(
-        DeliverCertificate(
-            signing_request_id=request.signing_request_id,
-            chain_pem=chain_pem,
-            use=request.kind,
-            number=request.request_number,
-        ),
-        party_id=request.party_id,
-        station_id=request.station_id,
-        requested_by="system:certificates",
-        queue_for_s=DELIVER_WITHIN_S,
+    order = DeliverCertificate(
+        signing_request_id=request.signing_request_id,
+        chain_pem=chain_pem,
+        use=request.kind,
+        number=request.request_number,
     )
+    try:
+        command = await desk.send(
+            order,
+            party_id=request.party_id,
+            station_id=request.station_id,
+            requested_by="system:certificates",
+            queue_for_s=DELIVER_WITHIN_S,
+        )
+    except NotFound:
+        await _give_up(pool, request, "the station is no longer in service")
+        return
     async with pool.acquire() as conn, conn.transaction():
         await store.request_sent(conn, request.signing_request_id, command.command_id)
 
@@ -224,8 +231,12 @@ async def answered(conn: Connection, signing_request_id: UUID, *, is_accepted: b
 
 
 async def follow_up(pool: Pool) -> int:
-    """Timer: certificates that did not reach their station are sent again, or given up."""
+    """Timer: certificates that did not reach their station are sent again, or given up; requests that nobody signed are
+    over after a day.
+    """
     async with pool.acquire() as conn, conn.transaction():
+        for request_id in await store.list_unsigned(conn, clock.now() - ASK_AGAIN_AFTER):
+            await _finish(conn, request_id, "failed", "nobody signed it")
         found = await store.list_undelivered(conn, MOST_DELIVERIES)
         for request_id, tries, is_worth_it in found:
             if is_worth_it:
@@ -281,15 +292,19 @@ async def renew(pool: Pool, desk: CommandDesk) -> int:
     """Timer: stations whose certificate ends soon are asked to make a new request."""
     async with pool.acquire() as conn, conn.transaction():
         due = await store.list_to_renew(conn, clock.now(), RENEW_AHEAD, ASK_AGAIN_AFTER)
-    for one in due:
-        order = request_order(one["kind"], one["ocpp_version"])
-        await desk.send(
-            order,
-            party_id=one["party_id"],
-            station_id=one["station_id"],
-            requested_by="system:certificates",
-            timeout_s=20,
-        )
+    at_once = asyncio.Semaphore(RENEWALS_AT_ONCE)
+
+    async def ask_for_one(one: dict[str, Any]) -> None:
+        async with at_once:
+            await desk.send(
+                request_order(one["kind"], one["ocpp_version"]),
+                party_id=one["party_id"],
+                station_id=one["station_id"],
+                requested_by="system:certificates",
+                timeout_s=20,
+            )
+
+    await asyncio.gather(*(ask_for_one(one) for one in due))
     return len(due)
 
 

@@ -242,6 +242,17 @@ async def list_undelivered(conn: Connection, most_tries: int, limit: int = 200) 
     return [(row["signing_request_id"], row["tries"], row["is_worth_it"]) for row in rows]
 
 
+# any party: nobody's station waits for ever
+async def list_unsigned(conn: Connection, before: datetime) -> list[UUID]:
+    """Requests that were taken before then, and that no authority signed."""
+    rows = await conn.fetch(
+        "select signing_request_id from signing_request where status = 'accepted' and requested_at < $1"
+        " limit 500 for update skip locked",
+        before,
+    )
+    return [row["signing_request_id"] for row in rows]
+
+
 # any party: so that a retry that is under way is not begun again
 async def request_resent(conn: Connection, signing_request_id: UUID) -> None:
     await conn.execute("update signing_request set command_id = null where signing_request_id = $1", signing_request_id)

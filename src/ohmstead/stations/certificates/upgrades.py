@@ -90,6 +90,7 @@ async def go_on(pool: Pool, desk: CommandDesk, payload: Any) -> None:
             # A station that obeys may be gone before it has said so.
             if (
                 is_last
+                and order is orders[-1]
                 and command.status in ("timed_out", "failed")
                 and command.error_code in (None, "connection_lost")
             ):
