@@ -49,6 +49,11 @@ STORED = {
     "set_variables": "Change setting",
     "transaction_status": "Ask about a session",
     "raw": "Raw message",
+    "deliver_certificate": "Deliver certificate",
+    "install_certificate": "Install certificate",
+    "delete_certificate": "Delete certificate",
+    "list_certificates": "Ask for certificates",
+    "set_network_profile": "Set network profile",
 }
 
 ASKABLE = {
