@@ -156,6 +156,21 @@ async def test_a02_a_key_that_another_station_has_is_rejected(network: Network, 
     assert await signals_of(network, second) == [("certificate_request_refused", "key_of_another")]
 
 
+async def test_a02_what_a_station_says_of_anothers_certificate_counts_for_nothing(
+    network: Network, version: str, pki_dir: Path
+) -> None:
+    first, second = await network.station(version), await network.station(version, "ST-2")
+    keys = keys_of(first, pki_dir)
+    first.answers["CertificateSigned"] = SILENCE
+    await keys.asks()
+    chain = (await first.hears("CertificateSigned"))["certificateChain"]
+    request_id = (await request_of(network, first))["signing_request_id"]
+    second.answers["CertificateSigned"] = {"status": "Rejected"}
+    foreign = orders.DeliverCertificate(signing_request_id=request_id, chain_pem=chain)
+    assert (await network.orders(second, foreign)).status == "rejected"
+    assert (await request_of(network, first))["status"] == "signed"
+
+
 async def test_a02_a_station_that_asks_without_end_is_stopped(network: Network) -> None:
     station = await network.station("2.0.1")
     request = csr(ec.generate_private_key(ec.SECP256R1()), (NameOID.COMMON_NAME, station.station_id))

@@ -36,6 +36,7 @@ from ohmstead.api.problems import (
 )
 from ohmstead.core.db import Connection
 from ohmstead.stations import queries
+from ohmstead.stations.certificates.orders import CertificateOrder
 from ohmstead.stations.commands import Command
 from ohmstead.stations.orders import Order, Raw
 from ohmstead.stations.queries import CommandFilter, without_secrets
@@ -115,9 +116,10 @@ async def send_command(
     """Send an order to a station and wait for its answer.
 
     The answer is a command whatever became of it: `status` tells (`accepted`, `rejected`, `offline`, `queued`,
-    `timed_out`, `failed`). A station that answers later is still recorded. `kind: raw` takes the scope `commands:raw`.
+    `timed_out`, `failed`). A station that answers later is still recorded. `kind: raw`, and orders about certificates
+    and network profiles, take the scope `commands:raw`.
     """
-    if isinstance(given, Raw):
+    if isinstance(given, Raw | CertificateOrder):
         require(actor, "commands:raw")
     command = await desk.send(
         given,

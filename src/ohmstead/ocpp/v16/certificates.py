@@ -41,7 +41,7 @@ def calls_for(order: orders.CertificateOrder, station_id: str) -> list[Outgoing]
         case orders.DeliverCertificate():
             if order.use != "station":
                 raise Refused("OCPP 1.6 has no V2G certificates")
-            return [_deliver(order)]
+            return [_deliver(order, station_id)]
         case orders.InstallCertificate():
             use = _use(order.use)
             if len(order.certificate_pem) > 5500:
@@ -73,14 +73,14 @@ def _simple(action: str, payload: msgspec.Struct) -> Outgoing:
     return Outgoing(action=action, payload=msgspec.json.encode(payload), read=read)
 
 
-def _deliver(order: orders.DeliverCertificate) -> Outgoing:
+def _deliver(order: orders.DeliverCertificate, station_id: str) -> Outgoing:
     def read(answer: msgspec.Struct) -> Result:
         assert isinstance(answer, m.CertificateSignedResponse)
         is_accepted = answer.status == "Accepted"
         text = None if is_accepted else answer.status
 
         async def keep(conn: Connection) -> None:
-            await service.answered(conn, order.signing_request_id, is_accepted=is_accepted, text=text)
+            await service.answered(conn, station_id, order.signing_request_id, is_accepted=is_accepted, text=text)
 
         return Result("accepted" if is_accepted else "rejected", text, keep=keep)
 

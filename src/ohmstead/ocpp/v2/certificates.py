@@ -66,7 +66,7 @@ def calls_for(order: orders.CertificateOrder, station_id: str) -> list[Outgoing]
     """The calls that carry out an order."""
     match order:
         case orders.DeliverCertificate():
-            return [_deliver(order)]
+            return [_deliver(order, station_id)]
         case orders.InstallCertificate():
             install = m.InstallCertificateRequest(
                 certificate_type=_INSTALLED_USE[order.use], certificate=order.certificate_pem
@@ -99,14 +99,14 @@ def _simple(action: str, payload: msgspec.Struct) -> Outgoing:
     return Outgoing(action=action, payload=msgspec.json.encode(payload), read=read)
 
 
-def _deliver(order: orders.DeliverCertificate) -> Outgoing:
+def _deliver(order: orders.DeliverCertificate, station_id: str) -> Outgoing:
     def read(answer: msgspec.Struct) -> Result:
         assert isinstance(answer, m.CertificateSignedResponse)
         is_accepted, info = answer.status == "Accepted", answer.status_info
         text = None if is_accepted else info.reason_code if info else answer.status
 
         async def keep(conn: Connection) -> None:
-            await service.answered(conn, order.signing_request_id, is_accepted=is_accepted, text=text)
+            await service.answered(conn, station_id, order.signing_request_id, is_accepted=is_accepted, text=text)
 
         return Result("accepted" if is_accepted else "rejected", text, keep=keep)
 

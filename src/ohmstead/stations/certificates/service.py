@@ -204,10 +204,12 @@ async def _give_up(pool: Pool, request: SigningRequest, reason: str) -> None:
         await _finish(conn, request.signing_request_id, "failed", reason)
 
 
-async def _finish(conn: Connection, signing_request_id: UUID, status: str, reason: str | None) -> SigningRequest | None:
+async def _finish(
+    conn: Connection, signing_request_id: UUID, status: str, reason: str | None, station_id: str | None = None
+) -> SigningRequest | None:
     """The end of a request; what went wrong is a signal and gives the certificate up."""
     at = clock.now()
-    request = await store.request_finished(conn, signing_request_id, status, reason, at)
+    request = await store.request_finished(conn, signing_request_id, status, reason, at, station_id)
     if request is None or status == "delivered":
         return request
     if request.certificate_id is not None:
@@ -219,9 +221,11 @@ async def _finish(conn: Connection, signing_request_id: UUID, status: str, reaso
     return request
 
 
-async def answered(conn: Connection, signing_request_id: UUID, *, is_accepted: bool, text: str | None) -> None:
-    """The station took its certificate, or would not."""
-    request = await _finish(conn, signing_request_id, "delivered" if is_accepted else "rejected", text)
+async def answered(
+    conn: Connection, station_id: str, signing_request_id: UUID, *, is_accepted: bool, text: str | None
+) -> None:
+    """The station took its certificate, or would not. What it says of another station's counts for nothing."""
+    request = await _finish(conn, signing_request_id, "delivered" if is_accepted else "rejected", text, station_id)
     if request is None or not is_accepted or request.certificate_id is None:
         return
     await record(conn, [_event("CertificateDelivered", request, {"certificate_id": str(request.certificate_id)})])

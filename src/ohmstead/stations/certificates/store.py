@@ -214,16 +214,22 @@ async def request_sent(conn: Connection, signing_request_id: UUID, command_id: U
 
 # any party: a request that was taken
 async def request_finished(
-    conn: Connection, signing_request_id: UUID, status: str, reason: str | None, at: datetime
+    conn: Connection,
+    signing_request_id: UUID,
+    status: str,
+    reason: str | None,
+    at: datetime,
+    station_id: str | None = None,
 ) -> SigningRequest | None:
-    """None when it was finished before."""
+    """None when it was finished before, or is not this station's where one is named."""
     row = await conn.fetchrow(
         "update signing_request set status = $2, reason = left($3, 200), finished_at = $4 where signing_request_id = $1"
-        f" and finished_at is null returning {_REQUEST}",
+        f" and finished_at is null and ($5::text is null or station_id = $5) returning {_REQUEST}",
         signing_request_id,
         status,
         reason,
         at,
+        station_id,
     )
     return SigningRequest(**row) if row else None
 
