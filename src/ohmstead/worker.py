@@ -17,6 +17,7 @@ from ohmstead.core.db import Connection, Pool, connect_one
 from ohmstead.core.events import Event
 from ohmstead.core.log import logger
 from ohmstead.sessions import gaps
+from ohmstead.sessions.autocharge import service as autocharge
 from ohmstead.sessions.settling.service import settle
 from ohmstead.settings import Settings
 from ohmstead.stations import commands
@@ -49,6 +50,7 @@ async def run(
     runner.add("sessions.gaps", partial(gaps.notice, after_s=ask_after_s), ("SessionGapFound", "StationBooted"))
     runner.add("certificates.sign", certificates.enqueue_signing, ("CertificateRequested",))
     runner.add("certificates.upgrades", upgrades.go_on_after_certificate, ("CertificateDelivered",))
+    runner.add("sessions.autocharge", autocharge.pair, ("SessionStarted",))
     desk = CommandDesk(pool, bus)
     signers = certificate_signers(settings, pool, bus)
     async with asyncio.TaskGroup() as group:

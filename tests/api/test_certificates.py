@@ -183,6 +183,16 @@ async def test_a_profile_is_never_lowered_and_raised_once_at_a_time(api: Visitor
     assert (await api.gets(path))["items"][0]["status"] == "certificate"
 
 
+async def test_orders_about_certificates_take_the_scope_for_security_settings(api: Visitor) -> None:
+    station = await api.network.station("2.0.1", "ST")
+    path = f"/stations/{station.station_id}/commands"
+    async with api.front.visitor(api.network, "commands:send") as limited:
+        problem(await limited.client.post(path, json={"kind": "list_certificates"}), 403, "not-allowed")
+        network_profile = {"kind": "set_network_profile", "slot": 1, "url": "wss://evil.test", "security_profile": 1}
+        problem(await limited.client.post(path, json=network_profile), 403, "not-allowed")
+    assert (await api.posts(path, {"kind": "list_certificates"}))["status"] == "accepted"
+
+
 async def test_a_contract_token_is_kept_in_one_form(api: Visitor) -> None:
     made = await api.posts("/tokens", {"uid": "nl-tnm-c00122045-k", "type": "eMAID"}, expect=201)
     assert made["uid"] == "NLTNMC00122045"

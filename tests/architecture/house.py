@@ -29,6 +29,7 @@ PURE = (
     "tariffs.pricing",
     "tokens.authorization",
     "tokens.emaid",
+    "tokens.pairing",
 )
 IMPURE = ("core.db", "core.clock", "core.bus", "core.events", "core.jobs")
 IMPURE_OUTSIDE = ("asyncpg", "nats", "aiohttp", "litestar", "uvicorn")

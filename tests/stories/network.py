@@ -92,7 +92,7 @@ class Installation:
             worker.run(self.settings, self.pool, self.bus, ask_after_s=ASK_AFTER_S, gather_s=0)
         )
         try:
-            count = "select count(*) >= 4 from outbox_cursor"
+            count = "select count(*) >= 5 from outbox_cursor"
             await until(lambda: self.pool.fetchval(count), "the worker reads the outbox", patience_s=20)
             yield self
         finally:

@@ -183,6 +183,8 @@ _TOKEN: dict[str, Any] = {
     "from_minute": None,
     "until_minute": None,
     "max_sessions": 1,
+    "autocharge": False,
+    "paired_with": None,
     "version": 1,
     "created_at": "2026-03-02T08:00:00Z",
     "updated_at": "2026-03-02T08:00:00Z",

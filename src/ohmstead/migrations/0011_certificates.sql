@@ -104,3 +104,9 @@ create table profile_upgrade (
 comment on column profile_upgrade.status is 'certificate: the station is getting one first; expected: it was told, and is to come back with the new profile.';
 create unique index profile_upgrade_open on profile_upgrade (station_id) where finished_at is null;
 create index profile_upgrade_by_station on profile_upgrade (station_id, started_at desc);
+
+alter table token add column autocharge boolean not null default false;
+alter table token add column paired_with uuid references token on delete cascade;
+comment on column token.autocharge is 'Its holder wants cars to be recognised: one that is shown just before it charges may charge alone from then on.';
+comment on column token.paired_with is 'A vehicle''s token: the card that it was paired with, and whose limits it has.';
+create index token_by_pair on token (paired_with) where paired_with is not null;

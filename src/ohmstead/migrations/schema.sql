@@ -589,6 +589,8 @@ table token
     version integer not null default 1
     created_at timestamp with time zone not null default now()
     updated_at timestamp with time zone not null default now()
+    autocharge boolean not null default false  -- Its holder wants cars to be recognised: one that is shown just before it charges may charge alone from then on.
+    paired_with uuid  -- A vehicle's token: the card that it was paired with, and whose limits it has.
     constraint token_from_minute_check CHECK (((from_minute >= 0) AND (from_minute <= 1439)))
     constraint token_max_sessions_check CHECK ((max_sessions > 0))
     constraint token_status_check CHECK ((status = ANY (ARRAY['active'::text, 'blocked'::text])))
@@ -596,10 +598,12 @@ table token
     constraint token_uid_check CHECK (((length(uid) >= 1) AND (length(uid) <= 255)))
     constraint token_until_minute_check CHECK (((until_minute >= 1) AND (until_minute <= 1440)))
     constraint token_weekdays_check CHECK (((weekdays >= 0) AND (weekdays <= 127)))
+    constraint token_paired_with_fkey FOREIGN KEY (paired_with) REFERENCES token(token_id) ON DELETE CASCADE
     constraint token_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint token_pkey PRIMARY KEY (token_id)
     constraint token_party_id_uid_key_key UNIQUE (party_id, uid_key)
     CREATE INDEX token_by_group ON public.token USING btree (party_id, group_uid) WHERE (group_uid IS NOT NULL)
+    CREATE INDEX token_by_pair ON public.token USING btree (paired_with) WHERE (paired_with IS NOT NULL)
 
 table web_session
     cookie_hash bytea not null

@@ -10,6 +10,7 @@ from ohmstead.ocpp.readings import PERIODIC, grouped, number, reading
 from ohmstead.ocpp.v16 import messages as m
 from ohmstead.ocpp.v16.certificates import sign_certificate
 from ohmstead.ocpp.work import NOTHING, Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
+from ohmstead.sessions.autocharge.service import VEHICLE_SHOWN
 from ohmstead.sessions.metering import BEGIN, END
 from ohmstead.sessions.model import (
     ENERGY_REGISTER,
@@ -66,7 +67,9 @@ def id_tag_info(authorization: Authorization | None) -> m.IdTagInfo:
 
 def authorize(message: m.AuthorizeRequest, inbound: Inbound) -> Work:
     station = inbound.station
+    is_vehicle = message.id_tag.upper().startswith("VID:")
     return Work(
+        records=(kept(inbound, VEHICLE_SHOWN),) if is_vehicle else (),
         authorization=AuthorizationRequest(
             party_id=station.party_id,
             uid=message.id_tag,

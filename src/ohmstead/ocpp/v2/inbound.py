@@ -9,6 +9,7 @@ from ohmstead.ocpp.v2 import contracts
 from ohmstead.ocpp.v2 import messages as m
 from ohmstead.ocpp.v2.certificates import sign_certificate
 from ohmstead.ocpp.work import NOTHING, Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
+from ohmstead.sessions.autocharge.service import VEHICLE_SHOWN
 from ohmstead.sessions.model import (
     ENERGY_REGISTER,
     ChargingState,
@@ -81,6 +82,8 @@ def authorize(message: m.AuthorizeRequest, inbound: Inbound) -> Work:
         ),
         reply=reply,
     )
+    if message.id_token.type in ("MacAddress", "EVCCID"):
+        work.records = (kept(inbound, VEHICLE_SHOWN),)
     return contracts.with_contract(message, inbound, work)
 
 
