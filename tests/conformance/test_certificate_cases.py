@@ -1,5 +1,6 @@
 """Public certification cases about certificates (2.0.1 groups A and M, 1.6 security): the CSMS's side, on the wire and kept."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.stories.wire import SILENCE
 
 __all__ = ["pki_dir"]
 
+PNC = "org.openchargealliance.iso15118pnc"
 ROOT = Authority("Conformance Root").pem.decode()
 HASHES = HashData(hash_algorithm="SHA256", issuer_name_hash="ab" * 32, issuer_key_hash="cd" * 32, serial_number="1f")
 ON_THE_WIRE = {
@@ -104,6 +106,34 @@ async def test_tc_a_12_a_v2g_certificate_is_renewed(network: Network, version2: 
     await keys.gets_certificate()
     await is_finished(network, station, "delivered")
     assert [row["status"] for row in await certificates_of(network, station)] == ["revoked", "active"]
+
+
+async def test_a_v2g_certificate_travels_wrapped_on_1_6(network: Network, pki_dir: Path) -> None:
+    station = await network.station("1.6")
+    keys = keys_of(station, pki_dir)
+    assert (await network.orders(station, service.request_order("v2g", "1.6"))).status == "accepted"
+    asked = await station.hears("DataTransfer")
+    assert (asked["vendorId"], asked["messageId"]) == (PNC, "TriggerMessage")
+    assert json.loads(asked["data"]) == {"requestedMessage": "SignV2GCertificate"}
+    station.answers["DataTransfer"] = {"status": "Accepted", "data": '{"status": "Accepted"}'}
+    station.wire.heard.clear()
+    inner = {
+        "csr": csr(keys.key, (NameOID.COMMON_NAME, station.station_id)),
+        "certificateType": "V2GCertificate",
+    }
+    wrapped = {"vendorId": PNC, "messageId": "SignCertificate", "data": json.dumps(inner)}
+    answer = await station.says("DataTransfer", wrapped)
+    assert (answer["status"], json.loads(answer["data"])) == ("Accepted", {"status": "Accepted"})
+    told = await station.hears("DataTransfer")
+    assert told["messageId"] == "CertificateSigned"
+    assert json.loads(told["data"])["certificateType"] == "V2GCertificate"
+    await is_finished(network, station, "delivered")
+    (kept,) = await certificates_of(network, station)
+    assert (kept["kind"], kept["status"]) == ("v2g", "active")
+    # What is in the wrapping may be refused though the wrapping was not.
+    station.answers["DataTransfer"] = {"status": "Accepted", "data": '{"status": "Rejected"}'}
+    await station.says("DataTransfer", wrapped)
+    await is_finished(network, station, "rejected")
 
 
 async def test_tc_a_14_and_077_a_certificate_that_the_station_finds_invalid_is_given_up(
@@ -235,10 +265,12 @@ async def test_tc_m_01_to_04_and_075_a_root_is_installed(network: Network, versi
     station = await network.station(version)
     order = orders.InstallCertificate(use=use, certificate_pem=ROOT)
     command = await network.orders(station, order)
-    if version == "1.6" and use in ("v2g_root", "mo_root"):
-        assert (command.status, command.error_code) == ("failed", "refused")
-        return
     assert command.status == "accepted"
+    if version == "1.6" and use in ("v2g_root", "mo_root"):
+        told = await station.hears("DataTransfer")
+        assert (told["vendorId"], told["messageId"]) == (PNC, "InstallCertificate")
+        assert json.loads(told["data"]) == {"certificateType": USES[use], "certificate": ROOT}
+        return
     named = "CentralSystemRootCertificate" if version == "1.6" and use == "csms_root" else USES[use]
     assert await station.hears("InstallCertificate") == {"certificateType": named, "certificate": ROOT}
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ohmstead.tokens.emaid import check_digit, normalised, parse_emaid
+from ohmstead.tokens.emaid import check_digit, normalised, of_tag, parse_emaid
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 UIDS = st.text(DIGITS, min_size=14, max_size=14)
@@ -48,3 +48,17 @@ def test_one_wrong_character_is_found(uid: str, place: int, other: str) -> None:
 def test_two_neighbours_swapped_are_found(uid: str, place: int) -> None:
     swapped = uid[:place] + uid[place + 1] + uid[place] + uid[place + 2 :]
     assert (check_digit(swapped) == check_digit(uid)) == (swapped == uid)
+
+
+@pytest.mark.parametrize(
+    ("tag", "uid"),
+    [
+        ("NL-TNM-C00122045-K", "NLTNMC00122045"),
+        ("nltnmc00122045k", "NLTNMC00122045"),
+        ("aabbccdd112233", "aabbccdd112233"),  # seven bytes of a card
+        ("AABBCCDD11223344", "AABBCCDD11223344"),
+        ("VID:0A1B2C3D4E5F", "VID:0A1B2C3D4E5F"),
+    ],
+)
+def test_a_1_6_tag_is_a_contract_when_it_says_so(tag: str, uid: str) -> None:
+    assert of_tag(tag) == uid

@@ -1,6 +1,7 @@
 """Plug & Charge: a car shows its contract; its chain and a responder decide, and a responder that misbehaves never helps."""
 
 import base64
+import json
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -108,6 +109,39 @@ async def test_hashes_alone_count_where_the_issuer_is_known(world: World, versio
     assert await shows(station, iso15118CertificateHashData=named) == ("Invalid", "NoCertificateAvailable")
     await world.trusts(world.operator.sub)
     assert await shows(station, iso15118CertificateHashData=named) == ("Accepted", "Accepted")
+
+
+async def test_1_6_stations_wrap_it_into_data_transfer(world: World) -> None:
+    station = await world.station("1.6")
+    contract, revoked = world.operator.contract(), world.operator.contract()
+    world.responder.revoked.add(revoked.certificate.serial_number)
+
+    async def says(message_id: str, inner: Any) -> tuple[str, Any]:
+        data = inner if isinstance(inner, str) else json.dumps(inner)
+        wrapped = {"vendorId": "org.openchargealliance.iso15118pnc", "messageId": message_id, "data": data}
+        answer = await station.says("DataTransfer", wrapped)
+        return answer["status"], json.loads(answer["data"]) if "data" in answer else None
+
+    def shown(one: Holder, token: Any) -> dict[str, Any]:
+        return {"idToken": token, "certificate": world.operator.chain(one)}
+
+    for token in (EMAID, {"idToken": EMAID, "type": "eMAID"}):
+        good = {"idTokenInfo": {"status": "Accepted"}, "certificateStatus": "Accepted"}
+        assert await says("Authorize", shown(contract, token)) == ("Accepted", good)
+    _, bad = await says("Authorize", shown(revoked, EMAID))
+    assert (bad["idTokenInfo"]["status"], bad["certificateStatus"]) == ("Invalid", "CertificateRevoked")
+    _, told = await says("GetCertificateStatus", {"ocspRequestData": world.named(contract)})
+    assert told["status"] == "Accepted"
+    asked = {"iso15118SchemaVersion": "urn:iso:15118:2:2013:MsgDef", "action": "Install", "exiRequest": "gJgC"}
+    assert await says("Get15118EVCertificate", asked) == ("Accepted", {"status": "Accepted", "exiResponse": "gJhC"})
+    # A start with the contract is the contract's.
+    assert await station.starts_anyway(EMAID) == "Accepted"
+    assert (await world.network.session_of(station)).token_uid == "NLTNMC00122045"
+    for junk in ("hello", "{}", "[" * 5000):
+        assert await says("Authorize", junk) == ("Rejected", None)
+    assert await says("Reset", {}) == ("UnknownMessageId", None)
+    other = await station.says("DataTransfer", {"vendorId": "somebody", "messageId": "Authorize", "data": "{}"})
+    assert other == {"status": "UnknownVendorId"}
 
 
 async def test_what_the_responder_said_is_remembered_until_it_says_it_anew(world: World) -> None:

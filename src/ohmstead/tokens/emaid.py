@@ -42,6 +42,11 @@ def normalised(text: str) -> str:
     return found.uid if found is not None and found.is_consistent else text
 
 
+def of_tag(tag: str) -> str:
+    """OCPP 1.6 tells no types: a contract id is recognised by its hyphens or its check digit, anything else is a card."""
+    return tag if len(tag) < 15 else normalised(tag)
+
+
 def check_digit(uid: str) -> str:
     """The check digit of 14 characters (ISO 15118-2 annex H): sums over powers of two matrices, modulo 2 and 3."""
     two, three = (0, 0), (0, 0)

@@ -1,6 +1,8 @@
-"""OCPP 1.6 security extension: certificates, both ways. Translation only, no decisions."""
+"""OCPP 1.6 security extension, and Plug & Charge wrapped into DataTransfer: certificates. Translation, no decisions."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import msgspec
 
@@ -12,6 +14,8 @@ from ohmstead.ocpp.work import Answers, Inbound, Work
 from ohmstead.stations.certificates import orders, service
 from ohmstead.stations.certificates.model import HashData, Installed, SigningReport
 
+PNC_VENDOR = "org.openchargealliance.iso15118pnc"
+_PNC_USE = {"v2g_root": "V2GRootCertificate", "mo_root": "MORootCertificate"}
 _INSTALLED_USE: dict[str, m.CertificateUseEnumType] = {
     "csms_root": "CentralSystemRootCertificate",
     "manufacturer_root": "ManufacturerRootCertificate",
@@ -39,10 +43,11 @@ def calls_for(order: orders.CertificateOrder, station_id: str) -> list[Outgoing]
     """The calls that carry out an order. Raises Refused for what 1.6 cannot do."""
     match order:
         case orders.DeliverCertificate():
-            if order.use != "station":
-                raise Refused("OCPP 1.6 has no V2G certificates")
             return [_deliver(order, station_id)]
         case orders.InstallCertificate():
+            if order.use in _PNC_USE:
+                wrapped = {"certificateType": _PNC_USE[order.use], "certificate": order.certificate_pem}
+                return [_wrapped("InstallCertificate", wrapped)]
             use = _use(order.use)
             if len(order.certificate_pem) > 5500:
                 raise Refused("OCPP 1.6 carries certificates of at most 5500 characters")
@@ -84,8 +89,52 @@ def _deliver(order: orders.DeliverCertificate, station_id: str) -> Outgoing:
 
         return Result("accepted" if is_accepted else "rejected", text, keep=keep)
 
+    if order.use == "v2g":
+        return _wrapped_delivery(order, station_id)
     payload = m.CertificateSignedRequest(certificate_chain=order.chain_pem)
     return Outgoing(action="CertificateSigned", payload=msgspec.json.encode(payload), read=read)
+
+
+def _wrapped_delivery(order: orders.DeliverCertificate, station_id: str) -> Outgoing:
+    told = {"certificateChain": order.chain_pem, "certificateType": "V2GCertificate"}
+    plain = _wrapped("CertificateSigned", told)
+
+    def read(answer: msgspec.Struct) -> Result:
+        result = plain.read(answer)
+        is_accepted = result.status == "accepted"
+
+        async def keep(conn: Connection) -> None:
+            await service.answered(
+                conn, station_id, order.signing_request_id, is_accepted=is_accepted, text=result.text
+            )
+
+        return Result(result.status, result.text, keep=keep)
+
+    return Outgoing(action=plain.action, payload=plain.payload, read=read)
+
+
+def ask_for_v2g_request() -> Outgoing:
+    """Plug & Charge's own trigger: 1.6 itself knows no V2G certificates."""
+    return _wrapped("TriggerMessage", {"requestedMessage": "SignV2GCertificate"})
+
+
+def _wrapped(message_id: str, message: dict[str, str]) -> Outgoing:
+    """A message of 2.0.1 in a DataTransfer; accepted when both the wrapping and what was in it are."""
+
+    def read(answer: msgspec.Struct) -> Result:
+        assert isinstance(answer, m.DataTransferResponse)
+        if answer.status != "Accepted":
+            return Result("rejected", answer.status)
+        try:
+            status = str(msgspec.json.decode(answer.data or "{}", type=dict[str, Any]).get("status", "Accepted"))
+        except msgspec.DecodeError:
+            return Result("rejected", "unreadable")
+        return Result("accepted") if status == "Accepted" else Result("rejected", status[:50])
+
+    payload = m.DataTransferRequest(
+        vendor_id=PNC_VENDOR, message_id=message_id, data=msgspec.json.encode(message).decode()
+    )
+    return Outgoing(action="DataTransfer", payload=msgspec.json.encode(payload), read=read)
 
 
 def _delete(order: orders.DeleteCertificate, station_id: str) -> Outgoing:

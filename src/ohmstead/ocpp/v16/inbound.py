@@ -22,6 +22,7 @@ from ohmstead.sessions.model import (
     TransactionReport,
 )
 from ohmstead.stations.model import BootReport, ConnectorStatus, Signal, StatusReport
+from ohmstead.tokens.emaid import of_tag
 from ohmstead.tokens.model import Authorization, AuthorizationRequest
 
 _REGISTRATION: dict[str, Literal["Accepted", "Pending", "Rejected"]] = {
@@ -72,7 +73,7 @@ def authorize(message: m.AuthorizeRequest, inbound: Inbound) -> Work:
         records=(kept(inbound, VEHICLE_SHOWN),) if is_vehicle else (),
         authorization=AuthorizationRequest(
             party_id=station.party_id,
-            uid=message.id_tag,
+            uid=of_tag(message.id_tag),
             type=None,
             at=inbound.received_at,
             location_id=station.location_id,
@@ -156,7 +157,7 @@ def start_transaction(message: m.StartTransactionRequest, inbound: Inbound) -> W
         report.evse_number, report.connector_number = message.connector_id, 1
         report.max_power_w = inbound.station.rated_power_w(message.connector_id)
     report.start_key = start_key(message.connector_id, message.id_tag, message.timestamp, message.meter_start)
-    report.token = PresentedToken(message.id_tag)
+    report.token = PresentedToken(of_tag(message.id_tag))
     report.reservation_id = message.reservation_id
     report.samples = (_register(at, BEGIN, message.meter_start),)
 
@@ -179,7 +180,7 @@ def stop_transaction(message: m.StopTransactionRequest, inbound: Inbound) -> Wor
         report.start_key = start_key(message.transaction_id, "stop", message.timestamp, message.meter_stop)
     report.stop_reason = _reason(message.reason)
     if message.id_tag:
-        report.token = PresentedToken(message.id_tag)
+        report.token = PresentedToken(of_tag(message.id_tag))
         report.is_stop_token = True
     report.samples = (*samples(message.transaction_data or []), _register(at, END, message.meter_stop))
 

@@ -85,6 +85,8 @@ def _simple(action: str, payload: msgspec.Struct, *good: str) -> Outgoing:
 
 
 def _trigger(order: orders.Trigger) -> Outgoing:
+    if order.message == "SignV2GCertificate":
+        return certificates.ask_for_v2g_request()
     # The security extension's own trigger knows messages that the core's does not (whitepaper §5).
     action = "ExtendedTriggerMessage" if order.message in _EXTENDED_TRIGGERS else "TriggerMessage"
     payload: dict[str, object] = {"requestedMessage": order.message}
