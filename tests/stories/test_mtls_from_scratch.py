@@ -128,3 +128,48 @@ async def _request(keys: Keys) -> str:
     from tests.stories.credentials import csr
 
     return csr(keys.key, (NameOID.COMMON_NAME, keys.station.station_id))
+
+
+async def test_a_revocation_that_a_gateway_did_not_hear_of_counts_all_the_same(
+    network: Network, door: Door, server_authority: Authority, pki_dir: Path
+) -> None:
+    station = await with_password(network, "2.0.1")
+    keys = Keys(station, pki_dir, server_authority)
+    await keys.comes_with_password(door)
+    await keys.asks()
+    leaf = await keys.gets_certificate()
+    await network.pool.execute("update station set security_profile = 3 where station_id = $1", station.station_id)
+    assert await keys.comes_with_certificate(door) == "Accepted"
+    # The word to the gateways is lost: they look by themselves now and then.
+    async with network.pool.acquire() as conn, conn.transaction():
+        await service.revoke(conn, access.system(network.party_id), await certificate_id_of(network, leaf))
+    assert station.wire.is_open
+    await door.gateway._trust.end_revoked()
+
+    async def is_shut_out() -> bool:
+        return not station.wire.is_open
+
+    await network.until(is_shut_out, "the revoked connection ends")
+    assert await keys.comes_with_certificate(door) == "refused 401"
+
+
+async def test_another_stations_certificate_opens_nothing(
+    network: Network, door: Door, server_authority: Authority, pki_dir: Path
+) -> None:
+    one, other = await with_password(network, "2.0.1"), await with_password(network, "2.0.1", "ST-2")
+    keys, theirs = Keys(one, pki_dir, server_authority), Keys(other, pki_dir, server_authority)
+    await keys.comes_with_password(door)
+    await keys.asks()
+    await keys.gets_certificate()
+    # Even where the register was told that the second one comes under the first one's name.
+    await network.pool.execute(
+        "update station set security_profile = 3, certificate_name = $2 where station_id = $1",
+        other.station_id,
+        one.station_id,
+    )
+    theirs.key, theirs.chain = keys.key, keys.chain
+    assert await theirs.comes_with_certificate(door) == "refused 401"
+    reasons = await network.pool.fetch(
+        "select detail ->> 'reason' as reason from security_signal where station_id = $1", other.station_id
+    )
+    assert [row["reason"] for row in reasons] == ["certificate_of_another"]

@@ -10,7 +10,6 @@ import msgspec
 from aiohttp import WSCloseCode
 from cryptography import x509
 
-from ohmstead.core import clock
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.log import logger
@@ -54,7 +53,7 @@ class Trust:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
                 await self.look()
-                await self._end_spent()
+                await self.end_revoked()
             except Exception as error:  # noqa: BLE001  (the database may be away; the next look may succeed)
                 log.warning("trust_not_renewed", error=repr(error))
 
@@ -115,13 +114,14 @@ class Trust:
     async def _revoked(self, _subject: str, data: bytes) -> None:
         self._end(msgspec.json.decode(data)["fingerprints"])
 
-    async def _end_spent(self) -> None:
+    async def end_revoked(self) -> None:
+        """End what was revoked without our hearing of it."""
         held = sorted({fingerprint for _, fingerprint in self._held.values()})
         if not held:
             return
         async with self._pool.acquire() as conn:
-            spent = await certificates.list_spent(conn, held, clock.now())
-        self._end(spent)
+            revoked = await certificates.list_revoked_of(conn, held)
+        self._end(revoked)
 
     def _end(self, fingerprints: Iterable[str]) -> None:
         spent = set(fingerprints)

@@ -48,7 +48,7 @@ ASK_AGAIN_AFTER = timedelta(days=1)
 RENEWALS_AT_ONCE = 20
 
 find_known = store.find_known
-list_spent = store.list_spent
+list_revoked_of = store.list_revoked_of
 list_authorities = store.list_authorities
 delete_installed = store.delete_installed
 

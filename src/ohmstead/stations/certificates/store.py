@@ -298,13 +298,11 @@ async def find_known(conn: Connection, fingerprint: str) -> Known | None:
 
 
 # any party: the door's own connections
-async def list_spent(conn: Connection, fingerprints: Sequence[str], at: datetime) -> set[str]:
-    """Those that are revoked or over."""
+async def list_revoked_of(conn: Connection, fingerprints: Sequence[str]) -> set[str]:
+    """Those that are good no longer. One that has merely expired ends no connection: over it comes the next one."""
     rows = await conn.fetch(
-        "select fingerprint from certificate where fingerprint = any($1) and (status in ('revoked', 'rejected')"
-        " or not_after <= $2)",
+        "select fingerprint from certificate where fingerprint = any($1) and status in ('revoked', 'rejected')",
         list(fingerprints),
-        at,
     )
     return {row["fingerprint"] for row in rows}
 
