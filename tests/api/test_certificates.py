@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
 
+from ohmstead.stations.certificates.ocsp import hashes_of
 from tests.api.door import Front, Visitor, problem
 from tests.security.pki import Authority
 from tests.stories.credentials import csr
@@ -104,8 +105,6 @@ async def test_our_responder_refuses_what_is_no_question_and_what_is_not_ours(ap
 def _hashes_of(issuer: x509.Certificate) -> tuple[bytes, bytes]:
     key = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
     assert key == x509.SubjectKeyIdentifier.from_public_key(issuer.public_key()).digest
-    from ohmstead.stations.certificates.ocsp import hashes_of
-
     found = hashes_of(issuer, issuer)
     return bytes.fromhex(found.issuer_name_hash), bytes.fromhex(found.issuer_key_hash)
 

@@ -1,12 +1,14 @@
 """Whoever signs, does it alike: one contract for our own authority and for one that is reached by EST."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from ohmstead.adapters.certificates.est.adapter import EstSigner
@@ -133,10 +135,6 @@ async def test_what_went_wrong_there_is_worth_another_try_or_not(
 async def test_a_certificate_for_another_key_is_not_taken() -> None:
     authority = EstAuthority()
     other = csr(ec.generate_private_key(ec.SECP256R1()), NAME)
-    import base64
-
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     der = base64.b64encode(policy.parse(other).public_bytes(Encoding.DER))
     server = Behaving(lambda _: authority.answer(der), "application/pkcs7-mime")
     async with listening(server.handle) as url:

@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
+from ohmstead.stations.certificates.ocsp import hashes_of
+
 DAY = timedelta(days=1)
 EMAID = "NL-TNM-C00122045-K"
 
@@ -126,8 +128,6 @@ class Responder:
         return builder.sign(signer.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
     def _issuer(self, key_hash: bytes) -> Holder:
-        from ohmstead.stations.certificates.ocsp import hashes_of
-
         for one in (self.operator.root, self.operator.sub):
             if hashes_of(one.certificate, one.certificate).issuer_key_hash == key_hash.hex():
                 return one

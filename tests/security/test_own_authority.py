@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from ohmstead.core import clock
 from ohmstead.ocpp.tls import CertificateReloader, TlsFiles
@@ -33,8 +34,6 @@ class Ours:
         return [self.root, self.issuing]
 
     def station(self, name: str = "ST-1") -> Issued:
-        from cryptography.hazmat.primitives.asymmetric import ec
-
         key = ec.generate_private_key(ec.SECP256R1())
         request = parse(csr(key, (x509.NameOID.COMMON_NAME, name)))
         found = issuing.sign_request(

@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from ohmstead.stations import credentials
 from tests.security.pki import Authority
 from tests.stories.network import Door, Network
+from tests.stories.patience import until
 from tests.stories.station import Station
 
 PASSWORD = "0123456789abcdef0123456789abcdef"
@@ -67,8 +68,6 @@ class Keys:
 
         async def has_chain() -> bool:
             return bool(self.chain)
-
-        from tests.stories.patience import until
 
         await until(has_chain, f"{self.station.station_id} is given a certificate")
         return x509.load_pem_x509_certificates(self.chain.encode())[0]

@@ -2,6 +2,8 @@
 
 import pytest
 
+from ohmstead.accounts import access
+from ohmstead.tokens.register import service as register
 from tests.stories.network import Network
 from tests.stories.station import Station
 
@@ -98,9 +100,6 @@ async def test_a_car_of_somebody_else_stays_theirs_and_a_card_has_few(network: N
 
 @pytest.mark.parametrize("how", ["blocked", "deleted"])
 async def test_a_car_shares_its_cards_fate(network: Network, how: str) -> None:
-    from ohmstead.accounts import access
-    from ohmstead.tokens.register import service as register
-
     station = await network.station("2.1")
     card = await network.token("CARD1", autocharge=True)
     await plugs_in_car(station)

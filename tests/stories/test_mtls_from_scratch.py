@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography.x509.oid import NameOID
 
 from ohmstead.accounts import access
 from ohmstead.core.bus import Bus
@@ -14,6 +15,7 @@ from tests.stories.credentials import (
     Keys,
     certificate_id_of,
     certificates_of,
+    csr,
     pki_dir,
     upgrade_of,
     with_password,
@@ -123,10 +125,6 @@ async def test_mtls_from_scratch(
 
 
 async def _request(keys: Keys) -> str:
-    from cryptography.x509.oid import NameOID
-
-    from tests.stories.credentials import csr
-
     return csr(keys.key, (NameOID.COMMON_NAME, keys.station.station_id))
 
 

@@ -1,5 +1,6 @@
 """Plug & Charge: a car shows its contract; its chain and a responder decide, and a responder that misbehaves never helps."""
 
+import asyncio
 import base64
 import json
 import time
@@ -17,7 +18,7 @@ from ohmstead.adapters.pnc.settings import PoolSettings
 from ohmstead.stations.certificates import ocsp, service
 from ohmstead.stations.certificates.inquiries import Inquiries
 from tests.contracts.outside import Behaving, listening
-from tests.rules.contract_pki import EMAID, Holder, Operator, Responder
+from tests.rules.contract_pki import DAY, EMAID, Holder, Operator, Responder
 from tests.stories.network import Door, Installation, Network
 from tests.stories.station import Station
 
@@ -206,8 +207,6 @@ async def test_a_responder_that_lies_is_a_security_signal(world: World) -> None:
 
 
 async def test_forged_and_expired_chains_are_told_apart(world: World, version2: str) -> None:
-    from tests.rules.contract_pki import DAY
-
     station = await world.station(version2)
     impostor = Operator(url=world.operator.url)
     forged = impostor.chain(impostor.contract())
@@ -230,8 +229,6 @@ async def test_nobody_is_asked_whom_the_operator_did_not_name(world: World) -> N
 
 
 async def test_others_are_served_while_one_waits_for_a_responder(world: World) -> None:
-    import asyncio
-
     waiting, other = await world.station("2.0.1"), await world.station("2.0.1", "ST-2")
     world.server.how = "hangs"
     chain = world.operator.chain(world.operator.contract())

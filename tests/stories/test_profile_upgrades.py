@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from ohmstead.accounts import access
+from ohmstead.core.errors import Invalid, Refused
 from ohmstead.stations.certificates import upgrades
 from tests.stories.credentials import upgrade_of
 from tests.stories.network import Network
@@ -113,8 +114,6 @@ async def test_what_did_not_happen_within_a_day_is_over(network: Network) -> Non
 
 @pytest.mark.parametrize("profile", [0, 1, 2])
 async def test_only_a_higher_profile_is_a_raise(network: Network, profile: int) -> None:
-    from ohmstead.core.errors import Invalid, Refused
-
     station = await network.station("1.6")
     await network.pool.execute("update station set security_profile = 2 where station_id = $1", station.station_id)
     with pytest.raises(Refused if profile == 2 else Invalid):
