@@ -414,7 +414,7 @@ class CertificateReloader:
             log.error("tls_files_not_reloaded", problem=str(error), kept="the certificates in use")
             return False
         self._current, self.authorities, self._expiries = context, authorities, expiries
-        if not is_forced or stamp:
+        if stamp:
             log.info("tls_files_reloaded", files=[str(path) for path in self._files.paths()])
         self._warn()
         return True
