@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
@@ -16,12 +17,13 @@ from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool, connect_one
 from ohmstead.core.events import Event
 from ohmstead.core.log import logger
-from ohmstead.sessions import gaps
+from ohmstead.sessions import gaps, starts
 from ohmstead.sessions.autocharge import service as autocharge
 from ohmstead.sessions.settling.service import settle
 from ohmstead.settings import Settings
 from ohmstead.stations import commands
 from ohmstead.stations import service as stations
+from ohmstead.stations.bulk import service as bulk
 from ohmstead.stations.certificates import service as certificates
 from ohmstead.stations.certificates import upgrades
 from ohmstead.stations.certificates.authority import InternalAuthority
@@ -43,9 +45,13 @@ async def run(
     *,
     ask_after_s: float = gaps.FIRST_AFTER_S,
     gather_s: float = events.GATHER_S,
+    runner: events.Runner | None = None,
 ) -> None:
-    """All of it, until cancelled. Stations are asked about missing messages after `ask_after_s` seconds."""
-    runner = events.Runner(pool, bus, gather_s)
+    """All of it, until cancelled. Stations are asked about missing messages after `ask_after_s` seconds.
+
+    `runner`: what runs the outbox's consumers, for who wants to know of them.
+    """
+    runner = runner or events.Runner(pool, bus, gather_s)
     runner.add("sessions.settle", _settle, ("SessionEnded", "SessionChanged", "OrphanRecorded"))
     runner.add("sessions.gaps", partial(gaps.notice, after_s=ask_after_s), ("SessionGapFound", "StationBooted"))
     runner.add("certificates.sign", certificates.enqueue_signing, ("CertificateRequested",))
@@ -56,11 +62,13 @@ async def run(
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())
         group.create_task(_jobs(settings, pool, desk, signers))
+        group.create_task(bulk.Runner(pool, bus).run())
         group.create_task(_every(5, "release_gateways", lambda: _release_gateways(pool)))
         group.create_task(_every(5, "expire_commands", lambda: _expire_commands(pool)))
         group.create_task(_every(15, "undelivered_certificates", partial(certificates.follow_up, pool)))
         group.create_task(_every(300, "renew_certificates", partial(certificates.renew, pool, desk)))
         group.create_task(_every(300, "stuck_upgrades", partial(upgrades.give_up, pool)))
+        group.create_task(_every(0.5, "remote_starts", lambda: starts.notice(pool)))
         group.create_task(_every(PARTITIONS_EVERY_S, "partitions", lambda: _partitions(pool)))
 
 
@@ -108,12 +116,13 @@ def certificate_signers(settings: Settings, pool: Pool, bus: Bus) -> dict[Kind, 
 
 
 async def _every(seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Again and again, about every so many seconds: several workers, or a worker and what it looks at, fall into no step."""
     while True:
         try:
             await work()
         except Exception as error:  # noqa: BLE001  (the next round tries again)
             log.warning("timer_failed", timer=name, error=repr(error))
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311  (no secret)
 
 
 async def _release_gateways(pool: Pool) -> None:

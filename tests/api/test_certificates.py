@@ -113,7 +113,7 @@ def _hashes_of(issuer: x509.Certificate) -> tuple[bytes, bytes]:
 async def test_a_root_is_installed_listed_and_deleted_on_a_station(api: Visitor, version: str) -> None:
     station = await api.network.station(version, "ST")
     root = Authority("Root").pem.decode()
-    made = await api.posts("/certificates/roots", {"kind": "csms_root", "certificate_pem": root}, expect=201)
+    made = await api.posts("/certificates/roots", {"kind": "central_root", "certificate_pem": root}, expect=201)
     path = f"/stations/{station.station_id}/certificates"
     command = await api.posts(f"{path}/install", {"certificate_id": made["certificate_id"]})
     assert command["status"] == "accepted"
@@ -127,10 +127,10 @@ async def test_a_root_is_installed_listed_and_deleted_on_a_station(api: Visitor,
 
     gone = {name: listed[name] for name in ("hash_algorithm", "issuer_name_hash", "issuer_key_hash", "serial_number")}
     station.answers["DeleteCertificate"] = {"status": "Failed"}
-    assert (await api.posts(f"{path}/delete", {"hashes": gone}))["status"] == "rejected"
+    assert (await api.posts(f"{path}/delete", {"certificate": gone}))["status"] == "rejected"
     assert len((await api.gets(f"{path}/installed"))["items"]) == 1
     station.answers["DeleteCertificate"] = {"status": "Accepted"}
-    assert (await api.posts(f"{path}/delete", {"hashes": gone}))["status"] == "accepted"
+    assert (await api.posts(f"{path}/delete", {"certificate": gone}))["status"] == "accepted"
     assert (await station.hears("DeleteCertificate"))["certificateHashData"] == HASHES
     assert (await api.gets(f"{path}/installed"))["items"] == []
 
@@ -147,9 +147,9 @@ def _listed(version: str, payload: Payload) -> Payload:
 async def test_a_root_that_is_none_is_refused(api: Visitor) -> None:
     authority = Authority("Root")
     for pem in ("hello", authority.client("X").pem.decode(), authority.pem.decode() * 2):
-        body = {"kind": "mo_root", "certificate_pem": pem}
+        body = {"kind": "contract_root", "certificate_pem": pem}
         assert problem(await api.client.post("/certificates/roots", json=body), 422)["field"] == "certificate_pem"
-    body = {"kind": "mo_root", "certificate_pem": authority.pem.decode()}
+    body = {"kind": "contract_root", "certificate_pem": authority.pem.decode()}
     await api.posts("/certificates/roots", body, expect=201)
     problem(await api.client.post("/certificates/roots", json=body), 409, "conflict")
 

@@ -10,8 +10,8 @@ from cryptography.x509.oid import NameOID
 
 from ohmstead.core.errors import Refused
 from ohmstead.ocpp.v16 import outbound
-from ohmstead.stations.certificates import orders, service
-from ohmstead.stations.certificates.model import HashData
+from ohmstead.stations import orders
+from ohmstead.stations.certificates import service
 from tests.security.pki import Authority
 from tests.stories.credentials import Keys, certificates_of, csr, pki_dir
 from tests.stories.network import Network
@@ -22,7 +22,7 @@ __all__ = ["pki_dir"]
 
 PNC = "org.openchargealliance.iso15118pnc"
 ROOT = Authority("Conformance Root").pem.decode()
-HASHES = HashData(hash_algorithm="SHA256", issuer_name_hash="ab" * 32, issuer_key_hash="cd" * 32, serial_number="1f")
+HASHES = orders.CertificateRef(issuer_name_hash="ab" * 32, issuer_key_hash="cd" * 32, serial_number="1f")
 ON_THE_WIRE = {
     "hashAlgorithm": "SHA256",
     "issuerNameHash": "ab" * 32,
@@ -30,10 +30,10 @@ ON_THE_WIRE = {
     "serialNumber": "1f",
 }
 USES = {
-    "csms_root": "CSMSRootCertificate",
+    "central_root": "CSMSRootCertificate",
     "manufacturer_root": "ManufacturerRootCertificate",
     "v2g_root": "V2GRootCertificate",
-    "mo_root": "MORootCertificate",
+    "contract_root": "MORootCertificate",
 }
 
 
@@ -197,7 +197,7 @@ async def test_a02_what_a_station_says_of_anothers_certificate_counts_for_nothin
     chain = (await first.hears("CertificateSigned"))["certificateChain"]
     request_id = (await request_of(network, first))["signing_request_id"]
     second.answers["CertificateSigned"] = {"status": "Rejected"}
-    foreign = orders.DeliverCertificate(signing_request_id=request_id, chain_pem=chain)
+    foreign = orders.DeliverCertificate(signing_request_id=request_id, chain=chain)
     assert (await network.orders(second, foreign)).status == "rejected"
     assert (await request_of(network, first))["status"] == "signed"
 
@@ -270,15 +270,15 @@ async def test_a02_a_certificate_that_was_not_answered_is_sent_again(
 @pytest.mark.parametrize("use", list(USES))
 async def test_tc_m_01_to_04_and_075_a_root_is_installed(network: Network, version: str, use: Any) -> None:
     station = await network.station(version)
-    order = orders.InstallCertificate(use=use, certificate_pem=ROOT)
+    order = orders.InstallCertificate(use=use, certificate=ROOT)
     command = await network.orders(station, order)
     assert command.status == "accepted"
-    if version == "1.6" and use in ("v2g_root", "mo_root"):
+    if version == "1.6" and use in ("v2g_root", "contract_root"):
         told = await station.hears("DataTransfer")
         assert (told["vendorId"], told["messageId"]) == (PNC, "InstallCertificate")
         assert json.loads(told["data"]) == {"certificateType": USES[use], "certificate": ROOT}
         return
-    named = "CentralSystemRootCertificate" if version == "1.6" and use == "csms_root" else USES[use]
+    named = "CentralSystemRootCertificate" if version == "1.6" and use == "central_root" else USES[use]
     assert await station.hears("InstallCertificate") == {"certificateType": named, "certificate": ROOT}
 
 
@@ -286,11 +286,11 @@ async def test_tc_m_01_to_04_and_075_a_root_is_installed(network: Network, versi
 async def test_tc_m_05_a_root_that_the_station_would_not_have(network: Network, version: str, status: str) -> None:
     station = await network.station(version)
     station.answers["InstallCertificate"] = {"status": status}
-    command = await network.orders(station, orders.InstallCertificate(use="csms_root", certificate_pem=ROOT))
+    command = await network.orders(station, orders.InstallCertificate(use="central_root", certificate=ROOT))
     assert (command.status, command.error_text) == ("rejected", status)
 
 
-@pytest.mark.parametrize("use", ["csms_root", "manufacturer_root", "v2g_root", "mo_root", "v2g_chain"])
+@pytest.mark.parametrize("use", ["central_root", "manufacturer_root", "v2g_root", "contract_root", "v2g_chain"])
 async def test_tc_m_12_to_16_certificates_of_one_use_are_listed(network: Network, version2: str, use: Any) -> None:
     station = await network.station(version2)
     name = USES.get(use, "V2GCertificateChain")
@@ -328,12 +328,12 @@ async def test_tc_m_18_all_certificates_are_listed(network: Network, version: st
 async def test_tc_m_19_a_station_without_certificates_says_so(network: Network, version: str) -> None:
     station = await network.station(version)
     await network.pool.execute(
-        "insert into installed_certificate values ($1, 'CSMSRootCertificate', 'SHA256', 'a', 'b', 'c', now()),"
-        " ($1, 'CentralSystemRootCertificate', 'SHA256', 'a', 'b', 'c', now())",
+        "insert into installed_certificate values ($1, 'CSMSRootCertificate', 'sha256', 'a', 'b', 'c', now()),"
+        " ($1, 'CentralSystemRootCertificate', 'sha256', 'a', 'b', 'c', now())",
         station.station_id,
     )
     station.answers["GetInstalledCertificateIds"] = {"status": "NotFound"}
-    command = await network.orders(station, orders.ListCertificates(uses=("csms_root",)))
+    command = await network.orders(station, orders.ListCertificates(uses=("central_root",)))
     assert (command.status, command.error_text) == ("accepted", "NotFound")
     assert len(await installed_of(network, station)) == 1  # the other version's use
 
@@ -342,13 +342,13 @@ async def test_tc_m_19_a_station_without_certificates_says_so(network: Network, 
 async def test_tc_m_20_to_22_and_076_a_certificate_is_deleted(network: Network, version: str, status: str) -> None:
     station = await network.station(version)
     await network.pool.execute(
-        "insert into installed_certificate values ($1, 'CSMSRootCertificate', 'SHA256', $2, $3, '1f', now())",
+        "insert into installed_certificate values ($1, 'CSMSRootCertificate', 'sha256', $2, $3, '1f', now())",
         station.station_id,
         HASHES.issuer_name_hash,
         HASHES.issuer_key_hash,
     )
     station.answers["DeleteCertificate"] = {"status": status}
-    command = await network.orders(station, orders.DeleteCertificate(hashes=HASHES))
+    command = await network.orders(station, orders.DeleteCertificate(certificate=HASHES))
     assert command.status == ("accepted" if status == "Accepted" else "rejected")
     assert await station.hears("DeleteCertificate") == {"certificateHashData": ON_THE_WIRE}
     assert len(await installed_of(network, station)) == (1 if status == "Failed" else 0)

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from ohmstead.stations.certificates import contracts, ocsp
 from ohmstead.stations.certificates.contracts import BadChain, status_of
 from ohmstead.stations.certificates.ocsp import Verdict
+from ohmstead.stations.orders import CertificateRef
 from ohmstead.tokens.emaid import normalised
 from tests.rules.contract_pki import DAY, EMAID, Holder, Operator, Responder, delegate_of
 
@@ -93,7 +94,7 @@ def test_endless_chains_are_not_followed(operator: Operator) -> None:
 # ----------------------------------------------------------------------------------------------- OCSP
 
 
-def asked_about(operator: Operator, contract: Holder) -> ocsp.HashData:
+def asked_about(operator: Operator, contract: Holder) -> CertificateRef:
     return ocsp.hashes_of(contract.certificate, operator.sub.certificate)
 
 

@@ -142,7 +142,7 @@ async def test_a_revocation_that_a_gateway_did_not_hear_of_counts_all_the_same(
     async with network.pool.acquire() as conn, conn.transaction():
         await service.revoke(conn, access.system(network.party_id), await certificate_id_of(network, leaf))
     assert station.wire.is_open
-    await door.gateway._trust.end_revoked()
+    await door.gateway.trust.end_revoked()
 
     async def is_shut_out() -> bool:
         return not station.wire.is_open

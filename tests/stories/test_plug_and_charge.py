@@ -17,6 +17,7 @@ from ohmstead.adapters.pnc.adapter import HttpPool
 from ohmstead.adapters.pnc.settings import PoolSettings
 from ohmstead.stations.certificates import ocsp, service
 from ohmstead.stations.certificates.inquiries import Inquiries
+from ohmstead.stations.orders import CertificateRef
 from tests.contracts.outside import Behaving, listening
 from tests.rules.contract_pki import DAY, EMAID, Holder, Operator, Responder
 from tests.stories.network import Door, Installation, Network
@@ -43,7 +44,7 @@ class World:
     async def trusts(self, authority: Holder) -> None:
         actor = access.system(self.network.party_id)
         async with self.network.pool.acquire() as conn, conn.transaction():
-            await service.add_root(conn, actor, "mo_root", authority.pem)
+            await service.add_root(conn, actor, "contract_root", authority.pem)
 
     def named(self, contract: Holder, url: str | None = None) -> dict[str, Any]:
         """As a station names a certificate and its responder."""
@@ -52,9 +53,9 @@ class World:
         return {**_hashes(found), "responderURL": url or self.operator.url}
 
 
-def _hashes(found: ocsp.HashData) -> dict[str, Any]:
+def _hashes(found: CertificateRef) -> dict[str, Any]:
     return {
-        "hashAlgorithm": found.hash_algorithm,
+        "hashAlgorithm": found.hash_algorithm.upper(),
         "issuerNameHash": found.issuer_name_hash,
         "issuerKeyHash": found.issuer_key_hash,
         "serialNumber": found.serial_number,

@@ -28,7 +28,7 @@ _CERTIFICATE: dict[str, Any] = {
     "chain_pem": _PEM,
 }
 _HASHES: dict[str, Any] = {
-    "hash_algorithm": "SHA256",
+    "hash_algorithm": "sha256",
     "issuer_name_hash": "3a7bd3e2360a3d29eea436fcfb7e44c735d117c42d1c1835420b6b9942dd4f1b",
     "issuer_key_hash": "b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c",
     "serial_number": "5f2a9c0d1e",
@@ -66,11 +66,11 @@ EXAMPLES: dict[Any, Any] = {
             }
         ]
     },
-    api.NewRoot: {"kind": "mo_root", "certificate_pem": _PEM},
+    api.NewRoot: {"kind": "contract_root", "certificate_pem": _PEM},
     api.Revocation: {"reason": "key_compromise"},
     api.Renewal: {"kind": "station"},
     api.Installation: {"certificate_id": _CERTIFICATE_ID},
-    api.Deletion: {"hashes": _HASHES},
+    api.Deletion: {"certificate": _HASHES},
     api.InstalledCertificates: {
         "items": [{"usage": "CSMSRootCertificate", **_HASHES, "seen_at": "2026-03-02T08:05:00Z"}]
     },

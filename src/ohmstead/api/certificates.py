@@ -26,8 +26,7 @@ from ohmstead.core.db import Connection
 from ohmstead.core.errors import Refused
 from ohmstead.core.events import NUDGE
 from ohmstead.stations.certificates import queries, service, upgrades
-from ohmstead.stations.certificates.model import HashData, Kind, ProfileUpgrade, RevocationReason, RootKind
-from ohmstead.stations.certificates.orders import DeleteCertificate, InstallCertificate, ListCertificates
+from ohmstead.stations.certificates.model import Kind, ProfileUpgrade, RevocationReason
 from ohmstead.stations.certificates.queries import (
     AuthorityView,
     CertificateFilter,
@@ -36,6 +35,8 @@ from ohmstead.stations.certificates.queries import (
     SigningRequestView,
 )
 from ohmstead.stations.commands import Command
+from ohmstead.stations.orders import CertificateRef, DeleteCertificate, InstallCertificate, ListCertificates
+from ohmstead.stations.orders.upkeep import CertificateUse
 from ohmstead.stations.queries import get_station_view, without_secrets
 
 KEYSET = Keyset(
@@ -77,7 +78,7 @@ class ProfileUpgrades(Struct, frozen=True):
 class NewRoot(Struct, kw_only=True, forbid_unknown_fields=True):
     """A root to trust and to install on stations."""
 
-    kind: RootKind
+    kind: CertificateUse
     certificate_pem: Annotated[str, Meta(max_length=10_000, description="One self-signed certificate, PEM.")]
 
 
@@ -102,7 +103,7 @@ class Installation(Struct, kw_only=True, forbid_unknown_fields=True):
 class Deletion(Struct, kw_only=True, forbid_unknown_fields=True):
     """Which certificate, as the station listed it."""
 
-    hashes: HashData
+    certificate: CertificateRef
 
 
 class NewProfileUpgrade(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -134,7 +135,7 @@ async def list_authorities(pool: ThePool) -> Response[Authorities]:
 
 @post("/certificates/roots", opt=operation("stations:write", errors=(409,)))
 async def add_root(pool: ThePool, actor: TheActor, given: NamedDependency[NewRoot]) -> Response[CertificateView]:
-    """Trust a root. Contract certificates may lead to `v2g_root` and `mo_root`; any can be installed on stations."""
+    """Trust a root. Contract certificates may lead to `v2g_root` and `contract_root`; any can be installed on stations."""
     async with pool.acquire() as conn, conn.transaction():
         certificate_id = await service.add_root(conn, actor, given.kind, given.certificate_pem)
         found = await queries.get_certificate(conn, actor.party_id, certificate_id)
@@ -221,7 +222,7 @@ async def install_certificate(
         root = await queries.get_certificate(conn, actor.party_id, given.certificate_id)
     if root.kind == "station" or root.kind == "v2g" or root.status != "active":
         raise Refused("only roots that are trusted can be installed")
-    order = InstallCertificate(use=root.kind, certificate_pem=root.chain_pem)
+    order = InstallCertificate(use=root.kind, certificate=root.chain_pem)
     command = await desk.send(order, party_id=actor.party_id, station_id=station_id, requested_by=actor.actor_id)
     return answer(without_secrets(command))
 
@@ -235,7 +236,7 @@ async def delete_certificate(
     desk: TheDesk, actor: TheActor, station_id: FromPath[str], given: NamedDependency[Deletion]
 ) -> Response[Command]:
     """Have a station forget a certificate, named by its hashes as the station listed them."""
-    order = DeleteCertificate(hashes=given.hashes)
+    order = DeleteCertificate(certificate=given.certificate)
     command = await desk.send(order, party_id=actor.party_id, station_id=station_id, requested_by=actor.actor_id)
     return answer(without_secrets(command))
 

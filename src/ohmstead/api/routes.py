@@ -5,6 +5,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from ohmstead.api import (
+    bulk,
     certificates,
     commands,
     events,
@@ -25,7 +26,7 @@ RESOURCES = {
     "Locations": locations.HANDLERS,
     "Stations": stations.HANDLERS,
     "Certificates": certificates.HANDLERS,
-    "Commands": commands.HANDLERS,
+    "Commands": [*commands.HANDLERS, *bulk.HANDLERS],
     "Messages": messages.HANDLERS,
     "Sessions": sessions.HANDLERS,
     "Tokens": tokens.HANDLERS,

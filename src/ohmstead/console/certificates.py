@@ -16,9 +16,9 @@ from ohmstead.core.errors import Invalid, NotFound, OhmsteadError, Refused
 from ohmstead.core.events import NUDGE
 from ohmstead.reports.pages import queries as pages
 from ohmstead.stations.certificates import queries, service, upgrades
-from ohmstead.stations.certificates.orders import ListCertificates
 from ohmstead.stations.certificates.queries import CertificateFilter, CertificateView
 from ohmstead.stations.commands import Order
+from ohmstead.stations.orders import ListCertificates
 from ohmstead.ui import figures, states
 from ohmstead.ui.templating import page
 

@@ -22,7 +22,7 @@ create table certificate (
     party_id          uuid        not null references party,
     station_id        text        references station,
     kind              text        not null
-        check (kind in ('station', 'v2g', 'csms_root', 'manufacturer_root', 'v2g_root', 'mo_root', 'oem_root')),
+        check (kind in ('station', 'v2g', 'central_root', 'manufacturer_root', 'v2g_root', 'contract_root', 'oem_root')),
     status            text        not null check (status in ('issued', 'active', 'rejected', 'revoked')),
     authority_id      uuid        references authority,
     subject           text        not null,

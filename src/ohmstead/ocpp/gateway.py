@@ -86,7 +86,7 @@ class Gateway:
         self._farewells: set[asyncio.Task[None]] = set()
         self._handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
         self._tls = CertificateReloader(TlsFiles.of(settings), self._tls_failed)
-        self._trust = Trust(pool, bus, self._tls, Vault(settings.secret()))
+        self.trust = Trust(pool, bus, self._tls, Vault(settings.secret()))
         self.is_draining = self._is_stopped = False
         self.ingest = Ingest(
             pool,
@@ -142,14 +142,14 @@ class Gateway:
         stops = [
             await self._bus.listen(STATION_CHANGED, self._station_changed),
             await self._bus.listen(STATION_CONNECTED, self._connected_elsewhere),
-            *await self._trust.begin(),
+            *await self.trust.begin(),
         ]
         tasks = [
             asyncio.create_task(self.ingest.run()),
             asyncio.create_task(self._beat(address)),
             asyncio.create_task(self._keep_alive()),
             asyncio.create_task(self._tls.run()),
-            asyncio.create_task(self._trust.run()),
+            asyncio.create_task(self.trust.run()),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -283,7 +283,7 @@ class Gateway:
             admission = await admit(handshake, _identity(station), self._policy)
         if station is None:
             raise _not_set_up()
-        station = await self._trust.check(admission, station)
+        station = await self.trust.check(admission, station)
         slot = self._slots.get(station.station_id)
         if slot is not None and slot.connection is not None and slot.connection.is_open:
             self._takeovers.check(station.station_id)
@@ -381,7 +381,7 @@ class Gateway:
             )
         slot = self._slots.setdefault(station.station_id, Slot(station.station_id))
         connection = Connection(ws, slot, station, version, handshake.address, self.calls, self._flow)
-        self._trust.holds(connection, admission)
+        self.trust.holds(connection, admission)
         await self._serve(connection)
         return ws
 
@@ -433,7 +433,7 @@ class Gateway:
 
     def _left(self, connection: Connection, reason: str) -> None:
         connection.end()
-        self._trust.released(connection)
+        self.trust.released(connection)
         slot = connection.slot
         if slot.connection is connection:
             slot.connection = None

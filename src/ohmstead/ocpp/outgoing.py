@@ -8,7 +8,9 @@ from typing import Literal
 import msgspec
 
 from ohmstead.core.db import Connection
+from ohmstead.stations.certificates import service as certificates
 from ohmstead.stations.model import Variable
+from ohmstead.stations.orders import DeliverCertificate
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -28,3 +30,16 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     payload: bytes
     read: Callable[[msgspec.Struct], Result]
+
+
+def delivered(result: Result, order: DeliverCertificate, station_id: str) -> Result:
+    """What a station said to a certificate is written down with the request that it answers, if it answers one."""
+    request_id = order.signing_request_id
+    if request_id is None:
+        return result
+    is_accepted = result.status == "accepted"
+
+    async def keep(conn: Connection) -> None:
+        await certificates.answered(conn, station_id, request_id, is_accepted=is_accepted, text=result.text)
+
+    return msgspec.structs.replace(result, keep=keep)

@@ -10,15 +10,15 @@ from ohmstead.ocpp import rpc, schemas
 from ohmstead.ocpp.rpc import Version
 from ohmstead.ocpp.v2 import inbound as v2
 from ohmstead.ocpp.v16 import messages as m
-from ohmstead.ocpp.v16.certificates import PNC_VENDOR
 from ohmstead.ocpp.work import Answers, Inbound, Work, kept
+from ohmstead.stations.vendors import PLUG_AND_CHARGE
 
 _WRAPPED = frozenset(("Authorize", "Get15118EVCertificate", "GetCertificateStatus", "SignCertificate"))
 
 
 def is_wrapped(message: msgspec.Struct) -> TypeGuard[m.DataTransferRequest]:
     """Is it one of these?"""
-    return isinstance(message, m.DataTransferRequest) and message.vendor_id == PNC_VENDOR
+    return isinstance(message, m.DataTransferRequest) and message.vendor_id == PLUG_AND_CHARGE
 
 
 def work_for(message: m.DataTransferRequest, inbound: Inbound) -> Work:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Refused
-from ohmstead.ocpp.outgoing import Outgoing, Result
+from ohmstead.ocpp.outgoing import Outgoing, Result, delivered
 from ohmstead.ocpp.v16 import messages as m
+from ohmstead.ocpp.v16.asking import call, read_raw
 from ohmstead.ocpp.work import Answers, Inbound, Work
-from ohmstead.stations.certificates import orders, service
-from ohmstead.stations.certificates.model import HashData, Installed, SigningReport
+from ohmstead.stations import orders as o
+from ohmstead.stations.certificates import service
+from ohmstead.stations.certificates.model import Installed, SigningReport
+from ohmstead.stations.orders.form import CertificateRef, OrderForm
+from ohmstead.stations.vendors import PLUG_AND_CHARGE
 
-PNC_VENDOR = "org.openchargealliance.iso15118pnc"
-_PNC_USE = {"v2g_root": "V2GRootCertificate", "mo_root": "MORootCertificate"}
-_INSTALLED_USE: dict[str, m.CertificateUseEnumType] = {
-    "csms_root": "CentralSystemRootCertificate",
+MOST_CERTIFICATE = 5500
+_WRAPPED_USES = {"v2g_root": "V2GRootCertificate", "contract_root": "MORootCertificate"}
+_USES: dict[str, m.CertificateUseEnumType] = {
+    "central_root": "CentralSystemRootCertificate",
     "manufacturer_root": "ManufacturerRootCertificate",
 }
+_ALGORITHMS: dict[str, Any] = {"sha256": "SHA256", "sha384": "SHA384", "sha512": "SHA512"}
+_SAID_ALGORITHMS: dict[str, Any] = {said: ours for ours, said in _ALGORITHMS.items()}
 
 
 def sign_certificate(message: m.SignCertificateRequest, inbound: Inbound) -> Work:
@@ -39,78 +46,37 @@ def sign_certificate(message: m.SignCertificateRequest, inbound: Inbound) -> Wor
     )
 
 
-def calls_for(order: orders.CertificateOrder, station_id: str) -> list[Outgoing]:
-    """The calls that carry out an order. Raises Refused for what 1.6 cannot do."""
-    match order:
-        case orders.DeliverCertificate():
-            return [_deliver(order, station_id)]
-        case orders.InstallCertificate():
-            if order.use in _PNC_USE:
-                wrapped = {"certificateType": _PNC_USE[order.use], "certificate": order.certificate_pem}
-                return [_wrapped("InstallCertificate", wrapped)]
-            use = _use(order.use)
-            if len(order.certificate_pem) > 5500:
-                raise Refused("OCPP 1.6 carries certificates of at most 5500 characters")
-            install = m.InstallCertificateRequest(certificate_type=use, certificate=order.certificate_pem)
-            return [_simple("InstallCertificate", install)]
-        case orders.DeleteCertificate():
-            return [_delete(order, station_id)]
-        case orders.ListCertificates():
-            # One use at a time.
-            uses = [_use(use) for use in order.uses] or list(_INSTALLED_USE.values())
-            return [_list(use, station_id) for use in uses]
-        case orders.SetNetworkProfile():
-            raise Refused("OCPP 1.6 has no network profiles")
+def _use(given: str) -> m.CertificateUseEnumType:
+    if given not in _USES:
+        raise Refused(f"OCPP 1.6 knows no certificates for {given.replace('_', ' ')}", use=given)
+    return _USES[given]
 
 
-def _use(use: str) -> m.CertificateUseEnumType:
-    found = _INSTALLED_USE.get(use)
-    if found is None:
-        raise Refused("OCPP 1.6 knows csms_root and manufacturer_root only", use=use)
-    return found
+def _install(order: o.InstallCertificate, _station_id: str) -> list[Outgoing]:
+    if order.use in _WRAPPED_USES:
+        told = {"certificateType": _WRAPPED_USES[order.use], "certificate": order.certificate}
+        return [_wrapped("InstallCertificate", told)]
+    use = _use(order.use)
+    if len(order.certificate) > MOST_CERTIFICATE:
+        raise Refused(f"OCPP 1.6 carries certificates of at most {MOST_CERTIFICATE} characters")
+    return [
+        call("InstallCertificate", m.InstallCertificateRequest(certificate_type=use, certificate=order.certificate))
+    ]
 
 
-def _simple(action: str, payload: msgspec.Struct) -> Outgoing:
-    def read(answer: msgspec.Struct) -> Result:
-        status = getattr(answer, "status", "Accepted")
-        return Result("accepted") if status == "Accepted" else Result("rejected", status)
-
-    return Outgoing(action=action, payload=msgspec.json.encode(payload), read=read)
-
-
-def _deliver(order: orders.DeliverCertificate, station_id: str) -> Outgoing:
-    def read(answer: msgspec.Struct) -> Result:
-        assert isinstance(answer, m.CertificateSignedResponse)
-        is_accepted = answer.status == "Accepted"
-        text = None if is_accepted else answer.status
-
-        async def keep(conn: Connection) -> None:
-            await service.answered(conn, station_id, order.signing_request_id, is_accepted=is_accepted, text=text)
-
-        return Result("accepted" if is_accepted else "rejected", text, keep=keep)
-
+def _deliver(order: o.DeliverCertificate, station_id: str) -> list[Outgoing]:
+    if order.use == "v2g20":
+        raise Refused("OCPP 1.6 knows no certificates for ISO 15118-20", use=order.use)
     if order.use == "v2g":
-        return _wrapped_delivery(order, station_id)
-    payload = m.CertificateSignedRequest(certificate_chain=order.chain_pem)
-    return Outgoing(action="CertificateSigned", payload=msgspec.json.encode(payload), read=read)
-
-
-def _wrapped_delivery(order: orders.DeliverCertificate, station_id: str) -> Outgoing:
-    told = {"certificateChain": order.chain_pem, "certificateType": "V2GCertificate"}
-    plain = _wrapped("CertificateSigned", told)
+        told = {"certificateChain": order.chain, "certificateType": "V2GCertificate"}
+        plain = _wrapped("CertificateSigned", told)
+    else:
+        plain = call("CertificateSigned", m.CertificateSignedRequest(certificate_chain=order.chain))
 
     def read(answer: msgspec.Struct) -> Result:
-        result = plain.read(answer)
-        is_accepted = result.status == "accepted"
+        return delivered(plain.read(answer), order, station_id)
 
-        async def keep(conn: Connection) -> None:
-            await service.answered(
-                conn, station_id, order.signing_request_id, is_accepted=is_accepted, text=result.text
-            )
-
-        return Result(result.status, result.text, keep=keep)
-
-    return Outgoing(action=plain.action, payload=plain.payload, read=read)
+    return [Outgoing(action=plain.action, payload=plain.payload, read=read)]
 
 
 def ask_for_v2g_request() -> Outgoing:
@@ -132,50 +98,61 @@ def _wrapped(message_id: str, message: dict[str, str]) -> Outgoing:
         return Result("accepted") if status == "Accepted" else Result("rejected", status[:50])
 
     payload = m.DataTransferRequest(
-        vendor_id=PNC_VENDOR, message_id=message_id, data=msgspec.json.encode(message).decode()
+        vendor_id=PLUG_AND_CHARGE, message_id=message_id, data=msgspec.json.encode(message).decode()
     )
-    return Outgoing(action="DataTransfer", payload=msgspec.json.encode(payload), read=read)
+    return call("DataTransfer", payload, read)
 
 
-def _delete(order: orders.DeleteCertificate, station_id: str) -> Outgoing:
-    hashes = order.hashes
-
+def _delete(order: o.DeleteCertificate, station_id: str) -> list[Outgoing]:
     def read(answer: msgspec.Struct) -> Result:
         assert isinstance(answer, m.DeleteCertificateResponse)
 
         async def keep(conn: Connection) -> None:
             if answer.status != "Failed":
-                await service.delete_installed(conn, station_id, hashes.serial_number, hashes.issuer_key_hash)
+                await service.delete_installed(conn, station_id, order.certificate)
 
-        is_done = answer.status == "Accepted"
-        return Result("accepted" if is_done else "rejected", None if is_done else answer.status, keep=keep)
+        return msgspec.structs.replace(read_raw(answer), keep=keep)
 
-    payload = m.DeleteCertificateRequest(
-        certificate_hash_data=m.CertificateHashDataType(**msgspec.structs.asdict(hashes))
+    given = order.certificate
+    data = m.CertificateHashDataType(
+        hash_algorithm=_ALGORITHMS[given.hash_algorithm],
+        issuer_name_hash=given.issuer_name_hash,
+        issuer_key_hash=given.issuer_key_hash,
+        serial_number=given.serial_number,
     )
-    return Outgoing(action="DeleteCertificate", payload=msgspec.json.encode(payload), read=read)
+    return [call("DeleteCertificate", m.DeleteCertificateRequest(certificate_hash_data=data), read)]
 
 
-def _list(use: m.CertificateUseEnumType, station_id: str) -> Outgoing:
+def _list(order: o.ListCertificates, station_id: str) -> list[Outgoing]:
+    """One call for each use: 1.6 tells of one at a time."""
+    return [_list_one(use, station_id) for use in ([_use(one) for one in order.uses] or _USES.values())]
+
+
+def _list_one(use: m.CertificateUseEnumType, station_id: str) -> Outgoing:
     def read(answer: msgspec.Struct) -> Result:
         assert isinstance(answer, m.GetInstalledCertificateIdsResponse)
-        found = [
-            Installed(
-                usage=use,
-                hashes=HashData(
-                    hash_algorithm=one.hash_algorithm,
-                    issuer_name_hash=one.issuer_name_hash,
-                    issuer_key_hash=one.issuer_key_hash,
-                    serial_number=one.serial_number,
-                ),
-            )
-            for one in answer.certificate_hash_data or []
-        ]
+        found = [Installed(usage=use, certificate=_certificate_ref(one)) for one in answer.certificate_hash_data or []]
 
         async def keep(conn: Connection) -> None:
             await service.note_installed(conn, station_id, [use], found)
 
-        return Result("accepted", None if found else answer.status, keep=keep)
+        return Result("accepted", answer.status if answer.status == "NotFound" else None, keep=keep)
 
-    payload = m.GetInstalledCertificateIdsRequest(certificate_type=use)
-    return Outgoing(action="GetInstalledCertificateIds", payload=msgspec.json.encode(payload), read=read)
+    return call("GetInstalledCertificateIds", m.GetInstalledCertificateIdsRequest(certificate_type=use), read)
+
+
+def _certificate_ref(told: m.CertificateHashDataType) -> CertificateRef:
+    return CertificateRef(
+        hash_algorithm=_SAID_ALGORITHMS[told.hash_algorithm],
+        issuer_name_hash=told.issuer_name_hash,
+        issuer_key_hash=told.issuer_key_hash,
+        serial_number=told.serial_number,
+    )
+
+
+TABLE: dict[type[OrderForm], Callable[[Any, str], list[Outgoing]]] = {
+    o.InstallCertificate: _install,
+    o.DeleteCertificate: _delete,
+    o.ListCertificates: _list,
+    o.DeliverCertificate: _deliver,
+}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 
 from ohmstead.ocpp.v2 import messages as m
+from ohmstead.ocpp.v2.asking import certificate_ref
 from ohmstead.ocpp.work import Answers, Inbound, Work, instant_text, kept
 from ohmstead.stations.certificates.contracts import ContractStatus
 from ohmstead.stations.certificates.inquiries import Contract, ContractAnswer, Inquiries, Named
-from ohmstead.stations.certificates.model import HashData
 from ohmstead.stations.certificates.ocsp import Verdict
 from ohmstead.stations.certificates.ports import EvCertificateAnswer, EvCertificateRequest
 from ohmstead.stations.model import Signal
@@ -47,7 +47,7 @@ def with_contract(message: m.AuthorizeRequest, inbound: Inbound, work: Work) -> 
         is_contract=lambda name: normalised(name) == uid,
         chain_pem=message.certificate,
         named=tuple(
-            Named(hashes=_hashes(one), urls=(one.responder_url,))
+            Named(certificate=certificate_ref(one), urls=(one.responder_url,))
             for one in message.iso15118_certificate_hash_data or ()
         ),
     )
@@ -82,7 +82,7 @@ def _status(status: ContractStatus, authorization: Authorization | None) -> Cont
 def get_certificate_status(message: m.GetCertificateStatusRequest, inbound: Inbound) -> Work:
     """OCSP on the station's behalf (M06): the responder's answer is passed on as it is, to the car that will judge it."""
     data = message.ocsp_request_data
-    asked = Named(hashes=_hashes(data), urls=(data.responder_url,))
+    asked = Named(certificate=certificate_ref(data), urls=(data.responder_url,))
     verdict = Verdict(state="unreachable")
 
     async def first(inquiries: Inquiries) -> None:
@@ -110,7 +110,7 @@ def get_certificate_chain_status(message: m.GetCertificateChainStatusRequest, in
     async def first(inquiries: Inquiries) -> None:
         for n, one in enumerate(wanted):
             if one.source == "OCSP":
-                asked = Named(hashes=_hashes(one.certificate_hash_data), urls=tuple(one.urls))
+                asked = Named(certificate=certificate_ref(one.certificate_hash_data), urls=tuple(one.urls))
                 verdicts[n] = await inquiries.state(asked, inbound.station.party_id)
         work.signals = _lies(verdicts, inbound)
 
@@ -156,15 +156,6 @@ def get_15118_ev_certificate(message: m.Get15118EVCertificateRequest, inbound: I
         )
 
     return Work(records=(kept(inbound),), reply=reply, first=first)
-
-
-def _hashes(told: m.OCSPRequestDataType | m.CertificateHashDataType) -> HashData:
-    return HashData(
-        hash_algorithm=told.hash_algorithm,
-        issuer_name_hash=told.issuer_name_hash,
-        issuer_key_hash=told.issuer_key_hash,
-        serial_number=told.serial_number,
-    )
 
 
 def _lies(verdicts: list[Verdict], inbound: Inbound) -> tuple[Signal, ...]:

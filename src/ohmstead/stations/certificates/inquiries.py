@@ -19,7 +19,6 @@ from ohmstead.core.errors import ExternalFailure
 from ohmstead.core.log import logger
 from ohmstead.stations.certificates import contracts, ocsp, queries
 from ohmstead.stations.certificates.contracts import BadChain, ContractStatus
-from ohmstead.stations.certificates.model import HashData
 from ohmstead.stations.certificates.ocsp import Verdict
 from ohmstead.stations.certificates.ports import (
     ContractPool,
@@ -27,6 +26,7 @@ from ohmstead.stations.certificates.ports import (
     EvCertificateRequest,
     Responders,
 )
+from ohmstead.stations.orders import CertificateRef
 
 log = logger("ohmstead.inquiries")
 
@@ -39,7 +39,7 @@ MOST_AT_ONCE = 100
 class Named(msgspec.Struct, frozen=True, kw_only=True):
     """A certificate whose state is asked for, and who can tell."""
 
-    hashes: HashData
+    certificate: CertificateRef
     urls: tuple[str, ...]
 
 
@@ -66,7 +66,7 @@ class Inquiries:
         self._pool = pool
         self._responders = responders
         self._ev_pool = ev_pool
-        self._told: OrderedDict[HashData, Verdict] = OrderedDict()
+        self._told: OrderedDict[CertificateRef, Verdict] = OrderedDict()
         # Stations that ask much must not have us ask without bound.
         self._at_once = asyncio.Semaphore(MOST_AT_ONCE)
 
@@ -96,26 +96,26 @@ class Inquiries:
         return [x509.load_pem_x509_certificate(pem.encode()) for pem in pems]
 
     async def _state(self, named: Named, known: Sequence[x509.Certificate]) -> Verdict:
-        remembered = self._told.get(named.hashes)
+        remembered = self._told.get(named.certificate)
         if remembered is not None and remembered.until is not None and clock.now() < remembered.until:
             return remembered
         verdict = Verdict(state="unreachable", reason="no responder is named")
         try:
             async with asyncio.timeout(DEADLINE_S), self._at_once:
                 for url in named.urls:
-                    verdict = await self._ask(url, named.hashes, known)
+                    verdict = await self._ask(url, named.certificate, known)
                     if verdict.is_told:
                         break
         except TimeoutError:
             verdict = Verdict(state="unreachable", reason=f"no answer within {DEADLINE_S:g} s")
         if verdict.until is not None:
-            self._told[named.hashes] = verdict
-            self._told.move_to_end(named.hashes)
+            self._told[named.certificate] = verdict
+            self._told.move_to_end(named.certificate)
             if len(self._told) > MOST_REMEMBERED:
                 self._told.popitem(last=False)
         return verdict
 
-    async def _ask(self, url: str, asked: HashData, known: Sequence[x509.Certificate]) -> Verdict:
+    async def _ask(self, url: str, asked: CertificateRef, known: Sequence[x509.Certificate]) -> Verdict:
         if self._responders is None:
             return Verdict(state="unreachable", reason="no responders may be asked")
         nonce = os.urandom(16)
@@ -158,11 +158,11 @@ def _wanted(chain: Sequence[x509.Certificate], named: Sequence[Named]) -> list[N
         urls = _responders_of(certificate) or tuple(
             url
             for one in named
-            if one.hashes.serial_number.lower().lstrip("0") == hashes.serial_number
+            if one.certificate.serial_number.lower().lstrip("0") == hashes.serial_number
             for url in one.urls
         )
         if urls or number == 0:
-            wanted.append(Named(hashes=hashes, urls=urls))
+            wanted.append(Named(certificate=hashes, urls=urls))
     return wanted
 
 

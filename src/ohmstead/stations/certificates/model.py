@@ -8,8 +8,9 @@ from uuid import UUID
 
 import msgspec
 
+from ohmstead.stations.orders.form import CertificateRef
+
 Kind: TypeAlias = Literal["station", "v2g"]
-RootKind: TypeAlias = Literal["csms_root", "manufacturer_root", "v2g_root", "mo_root", "oem_root"]
 KeyKind: TypeAlias = Literal["EC", "RSA"]
 CertificateStatus: TypeAlias = Literal["issued", "active", "rejected", "revoked"]
 RequestStatus: TypeAlias = Literal["accepted", "refused", "signed", "delivered", "rejected", "failed"]
@@ -65,20 +66,11 @@ class Authority(msgspec.Struct, frozen=True, kw_only=True):
     sealed_key: bytes
 
 
-class HashData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How OCPP names a certificate: hashes over its issuer, and its serial number in hexadecimal."""
-
-    hash_algorithm: Literal["SHA256", "SHA384", "SHA512"]
-    issuer_name_hash: str
-    issuer_key_hash: str
-    serial_number: str
-
-
 class Installed(msgspec.Struct, frozen=True, kw_only=True):
     """A certificate that a station says it has. `usage` is OCPP's word (`CSMSRootCertificate`)."""
 
     usage: str
-    hashes: HashData
+    certificate: CertificateRef
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,16 +16,16 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ohmstead.stations.certificates.issuing import Revoked, reason_flag
-from ohmstead.stations.certificates.model import HashData
 from ohmstead.stations.certificates.vault import PrivateKey
+from ohmstead.stations.orders import CertificateRef
 
 SKEW = timedelta(minutes=5)
 ANSWER_FOR = timedelta(hours=12)
 LONGEST_REQUEST = 4096
 _ALGORITHMS: dict[str, type[hashes.HashAlgorithm]] = {
-    "SHA256": hashes.SHA256,
-    "SHA384": hashes.SHA384,
-    "SHA512": hashes.SHA512,
+    "sha256": hashes.SHA256,
+    "sha384": hashes.SHA384,
+    "sha512": hashes.SHA512,
 }
 _ANSWERABLE = (hashes.SHA1, hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
@@ -67,17 +67,16 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 # ---------------------------------------------------------------------------------------------------- asking others
 
 
-def hashes_of(certificate: x509.Certificate, issuer: x509.Certificate) -> HashData:
+def hashes_of(certificate: x509.Certificate, issuer: x509.Certificate) -> CertificateRef:
     """How OCSP and OCPP name a certificate, by SHA-256."""
-    return HashData(
-        hash_algorithm="SHA256",
+    return CertificateRef(
         issuer_name_hash=_digest(issuer.subject.public_bytes(), hashes.SHA256()).hex(),
         issuer_key_hash=_key_digest(issuer, hashes.SHA256()).hex(),
         serial_number=f"{certificate.serial_number:x}",
     )
 
 
-def request_for(asked: HashData, nonce: bytes) -> bytes:
+def request_for(asked: CertificateRef, nonce: bytes) -> bytes:
     """The request, DER. Raises ValueError for hashes that are none."""
     builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(
         bytes.fromhex(asked.issuer_name_hash),
@@ -89,7 +88,7 @@ def request_for(asked: HashData, nonce: bytes) -> bytes:
 
 
 def judge(
-    response_der: bytes, asked: HashData, nonce: bytes, at: datetime, known: Iterable[x509.Certificate] = ()
+    response_der: bytes, asked: CertificateRef, nonce: bytes, at: datetime, known: Iterable[x509.Certificate] = ()
 ) -> Verdict:
     """What a response proves. `known`: certificates among which the issuer may be; others may come with the response.
 
@@ -107,7 +106,7 @@ def judge(
 def _judged(
     response: ocsp.OCSPResponse,
     response_der: bytes,
-    asked: HashData,
+    asked: CertificateRef,
     nonce: bytes,
     at: datetime,
     known: list[x509.Certificate],
@@ -139,7 +138,7 @@ def _judged(
     return Verdict(state=states[single.certificate_status], response=response_der, until=until)
 
 
-def _single(response: ocsp.OCSPResponse, asked: HashData) -> ocsp.OCSPSingleResponse | None:
+def _single(response: ocsp.OCSPResponse, asked: CertificateRef) -> ocsp.OCSPSingleResponse | None:
     serial = int(asked.serial_number, 16)
     for one in response.responses:
         if (
@@ -151,7 +150,7 @@ def _single(response: ocsp.OCSPResponse, asked: HashData) -> ocsp.OCSPSingleResp
     return None
 
 
-def _issuers(asked: HashData, known: list[x509.Certificate]) -> list[x509.Certificate]:
+def _issuers(asked: CertificateRef, known: list[x509.Certificate]) -> list[x509.Certificate]:
     algorithm = _ALGORITHMS[asked.hash_algorithm]()
     return [
         one

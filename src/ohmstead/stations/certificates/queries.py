@@ -13,7 +13,9 @@ from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
 from ohmstead.stations.certificates.model import ProfileUpgrade
 
-CertificateKind = Literal["station", "v2g", "csms_root", "manufacturer_root", "v2g_root", "mo_root", "oem_root"]
+CertificateKind = Literal[
+    "station", "v2g", "central_root", "manufacturer_root", "v2g_root", "contract_root", "oem_root"
+]
 
 
 class CertificateView(Struct, frozen=True, kw_only=True):
@@ -69,7 +71,7 @@ class InstalledView(Struct, frozen=True, kw_only=True):
     """A certificate that a station said it has."""
 
     usage: Annotated[str, Meta(description="As OCPP names it: `CSMSRootCertificate`.")]
-    hash_algorithm: Literal["SHA256", "SHA384", "SHA512"]
+    hash_algorithm: Literal["sha256", "sha384", "sha512"]
     issuer_name_hash: str
     issuer_key_hash: str
     serial_number: str
@@ -135,7 +137,7 @@ async def get_certificate(conn: Connection, party_id: UUID, certificate_id: UUID
 async def list_contract_roots(conn: Connection, party_id: UUID) -> list[str]:
     """Roots that contract certificates may lead to, PEM."""
     rows = await conn.fetch(
-        "select chain_pem from certificate where party_id = $1 and kind in ('mo_root', 'v2g_root')"
+        "select chain_pem from certificate where party_id = $1 and kind in ('contract_root', 'v2g_root')"
         " and status = 'active' and not_after > now()",
         party_id,
     )

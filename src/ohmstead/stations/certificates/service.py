@@ -26,16 +26,16 @@ from ohmstead.stations.certificates.model import (
     Installed,
     Kind,
     RevocationReason,
-    RootKind,
     SigningOutcome,
     SigningReport,
     SigningRequest,
 )
-from ohmstead.stations.certificates.orders import DeliverCertificate
 from ohmstead.stations.certificates.ports import Signed, Signer
 from ohmstead.stations.certificates.store import NewCertificate
 from ohmstead.stations.commands import CommandDesk, Trigger
 from ohmstead.stations.model import Signal
+from ohmstead.stations.orders import DeliverCertificate
+from ohmstead.stations.orders.upkeep import CertificateUse
 
 log = logger("ohmstead.certificates")
 
@@ -180,9 +180,9 @@ async def _deliver(pool: Pool, desk: CommandDesk, request: SigningRequest, chain
     """A station that is away gets it when it comes back; its answer is taken in by `answered`, whenever it comes."""
     order = DeliverCertificate(
         signing_request_id=request.signing_request_id,
-        chain_pem=chain_pem,
+        chain=chain_pem,
         use=request.kind,
-        number=request.request_number,
+        request_id=request.request_number,
     )
     try:
         command = await desk.send(
@@ -322,7 +322,7 @@ def request_order(kind: Kind, ocpp_version: str | None) -> Trigger:
 # ------------------------------------------------------------------------------------------------------------ roots
 
 
-async def add_root(conn: Connection, actor: Actor, kind: RootKind, pem: str) -> UUID:
+async def add_root(conn: Connection, actor: Actor, kind: CertificateUse, pem: str) -> UUID:
     """Trust a root, and have it at hand for stations. Raises Invalid, and Conflict when it is there.
 
     For contracts an authority below a root can be trusted by itself, too: where stations send hashes only, it must be
@@ -332,7 +332,7 @@ async def add_root(conn: Connection, actor: Actor, kind: RootKind, pem: str) -> 
         (root,) = x509.load_pem_x509_certificates(pem.encode())
         root.public_key()
         is_authority = root.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-        if kind not in ("mo_root", "v2g_root"):
+        if kind not in ("contract_root", "v2g_root"):
             root.verify_directly_issued_by(root)
     except x509.ExtensionNotFound:
         is_authority = False

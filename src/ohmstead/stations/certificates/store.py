@@ -21,6 +21,7 @@ from ohmstead.stations.certificates.model import (
     ProfileUpgrade,
     SigningRequest,
 )
+from ohmstead.stations.orders import CertificateRef
 
 _AUTHORITY = "authority_id, purpose, key_kind, level, certificate_pem, sealed_key"
 
@@ -418,10 +419,10 @@ async def replace_installed(
             (
                 station_id,
                 one.usage,
-                one.hashes.hash_algorithm,
-                one.hashes.issuer_name_hash.lower(),
-                one.hashes.issuer_key_hash.lower(),
-                one.hashes.serial_number.lower(),
+                one.certificate.hash_algorithm,
+                one.certificate.issuer_name_hash.lower(),
+                one.certificate.issuer_key_hash.lower(),
+                one.certificate.serial_number.lower(),
                 at,
             )
             for one in found
@@ -429,13 +430,13 @@ async def replace_installed(
     )
 
 
-async def delete_installed(conn: Connection, station_id: str, serial_number: str, issuer_key_hash: str) -> None:
+async def delete_installed(conn: Connection, station_id: str, certificate: CertificateRef) -> None:
     await conn.execute(
         "delete from installed_certificate where station_id = $1 and serial_number = lower($2)"
         " and issuer_key_hash = lower($3)",
         station_id,
-        serial_number,
-        issuer_key_hash,
+        certificate.serial_number,
+        certificate.issuer_key_hash,
     )
 
 

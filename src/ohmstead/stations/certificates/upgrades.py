@@ -19,9 +19,9 @@ from ohmstead.core.ids import new_id
 from ohmstead.core.log import logger
 from ohmstead.stations.certificates import store
 from ohmstead.stations.certificates.model import ProfileUpgrade
-from ohmstead.stations.certificates.orders import SetNetworkProfile
 from ohmstead.stations.certificates.service import request_order
-from ohmstead.stations.commands import Command, CommandDesk, Order, Reset, SetVariables
+from ohmstead.stations.commands import CommandDesk
+from ohmstead.stations.orders import Command, Order, Reset, SetNetworkProfile, SetVariables
 
 log = logger("ohmstead.upgrades")
 
