@@ -15,6 +15,9 @@ from aiohttp import web as aiohttp_web
 from ohmstead import worker
 from ohmstead.accounts import access
 from ohmstead.accounts import service as accounts
+from ohmstead.adapters.ocsp.adapter import HttpResponders
+from ohmstead.adapters.pnc.adapter import HttpPool
+from ohmstead.adapters.pnc.settings import PoolSettings
 from ohmstead.core import health, metrics, migrations
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool, connect_one, connect_pool
@@ -22,6 +25,7 @@ from ohmstead.core.health import Watch
 from ohmstead.core.log import logger
 from ohmstead.ocpp.gateway import Gateway
 from ohmstead.settings import Settings
+from ohmstead.stations.certificates.inquiries import Inquiries
 
 log = logger("ohmstead.app")
 
@@ -40,7 +44,7 @@ async def run_gateway(settings: Settings) -> None:
     """Stations' sockets, until SIGTERM or SIGINT; then they are let go politely."""
     async with contextlib.AsyncExitStack() as stack:
         pool, bus = await stack.enter_async_context(_deps(settings, "gateway"))
-        gateway = Gateway(settings, pool, bus)
+        gateway = Gateway(settings, pool, bus, inquiries=_inquiries(settings, pool))
         watch = Watch(pool, bus, (health.Load(),))
         await stack.enter_async_context(_watched(settings.metrics_gateway_port, watch, lambda: gateway.is_draining))
         stations = gateway.runner()
@@ -74,6 +78,14 @@ async def run_gateway(settings: Settings) -> None:
             with contextlib.suppress(asyncio.CancelledError):
                 await serving
             await stations.cleanup()
+
+
+def _inquiries(settings: Settings, pool: Pool) -> Inquiries:
+    """Whom the gateway asks outside while a station waits."""
+    ev_pool = None
+    if settings.pnc_pool_url is not None:
+        ev_pool = HttpPool(PoolSettings(url=settings.pnc_pool_url, token=settings.pnc_pool_token))
+    return Inquiries(pool, HttpResponders(settings.ocsp_hosts), ev_pool)
 
 
 async def run_web(settings: Settings) -> None:

@@ -16,13 +16,14 @@ import msgspec
 from msgspec import Meta, Struct
 
 PREFIX = "OHMSTEAD_"
-SECRETS = frozenset({"database_url", "nats_url", "secret_key"})
+SECRETS = frozenset({"database_url", "nats_url", "secret_key", "est_password", "pnc_pool_token"})
 # Read by the `ohmstead` script, the simulator, the tests and the benchmarks, not by the running system.
 OUTSIDE = frozenset({"API_KEY", "PYTHON", "VENV", "TEST_CHROMIUM", "TEST_DATABASE_URL", "TEST_NATS_URL"})
 
 Network: TypeAlias = IPv4Network | IPv6Network
 Port: TypeAlias = Annotated[int, Meta(ge=1, le=65535)]
 PublicUrl: TypeAlias = Annotated[str, Meta(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*[^/?#\s])?$")]
+HttpUrl: TypeAlias = Annotated[str, Meta(pattern=r"^https?://[^\s]+[^\s/]$")]
 KeyText: TypeAlias = Annotated[str, Meta(pattern=r"^([0-9a-fA-F]{2}){32,}$")]
 Days: TypeAlias = Annotated[int, Meta(ge=1, le=36500)]
 
@@ -92,6 +93,29 @@ class Settings(Struct, frozen=True, kw_only=True):
     tls_allows_rsa_key_exchange: Annotated[
         bool, _about("Also offer the TLS_RSA_WITH_AES_GCM suites, without forward secrecy, for old stations.")
     ] = False
+    certificate_days: Annotated[
+        int, Meta(ge=1, le=3650), _about("How long a certificate of our own authority is good, in days.")
+    ] = 365
+    est_url: Annotated[
+        HttpUrl | None,
+        _about(
+            "Another authority for station certificates, by EST; the address before `/simpleenroll`. Unset: our own."
+        ),
+    ] = None
+    est_vehicle_url: Annotated[HttpUrl | None, _about("The same for V2G certificates (ISO 15118).")] = None
+    est_user: Annotated[str | None, _about("User name at the EST servers.")] = None
+    est_password: Annotated[str | None, _about("Password at the EST servers.")] = None
+    est_ca: Annotated[
+        Path | None, _about("Authorities of the EST servers' certificates, PEM. Unset: the system's.")
+    ] = None
+    ocsp_hosts: Annotated[
+        tuple[str, ...],
+        _about("Hosts, with commas, `host` or `host:port`, that may be asked whether contract certificates are good."),
+    ] = ()
+    pnc_pool_url: Annotated[
+        HttpUrl | None, _about("Contract certificate pool for Plug & Charge, asked on behalf of cars.")
+    ] = None
+    pnc_pool_token: Annotated[str | None, _about("Bearer token at the pool.")] = None
     trusted_proxies: Annotated[
         tuple[Network, ...],
         _about("Networks, with commas, from which forwarded addresses and client certificates are believed."),
@@ -233,6 +257,8 @@ def _parsed(name: str, raw: str, hint: Any) -> Any:
     try:
         if hint == _TYPES["trusted_proxies"]:
             return tuple(ip_network(part.strip(), strict=False) for part in raw.split(",") if part.strip())
+        if hint == _TYPES["ocsp_hosts"]:
+            return tuple(part.strip() for part in raw.split(",") if part.strip())
         return msgspec.convert(value, hint, strict=False, dec_hook=_decode)
     except (msgspec.ValidationError, ValueError) as error:
         rule = str(error).split(" - at `$")[0]
@@ -271,9 +297,8 @@ def _check_together(settings: Settings) -> None:
             "tls_client_ca",
             "needs a server certificate (OHMSTEAD_TLS_EC_CERT or OHMSTEAD_TLS_RSA_CERT) or a trusted proxy",
         )
-    for name in ("tls_client_crl", "tls_client_organization"):
-        if getattr(settings, name) is not None and settings.tls_client_ca is None:
-            refuse(name, f"needs {PREFIX}TLS_CLIENT_CA")
+    if settings.tls_client_crl is not None and settings.tls_client_ca is None:
+        refuse("tls_client_crl", f"needs {PREFIX}TLS_CLIENT_CA")
     if settings.database_url and not settings.database_url.startswith(("postgresql://", "postgres://")):
         refuse("database_url", "expected postgresql://…")
     if settings.nats_url and not settings.nats_url.startswith(("nats://", "tls://", "ws://", "wss://")):

@@ -18,7 +18,7 @@ from litestar.static_files import create_static_files_router
 
 from ohmstead.accounts import service
 from ohmstead.accounts.access import NotAllowed, NotSignedIn, TooManyAttempts
-from ohmstead.api import problems
+from ohmstead.api import pki, problems
 from ohmstead.api import routes as api_routes
 from ohmstead.api.live import LiveNews
 from ohmstead.console import routes as console_routes
@@ -61,7 +61,7 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
         path="/static", directories=[STATIC_DIR], middleware=[DefineMiddleware(CompressionMiddleware, config=gzip)]
     )
     return Web(
-        route_handlers=[*PAGES, api_routes.router, console_routes.router, static],
+        route_handlers=[*PAGES, *pki.HANDLERS, api_routes.router, console_routes.router, static],
         state=State(
             {
                 "settings": settings,

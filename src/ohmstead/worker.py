@@ -5,21 +5,31 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
 from ohmstead.accounts import service as accounts
+from ohmstead.adapters.certificates.est.adapter import EstSigner
+from ohmstead.adapters.certificates.est.settings import EstSettings
 from ohmstead.core import clock, events, jobs, migrations
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool, connect_one
 from ohmstead.core.events import Event
 from ohmstead.core.log import logger
 from ohmstead.sessions import gaps, starts
+from ohmstead.sessions.autocharge import service as autocharge
 from ohmstead.sessions.settling.service import settle
 from ohmstead.settings import Settings
 from ohmstead.stations import commands
 from ohmstead.stations import service as stations
 from ohmstead.stations.bulk import service as bulk
+from ohmstead.stations.certificates import service as certificates
+from ohmstead.stations.certificates import upgrades
+from ohmstead.stations.certificates.authority import InternalAuthority
+from ohmstead.stations.certificates.model import Kind
+from ohmstead.stations.certificates.ports import Signer
+from ohmstead.stations.certificates.vault import Vault
 from ohmstead.stations.commands import CommandDesk
 
 log = logger("ohmstead.worker")
@@ -35,18 +45,29 @@ async def run(
     *,
     ask_after_s: float = gaps.FIRST_AFTER_S,
     gather_s: float = events.GATHER_S,
+    runner: events.Runner | None = None,
 ) -> None:
-    """All of it, until cancelled. Stations are asked about missing messages after `ask_after_s` seconds."""
-    runner = events.Runner(pool, bus, gather_s)
+    """All of it, until cancelled. Stations are asked about missing messages after `ask_after_s` seconds.
+
+    `runner`: what runs the outbox's consumers, for who wants to know of them.
+    """
+    runner = runner or events.Runner(pool, bus, gather_s)
     runner.add("sessions.settle", _settle, ("SessionEnded", "SessionChanged", "OrphanRecorded"))
     runner.add("sessions.gaps", partial(gaps.notice, after_s=ask_after_s), ("SessionGapFound", "StationBooted"))
+    runner.add("certificates.sign", certificates.enqueue_signing, ("CertificateRequested",))
+    runner.add("certificates.upgrades", upgrades.go_on_after_certificate, ("CertificateDelivered",))
+    runner.add("sessions.autocharge", autocharge.pair, ("SessionStarted",))
     desk = CommandDesk(pool, bus)
+    signers = certificate_signers(settings, pool, bus)
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())
-        group.create_task(_jobs(settings, pool, desk))
+        group.create_task(_jobs(settings, pool, desk, signers))
         group.create_task(bulk.Runner(pool, bus).run())
         group.create_task(_every(5, "release_gateways", lambda: _release_gateways(pool)))
         group.create_task(_every(5, "expire_commands", lambda: _expire_commands(pool)))
+        group.create_task(_every(15, "undelivered_certificates", partial(certificates.follow_up, pool)))
+        group.create_task(_every(300, "renew_certificates", partial(certificates.renew, pool, desk)))
+        group.create_task(_every(300, "stuck_upgrades", partial(upgrades.give_up, pool)))
         group.create_task(_every(0.5, "remote_starts", lambda: starts.notice(pool)))
         group.create_task(_every(PARTITIONS_EVERY_S, "partitions", lambda: _partitions(pool)))
 
@@ -55,7 +76,7 @@ async def _settle(conn: Connection, found: list[Event]) -> None:
     await settle(conn, [UUID(event.payload["session_id"]) for event in found])
 
 
-async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk) -> None:
+async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk, signers: dict[Kind, Signer]) -> None:
     """Jobs and cron timers, on a connection of their own, anew whenever it is lost."""
     while True:
         try:
@@ -64,6 +85,8 @@ async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk) -> None:
             try:
                 queue = jobs.Worker(conn)
                 queue.on(gaps.JOB, lambda payload: gaps.ask(pool, desk, payload))
+                queue.on(certificates.SIGN_JOB, partial(certificates.sign, pool, desk, signers))
+                queue.on(upgrades.JOB, partial(upgrades.go_on, pool, desk))
                 queue.every("retention", "23 3 * * *", lambda: _retention(settings, pool))
                 await queue.run()
             finally:
@@ -71,6 +94,25 @@ async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk) -> None:
         except Exception as error:  # noqa: BLE001  (the database may be away; jobs wait for it, they are not lost)
             log.warning("jobs_interrupted", error=repr(error))
         await asyncio.sleep(2)
+
+
+def certificate_signers(settings: Settings, pool: Pool, bus: Bus) -> dict[Kind, Signer]:
+    """Who signs what: our own authority, unless another one is configured."""
+    ours = InternalAuthority(
+        pool,
+        bus,
+        Vault(settings.secret()),
+        valid_for=timedelta(days=settings.certificate_days),
+        public_url=settings.public_url,
+    )
+
+    def signer(url: str | None) -> Signer:
+        if url is None:
+            return ours
+        given = EstSettings(url=url, user=settings.est_user, password=settings.est_password, ca=settings.est_ca)
+        return EstSigner(given)
+
+    return {"station": signer(settings.est_url), "v2g": signer(settings.est_vehicle_url)}
 
 
 async def _every(seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:

@@ -11,6 +11,7 @@ from ohmstead.api.openapi import _given_of
 from ohmstead.api.routes import RESOURCES
 from tests.api.door import Front, Visitor, problem
 from tests.api.test_sessions import charged
+from tests.security.pki import Authority
 
 ROUTES = [handler for handlers in RESOURCES.values() for handler in handlers]
 WITH_IDS = [handler for handler in ROUTES if "{" in next(iter(handler.paths))]
@@ -46,6 +47,8 @@ async def ids_of(api: Visitor) -> dict[str, str]:
 
     await api.network.until(is_over, "the bulk command is done")
     key = await api.posts("/api-keys", {"name": "Mine", "scopes": ["stations:read"]})
+    root = {"kind": "central_root", "certificate_pem": Authority("Mine").pem.decode()}
+    certificate = await api.posts("/certificates/roots", root, expect=201)
     await api.network.pool.execute(
         "insert into signed_reading (session_id, sampled_at, context, measurand, digest, data) values"
         " ($1, now(), 'Transaction.End', 'x', sha256('x'), 'x')",
@@ -60,6 +63,7 @@ async def ids_of(api: Visitor) -> dict[str, str]:
         "command_id": command["command_id"],
         "bulk_id": bulk["bulk_id"],
         "api_key_id": key["key"]["api_key_id"],
+        "certificate_id": certificate["certificate_id"],
         "digest": signed["digest"],
         "action": "ClearCache",
     }
@@ -72,7 +76,7 @@ def filled(handler: HTTPRouteHandler, ids: dict[str, str]) -> str:
 async def contents(api: Visitor) -> str:
     """Everything of the party that a stranger could have changed, and all that was asked of its stations."""
     rows: list[str] = []
-    for table in ("location", "station", "token", "command", "bulk_command", "api_key", "audit_entry"):
+    for table in ("location", "station", "token", "command", "bulk_command", "api_key", "certificate", "audit_entry"):
         found = await api.network.pool.fetch(
             f"select (to_jsonb(t) - '{{last_used_at,last_seen_at}}'::text[])::text as row from {table} t"
             " where party_id = $1 order by 1",
@@ -105,7 +109,7 @@ async def test_a_stranger_finds_every_list_empty(api: Visitor, stranger: Visitor
 @pytest.mark.parametrize("handler", ROUTES, ids=name_of)
 async def test_nobody_gets_in_anywhere(front: Front, handler: HTTPRouteHandler) -> None:
     ids = dict.fromkeys(("station_id", "digest", "action"), "X") | dict.fromkeys(
-        ("session_id", "token_id", "location_id", "command_id", "api_key_id", "bulk_id"),
+        ("session_id", "token_id", "location_id", "command_id", "api_key_id", "bulk_id", "certificate_id"),
         "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f",
     )
     async with front.nobody() as nobody:
@@ -125,7 +129,7 @@ async def test_a_key_without_scopes_for_it_is_refused_on_every_route(api: Visito
             if handler.opt["operation"].action in ("stations:read", None):
                 continue
             ids = dict.fromkeys(("station_id", "digest", "action"), "X") | dict.fromkeys(
-                ("session_id", "token_id", "location_id", "command_id", "api_key_id", "bulk_id"),
+                ("session_id", "token_id", "location_id", "command_id", "api_key_id", "bulk_id", "certificate_id"),
                 "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f",
             )
             answer = await reader.client.request(method_of(handler), filled(handler, ids), json={})

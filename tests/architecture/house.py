@@ -22,6 +22,10 @@ PURE = (
     "sessions.metering",
     "smartcharging.allocate",
     "stations.capabilities",
+    "stations.certificates.contracts",
+    "stations.certificates.issuing",
+    "stations.certificates.ocsp",
+    "stations.certificates.policy",
     "stations.features",
     "stations.profile_rules",
     "stations.rules",
@@ -29,6 +33,8 @@ PURE = (
     "stations.vendors",
     "tariffs.pricing",
     "tokens.authorization",
+    "tokens.emaid",
+    "tokens.pairing",
 )
 IMPURE = ("core.db", "core.clock", "core.bus", "core.events", "core.jobs")
 IMPURE_OUTSIDE = ("asyncpg", "nats", "aiohttp", "litestar", "uvicorn")

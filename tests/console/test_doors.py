@@ -21,6 +21,7 @@ PAGES = (
     "/stations/import",
     "/stations/{station}",
     "/stations/{station}/configuration",
+    "/stations/{station}/certificates",
     "/stations/{station}/messages",
     "/sessions",
     "/sessions/{session}",

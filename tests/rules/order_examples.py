@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 from ohmstead.stations import orders as o
 from ohmstead.stations.orders import charging, device, drivers, grid
@@ -265,7 +266,11 @@ EXAMPLES: dict[type[o.OrderForm], tuple[o.Order, ...]] = {
     ),
     o.DeleteCertificate: (o.DeleteCertificate(certificate=HASH),),
     o.ListCertificates: (o.ListCertificates(), o.ListCertificates(uses=("v2g_root", "v2g_chain"))),
-    o.DeliverCertificate: (o.DeliverCertificate(chain=PEM), o.DeliverCertificate(chain=PEM, use="v2g20", request_id=1)),
+    o.DeliverCertificate: (
+        o.DeliverCertificate(chain=PEM),
+        o.DeliverCertificate(chain=PEM, use="v2g20", request_id=1),
+        o.DeliverCertificate(chain=PEM, use="v2g", signing_request_id=UUID(int=1)),
+    ),
     o.CustomerInformation: (
         o.CustomerInformation(token=o.TokenRef(uid="TAG1")),
         o.CustomerInformation(customer_id="C-1", is_cleared=True, request_id=3),

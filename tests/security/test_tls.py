@@ -206,10 +206,14 @@ def test_the_environment_names_every_file(tmp_path: Path) -> None:
     assert files.allows_rsa_key_exchange
 
 
-@pytest.mark.parametrize("variable", ["OHMSTEAD_TLS_CLIENT_CRL", "OHMSTEAD_TLS_CLIENT_ORGANIZATION"])
-def test_rules_for_client_certificates_need_an_authority(variable: str) -> None:
+def test_revocation_lists_need_their_authority() -> None:
     with pytest.raises(SettingsError, match="needs OHMSTEAD_TLS_CLIENT_CA"):
-        Settings.from_env({variable: "x"})
+        Settings.from_env({"OHMSTEAD_TLS_CLIENT_CRL": "x"})
+
+
+def test_the_organization_counts_for_our_own_authority_too() -> None:
+    settings = Settings.from_env({"OHMSTEAD_TLS_CLIENT_ORGANIZATION": "Harbour Charging"})
+    assert settings.tls_client_organization == "Harbour Charging"
 
 
 def test_behind_a_proxy_an_authority_is_enough() -> None:

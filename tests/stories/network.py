@@ -12,13 +12,15 @@ from uuid import UUID, uuid4
 from aiohttp import web
 
 from ohmstead import worker
+from ohmstead.core import events
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.ids import new_id
 from ohmstead.ocpp.gateway import Gateway
 from ohmstead.settings import Settings
+from ohmstead.stations.certificates.inquiries import Inquiries
 from ohmstead.stations.commands import Command, CommandDesk, Order
-from tests.stories.patience import Look, until
+from tests.stories.patience import Look, reading, until
 from tests.stories.speech2 import Station2
 from tests.stories.speech16 import Station16
 from tests.stories.station import Station
@@ -35,6 +37,7 @@ class Door:
     runner: web.AppRunner
     serving: asyncio.Task[None]
     port: int
+    tls_port: int | None = None
 
     async def close(self) -> None:
         self.serving.cancel()
@@ -45,11 +48,12 @@ class Door:
 class Installation:
     """What all stories of a run share."""
 
-    def __init__(self, settings: Settings, pool: Pool, bus: Bus) -> None:
+    def __init__(self, settings: Settings, pool: Pool, bus: Bus, inquiries: Inquiries | None = None) -> None:
         self.settings = settings
         self.pool = pool
         self.bus = bus
         self.desk = CommandDesk(pool, bus)
+        self._inquiries = inquiries
         self._door: Door | None = None
 
     @property
@@ -64,12 +68,15 @@ class Installation:
 
     async def open_door(self, port: int = 0) -> Door:
         """One more gateway, on a port of its own; `url` leads to the latest."""
-        gateway = Gateway(self.settings, self.pool, self.bus)
+        gateway = Gateway(self.settings, self.pool, self.bus, inquiries=self._inquiries)
         runner = web.AppRunner(gateway.application(), access_log=None, handler_cancellation=False, shutdown_timeout=5)
         await runner.setup()
         serving = asyncio.create_task(gateway.run())
         await web.TCPSite(runner, "127.0.0.1", port).start()
         self._door = Door(gateway, runner, serving, runner.addresses[0][1])
+        if (context := gateway.ssl_context()) is not None:
+            await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+            self._door.tls_port = runner.addresses[1][1]
         return self._door
 
     async def restart_gateway(self) -> None:
@@ -82,12 +89,12 @@ class Installation:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Installation"]:
         await self.open_door()
+        runner = events.Runner(self.pool, self.bus, gather_s=0)
         working = asyncio.create_task(
-            worker.run(self.settings, self.pool, self.bus, ask_after_s=ASK_AFTER_S, gather_s=0)
+            worker.run(self.settings, self.pool, self.bus, ask_after_s=ASK_AFTER_S, runner=runner)
         )
         try:
-            count = "select count(*) = 2 from outbox_cursor"
-            await until(lambda: self.pool.fetchval(count), "the worker reads the outbox", patience_s=20)
+            await until(reading(self.pool, runner), "the worker reads the outbox", patience_s=20)
             yield self
         finally:
             working.cancel()

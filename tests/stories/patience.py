@@ -4,7 +4,20 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
+from ohmstead.core.db import Pool
+from ohmstead.core.events import Runner
+
 Look: TypeAlias = Callable[[], Awaitable[Any]]
+
+
+def reading(pool: Pool, runner: Runner) -> Look:
+    """Does the worker that was given this runner read the outbox, for all its consumers?"""
+
+    async def is_reading() -> bool:
+        found = await pool.fetch("select consumer from outbox_cursor")
+        return bool(runner.consumers) and {row["consumer"] for row in found} >= set(runner.consumers)
+
+    return is_reading
 
 
 async def until(is_so: Look, what: str, patience_s: float = 8.0) -> None:

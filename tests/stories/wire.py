@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -46,6 +47,8 @@ class Wire:
     said: list[Said] = field(default_factory=list)
     heard: list[Said] = field(default_factory=list)
     close_code: int | None = None
+    tls: ssl.SSLContext | None = None
+    headers: dict[str, str] = field(default_factory=dict)
     _socket: aiohttp.ClientWebSocketResponse | None = None
     _client: aiohttp.ClientSession | None = None
     _waiting: dict[str, asyncio.Future[dict[str, Any] | Error]] = field(default_factory=dict)
@@ -60,7 +63,11 @@ class Wire:
         self._client = aiohttp.ClientSession()
         try:
             self._socket = await self._client.ws_connect(
-                self.url, protocols=(SUBPROTOCOL[self.version],), max_msg_size=0
+                self.url,
+                protocols=(SUBPROTOCOL[self.version],),
+                max_msg_size=0,
+                headers=self.headers,
+                ssl=self.tls or True,
             )
         except BaseException:
             await self._client.close()

@@ -39,7 +39,7 @@ from ohmstead.stations import queries, vendors
 from ohmstead.stations import service as stations
 from ohmstead.stations.capabilities import Capability, capabilities
 from ohmstead.stations.commands import Command
-from ohmstead.stations.orders import DataTransfer, Order, Raw
+from ohmstead.stations.orders import DataTransfer, Order, Raw, SecurityOrder
 from ohmstead.stations.queries import CommandFilter, without_secrets
 
 KEYSET = Keyset(item=Command, type=tuple[datetime, UUID], of=lambda command: (command.requested_at, command.command_id))
@@ -129,7 +129,8 @@ async def send_command(
     The answer is a command whatever became of it: `status` tells (`accepted`, `rejected`, `offline`, `queued`,
     `timed_out`, `failed`). A station that answers later is still recorded. Parameters that no station could take are
     refused with 422; what this one cannot do is `failed` with `error_code` `refused`, and nothing was sent. `kind: raw`,
-    and messages of vendors that are not registered, take the scope `commands:raw`.
+    messages of vendors that are not registered, and orders about certificates and network profiles take the scope
+    `commands:raw`.
     """
     require_for(actor, given)
     command = await desk.send(
@@ -149,7 +150,7 @@ async def send_command(
 def require_for(actor: Actor, order: Order) -> None:
     """Raises NotAllowed where an order takes more than the right to send orders."""
     is_unchecked = isinstance(order, DataTransfer) and not vendors.is_registered(order.vendor_id)
-    if isinstance(order, Raw) or is_unchecked:
+    if isinstance(order, Raw | SecurityOrder) or is_unchecked:
         require(actor, "commands:raw")
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ohmstead.accounts.model import ApiKey, AuditEntry
+from ohmstead.api import certificate_examples
 from ohmstead.api.bulk import BulkCount, NewBulkCommand
 from ohmstead.api.commands import Capabilities, RawAnswer
 from ohmstead.api.events import OutboxPage
@@ -184,6 +185,8 @@ _TOKEN: dict[str, Any] = {
     "from_minute": None,
     "until_minute": None,
     "max_sessions": 1,
+    "autocharge": False,
+    "paired_with": None,
     "version": 1,
     "created_at": "2026-03-02T08:00:00Z",
     "updated_at": "2026-03-02T08:00:00Z",
@@ -250,6 +253,7 @@ _KEY: dict[str, Any] = {
 }
 
 EXAMPLES: dict[Any, Any] = {
+    **certificate_examples.EXAMPLES,
     NewLocation: _NEW_LOCATION,
     LocationChange: {"name": "Harbour Car Park East"},
     Location: _LOCATION,

@@ -23,6 +23,7 @@ _COLUMNS = {"import_stations": station_tables.COLUMNS, "import_tokens": token_ta
 _PATH_MEANINGS = {
     "station_id": "The station's OCPP identity.",
     "action": "The message as OCPP names it, as `ClearCache`.",
+    "certificate_id": "The certificate's id.",
     "digest": "SHA-256 of the signed data, hexadecimal.",
 }
 _ABOUT = """

@@ -4,7 +4,19 @@ from litestar import Router
 from litestar.datastructures import State
 from litestar.di import Provide
 
-from ohmstead.api import bulk, commands, events, keys, locations, messages, reference, sessions, stations, tokens
+from ohmstead.api import (
+    bulk,
+    certificates,
+    commands,
+    events,
+    keys,
+    locations,
+    messages,
+    reference,
+    sessions,
+    stations,
+    tokens,
+)
 from ohmstead.api.idempotency import Idempotency
 from ohmstead.api.live import LiveNews
 from ohmstead.api.operations import given_body, given_filters, guard_operation
@@ -13,6 +25,7 @@ PREFIX = "/api/v1"
 RESOURCES = {
     "Locations": locations.HANDLERS,
     "Stations": stations.HANDLERS,
+    "Certificates": certificates.HANDLERS,
     "Commands": [*commands.HANDLERS, *bulk.HANDLERS],
     "Messages": messages.HANDLERS,
     "Sessions": sessions.HANDLERS,

@@ -58,6 +58,11 @@ STORED = {
     "clear_cache": "Clear token cache",
     "update_firmware": "Update firmware",
     "send_local_list": "Local list",
+    "deliver_certificate": "Deliver certificate",
+    "install_certificate": "Install certificate",
+    "delete_certificate": "Delete certificate",
+    "list_certificates": "Ask for certificates",
+    "set_network_profile": "Set network profile",
 }
 
 ASKABLE = {

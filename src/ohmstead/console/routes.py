@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar import Router
 
-from ohmstead.console import bulk, live, messages, overview, search, sessions, station, stations
+from ohmstead.console import bulk, certificates, live, messages, overview, search, sessions, station, stations
 from ohmstead.ui.templating import template_config
 
 __all__ = ["router", "template_config"]
@@ -37,6 +37,9 @@ router = Router(
         station.configuration,
         station.command_form,
         station.send_command,
+        certificates.certificates,
+        certificates.revoke,
+        certificates.do,
         messages.messages,
         messages.messages_csv,
         sessions.sessions,

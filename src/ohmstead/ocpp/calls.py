@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -20,8 +21,9 @@ from ohmstead.ocpp.connection import CallKey, Connection, spawn
 from ohmstead.ocpp.dispatch import TABLES, work_for
 from ohmstead.ocpp.ingest import Full, Ingest, Item, refusal_exchange
 from ohmstead.ocpp.rpc import Call, CallError, CallResult, ErrorCode, FrameError, Send, Version
-from ohmstead.ocpp.work import Inbound, Refused
+from ohmstead.ocpp.work import Inbound, Refused, Work
 from ohmstead.settings import Settings
+from ohmstead.stations.certificates.inquiries import Inquiries
 from ohmstead.stations.model import Station
 
 log = logger("ohmstead.calls")
@@ -65,10 +67,11 @@ class Pending:
 class Calls:
     """The calls of one gateway's stations. Implements connection.Doorman and ingest.Source."""
 
-    def __init__(self, settings: Settings, ingest: Ingest, commander: Commander) -> None:
+    def __init__(self, settings: Settings, ingest: Ingest, commander: Commander, inquiries: Inquiries) -> None:
         self._settings = settings
         self._ingest = ingest
         self._commander = commander
+        self._inquiries = inquiries
         self._fresh: list[tuple[Connection, bytes]] = []
         self._answered: dict[tuple[Version, str], Counter] = {}
 
@@ -120,9 +123,21 @@ class Calls:
                 return
             pending.key = key
         work = work_for(frame, inbound)
-        self._ingest.take(Item(at=inbound.received_at, inbound=inbound, work=work, waiter=pending))
+        if work.first is not None:
+            spawn(self._ask_first(pending, work, work.first))
+        else:
+            self._ingest.take(Item(at=inbound.received_at, inbound=inbound, work=work, waiter=pending))
         if pending.key is not None:
             connection.slot.remember(pending.key, pending)
+
+    async def _ask_first(self, pending: Pending, work: Work, first: Callable[[Inquiries], Awaitable[None]]) -> None:
+        """Its station's next call waits meanwhile, nobody else's does."""
+        inbound = pending.inbound
+        try:
+            await first(self._inquiries)
+            self._ingest.take(Item(at=inbound.received_at, inbound=inbound, work=work, waiter=pending))
+        except Exception as error:  # noqa: BLE001  (whatever it is, the station gets its answer and we go on)
+            self.failed(pending, error)
 
     def committed(self, pending: Pending, payload: bytes | None) -> None:
         """Word and send the answer."""

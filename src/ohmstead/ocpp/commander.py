@@ -143,9 +143,13 @@ class Commander:
         await self._finish(command_id, _whole(outcomes, len(calls), is_question=is_question))
 
     async def _keep(self, result: Result | None) -> None:
-        if result is not None and result.variables:
-            async with self._pool.acquire() as conn, conn.transaction():
+        if result is None or not (result.variables or result.keep):
+            return
+        async with self._pool.acquire() as conn, conn.transaction():
+            if result.variables:
                 await stations.keep_variables(conn, result.variables)
+            if result.keep is not None:
+                await result.keep(conn)
 
     async def _exchange(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ohmstead.ocpp import schemas
+from ohmstead.ocpp import pnc16, schemas
 from ohmstead.ocpp.rpc import Call, ErrorCode, Send, Version
 from ohmstead.ocpp.v2 import inbound as v2
 from ohmstead.ocpp.v2 import messages as v2_messages
@@ -52,6 +52,8 @@ def work_for(frame: Call | Send, inbound: Inbound) -> Work:
     route = table.get(frame.action)
     if route is None:
         raise Refused(ErrorCode.NOT_SUPPORTED, f"{frame.action} is not for a station to send")
+    if inbound.version is Version.V16 and pnc16.is_wrapped(message):
+        return pnc16.work_for(message, inbound)
     return route[1](message, inbound)
 
 

@@ -38,9 +38,12 @@ from ohmstead.ocpp.security import (
 )
 from ohmstead.ocpp.socket import StationSocket
 from ohmstead.ocpp.tls import CertificateReloader, TlsFiles
+from ohmstead.ocpp.trust import Trust
 from ohmstead.settings import Settings
 from ohmstead.stations import credentials
 from ohmstead.stations import service as stations
+from ohmstead.stations.certificates.inquiries import Inquiries
+from ohmstead.stations.certificates.vault import Vault
 from ohmstead.stations.model import MOVING, Connected, Disconnected, Signal, Station
 from ohmstead.stations.orders import gateway_subject
 
@@ -60,7 +63,15 @@ _HINT = "Charging stations connect here: OCPP over WebSocket, at /ocpp/ and the 
 class Gateway:
     """One process's stations."""
 
-    def __init__(self, settings: Settings, pool: Pool, bus: Bus, *, flow: Flow | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        bus: Bus,
+        *,
+        flow: Flow | None = None,
+        inquiries: Inquiries | None = None,
+    ) -> None:
         self.gateway_id = new_id()
         self.settings = settings
         self._pool = pool
@@ -75,10 +86,16 @@ class Gateway:
         self._farewells: set[asyncio.Task[None]] = set()
         self._handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
         self._tls = CertificateReloader(TlsFiles.of(settings), self._tls_failed)
+        self.trust = Trust(pool, bus, self._tls, Vault(settings.secret()))
         self.is_draining = self._is_stopped = False
-        self.ingest = Ingest(pool, bus, no_authorization=settings.no_authorization)
+        self.ingest = Ingest(
+            pool,
+            bus,
+            no_authorization=settings.no_authorization,
+            organization=settings.tls_client_organization,
+        )
         self.commander = Commander(self, pool, bus, self.ingest, settings.call_timeout_s)
-        self.calls = Calls(settings, self.ingest, self.commander)
+        self.calls = Calls(settings, self.ingest, self.commander, inquiries or Inquiries(pool))
         self.ingest.source = self.calls
 
     # -------------------------------------------------------------------------------------------- life
@@ -125,12 +142,14 @@ class Gateway:
         stops = [
             await self._bus.listen(STATION_CHANGED, self._station_changed),
             await self._bus.listen(STATION_CONNECTED, self._connected_elsewhere),
+            *await self.trust.begin(),
         ]
         tasks = [
             asyncio.create_task(self.ingest.run()),
             asyncio.create_task(self._beat(address)),
             asyncio.create_task(self._keep_alive()),
             asyncio.create_task(self._tls.run()),
+            asyncio.create_task(self.trust.run()),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -264,6 +283,7 @@ class Gateway:
             admission = await admit(handshake, _identity(station), self._policy)
         if station is None:
             raise _not_set_up()
+        station = await self.trust.check(admission, station)
         slot = self._slots.get(station.station_id)
         if slot is not None and slot.connection is not None and slot.connection.is_open:
             self._takeovers.check(station.station_id)
@@ -361,6 +381,7 @@ class Gateway:
             )
         slot = self._slots.setdefault(station.station_id, Slot(station.station_id))
         connection = Connection(ws, slot, station, version, handshake.address, self.calls, self._flow)
+        self.trust.holds(connection, admission)
         await self._serve(connection)
         return ws
 
@@ -412,6 +433,7 @@ class Gateway:
 
     def _left(self, connection: Connection, reason: str) -> None:
         connection.end()
+        self.trust.released(connection)
         slot = connection.slot
         if slot.connection is connection:
             slot.connection = None
@@ -496,6 +518,7 @@ def _identity(station: Station) -> StationIdentity:
         certificate_name=station.certificate_name,
         registration=station.registration,
         is_retired=station.is_retired,
+        next_profile=station.next_security_profile,
     )
 
 

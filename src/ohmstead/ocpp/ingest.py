@@ -28,6 +28,7 @@ from ohmstead.sessions import service as sessions
 from ohmstead.sessions.memory import SessionMemory, Stale
 from ohmstead.sessions.model import Session
 from ohmstead.stations import service as stations
+from ohmstead.stations.certificates import service as certificates
 from ohmstead.stations.model import Connected, Disconnected, Signal
 from ohmstead.stations.redaction import hide_secrets_in_text
 from ohmstead.tokens.authorization import NoAuthorization
@@ -116,9 +117,11 @@ class Ingest:
         bus: Bus | None,
         *,
         no_authorization: NoAuthorization = "accept",
+        organization: str | None = None,
         gather_s: float = GATHER_S,
     ) -> None:
         self._pool = pool
+        self._organization = organization
         self._no_authorization: NoAuthorization = no_authorization
         self._gather_s = gather_s
         self._teller = Teller(bus)
@@ -331,6 +334,7 @@ class Ingest:
         answers = [Answers(at=now) for _ in items]
         works = [item.work for item in items if item.work is not None]
         has_events = await _boot(conn, items, works, answers)
+        has_events |= await _sign(conn, works, answers, self._organization)
         await stations.keep_records(conn, [r for w in works for r in w.records])
         await stations.keep_variables(conn, [v for w in works for v in w.variables])
         await stations.keep_signals(conn, [s for w in works for s in w.signals])
@@ -395,7 +399,7 @@ def _needs_transaction(item: Item) -> bool:
     work = item.work
     if work is None:
         return item.exchange is None
-    return bool(work.boot or work.records or work.variables or work.signals)
+    return bool(work.boot or work.records or work.variables or work.signals or work.signing)
 
 
 class _Stored(msgspec.Struct):
@@ -443,6 +447,16 @@ async def _boot(conn: Connection, items: list[Item], works: list[Work], answers:
     )
     for n, outcome in zip(booted, outcomes, strict=True):
         answers[n].boot = outcome
+    return True
+
+
+async def _sign(conn: Connection, works: list[Work], answers: list[Answers], organization: str | None) -> bool:
+    asking = [n for n, w in enumerate(works) if w.signing is not None]
+    if not asking:
+        return False
+    reports = [w.signing for w in works if w.signing is not None]
+    for n, outcome in zip(asking, await certificates.ask(conn, reports, organization=organization), strict=True):
+        answers[n].signing = outcome
     return True
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 import msgspec
 
+from ohmstead.core.db import Connection
+from ohmstead.stations.certificates import service as certificates
 from ohmstead.stations.model import Variable
+from ohmstead.stations.orders import DeliverCertificate
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What a station's answer means. `text`: its own word for a refusal or a condition."""
+    """What a station's answer means. `text`: its own word for a refusal or a condition. `keep` writes down what else it
+    told, in a transaction of its own; the answer may come twice.
+    """
 
     status: Literal["accepted", "rejected"]
     text: str | None = None
     variables: tuple[Variable, ...] = ()
+    keep: Callable[[Connection], Awaitable[None]] | None = None
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,3 +30,16 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     payload: bytes
     read: Callable[[msgspec.Struct], Result]
+
+
+def delivered(result: Result, order: DeliverCertificate, station_id: str) -> Result:
+    """What a station said to a certificate is written down with the request that it answers, if it answers one."""
+    request_id = order.signing_request_id
+    if request_id is None:
+        return result
+    is_accepted = result.status == "accepted"
+
+    async def keep(conn: Connection) -> None:
+        await certificates.answered(conn, station_id, request_id, is_accepted=is_accepted, text=result.text)
+
+    return msgspec.structs.replace(result, keep=keep)

@@ -23,9 +23,12 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from ohmstead.core.log import logger
 from ohmstead.ocpp.tls import ClientAuthorities, ClientCertificate
 from ohmstead.settings import Settings
 from ohmstead.stations import credentials
+
+log = logger("ohmstead.security")
 
 Network: TypeAlias = IPv4Network | IPv6Network
 Registration: TypeAlias = Literal["accepted", "pending", "rejected"]
@@ -103,6 +106,7 @@ class StationIdentity(msgspec.Struct, frozen=True, kw_only=True):
     certificate_name: str | None = None
     registration: Registration = "accepted"
     is_retired: bool = False
+    next_profile: int | None = None
 
     def __repr__(self) -> str:
         return f"StationIdentity({self.station_id!r}, profile {self.security_profile}, {self.registration})"
@@ -133,9 +137,10 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     """The door is open.
 
     `station_id` is the register's spelling (identities are compared without regard to case). `security_profile` is the
-    one in use on this connection. `is_stronger`: a profile-1 station came over TLS. `certificate` is set when the
-    station was identified by it. Of a newcomer (`is_new`) the profile, `secret_hash` and `certificate_name` are to be
-    recorded: whoever comes later under this identity must show the same.
+    one in use on this connection. `is_stronger`: a profile-1 station came over TLS. `is_raised`: the station came with
+    the profile that it was asked to take, for the first time. `certificate` is set when the station was identified by
+    it. Of a newcomer (`is_new`) the profile, `secret_hash` and `certificate_name` are to be recorded: whoever comes later
+    under this identity must show the same.
     """
 
     station_id: str
@@ -143,6 +148,7 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     security_profile: int
     is_new: bool = False
     is_stronger: bool = False
+    is_raised: bool = False
     certificate: ClientCertificate | None = None
     secret_hash: str | None = None
     certificate_name: str | None = None
@@ -335,8 +341,14 @@ async def admit(handshake: Handshake, station: StationIdentity | None, policy: P
     Profile 0 asks nothing. 1 asks for the password; over TLS it is admitted too, as the stronger link. 2 asks for the
     password and TLS, 3 for a client certificate whose common name or serial number attribute is the station's
     `certificate_name` (its identity, if none is set). A link weaker than the profile is refused (2.0.1 A00.FR.002),
-    but told so only when the credentials were right.
+    but told so only when the credentials were right. While the profile is being raised both are good.
     """
+    if station is not None and station.next_profile is not None:
+        raised = msgspec.structs.replace(station, security_profile=station.next_profile, next_profile=None)
+        try:
+            return msgspec.structs.replace(await admit(handshake, raised, policy), is_raised=True)
+        except Refusal as refusal:
+            log.debug("not_yet_raised", station_id=station.station_id, reason=refusal.reason)
     is_secret_right = await _is_secret_right(handshake, station, policy)
     if handshake.credentials is not None and not is_same_identity(handshake.credentials[0], handshake.identity):
         raise _unauthorized("username_differs")

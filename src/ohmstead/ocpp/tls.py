@@ -1,8 +1,11 @@
 """TLS towards stations: both server certificates, client certificates, and new files without dropping a socket.
 
-`CertificateReloader.context` is what a listener is given. It never changes; each handshake is handed over to the
-context built last (in the server-name callback, which OpenSSL calls also when the client names no server), so
-certificates, authorities and revocation lists can be replaced while thousands of sockets live on.
+`CertificateReloader.context` is what a listener is given. It stays; each handshake is handed over to the context built
+last (in the server-name callback, which OpenSSL calls also when the client names no server), so certificates,
+authorities and revocation lists can be replaced while thousands of sockets live on. Whether a client is asked for a
+certificate is the one thing that the first context decides: it begins to ask when the first authority is there.
+
+Trusted are the authorities of the configured file and, by `CertificateReloader.trust`, those of our own.
 
 Offered: TLS 1.2 and 1.3, ECDHE only, no compression, no renegotiation. The two `TLS_RSA_WITH_AES_*_GCM` suites of OCPP
 2.0.1 A00.FR.318 have no forward secrecy and are off in today's OpenSSL defaults; `allows_rsa_key_exchange` adds them
@@ -14,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+import tempfile
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,6 +28,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
@@ -100,6 +105,13 @@ class ClientCertificate(msgspec.Struct, frozen=True, kw_only=True):
     problem: Problem | None = None
 
 
+class Own(msgspec.Struct, frozen=True):
+    """Our own authorities, and their revocation lists where lists are asked for."""
+
+    anchors: tuple[x509.Certificate, ...] = ()
+    lists: tuple[x509.CertificateRevocationList, ...] = ()
+
+
 class ClientAuthorities:
     """The authorities whose certificates identify stations, and what they have revoked."""
 
@@ -122,10 +134,13 @@ class ClientAuthorities:
         }
 
     @classmethod
-    def load(cls, ca: Path, crl: Path | None) -> ClientAuthorities:
-        """Read the PEM files. Raises TlsError."""
-        authorities = _certificates(ca)
+    def load(cls, ca: Path | None, crl: Path | None, own: Own | None = None) -> ClientAuthorities:
+        """Read the PEM files, and add what is ours. Raises TlsError."""
+        authorities = [] if ca is None else _certificates(ca)
         lists = [] if crl is None else _revocation_lists(crl, authorities)
+        if own is not None:
+            authorities += own.anchors
+            lists += own.lists
         return cls(authorities, lists)
 
     def read(self, der: bytes, *, is_chain_verified: bool, at: datetime) -> ClientCertificate:
@@ -207,7 +222,7 @@ def build_context(settings: Settings) -> ssl.SSLContext | None:
     return _context(files) if files.pairs() else None
 
 
-def _context(files: TlsFiles) -> ssl.SSLContext:
+def _context(files: TlsFiles, own: Own | None = None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
@@ -219,23 +234,38 @@ def _context(files: TlsFiles) -> ssl.SSLContext:
         except (ssl.SSLError, OSError) as error:
             raise TlsError(f"{chain} and {key} do not make a usable pair: {_told(error)}") from error
     context.num_tickets = 1
-    if files.client_ca is not None:
-        _ask_for_client_certificates(context, files.client_ca, files.client_crl)
+    anchors = own.anchors if own is not None else ()
+    if files.client_ca is not None or anchors:
+        _believe(context, files, own or Own())
+        _ask_for_client_certificates(context, checks_lists=files.client_crl is not None)
     return context
 
 
-def _ask_for_client_certificates(context: ssl.SSLContext, ca: Path, crl: Path | None) -> None:
+def _believe(context: ssl.SSLContext, files: TlsFiles, own: Own) -> None:
+    ca, crl = files.client_ca, files.client_crl
     try:
-        context.load_verify_locations(ca)
+        if ca is not None:
+            context.load_verify_locations(ca)
         if crl is not None:
             context.load_verify_locations(crl)
     except (ssl.SSLError, OSError) as error:
         raise TlsError(f"{crl or ca} cannot be used: {_told(error)}") from error
+    for anchor in own.anchors:
+        context.load_verify_locations(cadata=anchor.public_bytes(Encoding.DER))
+    if own.lists:
+        # OpenSSL takes revocation lists from files only.
+        with tempfile.NamedTemporaryFile(suffix=".pem") as file:
+            file.write(b"".join(crl.public_bytes(Encoding.PEM) for crl in own.lists))
+            file.flush()
+            context.load_verify_locations(file.name)
+
+
+def _ask_for_client_certificates(context: ssl.SSLContext, *, checks_lists: bool) -> None:
     # Optional: stations of the other profiles use the same port; `security.admit` decides by the station's profile.
     context.verify_mode = ssl.CERT_OPTIONAL
     # The bundle may hold the operator's own sub-authority without the root above it.
     context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-    if crl is not None:
+    if checks_lists:
         context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
     # A resumed session is not asked for its certificate again.
     context.options |= ssl.OP_NO_TICKET
@@ -306,6 +336,7 @@ class CertificateReloader:
 
     def __init__(self, files: TlsFiles, on_failure: Callable[[str], None] | None = None) -> None:
         self._files = files
+        self._own = Own()
         self._stamp = self._stat()
         self._current, self.authorities, self._expiries = self._load()
         self._warn()
@@ -323,11 +354,28 @@ class CertificateReloader:
     def _load(self) -> tuple[ssl.SSLContext | None, ClientAuthorities | None, list[tuple[Path, datetime]]]:
         expiries = [(chain, _certificates(chain)[0].not_valid_after_utc) for _, chain, _ in self._files.pairs()]
         authorities = None
-        if self._files.client_ca is not None:
+        if self._files.client_ca is not None or self._own.anchors:
             # First, because it says more clearly than OpenSSL what is wrong with a file.
-            authorities = ClientAuthorities.load(self._files.client_ca, self._files.client_crl)
-        context = _context(self._files) if self._files.pairs() else None
+            authorities = ClientAuthorities.load(self._files.client_ca, self._files.client_crl, self._own)
+        context = _context(self._files, self._own) if self._files.pairs() else None
         return context, authorities, expiries
+
+    @property
+    def wants_lists(self) -> bool:
+        """Are revocation lists asked for, of every authority?"""
+        return self._files.client_crl is not None
+
+    def trust(self, anchors: Sequence[x509.Certificate], lists: Sequence[x509.CertificateRevocationList] = ()) -> None:
+        """Believe these authorities too, from the next handshake on."""
+        own = Own(tuple(anchors), tuple(lists))
+        if own == self._own:
+            return
+        before, self._own = self._own, own
+        if not self.check(is_forced=True):
+            self._own = before
+            return
+        if self.context is not None and self.context.verify_mode is ssl.CERT_NONE and anchors:
+            _ask_for_client_certificates(self.context, checks_lists=self.wants_lists)
 
     def warnings(self, at: datetime) -> list[str]:
         """What expires soon or has expired, in words."""
@@ -366,7 +414,8 @@ class CertificateReloader:
             log.error("tls_files_not_reloaded", problem=str(error), kept="the certificates in use")
             return False
         self._current, self.authorities, self._expiries = context, authorities, expiries
-        log.info("tls_files_reloaded", files=[str(path) for path in self._files.paths()])
+        if stamp:
+            log.info("tls_files_reloaded", files=[str(path) for path in self._files.paths()])
         self._warn()
         return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -13,6 +13,8 @@ import msgspec
 
 from ohmstead.ocpp.rpc import ErrorCode, Version
 from ohmstead.sessions.model import Outcome, ReportKind, TransactionReport
+from ohmstead.stations.certificates.inquiries import Inquiries
+from ohmstead.stations.certificates.model import SigningOutcome, SigningReport
 from ohmstead.stations.model import (
     BootOutcome,
     BootReport,
@@ -53,11 +55,12 @@ class Answers(msgspec.Struct, kw_only=True):
     session: Outcome | None = None
     boot: BootOutcome | None = None
     authorization: Authorization | None = None
+    signing: SigningOutcome | None = None
 
 
 class Work(msgspec.Struct, kw_only=True):
     """Neutral reports of one message, and `reply`, which words the answer's payload once they are taken in; an answer
-    that is always the same is there already.
+    that is always the same is there already. `first` asks the outside world before the work goes into a batch.
     """
 
     reply: Callable[[Answers], Any] | bytes
@@ -68,6 +71,8 @@ class Work(msgspec.Struct, kw_only=True):
     records: tuple[Record, ...] = ()
     variables: tuple[Variable, ...] = ()
     signals: tuple[Signal, ...] = ()
+    signing: SigningReport | None = None
+    first: Callable[[Inquiries], Awaitable[None]] | None = None
 
 
 Handler = Callable[[Any, Inbound], Work]

@@ -35,6 +35,7 @@ class Station(msgspec.Struct, kw_only=True):
     time_zone: str = "UTC"
     secret_hash: str | None = None
     certificate_name: str | None = None
+    next_security_profile: int | None = None
     is_retired: bool = False
     has_booted: bool = False
     heartbeat_interval_s: int | None = None

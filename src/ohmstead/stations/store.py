@@ -33,6 +33,7 @@ MOST_OUTLETS = 200
 
 _STATION = """
 select s.station_id, s.party_id, s.registration, s.security_profile, s.location_id, s.secret_hash, s.certificate_name,
+       s.next_security_profile,
        s.retired_at is not null as is_retired, s.booted_at is not null as has_booted, s.heartbeat_interval_s, s.max_power_w,
        coalesce(l.time_zone, p.time_zone) as time_zone,
        (select jsonb_object_agg(evse_number, max_power_w) from evse e

@@ -8,7 +8,9 @@ from typing import Any, Literal, cast
 
 from ohmstead.ocpp.readings import PERIODIC, grouped, number, reading
 from ohmstead.ocpp.v16 import messages as m
+from ohmstead.ocpp.v16.certificates import sign_certificate
 from ohmstead.ocpp.work import NOTHING, Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
+from ohmstead.sessions.autocharge.service import VEHICLE_SHOWN
 from ohmstead.sessions.metering import BEGIN, END
 from ohmstead.sessions.model import (
     ENERGY_REGISTER,
@@ -20,6 +22,7 @@ from ohmstead.sessions.model import (
     TransactionReport,
 )
 from ohmstead.stations.model import BootReport, ConnectorStatus, Signal, StatusReport
+from ohmstead.tokens.emaid import of_tag
 from ohmstead.tokens.model import Authorization, AuthorizationRequest
 
 _REGISTRATION: dict[str, Literal["Accepted", "Pending", "Rejected"]] = {
@@ -65,10 +68,12 @@ def id_tag_info(authorization: Authorization | None) -> m.IdTagInfo:
 
 def authorize(message: m.AuthorizeRequest, inbound: Inbound) -> Work:
     station = inbound.station
+    is_vehicle = message.id_tag.upper().startswith("VID:")
     return Work(
+        records=(kept(inbound, VEHICLE_SHOWN),) if is_vehicle else (),
         authorization=AuthorizationRequest(
             party_id=station.party_id,
-            uid=message.id_tag,
+            uid=of_tag(message.id_tag),
             type=None,
             at=inbound.received_at,
             location_id=station.location_id,
@@ -152,7 +157,7 @@ def start_transaction(message: m.StartTransactionRequest, inbound: Inbound) -> W
         report.evse_number, report.connector_number = message.connector_id, 1
         report.max_power_w = inbound.station.rated_power_w(message.connector_id)
     report.start_key = start_key(message.connector_id, message.id_tag, message.timestamp, message.meter_start)
-    report.token = PresentedToken(message.id_tag)
+    report.token = PresentedToken(of_tag(message.id_tag))
     report.reservation_id = message.reservation_id
     report.samples = (_register(at, BEGIN, message.meter_start),)
 
@@ -175,7 +180,7 @@ def stop_transaction(message: m.StopTransactionRequest, inbound: Inbound) -> Wor
         report.start_key = start_key(message.transaction_id, "stop", message.timestamp, message.meter_stop)
     report.stop_reason = _reason(message.reason)
     if message.id_tag:
-        report.token = PresentedToken(message.id_tag)
+        report.token = PresentedToken(of_tag(message.id_tag))
         report.is_stop_token = True
     report.samples = (*samples(message.transaction_data or []), _register(at, END, message.meter_stop))
 
@@ -211,11 +216,6 @@ def security_event_notification(message: m.SecurityEventNotificationRequest, inb
         detail={"tech_info": message.tech_info} if message.tech_info else {},
     )
     return Work(signals=(signal,), records=(kept(inbound),), reply=lambda _: m.SecurityEventNotificationResponse())
-
-
-def sign_certificate(_message: m.SignCertificateRequest, inbound: Inbound) -> Work:
-    """Kept; refused, since this version of Ohmstead signs no certificates yet."""
-    return Work(records=(kept(inbound),), reply=lambda _: m.SignCertificateResponse(status="Rejected"))
 
 
 def recorded(response: type[Any]) -> Handler:

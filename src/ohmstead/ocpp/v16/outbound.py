@@ -1,6 +1,6 @@
 """OCPP 1.6 with its security extension, us → station: neutral orders → calls, answers → neutral results.
 
-Profiles and upkeep are in files of their own; here what is left, and the table that has them all.
+Profiles, upkeep and certificates are in files of their own; here what is left, and the table that has them all.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import msgspec
 from ohmstead.core.errors import Refused
 from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.rpc import to_json
+from ohmstead.ocpp.v16 import certificates, profiles, upkeep
 from ohmstead.ocpp.v16 import messages as m
-from ohmstead.ocpp.v16 import profiles, upkeep
 from ohmstead.ocpp.v16.asking import call, instant, number, one_connector, read_raw, tag
 from ohmstead.stations import orders as o
 from ohmstead.stations.capabilities import why_not
@@ -37,6 +37,8 @@ def calls_for(order: o.Order, station_id: str, features: Features | None = None)
     known = features or Features(version="1.6")
     if (reason := why_not(type(order), "1.6", known)) is not None:
         raise Refused(reason)
+    if (of_station := certificates.TABLE.get(type(order))) is not None:
+        return of_station(order, station_id)
     match order:
         case o.GetVariables():
             return _get_configuration(order, station_id, known.most_items.get("get_variables"))
@@ -45,8 +47,6 @@ def calls_for(order: o.Order, station_id: str, features: Features | None = None)
                 raise Refused("OCPP 1.6 keys have one value, no attributes")
             is_alone = len(order.values) == 1
             return [_change_configuration(name, value, station_id, is_alone) for name, value in order.values.items()]
-        case o.ListCertificates():
-            return upkeep.list_certificates(order)
         case o.Raw():
             return [Outgoing(action=order.action, payload=to_json(order.payload), read=read_raw)]
         case _:
@@ -87,6 +87,8 @@ def _availability(order: o.SetAvailability) -> Outgoing:
 def _trigger(order: o.Trigger) -> Outgoing:
     if order.custom is not None:
         raise Refused("OCPP 1.6 has no triggers of the vendor's own")
+    if order.message == "SignV2GCertificate":
+        return certificates.ask_for_v2g_request()
     message = _TRIGGERS.get(order.message, order.message)
     action = "ExtendedTriggerMessage" if message in _EXTENDED_TRIGGERS else "TriggerMessage"
     payload: dict[str, Any] = {"requestedMessage": message}

@@ -1,4 +1,4 @@
-"""OCPP 1.6 with its security extension, us → station: diagnostics, logs, firmware, certificates."""
+"""OCPP 1.6 with its security extension, us → station: diagnostics, logs, firmware."""
 
 from __future__ import annotations
 
@@ -10,22 +10,11 @@ import msgspec
 from ohmstead.core.errors import Refused
 from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.v16 import messages as m
-from ohmstead.ocpp.v16.asking import call, instant, number, read_raw
+from ohmstead.ocpp.v16.asking import call, instant, number
 from ohmstead.stations import orders as o
 from ohmstead.stations.orders.form import OrderForm
 
 _LOGS: dict[str, Any] = {"diagnostics": "DiagnosticsLog", "security": "SecurityLog"}
-_USES: dict[str, Any] = {
-    "central_root": "CentralSystemRootCertificate",
-    "manufacturer_root": "ManufacturerRootCertificate",
-}
-_ELSEWHERE = "contract certificates travel in data_transfer for org.openchargealliance.iso15118pnc"
-
-
-def _use(given: str) -> Any:
-    if given not in _USES:
-        raise Refused(f"OCPP 1.6 has no certificates for {given.replace('_', ' ')}; {_ELSEWHERE}")
-    return _USES[given]
 
 
 def _get_log(order: o.GetLog) -> Outgoing:
@@ -87,47 +76,8 @@ def _update(order: o.UpdateFirmware) -> Outgoing:
     return call("SignedUpdateFirmware", payload)
 
 
-def _install(order: o.InstallCertificate) -> Outgoing:
-    payload = m.InstallCertificateRequest(certificate_type=_use(order.use), certificate=order.certificate)
-    return call("InstallCertificate", payload)
-
-
-def _delete(order: o.DeleteCertificate) -> Outgoing:
-    given = order.certificate
-    hashes: dict[str, Any] = {"sha256": "SHA256", "sha384": "SHA384", "sha512": "SHA512"}
-    data = m.CertificateHashDataType(
-        hash_algorithm=hashes[given.hash_algorithm],
-        issuer_name_hash=given.issuer_name_hash,
-        issuer_key_hash=given.issuer_key_hash,
-        serial_number=given.serial_number,
-    )
-    return call("DeleteCertificate", m.DeleteCertificateRequest(certificate_hash_data=data))
-
-
-def list_certificates(order: o.ListCertificates) -> list[Outgoing]:
-    """One call for each use: 1.6 tells of one at a time."""
-
-    def read(answer: msgspec.Struct) -> Result:
-        status = getattr(answer, "status", None)
-        return Result("accepted", status) if status == "NotFound" else read_raw(answer)
-
-    return [
-        call("GetInstalledCertificateIds", m.GetInstalledCertificateIdsRequest(certificate_type=use), read)
-        for use in ([_use(one) for one in order.uses] or _USES.values())
-    ]
-
-
-def _deliver(order: o.DeliverCertificate) -> Outgoing:
-    if order.use != "station":
-        raise Refused(f"OCPP 1.6 signs the station's own certificate alone; {_ELSEWHERE}")
-    return call("CertificateSigned", m.CertificateSignedRequest(certificate_chain=order.chain))
-
-
 TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
     o.GetLog: _get_log,
     o.GetDiagnostics: _diagnostics,
     o.UpdateFirmware: _update,
-    o.InstallCertificate: _install,
-    o.DeleteCertificate: _delete,
-    o.DeliverCertificate: _deliver,
 }

@@ -18,6 +18,8 @@ T = TypeVar("T")
 _GOOD = frozenset(("Accepted", "AcceptedCanceled", "Unlocked", "Unpublished", "Scheduled", "RebootRequired"))
 # The station did look, and has nothing of the kind.
 NOTHING = frozenset(("EmptyResultSet", "NoProfiles", "NotFound", "Unknown", "NoTariff"))
+_ALGORITHMS: dict[str, Any] = {"sha256": "SHA256", "sha384": "SHA384", "sha512": "SHA512"}
+_SAID_ALGORITHMS: dict[str, Any] = {said: ours for ours, said in _ALGORITHMS.items()}
 _FRAME_BYTES = 100  # around the items: brackets, a message id, the names of action and fields, a request id
 
 
@@ -67,10 +69,20 @@ def token(ref: TokenRef) -> m.IdTokenType:
 
 def certificate(ref: CertificateRef) -> m.CertificateHashDataType:
     return m.CertificateHashDataType(
-        hash_algorithm={"sha256": "SHA256", "sha384": "SHA384", "sha512": "SHA512"}[ref.hash_algorithm],  # type: ignore[arg-type]
+        hash_algorithm=_ALGORITHMS[ref.hash_algorithm],
         issuer_name_hash=ref.issuer_name_hash,
         issuer_key_hash=ref.issuer_key_hash,
         serial_number=ref.serial_number,
+    )
+
+
+def certificate_ref(told: m.CertificateHashDataType | m.OCSPRequestDataType) -> CertificateRef:
+    """The other way round."""
+    return CertificateRef(
+        hash_algorithm=_SAID_ALGORITHMS[told.hash_algorithm],
+        issuer_name_hash=told.issuer_name_hash,
+        issuer_key_hash=told.issuer_key_hash,
+        serial_number=told.serial_number,
     )
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ohmstead.ocpp.readings import PERIODIC, grouped, reading
+from ohmstead.ocpp.v2 import contracts
 from ohmstead.ocpp.v2 import messages as m
+from ohmstead.ocpp.v2.certificates import sign_certificate
 from ohmstead.ocpp.work import NOTHING, Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
+from ohmstead.sessions.autocharge.service import VEHICLE_SHOWN
 from ohmstead.sessions.model import (
     ENERGY_REGISTER,
     ChargingState,
@@ -67,10 +70,10 @@ def authorize(message: m.AuthorizeRequest, inbound: Inbound) -> Work:
         assert answers.authorization is not None
         return m.AuthorizeResponse(id_token_info=id_token_info(answers.authorization))
 
-    return Work(
+    work = Work(
         authorization=AuthorizationRequest(
             party_id=station.party_id,
-            uid=message.id_token.id_token,
+            uid=contracts.token_uid(message.id_token),
             type=message.id_token.type,
             at=inbound.received_at,
             location_id=station.location_id,
@@ -79,6 +82,9 @@ def authorize(message: m.AuthorizeRequest, inbound: Inbound) -> Work:
         ),
         reply=reply,
     )
+    if message.id_token.type in ("MacAddress", "EVCCID"):
+        work.records = (kept(inbound, VEHICLE_SHOWN),)
+    return contracts.with_contract(message, inbound, work)
 
 
 def boot_notification(message: m.BootNotificationRequest, inbound: Inbound) -> Work:
@@ -166,7 +172,7 @@ def transaction_event(message: m.TransactionEventRequest, inbound: Inbound) -> W
         report.max_power_w = inbound.station.rated_power_w(message.evse.id)
     report.is_offline = bool(message.offline)
     if message.id_token is not None:
-        report.token = PresentedToken(message.id_token.id_token, message.id_token.type)
+        report.token = PresentedToken(contracts.token_uid(message.id_token), message.id_token.type)
         report.is_stop_token = message.event_type == "Ended" or message.trigger_reason in _STOP_TRIGGERS
     report.charging_state = _CHARGING_STATE[info.charging_state] if info.charging_state else None
     if message.event_type == "Ended":
@@ -225,25 +231,6 @@ def security_event_notification(message: m.SecurityEventNotificationRequest, inb
     return Work(signals=(signal,), records=(kept(inbound),), reply=lambda _: m.SecurityEventNotificationResponse())
 
 
-def get_certificate_chain_status(message: m.GetCertificateChainStatusRequest, inbound: Inbound) -> Work:
-    """Kept; answered Failed for each certificate, since this version of Ohmstead asks no OCSP responder yet."""
-
-    def reply(answers: Answers) -> m.GetCertificateChainStatusResponse:
-        return m.GetCertificateChainStatusResponse(
-            certificate_status=[
-                m.CertificateStatusType(
-                    certificate_hash_data=asked.certificate_hash_data,
-                    source=asked.source,
-                    status="Failed",
-                    next_update=instant_text(answers.at),
-                )
-                for asked in message.certificate_status_requests
-            ]
-        )
-
-    return Work(records=(kept(inbound),), reply=reply)
-
-
 def vat_number_validation(message: m.VatNumberValidationRequest, inbound: Inbound) -> Work:
     """Kept; no register of VAT numbers is asked yet, so none is confirmed."""
     return Work(
@@ -276,12 +263,12 @@ TABLE: dict[str, tuple[type[Any], Handler]] = {
     ),
     "Get15118EVCertificate": (
         m.Get15118EVCertificateRequest,
-        recorded(m.Get15118EVCertificateResponse, status="Failed", exi_response=""),
+        contracts.get_15118_ev_certificate,
     ),
-    "GetCertificateChainStatus": (m.GetCertificateChainStatusRequest, get_certificate_chain_status),
+    "GetCertificateChainStatus": (m.GetCertificateChainStatusRequest, contracts.get_certificate_chain_status),
     "GetCertificateStatus": (
         m.GetCertificateStatusRequest,
-        recorded(m.GetCertificateStatusResponse, status="Failed"),
+        contracts.get_certificate_status,
     ),
     "Heartbeat": (m.HeartbeatRequest, heartbeat),
     "LogStatusNotification": (m.LogStatusNotificationRequest, recorded(m.LogStatusNotificationResponse)),
@@ -324,7 +311,7 @@ TABLE: dict[str, tuple[type[Any], Handler]] = {
     "ReportDERControl": (m.ReportDERControlRequest, recorded(m.ReportDERControlResponse)),
     "ReservationStatusUpdate": (m.ReservationStatusUpdateRequest, recorded(m.ReservationStatusUpdateResponse)),
     "SecurityEventNotification": (m.SecurityEventNotificationRequest, security_event_notification),
-    "SignCertificate": (m.SignCertificateRequest, recorded(m.SignCertificateResponse, status="Rejected")),
+    "SignCertificate": (m.SignCertificateRequest, sign_certificate),
     "StatusNotification": (m.StatusNotificationRequest, status_notification),
     "TransactionEvent": (m.TransactionEventRequest, transaction_event),
     "VatNumberValidation": (m.VatNumberValidationRequest, vat_number_validation),

@@ -1,6 +1,6 @@
 """OCPP 2.0.1 and 2.1, us → station: neutral orders → calls, answers → neutral results.
 
-A theme each in profiles, device, upkeep, drivers and grid; here what is left, and the table that has them all.
+A theme each in profiles, device, upkeep, certificates, drivers and grid; here what is left, and the table that has them all.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from ohmstead.core.errors import Refused
 from ohmstead.ocpp.outgoing import Outgoing
 from ohmstead.ocpp.rpc import to_json
-from ohmstead.ocpp.v2 import device, drivers, grid, profiles, upkeep
+from ohmstead.ocpp.v2 import certificates, device, drivers, grid, profiles, upkeep
 from ohmstead.ocpp.v2 import messages as m
 from ohmstead.ocpp.v2.asking import call, read_raw
 from ohmstead.ocpp.v2.names import parse_name
@@ -48,6 +48,8 @@ def calls_for(order: o.Order, station_id: str, features: Features | None = None)
         return [Outgoing(action=order.action, payload=to_json(order.payload), read=read_raw)]
     if known.version == "2.0.1":
         _refuse_news(order)
+    if (of_station := certificates.TABLE.get(type(order))) is not None:
+        return of_station(order, station_id)
     if (split := device.SPLIT.get(type(order))) is not None:
         return split(order, station_id, known)
     return [TABLE[type(order)](order)]

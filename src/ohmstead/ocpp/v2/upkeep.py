@@ -1,4 +1,4 @@
-"""OCPP 2.x, us → station: logs, firmware, certificates, data about people."""
+"""OCPP 2.x, us → station: logs, firmware, data about people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.v2 import messages as m
-from ohmstead.ocpp.v2.asking import call, certificate, instant, number, read_found, read_raw, some, token
+from ohmstead.ocpp.v2.asking import call, certificate, instant, number, read_raw, token
 from ohmstead.stations import orders as o
 from ohmstead.stations.orders.form import OrderForm
 
@@ -17,19 +17,6 @@ _LOGS: dict[str, Any] = {
     "diagnostics": "DiagnosticsLog",
     "security": "SecurityLog",
     "data_collector": "DataCollectorLog",
-}
-_USES: dict[str, Any] = {
-    "central_root": "CSMSRootCertificate",
-    "manufacturer_root": "ManufacturerRootCertificate",
-    "v2g_root": "V2GRootCertificate",
-    "contract_root": "MORootCertificate",
-    "oem_root": "OEMRootCertificate",
-    "v2g_chain": "V2GCertificateChain",
-}
-_OWN: dict[str, Any] = {
-    "station": "ChargingStationCertificate",
-    "v2g": "V2GCertificate",
-    "v2g20": "V2G20Certificate",
 }
 
 
@@ -84,28 +71,6 @@ def _unpublish(order: o.UnpublishFirmware) -> Outgoing:
     return call("UnpublishFirmware", m.UnpublishFirmwareRequest(checksum=order.checksum), read)
 
 
-def _install(order: o.InstallCertificate) -> Outgoing:
-    payload = m.InstallCertificateRequest(certificate_type=_USES[order.use], certificate=order.certificate)
-    return call("InstallCertificate", payload)
-
-
-def _delete(order: o.DeleteCertificate) -> Outgoing:
-    payload = m.DeleteCertificateRequest(certificate_hash_data=certificate(order.certificate))
-    return call("DeleteCertificate", payload)
-
-
-def _list(order: o.ListCertificates) -> Outgoing:
-    payload = m.GetInstalledCertificateIdsRequest(certificate_type=some(_USES[use] for use in order.uses))
-    return call("GetInstalledCertificateIds", payload, read_found)
-
-
-def _deliver(order: o.DeliverCertificate) -> Outgoing:
-    payload = m.CertificateSignedRequest(
-        certificate_chain=order.chain, certificate_type=_OWN[order.use], request_id=order.request_id
-    )
-    return call("CertificateSigned", payload)
-
-
 def _customer(order: o.CustomerInformation) -> Outgoing:
     payload = m.CustomerInformationRequest(
         request_id=number(order.request_id),
@@ -124,9 +89,5 @@ TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
     o.UpdateFirmware: _update,
     o.PublishFirmware: _publish,
     o.UnpublishFirmware: _unpublish,
-    o.InstallCertificate: _install,
-    o.DeleteCertificate: _delete,
-    o.ListCertificates: _list,
-    o.DeliverCertificate: _deliver,
     o.CustomerInformation: _customer,
 }

@@ -149,6 +149,11 @@ Order: TypeAlias = (
     | Raw
 )
 
+# Orders that decide whom a station trusts and where it connects.
+SecurityOrder: TypeAlias = (
+    InstallCertificate | DeleteCertificate | ListCertificates | DeliverCertificate | SetNetworkProfile
+)
+
 KINDS: dict[str, type[OrderForm]] = {str(kind.__struct_config__.tag): kind for kind in get_args(Order)}
 
 __all__ = [
@@ -203,6 +208,7 @@ __all__ = [
     "Reserve",
     "Reset",
     "Schedule",
+    "SecurityOrder",
     "SendLocalList",
     "SetAvailability",
     "SetDefaultTariff",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
+from uuid import UUID
 
 from msgspec import Meta
 
@@ -87,11 +88,15 @@ class ListCertificates(OrderForm, tag="list_certificates", frozen=True, kw_only=
 
 
 class DeliverCertificate(OrderForm, tag="deliver_certificate", frozen=True, kw_only=True):
-    """Give the station the certificate that it asked to be signed, with the chain above it."""
+    """Give the station the certificate that it asked to be signed, with the chain above it.
+
+    `signing_request_id`: the request that it answers; what became of it is written down there.
+    """
 
     chain: Pem
     use: OwnCertificate = "station"
     request_id: RequestId | None = None
+    signing_request_id: UUID | None = None
 
 
 class CustomerInformation(OrderForm, tag="customer_information", frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """What people decide about tokens. Every change is audited and recorded as an event; the edge opens the transaction."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
@@ -17,6 +18,8 @@ from ohmstead.core.ids import new_id
 from ohmstead.core.tables import RowError, TableRow, read_table
 from ohmstead.core.validation import fault_of
 from ohmstead.tokens import queries
+from ohmstead.tokens.emaid import check_digit, parse_emaid
+from ohmstead.tokens.pairing import vehicle_of
 from ohmstead.tokens.queries import TokenType, TokenView
 from ohmstead.tokens.register import store
 
@@ -27,6 +30,9 @@ Weekdays: TypeAlias = Annotated[int, Meta(ge=0, le=127, description="Bit 0 is Mo
 FromMinute: TypeAlias = Annotated[int, Meta(ge=0, le=1439)]
 UntilMinute: TypeAlias = Annotated[int, Meta(ge=1, le=1440)]
 MaxSessions: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
+AutoCharge: TypeAlias = Annotated[
+    bool, Meta(description="Its holder wants cars to be recognised: one shown just before it is paired with it.")
+]
 LocationIds: TypeAlias = Annotated[list[UUID], Meta(max_length=1000)]
 
 REQUIRED = ("uid",)
@@ -63,6 +69,7 @@ class NewToken(Struct, kw_only=True, forbid_unknown_fields=True):
     from_minute: FromMinute | None = None
     until_minute: UntilMinute | None = None
     max_sessions: MaxSessions | None = 1
+    autocharge: AutoCharge = False
 
 
 class TokenChange(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -81,6 +88,7 @@ class TokenChange(Struct, kw_only=True, forbid_unknown_fields=True):
     from_minute: FromMinute | None | UnsetType = UNSET
     until_minute: UntilMinute | None | UnsetType = UNSET
     max_sessions: MaxSessions | None | UnsetType = UNSET
+    autocharge: AutoCharge | UnsetType = UNSET
 
 
 class TokenRow(Struct, frozen=True, kw_only=True):
@@ -110,11 +118,12 @@ class TokenReport(Struct, kw_only=True):
 async def create_token(conn: Connection, actor: Actor, given: NewToken) -> TokenView:
     """Raises Invalid, and Conflict when the party has a token of that uid."""
     values = msgspec.structs.asdict(given)
+    values["uid"] = _uid(given.uid, given.type)
     await _check(conn, actor, values)
     token_id = new_id()
     if not await store.insert_token(conn, actor.party_id, token_id, values):
         raise Conflict(f"there is a token {given.uid}", code="taken")
-    await _note(conn, actor, "created", [(token_id, given.uid)])
+    await _note(conn, actor, "created", [(token_id, values["uid"])])
     return await queries.get_token(conn, actor.party_id, token_id)
 
 
@@ -140,8 +149,27 @@ async def set_status(
     """Block a token, or let it charge again. Raises NotFound, Conflict."""
     before = await queries.get_token(conn, actor.party_id, token_id)
     await _write(conn, actor, token_id, {"status": status}, if_version)
+    await store.set_paired_status(conn, actor.party_id, token_id, status)
     await _note(conn, actor, "blocked" if status == "blocked" else "unblocked", [(token_id, before.uid)])
     return await queries.get_token(conn, actor.party_id, token_id)
+
+
+async def pair_vehicle(conn: Connection, actor: Actor, token_id: UUID, shown: Collection[str]) -> str | None:
+    """A token for the car that was shown just before the card, with the card's limits; None where `pairing` sees doubt."""
+    n_paired = await store.lock_with_vehicles(conn, actor.party_id, token_id)
+    card = await queries.get_token(conn, actor.party_id, token_id)
+    uid = vehicle_of(shown, await store.list_known(conn, actor.party_id, list(shown)), n_paired)
+    if uid is None or len(uid) > 255:
+        return None
+    names = ("group_uid", "contract_id", "valid_from", "valid_until", "location_ids", "weekdays", "from_minute")
+    values = {name: getattr(card, name) for name in (*names, "until_minute")}
+    kind = "MacAddress" if re.fullmatch(r"(VID:)?[0-9A-Fa-f]{12}", uid) else "EVCCID"
+    values |= {"uid": uid, "type": kind, "label": f"Vehicle of {card.label or card.uid}"[:255], "paired_with": token_id}
+    vehicle_id = new_id()
+    if not await store.insert_token(conn, actor.party_id, vehicle_id, values):
+        return None
+    await _note(conn, actor, "created", [(vehicle_id, uid)])
+    return uid
 
 
 async def delete_token(conn: Connection, actor: Actor, token_id: UUID, if_version: int | None = None) -> None:
@@ -178,6 +206,7 @@ def _parse(rows: Iterable[TableRow], report: TokenReport) -> dict[str, TokenRow]
     for row in rows:
         try:
             given = msgspec.convert(row.cells, TokenRow, strict=False)
+            given = msgspec.structs.replace(given, uid=_uid(given.uid, given.type))
             key = given.uid.lower()
             if key in wanted:
                 raise Invalid(f"is in row {wanted[key][0]} already", "uid")
@@ -206,6 +235,18 @@ def _differences(row: TokenRow, token: Row) -> dict[str, Any]:
     if given.get("max_sessions") == "any":
         given["max_sessions"] = None
     return {name: value for name, value in given.items() if value != token[name]}
+
+
+def _uid(uid: str, kind: str | None) -> str:
+    """As it is kept: contract ids in one form only. Raises Invalid."""
+    if kind != "eMAID":
+        return uid
+    contract = parse_emaid(uid)
+    if contract is None:
+        raise Invalid("not a contract id, such as NL-TNM-C00122045-K", field="uid")
+    if not contract.is_consistent:
+        raise Invalid(f"the check digit does not fit: it would be {check_digit(contract.uid)}", field="uid")
+    return contract.uid
 
 
 async def _check(conn: Connection, actor: Actor, values: dict[str, Any]) -> None:

@@ -22,6 +22,8 @@ _COLUMNS = frozenset(
         "from_minute",
         "until_minute",
         "max_sessions",
+        "autocharge",
+        "paired_with",
     }
 )
 
@@ -71,6 +73,34 @@ async def delete_token(conn: Connection, party_id: UUID, token_id: UUID, if_vers
         if_version,
     )
     return row is not None
+
+
+async def set_paired_status(conn: Connection, party_id: UUID, token_id: UUID, status: str) -> None:
+    """Vehicles share their card's fate."""
+    await conn.execute(
+        "update token set status = $3, version = version + 1, updated_at = now()"
+        " where party_id = $1 and paired_with = $2 and status <> $3",
+        party_id,
+        token_id,
+        status,
+    )
+
+
+async def list_known(conn: Connection, party_id: UUID, uids: Sequence[str]) -> list[str]:
+    """Those of the uids that are tokens of the party."""
+    rows = await conn.fetch(
+        "select uid from token where party_id = $1 and uid_key = any($2)", party_id, [uid.lower() for uid in uids]
+    )
+    return [row["uid"] for row in rows]
+
+
+async def lock_with_vehicles(conn: Connection, party_id: UUID, token_id: UUID) -> int:
+    """How many vehicles the card has; it is locked until the transaction ends."""
+    await conn.execute("select from token where party_id = $1 and token_id = $2 for update", party_id, token_id)
+    n: int = await conn.fetchval(
+        "select count(*) from token where party_id = $1 and paired_with = $2", party_id, token_id
+    )
+    return n
 
 
 async def lock_tokens(conn: Connection, party_id: UUID, uids: Sequence[str]) -> dict[str, Row]:

@@ -1,0 +1,49 @@
+"""HTTP to the outside world: a deadline, a bounded body, no redirects."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+
+import aiohttp
+import msgspec
+
+from ohmstead.core.errors import ExternalFailure
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came back."""
+
+    status: int
+    media_type: str
+    body: bytes
+    retry_after: str | None = None
+
+
+async def post(
+    url: str,
+    body: bytes,
+    *,
+    headers: Mapping[str, str],
+    deadline_s: float,
+    most_bytes: int,
+    tls: ssl.SSLContext | None = None,
+) -> Answer:
+    """One request. Raises ExternalFailure when no whole answer came within the deadline, or more than `most_bytes`."""
+    timeout = aiohttp.ClientTimeout(total=deadline_s)
+    try:
+        # Requests are rare and go to few places: no connection is worth keeping.
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()) as session,
+            session.post(url, data=body, headers=headers, allow_redirects=False, ssl=tls or True) as response,
+        ):
+            received = bytearray()
+            async for piece in response.content.iter_any():
+                received += piece
+                if len(received) > most_bytes:
+                    raise ExternalFailure(f"the answer has more than {most_bytes} bytes", permanent=True)
+            return Answer(response.status, response.content_type, bytes(received), response.headers.get("Retry-After"))
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise ExternalFailure(f"no answer: {type(error).__name__}") from error
+    except TimeoutError as error:
+        raise ExternalFailure(f"no answer within {deadline_s:g} s") from error

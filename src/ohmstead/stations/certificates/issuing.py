@@ -1,0 +1,192 @@
+"""What our own authority signs: its own certificates, stations' certificates, revocation lists, OCSP answers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
+
+from ohmstead.stations.certificates.model import KeyKind, Kind
+from ohmstead.stations.certificates.policy import subject_of
+from ohmstead.stations.certificates.vault import PrivateKey
+
+ROOT_FOR = timedelta(days=7300)
+ISSUING_FOR = timedelta(days=3650)
+CRL_FOR = timedelta(days=7)
+SKEW = timedelta(hours=1)  # stations whose clock is a little behind must not find it not yet valid
+
+_NAMES: dict[Kind, str] = {"station": "Ohmstead Stations", "v2g": "Ohmstead V2G"}
+_REASONS = {
+    "key_compromise": x509.ReasonFlags.key_compromise,
+    "affiliation_changed": x509.ReasonFlags.affiliation_changed,
+    "superseded": x509.ReasonFlags.superseded,
+    "cessation_of_operation": x509.ReasonFlags.cessation_of_operation,
+}
+
+
+class Places(msgspec.Struct, frozen=True, kw_only=True):
+    """Where others find our revocations; None where the installation has no public address."""
+
+    crl_url: str | None = None
+    ocsp_url: str | None = None
+
+
+class Revoked(msgspec.Struct, frozen=True, kw_only=True):
+    """A certificate of ours that is good no longer."""
+
+    serial: str
+    revoked_at: datetime
+    reason: str | None
+
+
+def new_key(kind: KeyKind, *, is_root: bool) -> PrivateKey:
+    """A fresh key. RSA takes a while."""
+    if kind == "EC":
+        return ec.generate_private_key(ec.SECP384R1() if is_root else ec.SECP256R1())
+    return rsa.generate_private_key(public_exponent=65537, key_size=3072)
+
+
+def reason_flag(reason: str | None) -> x509.ReasonFlags | None:
+    """X.509's word for a reason; unspecified is left out, as RFC 5280 asks."""
+    return _REASONS.get(reason or "")
+
+
+def make_root(purpose: Kind, kind: KeyKind, key: PrivateKey, at: datetime) -> x509.Certificate:
+    """A self-signed root."""
+    name = _authority_name(purpose, f"Root {kind}")
+    return _authority(name, name, key, key, at, ROOT_FOR, path_length=1).sign(key, _hash(kind, is_root=True))
+
+
+def make_issuing(
+    purpose: Kind, kind: KeyKind, key: PrivateKey, root: x509.Certificate, root_key: PrivateKey, at: datetime
+) -> x509.Certificate:
+    """The authority below the root that signs from day to day."""
+    name = _authority_name(purpose, f"Issuing {kind}")
+    builder = _authority(name, root.subject, key, root_key, at, ISSUING_FOR, path_length=0)
+    return builder.sign(root_key, _hash(kind, is_root=True))
+
+
+def _authority_name(purpose: Kind, what: str) -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Ohmstead"),
+            x509.NameAttribute(NameOID.COMMON_NAME, f"{_NAMES[purpose]} {what}"),
+        ]
+    )
+
+
+def _authority(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: PrivateKey,
+    issuer_key: PrivateKey,
+    at: datetime,
+    valid_for: timedelta,
+    *,
+    path_length: int,
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(at - SKEW)
+        .not_valid_after(at + valid_for)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
+        .add_extension(_usage(is_authority=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
+            critical=False,
+        )
+    )
+
+
+def _usage(*, is_authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=is_authority,
+        crl_sign=is_authority,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _hash(kind: KeyKind, *, is_root: bool) -> hashes.SHA256 | hashes.SHA384:
+    return hashes.SHA384() if kind == "EC" and is_root else hashes.SHA256()
+
+
+def sign_request(
+    csr: x509.CertificateSigningRequest,
+    kind: Kind,
+    issuer: x509.Certificate,
+    key: PrivateKey,
+    at: datetime,
+    valid_for: timedelta,
+    places: Places,
+) -> x509.Certificate:
+    """A certificate for a request that `policy.check` let through.
+
+    Nothing of the request is taken over but its key and what was checked of its subject.
+    """
+    use = ExtendedKeyUsageOID.CLIENT_AUTH if kind == "station" else ExtendedKeyUsageOID.SERVER_AUTH
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject_of(csr, kind))
+        .issuer_name(issuer.subject)
+        .public_key(csr.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(at - SKEW)
+        .not_valid_after(min(at + valid_for, issuer.not_valid_after_utc))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(is_authority=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([use]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(csr.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+    )
+    if places.ocsp_url is not None:
+        access = x509.AccessDescription(
+            AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(places.ocsp_url)
+        )
+        builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
+    if places.crl_url is not None:
+        point = x509.DistributionPoint([x509.UniformResourceIdentifier(places.crl_url)], None, None, None)
+        builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
+    return builder.sign(key, hashes.SHA256())
+
+
+def make_crl(
+    issuer: x509.Certificate, key: PrivateKey, revoked: Sequence[Revoked], number: int, at: datetime
+) -> x509.CertificateRevocationList:
+    """The list of what is revoked, good for CRL_FOR."""
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issuer.subject)
+        .last_update(at - SKEW)
+        .next_update(at + CRL_FOR)
+        .add_extension(x509.CRLNumber(number), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+    )
+    for one in revoked:
+        entry = x509.RevokedCertificateBuilder().serial_number(int(one.serial, 16)).revocation_date(one.revoked_at)
+        reason = reason_flag(one.reason)
+        if reason is not None:
+            entry = entry.add_extension(x509.CRLReason(reason), critical=False)
+        builder = builder.add_revoked_certificate(entry.build())
+    return builder.sign(key, hashes.SHA256())
+
+
+def pem(*certificates: x509.Certificate) -> str:
+    """A chain as text."""
+    return "".join(one.public_bytes(Encoding.PEM).decode() for one in certificates)
