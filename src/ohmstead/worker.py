@@ -19,6 +19,8 @@ from ohmstead.settings import Settings
 from ohmstead.stations import commands
 from ohmstead.stations import service as stations
 from ohmstead.stations.commands import CommandDesk
+from ohmstead.stations.device import upkeep
+from ohmstead.stations.quirks.book import book_at
 
 log = logger("ohmstead.worker")
 
@@ -33,16 +35,20 @@ async def run(
     *,
     ask_after_s: float = gaps.FIRST_AFTER_S,
     gather_s: float = events.GATHER_S,
+    upkeep_every_s: float = 1.0,
 ) -> None:
     """All of it, until cancelled. Stations are asked about missing messages after `ask_after_s` seconds."""
     runner = events.Runner(pool, bus, gather_s)
     runner.add("sessions.settle", _settle, ("SessionEnded", "SessionChanged", "OrphanRecorded"))
     runner.add("sessions.gaps", partial(gaps.notice, after_s=ask_after_s), ("SessionGapFound", "StationBooted"))
+    runner.add("stations.upkeep", upkeep.notice, upkeep.KINDS)
     desk = CommandDesk(pool, bus)
+    keeper = upkeep.Keeper(pool, bus, desk, settings.secret(), book_at(settings.quirks_dir))
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())
         group.create_task(_jobs(settings, pool, desk))
         group.create_task(_every(5, "release_gateways", lambda: _release_gateways(pool)))
+        group.create_task(keeper.run(upkeep_every_s))
         group.create_task(_every(5, "expire_commands", lambda: _expire_commands(pool)))
         group.create_task(_every(PARTITIONS_EVERY_S, "partitions", lambda: _partitions(pool)))
 
@@ -106,6 +112,8 @@ async def _retention(settings: Settings, pool: Pool) -> None:
                 "sample": settings.sample_retention_days,
                 "status_change": settings.status_retention_days,
                 "connection_change": settings.status_retention_days,
+                "variable_change": settings.status_retention_days,
+                "device_event": settings.status_retention_days,
             },
         )
         await events.forget(conn, settings.message_retention_days)

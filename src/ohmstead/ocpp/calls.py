@@ -14,7 +14,7 @@ from prometheus_client import Counter
 
 from ohmstead.core import metrics
 from ohmstead.core.log import logger
-from ohmstead.ocpp import rpc
+from ohmstead.ocpp import quirks, rpc
 from ohmstead.ocpp.commander import Commander
 from ohmstead.ocpp.connection import CallKey, Connection, spawn
 from ohmstead.ocpp.dispatch import TABLES, work_for
@@ -23,6 +23,7 @@ from ohmstead.ocpp.rpc import Call, CallError, CallResult, ErrorCode, FrameError
 from ohmstead.ocpp.work import Inbound, Refused
 from ohmstead.settings import Settings
 from ohmstead.stations.model import Station
+from ohmstead.stations.quirks.book import book_at
 
 log = logger("ohmstead.calls")
 
@@ -69,6 +70,7 @@ class Calls:
         self._settings = settings
         self._ingest = ingest
         self._commander = commander
+        self._book = book_at(settings.quirks_dir)
         self._fresh: list[tuple[Connection, bytes]] = []
         self._answered: dict[tuple[Version, str], Counter] = {}
 
@@ -120,6 +122,8 @@ class Calls:
                 return
             pending.key = key
         work = work_for(frame, inbound)
+        if connection.quirks is not None or work.boot is not None:
+            quirks.meet(connection, work, self._book)
         self._ingest.take(Item(at=inbound.received_at, inbound=inbound, work=work, waiter=pending))
         if pending.key is not None:
             connection.slot.remember(pending.key, pending)

@@ -14,7 +14,7 @@ from ohmstead.core.bus import LIVE, Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.errors import OhmsteadError, Refused
 from ohmstead.core.log import logger
-from ohmstead.ocpp import rpc, schemas
+from ohmstead.ocpp import quirks, rpc, schemas
 from ohmstead.ocpp.connection import Connection, Gone, Waiting
 from ohmstead.ocpp.dispatch import asked_for
 from ohmstead.ocpp.ingest import Ingest, Item
@@ -24,6 +24,7 @@ from ohmstead.ocpp.store import Exchange
 from ohmstead.ocpp.v2 import outbound as v2
 from ohmstead.ocpp.v16 import outbound as v16
 from ohmstead.stations import service as stations
+from ohmstead.stations.device import service as device
 from ohmstead.stations.orders import Command, Dispatch, Receipt, Status, order_of
 from ohmstead.stations.redaction import hide_secrets_in_text
 
@@ -117,13 +118,15 @@ class Commander:
             outcome, result = await self._exchange(connection, outgoing, timeout_s, command_id)
             if result is not None and result.variables:
                 async with self._pool.acquire() as conn, conn.transaction():
-                    await stations.keep_variables(conn, result.variables)
+                    await device.answered(conn, result.variables, command)
             if outcome[0] != "accepted":
                 break
         await self._finish(command_id, outcome)
 
     def _calls(self, connection: Connection, command: Command, most_items: int | None = None) -> list[Outgoing]:
         order = order_of(command)
+        if connection.quirks is not None:
+            order = quirks.adapted(order, connection.quirks)
         if connection.version is Version.V16:
             return v16.calls_for(order, command.station_id)
         return v2.calls_for(order, command.station_id, most_items)
@@ -239,7 +242,7 @@ class Commander:
         outcome, result = _read(connection.version, outgoing, bytes(frame.payload))
         if result is not None and result.variables:
             async with self._pool.acquire() as conn, conn.transaction():
-                await stations.keep_variables(conn, result.variables)
+                await device.answered(conn, result.variables, command)
         await self._finish(command.command_id, outcome)
         log.info("late_answer", station_id=connection.slot.station_id, action=command.action)
 

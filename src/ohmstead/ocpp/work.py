@@ -13,6 +13,7 @@ import msgspec
 
 from ohmstead.ocpp.rpc import ErrorCode, Version
 from ohmstead.sessions.model import Outcome, ReportKind, TransactionReport
+from ohmstead.stations.device.model import DeviceReport
 from ohmstead.stations.model import (
     BootOutcome,
     BootReport,
@@ -20,7 +21,6 @@ from ohmstead.stations.model import (
     Signal,
     Station,
     StatusReport,
-    Variable,
 )
 from ohmstead.tokens.model import Authorization, AuthorizationRequest
 
@@ -66,7 +66,7 @@ class Work(msgspec.Struct, kw_only=True):
     authorization: AuthorizationRequest | None = None
     statuses: tuple[StatusReport, ...] = ()
     records: tuple[Record, ...] = ()
-    variables: tuple[Variable, ...] = ()
+    device: DeviceReport | None = None
     signals: tuple[Signal, ...] = ()
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from ohmstead.core.errors import Invalid
+from ohmstead.stations.device.orders import ListUpdate, ListVersion
 
 Status: TypeAlias = Literal[
     "queued",
@@ -112,6 +113,8 @@ Order: TypeAlias = (
     | Trigger
     | TransactionStatus
     | Raw
+    | ListVersion
+    | ListUpdate
 )
 
 

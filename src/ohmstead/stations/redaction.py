@@ -8,12 +8,13 @@ from ohmstead.core.log import REDACTED
 
 # 1.6 security whitepaper §4; 2.x SecurityCtrlr.BasicAuthPassword.
 _NAMES = ("AuthorizationKey", "BasicAuthPassword")
+_LOWER = frozenset(name.lower() for name in _NAMES)
 _VALUE_KEYS = frozenset({"value", "attributeValue"})
 
 
 def is_secret(name: str) -> bool:
     """Does a variable of this name hold a password?"""
-    return name in _NAMES
+    return name.lower() in _LOWER
 
 
 def hide_secrets(value: Any) -> Any:

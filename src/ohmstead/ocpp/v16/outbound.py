@@ -6,8 +6,10 @@ import msgspec
 
 from ohmstead.core.errors import Refused
 from ohmstead.ocpp.outgoing import Outgoing, Result
+from ohmstead.ocpp.v16 import lists
 from ohmstead.ocpp.v16 import messages as m
 from ohmstead.stations import orders
+from ohmstead.stations.device.orders import ListUpdate, ListVersion
 from ohmstead.stations.model import Variable
 from ohmstead.stations.orders import Order
 
@@ -60,6 +62,8 @@ def calls_for(order: Order, station_id: str) -> list[Outgoing]:
             return [_trigger(order)]
         case orders.TransactionStatus():
             raise Refused("OCPP 1.6 has no way to ask about a transaction")
+        case ListVersion() | ListUpdate():
+            return [lists.call_for(order)]
         case orders.Raw():
             return [Outgoing(action=order.action, payload=msgspec.json.encode(order.payload), read=read_raw)]
 
@@ -110,15 +114,12 @@ def _change_configuration(name: str, value: str, station_id: str) -> Outgoing:
 
     def read(answer: msgspec.Struct) -> Result:
         assert isinstance(answer, m.ChangeConfigurationResponse)
-        if answer.status == "Accepted":
-            is_secret = name.lower() == "authorizationkey"
-            return Result(
-                "accepted",
-                variables=() if is_secret else (Variable(station_id=station_id, variable=name, value=value),),
-            )
-        if answer.status == "RebootRequired":
-            return Result("accepted", "RebootRequired")
-        return Result("rejected", answer.status)
+        if answer.status not in ("Accepted", "RebootRequired"):
+            return Result("rejected", answer.status)
+        is_pending = answer.status == "RebootRequired"
+        told = Variable(station_id=station_id, variable=name, value=value, is_pending=is_pending)
+        is_secret = name.lower() == "authorizationkey"
+        return Result("accepted", answer.status if is_pending else None, () if is_secret else (told,))
 
     payload = m.ChangeConfigurationRequest(key=name, value=value)
     return Outgoing(action="ChangeConfiguration", payload=msgspec.json.encode(payload), read=read)

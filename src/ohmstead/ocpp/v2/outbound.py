@@ -9,9 +9,11 @@ import msgspec
 from ohmstead.core import clock
 from ohmstead.core.errors import Refused
 from ohmstead.ocpp.outgoing import Outgoing, Result
+from ohmstead.ocpp.v2 import lists
 from ohmstead.ocpp.v2 import messages as m
-from ohmstead.ocpp.v2.inbound import component_name, variable_name
+from ohmstead.ocpp.v2.device import component_name, variable_name
 from ohmstead.stations import orders
+from ohmstead.stations.device.orders import ListUpdate, ListVersion
 from ohmstead.stations.model import Variable
 from ohmstead.stations.orders import Order
 
@@ -77,13 +79,11 @@ def calls_for(order: Order, station_id: str, most_items: int | None = None) -> l
                 for part in _parts(tuple(order.values), most_items)
             ]
         case orders.Trigger():
-            payload: dict[str, object] = {"requestedMessage": order.message}
-            evse = _evse(order.evse_number, order.connector_number)
-            if evse is not None:
-                payload["evse"] = evse
-            return [Outgoing(action="TriggerMessage", payload=msgspec.json.encode(payload), read=read_raw)]
+            return [_trigger(order)]
         case orders.TransactionStatus():
             return [_simple("GetTransactionStatus", m.GetTransactionStatusRequest(transaction_id=order.transaction_id))]
+        case ListVersion() | ListUpdate():
+            return [lists.call_for(order)]
         case orders.Raw():
             return [Outgoing(action=order.action, payload=msgspec.json.encode(order.payload), read=read_raw)]
 
@@ -103,6 +103,14 @@ def _remote_start_id() -> int:
 
 def _simple(action: str, payload: msgspec.Struct) -> Outgoing:
     return Outgoing(action=action, payload=msgspec.json.encode(payload), read=read_raw)
+
+
+def _trigger(order: orders.Trigger) -> Outgoing:
+    payload: dict[str, object] = {"requestedMessage": order.message}
+    evse = _evse(order.evse_number, order.connector_number)
+    if evse is not None:
+        payload["evse"] = evse
+    return Outgoing(action="TriggerMessage", payload=msgspec.json.encode(payload), read=read_raw)
 
 
 def _evse(number: int | None, connector_number: int | None) -> m.EVSEType | None:
@@ -166,14 +174,23 @@ def _set_variables(values: dict[str, str], station_id: str) -> Outgoing:
         assert isinstance(answer, m.SetVariablesResponse)
         by_name = {(component_name(c), variable_name(v)): value for _, value, c, v in wanted}
         done = []
-        refused = None
+        refused = []
         for result in answer.set_variable_result:
             key = (component_name(result.component), variable_name(result.variable))
-            if result.attribute_status not in ("Accepted", "RebootRequired"):
-                refused = f"{'.'.join(key)}: {result.attribute_status}"
+            is_pending = result.attribute_status == "RebootRequired"
+            if result.attribute_status != "Accepted" and not is_pending:
+                refused.append(f"{'.'.join(key)}: {result.attribute_status}")
             elif key[1] != "BasicAuthPassword" and key in by_name:
-                done.append(Variable(station_id=station_id, component=key[0], variable=key[1], value=by_name[key]))
-        return Result("rejected" if refused else "accepted", refused, tuple(done))
+                done.append(
+                    Variable(
+                        station_id=station_id,
+                        component=key[0],
+                        variable=key[1],
+                        value=by_name[key],
+                        is_pending=is_pending,
+                    )
+                )
+        return Result("rejected" if refused else "accepted", "; ".join(refused) or None, tuple(done))
 
     payload = m.SetVariablesRequest(
         set_variable_data=[
