@@ -52,7 +52,7 @@ def notify_report(message: m.NotifyReportRequest, inbound: Inbound) -> Work:
             for attribute in data.variable_attribute
         ]
     record = kept(inbound)
-    report = DeviceReport(source="report", variables=tuple(variables), chunk=_chunk("NotifyReport", message, record))
+    report = DeviceReport(variables=tuple(variables), chunk=_chunk("NotifyReport", message, record))
     return Work(device=report, records=(record,), reply=lambda _: m.NotifyReportResponse())
 
 
@@ -75,26 +75,26 @@ def notify_monitoring_report(message: m.NotifyMonitoringReportRequest, inbound: 
     ]
     record = kept(inbound)
     chunk = _chunk("NotifyMonitoringReport", message, record)
-    report = DeviceReport(source="report", monitors=tuple(monitors), chunk=chunk)
+    report = DeviceReport(monitors=tuple(monitors), chunk=chunk)
     return Work(device=report, records=(record,), reply=lambda _: m.NotifyMonitoringReportResponse())
 
 
 def notify_customer_information(message: m.NotifyCustomerInformationRequest, inbound: Inbound) -> Work:
     """A part of what the station knows of a customer (N09)."""
     record = kept(inbound)
-    report = DeviceReport(source="report", chunk=_chunk("NotifyCustomerInformation", message, record))
+    report = DeviceReport(chunk=_chunk("NotifyCustomerInformation", message, record))
     return Work(device=report, records=(record,), reply=lambda _: m.NotifyCustomerInformationResponse())
 
 
 def notify_display_messages(message: m.NotifyDisplayMessagesRequest, inbound: Inbound) -> Work:
     """A part of the list of messages on the display (O03); these have no sequence numbers."""
     record = kept(inbound)
-    report = DeviceReport(source="report", chunk=_chunk("NotifyDisplayMessages", message, record))
+    report = DeviceReport(chunk=_chunk("NotifyDisplayMessages", message, record))
     return Work(device=report, records=(record,), reply=lambda _: m.NotifyDisplayMessagesResponse())
 
 
 def events_of(message: m.NotifyEventRequest, inbound: Inbound) -> DeviceReport:
-    """Events as they are kept, and the values of variables that they tell."""
+    """Events as they are kept; they tell values of variables, too."""
     station_id = inbound.station.station_id
     events = [
         DeviceEvent(
@@ -117,11 +117,7 @@ def events_of(message: m.NotifyEventRequest, inbound: Inbound) -> DeviceReport:
         )
         for one in message.event_data
     ]
-    values = [
-        Variable(station_id=station_id, component=event.component, variable=event.variable, value=event.value)
-        for event in sorted(events, key=lambda event: event.at)
-    ]
-    return DeviceReport(source="event", events=tuple(events), variables=tuple(values))
+    return DeviceReport(events=tuple(events))
 
 
 def _chunk(kind: ReportKind, message: Any, record: Record) -> Chunk:

@@ -78,7 +78,6 @@ class DeviceEvent(msgspec.Struct, kw_only=True):
 class DeviceReport(msgspec.Struct, kw_only=True):
     """What one message says of the device."""
 
-    source: Source
     variables: tuple[Variable, ...] = ()
     chunk: Chunk | None = None
     monitors: tuple[Monitor, ...] = ()

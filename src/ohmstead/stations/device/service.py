@@ -16,15 +16,17 @@ from ohmstead.stations.redaction import is_secret
 
 async def take_in(conn: Connection, reports: Sequence[DeviceReport], at: datetime) -> None:
     """What messages of stations say of their devices."""
-    for source in ("report", "event"):
-        told = [v for r in reports if r.source == source for v in r.variables]
-        await _learn(conn, told, Cause("report" if source == "report" else "event"), at)
+    await _learn(conn, [v for r in reports for v in r.variables], Cause("report"), at)
     if chunks := [r.chunk for r in reports if r.chunk is not None]:
         await store.add_chunks(conn, chunks)
     if monitors := [m for r in reports for m in r.monitors]:
         await store.upsert_monitors(conn, monitors, at)
     if events := [e for r in reports for e in r.events]:
-        await store.insert_events(conn, events)
+        fresh = await store.insert_events(conn, events)
+        told = [
+            Variable(station_id=e.station_id, component=e.component, variable=e.variable, value=e.value) for e in fresh
+        ]
+        await _learn(conn, told, Cause("event"), at)
 
 
 async def answered(conn: Connection, variables: Sequence[Variable], command: Command) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -47,6 +47,7 @@ _STILL_PENDING = (
     "s.pending_value is distinct from excluded.value and s.pending_at >"
     " coalesce((select booted_at from station t where t.station_id = s.station_id), '-infinity')"
 )
+# The insert joins old although it takes nothing of it: rows are to be seen, and locked, before they are written.
 _LEARN = f"""
 with r as materialized (
     select * from json_to_recordset($1::json)
@@ -69,7 +70,7 @@ select {
 }, $2,
        case when r.is_pending then r.value end, case when r.is_pending then $4 end,
        case when r.is_pending then $5::uuid end, case when r.is_pending then $2 end
-  from r order by {_KEY}
+  from r left join (select {_KEY} from old) o using ({_KEY}) order by {_KEY}
 on conflict ({_KEY}) do update
    set value = case when excluded.pending_at is null then excluded.value else s.value end,
        {", ".join(f"{n} = coalesce(excluded.{n}, s.{n})" for n in _KEPT_WHEN_UNTOLD)},
@@ -94,8 +95,9 @@ async def learn(conn: Connection, variables: Sequence[Variable], cause: Cause, a
                 break
         else:
             rounds.append({key: one})
-    for known in rounds:
-        await conn.execute(_LEARN, to_json(list(known.values())), at, cause.source, cause.by, cause.command_id)
+    for n, known in enumerate(rounds):
+        moment = at + timedelta(microseconds=n)
+        await conn.execute(_LEARN, to_json(list(known.values())), moment, cause.source, cause.by, cause.command_id)
 
 
 async def add_chunks(conn: Connection, chunks: Sequence[Chunk]) -> None:
@@ -137,16 +139,20 @@ async def upsert_monitors(conn: Connection, monitors: Sequence[Monitor], at: dat
     )
 
 
-async def insert_events(conn: Connection, events: Sequence[DeviceEvent]) -> None:
-    await conn.execute(
+async def insert_events(conn: Connection, events: Sequence[DeviceEvent]) -> list[DeviceEvent]:
+    """Those that were not there yet, in the order of their time."""
+    rows = await conn.fetch(
         "insert into device_event (station_id, event_id, at, received_at, component, variable, value, trigger, kind,"
         " cause, monitor_id, severity, is_cleared, transaction_id, tech_code, tech_info)"
         " select * from json_to_recordset($1::json) as u (station_id text, event_id bigint, at timestamptz,"
         " received_at timestamptz, component text, variable text, value text, trigger text, kind text, cause bigint,"
         " monitor_id bigint, severity smallint, is_cleared boolean, transaction_id text, tech_code text, tech_info text)"
-        " on conflict do nothing",
+        " on conflict do nothing returning station_id, at, event_id, component, variable",
         to_json(events),
     )
+    new = {tuple(row) for row in rows}
+    fresh = {(e.station_id, e.at, e.event_id, e.component, e.variable): e for e in reversed(events)}
+    return sorted((e for key, e in fresh.items() if key in new), key=lambda e: (e.at, e.event_id))
 
 
 async def known_of(conn: Connection, station_id: str, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
