@@ -1,6 +1,7 @@
 """A station's end of the wire: OCPP-J frames over a WebSocket, and nothing of their meaning."""
 
 import asyncio
+import base64
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -46,6 +47,7 @@ class Wire:
     said: list[Said] = field(default_factory=list)
     heard: list[Said] = field(default_factory=list)
     close_code: int | None = None
+    password: str | None = None
     _socket: aiohttp.ClientWebSocketResponse | None = None
     _client: aiohttp.ClientSession | None = None
     _waiting: dict[str, asyncio.Future[dict[str, Any] | Error]] = field(default_factory=dict)
@@ -58,9 +60,13 @@ class Wire:
 
     async def connect(self) -> None:
         self._client = aiohttp.ClientSession()
+        headers = {}
+        if self.password is not None:
+            shown = f"{self.url.rpartition('/')[2]}:{self.password}".encode()
+            headers["Authorization"] = f"Basic {base64.b64encode(shown).decode()}"
         try:
             self._socket = await self._client.ws_connect(
-                self.url, protocols=(SUBPROTOCOL[self.version],), max_msg_size=0
+                self.url, protocols=(SUBPROTOCOL[self.version],), max_msg_size=0, headers=headers
             )
         except BaseException:
             await self._client.close()
