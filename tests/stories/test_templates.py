@@ -6,7 +6,7 @@ from uuid import UUID
 from ohmstead.accounts import access
 from ohmstead.core import clock
 from ohmstead.stations.device import queries, store, templates
-from ohmstead.stations.device.queries import DriftView, TemplateView
+from ohmstead.stations.device.queries import StationDrift, TemplateView
 from ohmstead.stations.device.templates import NewTemplate, TemplateChange
 from tests.stories.listener import silent_station
 from tests.stories.network import Network
@@ -26,7 +26,7 @@ async def new_template(network: Network, version: str, values: dict[str, str], *
         return await templates.create_template(conn, access.system(network.party_id), new)
 
 
-async def drift_of(network: Network, station: Station) -> DriftView:
+async def drift_of(network: Network, station: Station) -> StationDrift:
     async with network.pool.acquire() as conn:
         return await queries.station_drift(conn, network.party_id, station.station_id)
 

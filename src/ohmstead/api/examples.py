@@ -4,6 +4,7 @@ from typing import Any
 
 from ohmstead.accounts.model import ApiKey, AuditEntry
 from ohmstead.api.commands import RawAnswer
+from ohmstead.api.device_examples import DEVICE_EXAMPLES
 from ohmstead.api.events import OutboxPage
 from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
 from ohmstead.api.operations import Page
@@ -220,6 +221,7 @@ _KEY: dict[str, Any] = {
 }
 
 EXAMPLES: dict[Any, Any] = {
+    **DEVICE_EXAMPLES,
     NewLocation: _NEW_LOCATION,
     LocationChange: {"name": "Harbour Car Park East"},
     Location: _LOCATION,

@@ -4,7 +4,19 @@ from litestar import Router
 from litestar.datastructures import State
 from litestar.di import Provide
 
-from ohmstead.api import commands, events, keys, locations, messages, reference, sessions, stations, tokens
+from ohmstead.api import (
+    commands,
+    device,
+    events,
+    keys,
+    locations,
+    messages,
+    reference,
+    sessions,
+    stations,
+    templates,
+    tokens,
+)
 from ohmstead.api.idempotency import Idempotency
 from ohmstead.api.live import LiveNews
 from ohmstead.api.operations import given_body, given_filters, guard_operation
@@ -13,6 +25,8 @@ PREFIX = "/api/v1"
 RESOURCES = {
     "Locations": locations.HANDLERS,
     "Stations": stations.HANDLERS,
+    "Device": device.HANDLERS,
+    "Templates": templates.HANDLERS,
     "Commands": commands.HANDLERS,
     "Messages": messages.HANDLERS,
     "Sessions": sessions.HANDLERS,

@@ -358,7 +358,7 @@ async def list_duties(conn: Connection, party_id: UUID, station_id: str) -> list
     return [DutyView(**row) for row in rows]
 
 
-class DriftView(Struct, frozen=True, kw_only=True):
+class StationDrift(Struct, frozen=True, kw_only=True):
     """How far a station is from what its templates want, by what is known now."""
 
     takes_templates: bool
@@ -367,7 +367,7 @@ class DriftView(Struct, frozen=True, kw_only=True):
     duty: DutyView | None
 
 
-async def station_drift(conn: Connection, party_id: UUID, station_id: str) -> DriftView:
+async def station_drift(conn: Connection, party_id: UUID, station_id: str) -> StationDrift:
     """Raises NotFound."""
     subject = await store.find_subject_of(conn, party_id, station_id)
     if subject is None:
@@ -377,7 +377,7 @@ async def station_drift(conn: Connection, party_id: UUID, station_id: str) -> Dr
     fitting = sorted((r for r in rules if drift.applies(r, subject)), key=lambda r: (-r.priority, r.name))
     items = await _drift(conn, subject, rules)
     duties = {one.duty: one for one in await list_duties(conn, party_id, station_id)}
-    return DriftView(
+    return StationDrift(
         takes_templates=takes, templates=[r.name for r in fitting], items=items, duty=duties.get("templates")
     )
 
