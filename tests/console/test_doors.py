@@ -22,6 +22,8 @@ PAGES = (
     "/stations/{station}",
     "/stations/{station}/configuration",
     "/stations/{station}/messages",
+    "/templates",
+    "/templates/new",
     "/sessions",
     "/sessions/{session}",
     "/search?q={search}",

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from litestar import Router
 
-from ohmstead.console import live, messages, overview, search, sessions, station, stations
+from ohmstead.console import (
+    configuration,
+    live,
+    messages,
+    overview,
+    search,
+    sessions,
+    station,
+    stations,
+    templates,
+)
 from ohmstead.ui.templating import template_config
 
 __all__ = ["router", "template_config"]
@@ -28,9 +38,15 @@ router = Router(
         station.station,
         station.station_now,
         station.station_timeline,
-        station.configuration,
+        configuration.configuration,
+        configuration.reconcile,
         station.command_form,
         station.send_command,
+        templates.template_list,
+        templates.new_template,
+        templates.add_template,
+        templates.template,
+        templates.change_template,
         messages.messages,
         messages.messages_csv,
         sessions.sessions,

@@ -18,8 +18,10 @@ from ohmstead.stations.device.drift import Drift, Generation, Rule, Subject
 from ohmstead.stations.device.model import ReportKind, Source
 from ohmstead.stations.device.tree import ComponentNode, Known, grown
 
+# None is ever kept; of one that got there by other ways nothing is shown, and nothing can be guessed by searching.
+_SHOWN = "case when lower(v.variable) in ('authorizationkey', 'basicauthpassword') then '•••' else v.value end"
 _KNOWN = (
-    "v.component, v.variable, v.attribute, v.value, v.is_read_only, v.mutability, v.data_type, v.unit, v.min_limit,"
+    f"v.component, v.variable, v.attribute, {_SHOWN} as value, v.is_read_only, v.mutability, v.data_type, v.unit, v.min_limit,"
     " v.max_limit, v.values_list, v.supports_monitoring, v.pending_value, v.updated_at"
 )
 _MOST_KNOWN = 5000
@@ -32,7 +34,8 @@ async def list_known(conn: Connection, party_id: UUID, station_id: str, text: st
     where.add("v.station_id = {}", station_id)
     if text:
         where.add(
-            "concat_ws(' ', v.component, v.variable, v.component || '.' || v.variable, v.value) ilike {}", like(text)
+            "concat_ws(' ', v.component, v.variable, v.component || '.' || v.variable, " + _SHOWN + ") ilike {}",
+            like(text),
         )
     rows = await conn.fetch(
         f"select {_KNOWN} from station_variable v join station s using (station_id) where {where.sql}"
