@@ -41,7 +41,7 @@ async def run(
     runner = events.Runner(pool, bus, gather_s)
     runner.add("sessions.settle", _settle, ("SessionEnded", "SessionChanged", "OrphanRecorded"))
     runner.add("sessions.gaps", partial(gaps.notice, after_s=ask_after_s), ("SessionGapFound", "StationBooted"))
-    runner.add("stations.upkeep", upkeep.notice, upkeep.KINDS)
+    runner.add("stations.upkeep", partial(upkeep.notice, after_s=2 * upkeep_every_s), upkeep.KINDS)
     desk = CommandDesk(pool, bus)
     keeper = upkeep.Keeper(pool, bus, desk, settings.secret(), book_at(settings.quirks_dir))
     async with asyncio.TaskGroup() as group:

@@ -36,16 +36,17 @@ async def states(network: Network, station: Station) -> dict[str, str]:
 
 
 async def is_done(network: Network, station: Station, result: str, duty: str = "templates") -> None:
-    """Until the duty ended so, with nothing asked for since."""
+    """Until the duty ended so, with nothing asked for since. What was sent may have been found the same once more."""
+    results = ("sent", "same") if result == "sent" else (result,)
 
     async def look() -> bool:
         row = await network.pool.fetchrow(
-            "select result, due_at is null or due_at > now() as is_over from upkeep"
+            "select result, due_at is null or due_at > now() + interval '0.5 seconds' as is_over from upkeep"
             " where station_id = $1 and duty = $2 and taken_until is null",
             station.station_id,
             duty,
         )
-        return row is not None and row["is_over"] and row["result"] == result
+        return row is not None and row["is_over"] and row["result"] in results
 
     await network.until(look, f"{duty} of {station.station_id} is {result}")
 

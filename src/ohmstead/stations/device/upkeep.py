@@ -31,23 +31,27 @@ KINDS = (
 )
 AT_ONCE = 32
 TAKEN_FOR_S = 180.0
+AFTER_S = 2.0
 CLOCK_AFTER_S = 45.0  # connectors tell their states within seconds after a start, stamped with the station's time
 
 
-async def notice(conn: Connection, found: list[Event], *, clock_after_s: float = CLOCK_AFTER_S) -> None:
-    """Outbox consumer: which stations have something due now."""
+async def notice(conn: Connection, found: list[Event], *, after_s: float = AFTER_S) -> None:
+    """Outbox consumer: which stations have something due, `after_s` seconds from now: a station that connects also boots,
+    and who changes one token often changes more.
+    """
     now = clock.now()
+    soon = now + timedelta(seconds=after_s)
     arrived = _stations(found, "StationConnected", "StationBooted")
     changed = _stations(found, "StationChanged", "StationAdopted")
     by_template = _parties(found, "Template")
     by_token = _parties(found, "Token") | _parties(found, "LocalLists")
     templates = {*arrived, *changed, *await store.stations_of(conn, sorted(by_template))}
     lists = {*arrived, *changed, *await store.stations_of(conn, sorted(by_token))}
-    await store.ask(conn, "templates", sorted(templates), now)
-    await store.ask(conn, "local_list", sorted(lists), now)
+    await store.ask(conn, "templates", sorted(templates), soon)
+    await store.ask(conn, "local_list", sorted(lists), soon)
     await store.ask(conn, "password", sorted({*arrived, *_stations(found, "StationOnboarding")}), now)
-    await store.ask(conn, "messages", sorted(arrived), now)
-    await store.ask(conn, "clock", sorted(arrived), now + timedelta(seconds=clock_after_s))
+    await store.ask(conn, "messages", sorted(arrived), soon)
+    await store.ask(conn, "clock", sorted(arrived), now + timedelta(seconds=CLOCK_AFTER_S))
 
 
 def _stations(found: Sequence[Event], *kinds: str) -> set[str]:
