@@ -11,7 +11,7 @@ from tests.stories.listener import silent_station
 from tests.stories.network import Network
 from tests.stories.station import Payload, Station
 from tests.stories.test_own_password import row, takes
-from tests.stories.test_templates import asked
+from tests.stories.test_templates import asked, is_done
 
 OPENEVSE = {"chargePointVendor": "OpenEVSE", "chargePointModel": "Advanced Series", "firmwareVersion": "v4.2.2"}
 
@@ -84,6 +84,8 @@ async def test_messages_that_a_make_does_not_send_are_asked_for(network: Network
 async def test_a_make_that_takes_its_key_as_text_gets_one_that_fits(network: Network, tmp_path: Path) -> None:
     station = await silent_station(network, "1.6")
     takes(station)
+    # Its arrival has been noticed: from here on nobody but this story gives it a password.
+    await is_done(network, station, "nothing")
     await network.pool.execute(
         "update station set onboarding = 'set_password' where station_id = $1", station.station_id
     )

@@ -263,3 +263,27 @@ async def test_a_station_that_knows_no_such_variable_is_told_as_incomplete(netwo
     await is_done(network, station, "incomplete")
     assert await states(network, station) == {"HeartbeatInterval": "unknown"}
     assert asked(station, *SET) == []
+
+
+async def test_a_crowd_that_connects_at_once_is_seen_to_soon(network: Network) -> None:
+    """Four hundred stations' duties, of which most have nothing to do, take a second or two, not minutes."""
+    stations = [await network.station("1.6", f"C-{n}", boots=False) for n in range(2)]
+    for station in stations:
+        await station.boots()
+    await network.pool.execute(
+        "insert into station (station_id, party_id, security_profile, gateway_id)"
+        " select 'crowd-' || n || $2, $1, 0, (select gateway_id from gateway limit 1) from generate_series(1, 400) n",
+        network.party_id,
+        network.suffix,
+    )
+    await network.pool.execute(
+        "insert into upkeep (station_id, duty, due_at, asked) select station_id, 'templates', now(), 1 from station"
+        " where party_id = $1 and station_id like 'crowd-%'",
+        network.party_id,
+    )
+
+    async def are_done() -> bool:
+        left = "select count(*) from upkeep join station using (station_id) where party_id = $1 and due_at <= now()"
+        return await network.pool.fetchval(left, network.party_id) == 0
+
+    await network.until(are_done, "nothing is due any more")

@@ -358,6 +358,15 @@ async def ask(conn: Connection, duty: str, station_ids: Sequence[str], at: datet
     )
 
 
+# any party: duties are the installation's
+async def list_onboarding(conn: Connection, station_ids: Sequence[str]) -> list[str]:
+    """Those that are to be given a password, or to come with it."""
+    rows = await conn.fetch(
+        "select station_id from station where station_id = any($1) and onboarding is not null", list(station_ids)
+    )
+    return [row["station_id"] for row in rows]
+
+
 async def stations_of(conn: Connection, party_ids: Sequence[UUID]) -> list[str]:
     """Stations in service."""
     rows = await conn.fetch(

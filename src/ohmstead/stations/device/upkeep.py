@@ -49,7 +49,8 @@ async def notice(conn: Connection, found: list[Event], *, after_s: float = AFTER
     lists = {*arrived, *changed, *await store.stations_of(conn, sorted(by_token))}
     await store.ask(conn, "templates", sorted(templates), soon)
     await store.ask(conn, "local_list", sorted(lists), soon)
-    await store.ask(conn, "password", sorted({*arrived, *_stations(found, "StationOnboarding")}), now)
+    newcomers = {*arrived, *_stations(found, "StationOnboarding")}
+    await store.ask(conn, "password", await store.list_onboarding(conn, sorted(newcomers)), now)
     await store.ask(conn, "messages", sorted(arrived), soon)
     await store.ask(conn, "clock", sorted(arrived), now + timedelta(seconds=CLOCK_AFTER_S))
 
@@ -77,26 +78,33 @@ class Keeper:
         """Until cancelled."""
         try:
             while True:
+                is_more = False
                 try:
-                    await self._begin()
+                    is_more = await self._begin()
                 except Exception as error:  # noqa: BLE001  (the next round tries again)
                     log.warning("upkeep_failed", error=repr(error))
-                await asyncio.sleep(every_s)
+                if is_more:
+                    # There is more than we can do at once: go on as soon as some of it is done.
+                    await asyncio.wait(self._going_on, timeout=every_s, return_when=asyncio.FIRST_COMPLETED)
+                else:
+                    await asyncio.sleep(every_s)
         finally:
             for task in self._going_on:
                 task.cancel()
             await asyncio.gather(*self._going_on, return_exceptions=True)
 
-    async def _begin(self) -> None:
+    async def _begin(self) -> bool:
+        """Take up what is due; true when there may be more of it."""
         free = AT_ONCE - len(self._going_on)
         if free <= 0:
-            return
+            return True
         async with self._pool.acquire() as conn, conn.transaction():
             duties = await store.take_duties(conn, free, TAKEN_FOR_S)
         for duty in duties:
             task = asyncio.create_task(self.do(duty))
             self._going_on.add(task)
             task.add_done_callback(self._going_on.discard)
+        return len(duties) == free
 
     async def do(self, duty: Duty) -> None:
         """One duty, and what became of it."""
