@@ -78,7 +78,7 @@ async def configuration(
         **context,
         station=station,
         tree=tree,
-        n_shown=sum(len(node.variables) for node in tree),
+        n_shown=sum(len(variable.attributes) for node in tree for variable in node.variables),
         n_variables=total,
         text=text,
         drift=drift,
