@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from functools import partial
 from uuid import UUID
@@ -13,11 +14,12 @@ from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool, connect_one
 from ohmstead.core.events import Event
 from ohmstead.core.log import logger
-from ohmstead.sessions import gaps
+from ohmstead.sessions import gaps, starts
 from ohmstead.sessions.settling.service import settle
 from ohmstead.settings import Settings
 from ohmstead.stations import commands
 from ohmstead.stations import service as stations
+from ohmstead.stations.bulk import service as bulk
 from ohmstead.stations.commands import CommandDesk
 from ohmstead.stations.device import upkeep
 from ohmstead.stations.quirks.book import book_at
@@ -35,10 +37,14 @@ async def run(
     *,
     ask_after_s: float = gaps.FIRST_AFTER_S,
     gather_s: float = events.GATHER_S,
+    runner: events.Runner | None = None,
     upkeep_every_s: float = 1.0,
 ) -> None:
-    """All of it, until cancelled. Stations are asked about missing messages after `ask_after_s` seconds."""
-    runner = events.Runner(pool, bus, gather_s)
+    """All of it, until cancelled. Stations are asked about missing messages after `ask_after_s` seconds.
+
+    `runner`: what runs the outbox's consumers, for who wants to know of them.
+    """
+    runner = runner or events.Runner(pool, bus, gather_s)
     runner.add("sessions.settle", _settle, ("SessionEnded", "SessionChanged", "OrphanRecorded"))
     runner.add("sessions.gaps", partial(gaps.notice, after_s=ask_after_s), ("SessionGapFound", "StationBooted"))
     runner.add("stations.upkeep", partial(upkeep.notice, after_s=2 * upkeep_every_s), upkeep.KINDS)
@@ -47,9 +53,11 @@ async def run(
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())
         group.create_task(_jobs(settings, pool, desk))
+        group.create_task(bulk.Runner(pool, bus).run())
         group.create_task(_every(5, "release_gateways", lambda: _release_gateways(pool)))
         group.create_task(keeper.run(upkeep_every_s))
         group.create_task(_every(5, "expire_commands", lambda: _expire_commands(pool)))
+        group.create_task(_every(0.5, "remote_starts", lambda: starts.notice(pool)))
         group.create_task(_every(PARTITIONS_EVERY_S, "partitions", lambda: _partitions(pool)))
 
 
@@ -75,13 +83,14 @@ async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk) -> None:
         await asyncio.sleep(2)
 
 
-async def _every(seconds: float, name: str, work: Callable[[], Awaitable[None]]) -> None:
+async def _every(seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Again and again, about every so many seconds: several workers, or a worker and what it looks at, fall into no step."""
     while True:
         try:
             await work()
         except Exception as error:  # noqa: BLE001  (the next round tries again)
             log.warning("timer_failed", timer=name, error=repr(error))
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311  (no secret)
 
 
 async def _release_gateways(pool: Pool) -> None:

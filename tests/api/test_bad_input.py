@@ -10,7 +10,7 @@ from tests.api.door import Visitor, problem
 from tests.api.test_strangers import ROUTES, filled, method_of, name_of
 
 IDS = dict.fromkeys(("station_id", "digest", "action", "kind", "request_id"), "X") | dict.fromkeys(
-    ("session_id", "token_id", "location_id", "command_id", "api_key_id", "template_id"),
+    ("session_id", "token_id", "location_id", "command_id", "api_key_id", "template_id", "bulk_id"),
     "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f",
 )
 TAKES_JSON = [h for h in ROUTES if "given" in h.parsed_fn_signature.parameters or h.handler_name == "send_message"]

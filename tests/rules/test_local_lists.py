@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ohmstead.stations.device.lists import Entry, after, chosen, updates
+from ohmstead.ocpp.v2.outbound import calls_for
+from ohmstead.stations.device.lists import FRAME_BYTES, Entry, after, chosen, updates
+from ohmstead.stations.device.local_lists import listed
+from ohmstead.stations.orders import SendLocalList
 
 
 def entry(uid: str, **more: str | None) -> Entry:
@@ -33,6 +36,18 @@ def test_the_messages_lead_from_what_is_held_to_what_is_wanted(
         now = after(now, update)
     assert now == wanted
     assert (held == wanted) is (found == [])
+
+
+@pytest.mark.parametrize("held", [None, by_uid(entry("OLD-1"), entry("OLD-2"))])
+def test_no_message_is_longer_than_the_station_takes(held: dict[str, Entry] | None) -> None:
+    wanted = by_uid(*(entry(f"CARD-{n}", group_uid="G" * 30, valid_until="2030-01-01T00:00:00Z") for n in range(9)))
+    found = updates(held, 1, wanted, None, 1000 - FRAME_BYTES)
+    assert len(found) > 1
+    for update in found:
+        order = SendLocalList(version=update.version, update=update.kind, entries=listed(update, "2.x"))
+        [call] = calls_for(order, "ST")
+        assert len(call.payload) <= 1000
+    assert len(updates(held, 1, wanted, None, None)) == 1
 
 
 def test_only_what_changed_travels() -> None:

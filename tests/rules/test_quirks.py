@@ -13,9 +13,8 @@ from ohmstead.ocpp.quirks import adapted, mend
 from ohmstead.ocpp.work import NOTHING, Work
 from ohmstead.sessions.model import MeterSample, Reading, TransactionReport
 from ohmstead.stations.commands import RemoteStart, Reset, SetAvailability, Unlock
-from ohmstead.stations.device.lists import Entry
-from ohmstead.stations.device.orders import ListUpdate
 from ohmstead.stations.model import Station, StatusReport
+from ohmstead.stations.orders import CompositeSchedule, ListedToken, Reserve, SendLocalList, TokenRef
 from ohmstead.stations.quirks import profiles
 from ohmstead.stations.quirks.book import SHIPPED, QuirkBook
 from ohmstead.stations.quirks.profiles import Correction, Effects, Match, Profile
@@ -212,11 +211,14 @@ def test_connectors_counted_from_zero_are_counted_from_one(told: int | None, kin
 def test_orders_are_put_the_stations_way() -> None:
     upper = Effects(id_case="upper")
     assert adapted(RemoteStart(token_uid="tag1"), upper) == RemoteStart(token_uid="TAG1")
-    card = Entry(uid="aB", type="ISO14443")
-    told = adapted(ListUpdate(how="full", version=1, entries=(card,)), Effects(id_case="lower"))
-    assert isinstance(told, ListUpdate)
+    told = adapted(SendLocalList(version=1, entries=(ListedToken(uid="aB"),)), Effects(id_case="lower"))
+    assert isinstance(told, SendLocalList)
     assert told.entries[0].uid == "ab"
+    card, over_at = TokenRef(uid="aB"), datetime(2030, 1, 1, tzinfo=UTC)
+    kept = adapted(Reserve(token=card, expires_at=over_at), upper)
+    assert kept == Reserve(token=TokenRef(uid="AB"), expires_at=over_at)
     from_zero = Effects(connectors_from_zero=True)
     assert adapted(Unlock(evse_number=1), from_zero) == Unlock(evse_number=0)
+    assert adapted(CompositeSchedule(evse_number=0, duration_s=60), from_zero).evse_number == 0  # type: ignore[union-attr]
     assert adapted(SetAvailability(is_operative=True), from_zero) == SetAvailability(is_operative=True)
     assert adapted(Reset(), upper) == Reset()

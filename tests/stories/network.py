@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from aiohttp import web
 
 from ohmstead import worker
+from ohmstead.core import events
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.ids import new_id
@@ -82,12 +83,17 @@ class Installation:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Installation"]:
         await self.open_door()
+        runner = events.Runner(self.pool, self.bus, gather_s=0)
         working = asyncio.create_task(
-            worker.run(self.settings, self.pool, self.bus, ask_after_s=ASK_AFTER_S, gather_s=0, upkeep_every_s=0.05)
+            worker.run(self.settings, self.pool, self.bus, ask_after_s=ASK_AFTER_S, upkeep_every_s=0.05, runner=runner)
         )
+
+        async def is_reading() -> bool:
+            found = await self.pool.fetch("select consumer from outbox_cursor")
+            return bool(runner.consumers) and {row["consumer"] for row in found} >= set(runner.consumers)
+
         try:
-            count = "select count(*) >= 3 from outbox_cursor"
-            await until(lambda: self.pool.fetchval(count), "the worker reads the outbox", patience_s=20)
+            await until(is_reading, "the worker reads the outbox", patience_s=20)
             yield self
         finally:
             working.cancel()
@@ -156,6 +162,13 @@ class Network:
         if boots:
             assert await station.boots() == "Accepted"
         return station
+
+    async def outlets(self, station: Station, n: int) -> None:
+        """The station has `n` EVSEs, not just one."""
+        await self.pool.executemany(
+            "insert into evse (station_id, evse_number) values ($1, $2) on conflict do nothing",
+            [(station.station_id, number) for number in range(1, n + 1)],
+        )
 
     async def token(self, uid: str, **limits: Any) -> UUID:
         """A card of this party; `limits` are columns of table token."""

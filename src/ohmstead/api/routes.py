@@ -5,6 +5,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from ohmstead.api import (
+    bulk,
     commands,
     device,
     events,
@@ -27,7 +28,7 @@ RESOURCES = {
     "Stations": stations.HANDLERS,
     "Device": device.HANDLERS,
     "Templates": templates.HANDLERS,
-    "Commands": commands.HANDLERS,
+    "Commands": [*commands.HANDLERS, *bulk.HANDLERS],
     "Messages": messages.HANDLERS,
     "Sessions": sessions.HANDLERS,
     "Tokens": tokens.HANDLERS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from litestar import Router
 
 from ohmstead.console import (
+    bulk,
     configuration,
     live,
     messages,
@@ -35,6 +36,12 @@ router = Router(
         stations.import_table,
         stations.adopt_station,
         stations.reject_station,
+        bulk.new_bulk,
+        bulk.make_bulk,
+        bulk.bulks,
+        bulk.bulk,
+        bulk.results_csv,
+        bulk.cancel_bulk,
         station.station,
         station.station_now,
         station.station_timeline,

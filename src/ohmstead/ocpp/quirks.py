@@ -14,9 +14,8 @@ import msgspec
 from ohmstead.ocpp.connection import Connection
 from ohmstead.ocpp.work import Work
 from ohmstead.sessions.model import MeterSample, TransactionReport
-from ohmstead.stations.commands import Order, RemoteStart
-from ohmstead.stations.device.orders import ListUpdate
 from ohmstead.stations.model import Station, StatusReport
+from ohmstead.stations.orders import Order, RemoteStart, RequestBatterySwap, Reserve, SendLocalList
 from ohmstead.stations.quirks.book import QuirkBook
 from ohmstead.stations.quirks.profiles import Effects, corrected
 
@@ -94,14 +93,15 @@ def adapted(order: Order, effects: Effects) -> Order:
     if effects.id_case is not None:
         if isinstance(order, RemoteStart):
             changes["token_uid"] = getattr(order.token_uid, effects.id_case)()
-        elif isinstance(order, ListUpdate):
+        elif isinstance(order, Reserve | RequestBatterySwap):
+            changes["token"] = _cased(order.token, effects.id_case)
+        elif isinstance(order, SendLocalList):
             changes["entries"] = tuple(_cased(one, effects.id_case) for one in order.entries)
-            changes["removals"] = tuple(_cased(one, effects.id_case) for one in order.removals)
     number = getattr(order, "evse_number", None)
-    if effects.connectors_from_zero and number is not None:
+    if effects.connectors_from_zero and number:  # 0 and none are the station as a whole
         changes["evse_number"] = number - 1
     return msgspec.structs.replace(order, **changes) if changes else order
 
 
-def _cased(entry: Any, case: str) -> Any:
-    return msgspec.structs.replace(entry, uid=getattr(entry.uid, case)())
+def _cased(named: Any, case: str) -> Any:
+    return msgspec.structs.replace(named, uid=getattr(named.uid, case)())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ohmstead.ocpp.readings import PERIODIC, grouped, reading
-from ohmstead.ocpp.v2 import device
 from ohmstead.ocpp.v2 import messages as m
+from ohmstead.ocpp.v2 import reports
 from ohmstead.ocpp.work import NOTHING, Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
 from ohmstead.sessions.model import (
     ENERGY_REGISTER,
@@ -155,7 +155,7 @@ def notify_event(message: m.NotifyEventRequest, inbound: Inbound) -> Work:
         )
     return Work(
         statuses=tuple(statuses),
-        device=device.events_of(message, inbound),
+        device=reports.events_of(message, inbound),
         records=(kept(inbound),),
         reply=lambda _: m.NotifyEventResponse(),
     )
@@ -273,10 +273,10 @@ TABLE: dict[str, tuple[type[Any], Handler]] = {
     "LogStatusNotification": (m.LogStatusNotificationRequest, recorded(m.LogStatusNotificationResponse)),
     "MeterValues": (m.MeterValuesRequest, meter_values),
     "NotifyChargingLimit": (m.NotifyChargingLimitRequest, recorded(m.NotifyChargingLimitResponse)),
-    "NotifyCustomerInformation": (m.NotifyCustomerInformationRequest, device.notify_customer_information),
+    "NotifyCustomerInformation": (m.NotifyCustomerInformationRequest, reports.notify_customer_information),
     "NotifyDERAlarm": (m.NotifyDERAlarmRequest, recorded(m.NotifyDERAlarmResponse)),
     "NotifyDERStartStop": (m.NotifyDERStartStopRequest, recorded(m.NotifyDERStartStopResponse)),
-    "NotifyDisplayMessages": (m.NotifyDisplayMessagesRequest, device.notify_display_messages),
+    "NotifyDisplayMessages": (m.NotifyDisplayMessagesRequest, reports.notify_display_messages),
     "NotifyEVChargingNeeds": (
         m.NotifyEVChargingNeedsRequest,
         recorded(m.NotifyEVChargingNeedsResponse, status="Rejected"),
@@ -286,10 +286,10 @@ TABLE: dict[str, tuple[type[Any], Handler]] = {
         recorded(m.NotifyEVChargingScheduleResponse, status="Accepted"),
     ),
     "NotifyEvent": (m.NotifyEventRequest, notify_event),
-    "NotifyMonitoringReport": (m.NotifyMonitoringReportRequest, device.notify_monitoring_report),
+    "NotifyMonitoringReport": (m.NotifyMonitoringReportRequest, reports.notify_monitoring_report),
     "NotifyPeriodicEventStream": (m.NotifyPeriodicEventStreamRequest, recorded(None)),
     "NotifyPriorityCharging": (m.NotifyPriorityChargingRequest, recorded(m.NotifyPriorityChargingResponse)),
-    "NotifyReport": (m.NotifyReportRequest, device.notify_report),
+    "NotifyReport": (m.NotifyReportRequest, reports.notify_report),
     "NotifySettlement": (m.NotifySettlementRequest, recorded(m.NotifySettlementResponse)),
     "OpenPeriodicEventStream": (
         m.OpenPeriodicEventStreamRequest,

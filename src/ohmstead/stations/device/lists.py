@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from msgspec import Struct
 
-T = TypeVar("T")
+from ohmstead.core.portions import portions
 
 LONGEST_UID_16 = 20
+LONGEST_GROUP_2 = 36
+FRAME_BYTES = 200  # around the entries: brackets, a message id, the names of action and fields, a version
 _TYPES_16 = frozenset(("ISO14443", "ISO15693", "Central", "Local", "KeyCode", "MacAddress", "EVCCID", "eMAID", "VIN"))
 _NEVER_LISTED = frozenset(("NoAuthorization", "DirectPayment"))
 
@@ -56,24 +58,29 @@ def chosen(tokens: Iterable[Entry], generation: str, capacity: int | None) -> Ch
 
 
 def updates(
-    held: Mapping[str, Entry] | None, version: int, wanted: Mapping[str, Entry], most: int | None
+    held: Mapping[str, Entry] | None,
+    version: int,
+    wanted: Mapping[str, Entry],
+    most: int | None,
+    most_bytes: int | None = None,
 ) -> list[Update]:
     """The messages from what the station holds to what it should; none when it holds that.
 
     `held` None: nobody knows, or the versions disagree, and the list is sent whole. `version`: the highest that either
-    side has seen; each message takes the next one. `most`: entries in one message.
+    side has seen; each message takes the next one. `most`, `most_bytes`: entries of one message, and their bytes.
     """
     if held is None:
-        return _whole(version, list(wanted.values()), most)
+        return _whole(version, list(wanted.values()), most, most_bytes)
     changed = [entry for key, entry in wanted.items() if held.get(key) != entry]
     gone = [entry for key, entry in held.items() if key not in wanted]
     if not changed and not gone:
         return []
     if not wanted:
-        return _whole(version, [], most)
+        return _whole(version, [], most, most_bytes)
     pairs = [(entry, False) for entry in changed] + [(entry, True) for entry in gone]
     found = []
-    for n, part in enumerate(_parts(pairs, most), 1):
+    shared = portions(pairs, most, most_bytes, lambda pair: _size_of(pair[0]))
+    for n, part in enumerate(shared, 1):
         found.append(
             Update(
                 kind="differential",
@@ -85,18 +92,18 @@ def updates(
     return found
 
 
-def _whole(version: int, entries: list[Entry], most: int | None) -> list[Update]:
+def _whole(version: int, entries: list[Entry], most: int | None, most_bytes: int | None) -> list[Update]:
     # What does not fit into the first message follows as additions.
-    first, *rest = _parts(entries, most) or [[]]
+    first, *rest = portions(entries, most, most_bytes, _size_of) or [[]]
     found = [Update(kind="full", version=version + 1, entries=tuple(first))]
     for n, part in enumerate(rest, 2):
         found.append(Update(kind="differential", version=version + n, entries=tuple(part)))
     return found
 
 
-def _parts(items: Sequence[T], most: int | None) -> list[list[T]]:
-    size = max(1, most or len(items) or 1)
-    return [list(items[start : start + size]) for start in range(0, len(items), size)]
+def _size_of(entry: Entry) -> int:
+    """Bytes that an entry takes in a message, at most: its fields' names and an instant around what it says."""
+    return 220 + len(entry.uid.encode()) + len((entry.group_uid or "").encode())
 
 
 def after(held: Mapping[str, Entry] | None, update: Update) -> dict[str, Entry]:

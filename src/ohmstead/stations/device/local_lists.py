@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,19 +14,18 @@ from ohmstead.accounts.access import Actor
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.events import Event, record
 from ohmstead.core.log import logger
+from ohmstead.stations import service as stations
 from ohmstead.stations.commands import Command, CommandDesk
 from ohmstead.stations.device import lists, store
 from ohmstead.stations.device.duties import Done, unheard
-from ohmstead.stations.device.orders import ListUpdate, ListVersion
-from ohmstead.stations.device.tree import Known
+from ohmstead.stations.orders import GetLocalListVersion, ListedToken, SendLocalList
 
 log = logger("ohmstead.local_lists")
 
 REFUSED_AGAIN_S = 600.0
 
-# Where versions keep capacity and size of messages: (component, variable).
-CAPACITY = {"1.6": ("", "LocalAuthListMaxLength"), "2.x": ("LocalAuthListCtrlr", "Entries")}
-MOST = {"1.6": ("", "SendLocalListMaxLength"), "2.x": ("LocalAuthListCtrlr", "ItemsPerMessage")}
+# 2.x tells how many there may be as the limit of how many there are; of 1.6 the features know it.
+ENTRIES = ("LocalAuthListCtrlr", "Entries")
 
 
 class Recipient(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +39,7 @@ class Recipient(msgspec.Struct, frozen=True, kw_only=True):
     held: dict[str, lists.Entry] | None = None
     capacity: int | None = None
     most: int | None = None
+    most_bytes: int | None = None
 
 
 async def send_lists(conn: Connection, actor: Actor, *, is_on: bool) -> None:
@@ -61,10 +62,10 @@ async def reconcile(pool: Pool, desk: CommandDesk, station_id: str) -> Done:
         tokens = await store.list_chargeable(conn, to.party_id, to.location_id) if to is not None else []
     if to is None:
         return Done("nothing", "it takes no local list")
-    asked = await _send(desk, to, ListVersion())
+    asked = await _send(desk, to, GetLocalListVersion())
     if (ended := unheard(asked)) is not None:
-        if asked.status == "failed" and asked.error_code in ("NotSupported", "NotImplemented"):
-            return Done("unsupported", f"the station answers {asked.error_code}")
+        if asked.status == "failed" and asked.error_code in ("NotSupported", "NotImplemented", "refused"):
+            return Done("unsupported", asked.error_text or asked.error_code)
         return ended
     theirs = _version_in(asked.answer)
     if theirs is None or theirs < 0:
@@ -72,7 +73,7 @@ async def reconcile(pool: Pool, desk: CommandDesk, station_id: str) -> Done:
     wanted = lists.chosen(tokens, to.generation, to.capacity)
     is_known = to.held is not None and to.version == theirs
     highest = max(theirs, to.version or 0)
-    todo = lists.updates(to.held if is_known else None, highest, wanted.entries, to.most)
+    todo = lists.updates(to.held if is_known else None, highest, wanted.entries, to.most, to.most_bytes)
     held = dict(to.held or {}) if is_known else None
     for update in todo:
         done = await _update(pool, desk, to, update, held, wanted.n_left_out)
@@ -87,9 +88,10 @@ async def _recipient(conn: Connection, station_id: str) -> Recipient | None:
     if row is None:
         return None
     generation = "1.6" if row["ocpp_version"] == "1.6" else "2.x"
-    known = await store.known_of(conn, station_id, [CAPACITY[generation], MOST[generation]])
-    capacity, most = known.get(CAPACITY[generation]), known.get(MOST[generation])
-    room = capacity.max_limit if capacity is not None and generation == "2.x" else None
+    takes = (await stations.list_features(conn, {station_id: row["ocpp_version"]}))[station_id]
+    most_bytes = takes.most_bytes.get("send_local_list")
+    entries = (await store.known_of(conn, station_id, [ENTRIES])).get(ENTRIES)
+    room = entries.max_limit if entries is not None else None
     return Recipient(
         station_id=station_id,
         party_id=row["party_id"],
@@ -97,15 +99,10 @@ async def _recipient(conn: Connection, station_id: str) -> Recipient | None:
         generation=generation,
         version=row["version"],
         held=msgspec.convert(row["entries"], dict[str, lists.Entry]) if row["entries"] is not None else None,
-        # 2.x tells how many there may be as the limit of how many there are (LocalAuthListCtrlr.Entries).
-        capacity=int(room) if room is not None else _number(capacity) if generation == "1.6" else None,
-        most=_number(most),
+        capacity=int(room) if room is not None else takes.most_list_entries or None,
+        most=takes.most_items.get("send_local_list"),
+        most_bytes=max(most_bytes - lists.FRAME_BYTES, 1) if most_bytes else None,
     )
-
-
-def _number(known: Known | None) -> int | None:
-    text = (known.value or "").strip() if known is not None else ""
-    return int(text) if text.isascii() and text.isdigit() and int(text) > 0 else None
 
 
 def _left_out(n: int) -> str:
@@ -121,7 +118,7 @@ async def _update(
     n_left_out: int,
 ) -> Done | dict[str, lists.Entry]:
     """One message; what the station holds then, or how the duty ends."""
-    order = ListUpdate(how=update.kind, version=update.version, entries=update.entries, removals=update.removals)
+    order = SendLocalList(version=update.version, update=update.kind, entries=listed(update, to.generation))
     command = await _send(desk, to, order)
     is_taken = command.status == "accepted"
     after = lists.after(held, update)
@@ -154,8 +151,23 @@ async def _update(
     return Done("refused", command.error_text, again, is_failure=True)
 
 
-async def _send(desk: CommandDesk, to: Recipient, order: ListVersion | ListUpdate) -> Command:
+async def _send(desk: CommandDesk, to: Recipient, order: GetLocalListVersion | SendLocalList) -> Command:
     return await desk.send(order, party_id=to.party_id, station_id=to.station_id, requested_by="system:local_list")
+
+
+def listed(update: lists.Update, generation: str) -> tuple[ListedToken, ...]:
+    """What is to be said of each; a group that the version cannot name is left out, which only costs the group."""
+    longest = lists.LONGEST_UID_16 if generation == "1.6" else lists.LONGEST_GROUP_2
+    entries = [
+        ListedToken(
+            uid=one.uid,
+            type=one.type,
+            expires_at=datetime.fromisoformat(one.valid_until) if one.valid_until is not None else None,
+            group_uid=one.group_uid if one.group_uid and len(one.group_uid) <= longest else None,
+        )
+        for one in update.entries
+    ]
+    return (*entries, *(ListedToken(uid=one.uid, type=one.type, status=None) for one in update.removals))
 
 
 def _version_in(answer: Any) -> int | None:

@@ -10,6 +10,7 @@ from ohmstead.accounts import access
 from ohmstead.accounts import service as accounts
 from ohmstead.core import clock
 from ohmstead.core.db import Connection, Pool
+from ohmstead.core.portions import portions
 from ohmstead.stations import service as stations
 from ohmstead.stations.commands import Command, CommandDesk, GetVariables, Reset, SetVariables
 from ohmstead.stations.device import drift, store
@@ -19,6 +20,7 @@ from ohmstead.stations.device.tree import parts_of
 
 BUSY_AGAIN_S = 60.0  # a station to be restarted that is in use
 MOST_AT_ONCE = 50  # a station that never said how much it takes in one message
+FRAME_BYTES = 150  # around its variables: brackets, a message id, the names of action and fields
 
 
 async def reconcile(pool: Pool, desk: CommandDesk, station_id: str) -> Done:
@@ -69,11 +71,9 @@ async def found_drift(conn: Connection, subject: Subject, wanted: Mapping[str, D
 
 async def _read(pool: Pool, desk: CommandDesk, subject: Subject, names: Sequence[str]) -> Done | None:
     """Ask for the present values; a Done when the station cannot be asked."""
-    async with pool.acquire() as conn:
-        most = await _most(conn, subject, "GetVariables")
-    for start in range(0, len(names), most):
+    for part in portions(names, MOST_AT_ONCE):
         command = await desk.send(
-            GetVariables(names=tuple(names[start : start + most])),
+            GetVariables(names=tuple(part)),
             party_id=subject.party_id,
             station_id=subject.station_id,
             requested_by="system:templates",
@@ -84,26 +84,25 @@ async def _read(pool: Pool, desk: CommandDesk, subject: Subject, names: Sequence
     return None
 
 
-async def _most(conn: Connection, subject: Subject, action: str) -> int:
-    """How many variables the station takes in one message."""
-    if subject.generation == "2.x":
-        return await stations.items_per_message(conn, subject.station_id, action) or MOST_AT_ONCE
-    if action == "SetVariables":
-        return 1  # 1.6 changes one key at a time, and each has an answer of its own
-    key = ("", "GetConfigurationMaxKeys")
-    told = (await store.known_of(conn, subject.station_id, [key])).get(key)
-    limit = int(told.value) if told and told.value and told.value.isascii() and told.value.isdigit() else 0
-    return limit or MOST_AT_ONCE
-
-
 async def _parts(pool: Pool, subject: Subject, found: Sequence[Drift]) -> list[list[Drift]]:
-    """What goes into one message each: variables of one template, so that it stands by the change who wanted it."""
+    """What goes into one message each: variables of one template, so that it stands by the change who wanted it.
+
+    An order that takes several messages ends with the first refusal; here each has an answer of its own.
+    """
     async with pool.acquire() as conn:
-        most = await _most(conn, subject, "SetVariables")
+        takes = (await stations.list_features(conn, {subject.station_id: subject.generation}))[subject.station_id]
+    most = 1 if subject.generation == "1.6" else takes.most_items.get("set_variables") or MOST_AT_ONCE
+    told = takes.most_bytes.get("set_variables")
+    most_bytes = max(told - FRAME_BYTES, 1) if told else None
     by_template: dict[UUID, list[Drift]] = {}
     for one in found:
         by_template.setdefault(one.template_id, []).append(one)
-    return [part[n : n + most] for part in by_template.values() for n in range(0, len(part), most)]
+    return [part for all_of in by_template.values() for part in portions(all_of, most, most_bytes, _size_of)]
+
+
+def _size_of(one: Drift) -> int:
+    """Bytes that a variable takes in a message, at most: the fields' names around what it says."""
+    return 150 + len(one.name.encode()) + len(one.desired.encode())
 
 
 async def _settle(
