@@ -148,6 +148,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         Literal["accept", "reject"], _about("Sessions that a station starts without asking for authorization.")
     ] = "accept"
 
+    quirks_dir: Annotated[
+        Path | None, _about("Directory with quirk profiles of your own (YAML), read beside those that come along.")
+    ] = None
+
     web_host: Annotated[str, _about("Address of the console and the REST API.")] = "127.0.0.1"
     web_port: Annotated[Port, _about("Port of the console and the REST API.")] = 8080
     public_url: Annotated[

@@ -31,6 +31,8 @@ from ohmstead.stations.certificates.model import Kind
 from ohmstead.stations.certificates.ports import Signer
 from ohmstead.stations.certificates.vault import Vault
 from ohmstead.stations.commands import CommandDesk
+from ohmstead.stations.device import upkeep
+from ohmstead.stations.quirks.book import book_at
 
 log = logger("ohmstead.worker")
 
@@ -46,6 +48,7 @@ async def run(
     ask_after_s: float = gaps.FIRST_AFTER_S,
     gather_s: float = events.GATHER_S,
     runner: events.Runner | None = None,
+    upkeep_every_s: float = 1.0,
 ) -> None:
     """All of it, until cancelled. Stations are asked about missing messages after `ask_after_s` seconds.
 
@@ -59,11 +62,14 @@ async def run(
     runner.add("sessions.autocharge", autocharge.pair, ("SessionStarted",))
     desk = CommandDesk(pool, bus)
     signers = certificate_signers(settings, pool, bus)
+    runner.add("stations.upkeep", partial(upkeep.notice, after_s=2 * upkeep_every_s), upkeep.KINDS)
+    keeper = upkeep.Keeper(pool, bus, desk, settings.secret(), book_at(settings.quirks_dir))
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())
         group.create_task(_jobs(settings, pool, desk, signers))
         group.create_task(bulk.Runner(pool, bus).run())
         group.create_task(_every(5, "release_gateways", lambda: _release_gateways(pool)))
+        group.create_task(keeper.run(upkeep_every_s))
         group.create_task(_every(5, "expire_commands", lambda: _expire_commands(pool)))
         group.create_task(_every(15, "undelivered_certificates", partial(certificates.follow_up, pool)))
         group.create_task(_every(300, "renew_certificates", partial(certificates.renew, pool, desk)))
@@ -153,6 +159,8 @@ async def _retention(settings: Settings, pool: Pool) -> None:
                 "sample": settings.sample_retention_days,
                 "status_change": settings.status_retention_days,
                 "connection_change": settings.status_retention_days,
+                "variable_change": settings.status_retention_days,
+                "device_event": settings.status_retention_days,
             },
         )
         await events.forget(conn, settings.message_retention_days)

@@ -7,12 +7,8 @@ import pytest
 from litestar.handlers import HTTPRouteHandler
 
 from tests.api.door import Visitor, problem
-from tests.api.test_strangers import ROUTES, filled, method_of, name_of
+from tests.api.test_strangers import ROUTES, UNKNOWN_IDS, filled, method_of, name_of
 
-IDS = dict.fromkeys(("station_id", "digest", "action"), "X") | dict.fromkeys(
-    ("session_id", "token_id", "location_id", "command_id", "api_key_id", "bulk_id", "certificate_id"),
-    "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f",
-)
 TAKES_JSON = [h for h in ROUTES if "given" in h.parsed_fn_signature.parameters or h.handler_name == "send_message"]
 BODIES: dict[str, bytes] = {
     "nothing": b"",
@@ -41,7 +37,7 @@ BODIES: dict[str, bytes] = {
 async def test_bodies_that_are_no_input_are_problems(api: Visitor, handler: HTTPRouteHandler) -> None:
     for name, body in BODIES.items():
         answer = await api.client.request(
-            method_of(handler), filled(handler, IDS), content=body, headers={"Content-Type": "application/json"}
+            method_of(handler), filled(handler, UNKNOWN_IDS), content=body, headers={"Content-Type": "application/json"}
         )
         # Where an empty object is input, the thing it is for is not there.
         assert answer.status_code in (400, 404, 422), (name, answer.status_code, answer.text)
@@ -52,7 +48,7 @@ async def test_bodies_that_are_no_input_are_problems(api: Visitor, handler: HTTP
 async def test_a_body_of_another_kind_is_refused(api: Visitor, handler: HTTPRouteHandler) -> None:
     for media in ("text/xml", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "image/png"):
         answer = await api.client.request(
-            method_of(handler), filled(handler, IDS), content=b"<a/>", headers={"Content-Type": media}
+            method_of(handler), filled(handler, UNKNOWN_IDS), content=b"<a/>", headers={"Content-Type": media}
         )
         problem(answer, 415, "unsupported-media-type")
 
@@ -61,7 +57,7 @@ async def test_a_body_of_another_kind_is_refused(api: Visitor, handler: HTTPRout
 async def test_a_body_beyond_a_megabyte_is_refused(api: Visitor, handler: HTTPRouteHandler) -> None:
     answer = await api.client.request(
         method_of(handler),
-        filled(handler, IDS),
+        filled(handler, UNKNOWN_IDS),
         content=b'{"name": "' + b"x" * 1_100_000 + b'"}',
         headers={"Content-Type": "application/json"},
     )
@@ -70,7 +66,9 @@ async def test_a_body_beyond_a_megabyte_is_refused(api: Visitor, handler: HTTPRo
 
 @pytest.mark.parametrize("handler", ROUTES, ids=name_of)
 async def test_query_parameters_that_do_not_exist_are_refused(api: Visitor, handler: HTTPRouteHandler) -> None:
-    answer = await api.client.request(method_of(handler), filled(handler, IDS), params={"colour": "red"}, json={})
+    answer = await api.client.request(
+        method_of(handler), filled(handler, UNKNOWN_IDS), params={"colour": "red"}, json={}
+    )
     assert problem(answer, 400, "bad-request")["field"] == "colour"
 
 
@@ -87,7 +85,7 @@ async def test_query_parameters_with_impossible_values_are_refused(api: Visitor,
     for field in msgspec.structs.fields(kind):
         for value in ("\x00", "\ud800".encode("utf-8", "surrogatepass"), "x" * 2000):
             answer = await api.client.request(
-                method_of(handler), filled(handler, IDS), params={field.encode_name: value}, json={}
+                method_of(handler), filled(handler, UNKNOWN_IDS), params={field.encode_name: value}, json={}
             )
             assert answer.status_code in (200, 400, 404), (field.name, answer.text)
             if answer.status_code != 200:

@@ -241,7 +241,8 @@ async def test_times_are_the_viewers_with_the_sites_on_hover(opens: Opens, visit
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 PATHS = ("/", "/attention", "/stations", "/stations/new", "/stations/import", "/stations/{station}",
          "/stations/bulk?kind=set", "/stations/bulk?kind=order", "/bulk", "/stations/{station}?kind=order",
-         "/stations/{station}/configuration", "/sessions", "/sessions/{session}", "/search?q=BUSY", "/nothing")  # fmt: skip
+         "/stations/{station}/configuration", "/templates", "/templates/new", "/sessions", "/sessions/{session}",
+         "/search?q=BUSY", "/nothing")  # fmt: skip
 
 
 async def test_nothing_runs_off_a_phones_screen(opens: Opens, visitor: Visitor) -> None:

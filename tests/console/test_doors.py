@@ -23,6 +23,8 @@ PAGES = (
     "/stations/{station}/configuration",
     "/stations/{station}/certificates",
     "/stations/{station}/messages",
+    "/templates",
+    "/templates/new",
     "/sessions",
     "/sessions/{session}",
     "/search?q={search}",

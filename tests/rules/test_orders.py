@@ -179,7 +179,8 @@ def test_a_value_that_counts_after_a_restart_is_told_and_not_taken_for_the_prese
     payload = json.dumps({"setVariableResult": results}).encode()
     result = call.read(schemas.decode(Version.V201, "SetVariables", payload, is_response=True))
     assert (result.status, result.text) == ("rejected", "A.C: RebootRequired; A.D: not answered")
-    assert [(v.variable, v.value) for v in result.variables] == [("B", "1")]
+    told = [(v.variable, v.value, v.is_pending) for v in result.variables]
+    assert told == [("B", "1", False), ("C", "2", True)]
     [first, *_] = calls(o.SetVariables(values={"Key": "1"}), "1.6")
     answer = schemas.decode(Version.V16, "ChangeConfiguration", b'{"status":"RebootRequired"}', is_response=True)
     assert first.read(answer) == msgspec.structs.replace(

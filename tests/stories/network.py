@@ -91,8 +91,9 @@ class Installation:
         await self.open_door()
         runner = events.Runner(self.pool, self.bus, gather_s=0)
         working = asyncio.create_task(
-            worker.run(self.settings, self.pool, self.bus, ask_after_s=ASK_AFTER_S, runner=runner)
+            worker.run(self.settings, self.pool, self.bus, ask_after_s=ASK_AFTER_S, upkeep_every_s=0.05, runner=runner)
         )
+
         try:
             await until(reading(self.pool, runner), "the worker reads the outbox", patience_s=20)
             yield self

@@ -1,6 +1,7 @@
 """A station's end of the wire: OCPP-J frames over a WebSocket, and nothing of their meaning."""
 
 import asyncio
+import base64
 import inspect
 import ssl
 from collections.abc import Callable
@@ -49,6 +50,7 @@ class Wire:
     close_code: int | None = None
     tls: ssl.SSLContext | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    password: str | None = None
     _socket: aiohttp.ClientWebSocketResponse | None = None
     _client: aiohttp.ClientSession | None = None
     _waiting: dict[str, asyncio.Future[dict[str, Any] | Error]] = field(default_factory=dict)
@@ -61,12 +63,16 @@ class Wire:
 
     async def connect(self) -> None:
         self._client = aiohttp.ClientSession()
+        headers = dict(self.headers)
+        if self.password is not None:
+            shown = f"{self.url.rpartition('/')[2]}:{self.password}".encode()
+            headers["Authorization"] = f"Basic {base64.b64encode(shown).decode()}"
         try:
             self._socket = await self._client.ws_connect(
                 self.url,
                 protocols=(SUBPROTOCOL[self.version],),
                 max_msg_size=0,
-                headers=self.headers,
+                headers=headers,
                 ssl=self.tls or True,
             )
         except BaseException:

@@ -6,6 +6,7 @@ from ohmstead.accounts.model import ApiKey, AuditEntry
 from ohmstead.api import certificate_examples
 from ohmstead.api.bulk import BulkCount, NewBulkCommand
 from ohmstead.api.commands import Capabilities, RawAnswer
+from ohmstead.api.device_examples import DEVICE_EXAMPLES
 from ohmstead.api.events import OutboxPage
 from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
 from ohmstead.api.operations import Page
@@ -84,6 +85,9 @@ _STATION: dict[str, Any] = {
     "boot_reason": "PowerUp",
     "error_code": None,
     "info": None,
+    "onboarding": None,
+    "takes_templates": True,
+    "takes_local_list": None,
     "version": 3,
     "created_at": "2026-03-02T08:00:00Z",
     "updated_at": "2026-03-02T08:01:00Z",
@@ -254,6 +258,7 @@ _KEY: dict[str, Any] = {
 
 EXAMPLES: dict[Any, Any] = {
     **certificate_examples.EXAMPLES,
+    **DEVICE_EXAMPLES,
     NewLocation: _NEW_LOCATION,
     LocationChange: {"name": "Harbour Car Park East"},
     Location: _LOCATION,

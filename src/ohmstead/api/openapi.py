@@ -24,6 +24,8 @@ _PATH_MEANINGS = {
     "station_id": "The station's OCPP identity.",
     "action": "The message as OCPP names it, as `ClearCache`.",
     "certificate_id": "The certificate's id.",
+    "kind": "The message that the report came in, as `NotifyReport`.",
+    "request_id": "The number under which the report was asked for.",
     "digest": "SHA-256 of the signed data, hexadecimal.",
 }
 _ABOUT = """

@@ -8,6 +8,7 @@ from ohmstead.api import (
     bulk,
     certificates,
     commands,
+    device,
     events,
     keys,
     locations,
@@ -15,6 +16,7 @@ from ohmstead.api import (
     reference,
     sessions,
     stations,
+    templates,
     tokens,
 )
 from ohmstead.api.idempotency import Idempotency
@@ -26,6 +28,8 @@ RESOURCES = {
     "Locations": locations.HANDLERS,
     "Stations": stations.HANDLERS,
     "Certificates": certificates.HANDLERS,
+    "Device": device.HANDLERS,
+    "Templates": templates.HANDLERS,
     "Commands": [*commands.HANDLERS, *bulk.HANDLERS],
     "Messages": messages.HANDLERS,
     "Sessions": sessions.HANDLERS,

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from litestar import Router
 
-from ohmstead.console import bulk, certificates, live, messages, overview, search, sessions, station, stations
+from ohmstead.console import (
+    bulk,
+    certificates,
+    configuration,
+    live,
+    messages,
+    overview,
+    search,
+    sessions,
+    station,
+    stations,
+    templates,
+)
 from ohmstead.ui.templating import template_config
 
 __all__ = ["router", "template_config"]
@@ -34,12 +46,18 @@ router = Router(
         station.station,
         station.station_now,
         station.station_timeline,
-        station.configuration,
+        configuration.configuration,
+        configuration.reconcile,
         station.command_form,
         station.send_command,
         certificates.certificates,
         certificates.revoke,
         certificates.do,
+        templates.template_list,
+        templates.new_template,
+        templates.add_template,
+        templates.template,
+        templates.change_template,
         messages.messages,
         messages.messages_csv,
         sessions.sessions,

@@ -73,18 +73,6 @@ async def station_timeline(
     return page(request, "station/timeline.html", **context)
 
 
-@get("/stations/{station_id:str}/configuration")
-async def configuration(request: PageRequest, pool: PoolIn, actor: ActorIn, station_id: FromPath[str]) -> Response[str]:
-    """Its settings as it last reported them."""
-    async with pool.acquire() as conn:
-        view = await opened(request, conn, actor)
-        found = await _station(conn, actor, station_id)
-        text = view.query.get("q", "").strip()[:100]
-        variables = await queries.list_variables(conn, actor.party_id, station_id, text, 2000)
-        total = await queries.count_variables(conn, actor.party_id, station_id)
-    return page(request, "station/configuration.html", station=found, variables=variables, n_variables=total, text=text)
-
-
 @get("/stations/{station_id:str}/command")
 async def command_form(request: PageRequest, pool: PoolIn, actor: ActorIn, station_id: FromPath[str]) -> Response[Any]:
     """The form of an order, with what it will do as things stand now."""

@@ -210,7 +210,7 @@ async def add_station(
 @post("/stations/{station_id:str}/adopt", status_code=200)
 async def adopt_station(
     request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn, settings: SettingsIn, station_id: FromPath[str]
-) -> Response[str]:
+) -> Response[Any]:
     """Put a station that waits into service; it gets a password unless it needs none."""
     allow(actor, "stations:write")
     given = await _fields(request)
@@ -223,9 +223,12 @@ async def adopt_station(
                 name=given.get("name") or UNSET,
                 location_id=location_id if location_id else UNSET,
                 security_profile=int(profile) if profile in ("0", "1", "2", "3") else UNSET,
+                own_password=given.get("own_password") == "yes",
             )
             made = await directory.adopt(conn, actor, station_id, adoption, settings.secret())
     await directory.announce(bus, actor.party_id, [station_id], "adopted")
+    if adoption.own_password:
+        return Redirect(f"/stations/{quote(station_id, safe='')}/configuration", status_code=303)
     return page(
         request,
         "console/station_made.html",

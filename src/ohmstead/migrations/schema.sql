@@ -163,6 +163,30 @@ table command
     CREATE INDEX command_starting ON public.command USING btree (requested_at) WHERE ((kind = 'remote_start'::text) AND (session_id IS NULL))
     CREATE INDEX command_waiting ON public.command USING btree (station_id, requested_at) WHERE (status = 'queued'::text)
 
+table configuration_template
+    -- What the variables of the stations it fits are to be. Of several that fit, the one of higher priority wins, variable by variable.
+    template_id uuid not null
+    party_id uuid not null
+    name text not null
+    generation text not null
+    priority integer not null default 0
+    vendor text
+    model text
+    firmware text
+    location_id uuid
+    station_ids text[]
+    variables jsonb not null default '{}'::jsonb
+    resets_on_idle boolean not null default false
+    is_enabled boolean not null default true
+    version integer not null default 1
+    created_at timestamp with time zone not null default now()
+    updated_at timestamp with time zone not null default now()
+    constraint configuration_template_generation_check CHECK ((generation = ANY (ARRAY['1.6'::text, '2.x'::text])))
+    constraint configuration_template_location_id_fkey FOREIGN KEY (location_id) REFERENCES location(location_id) ON DELETE SET NULL
+    constraint configuration_template_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint configuration_template_pkey PRIMARY KEY (template_id)
+    constraint configuration_template_party_id_name_key UNIQUE (party_id, name)
+
 table connection_change partition by RANGE (at)
     station_id text not null
     at timestamp with time zone not null
@@ -186,6 +210,26 @@ table connector with (fillfactor=80)
     constraint connector_status_check CHECK ((status = ANY (ARRAY['available'::text, 'occupied'::text, 'preparing'::text, 'charging'::text, 'suspended_ev'::text, 'suspended_evse'::text, 'finishing'::text, 'reserved'::text, 'unavailable'::text, 'faulted'::text, 'unknown'::text])))
     constraint connector_station_id_evse_number_fkey FOREIGN KEY (station_id, evse_number) REFERENCES evse(station_id, evse_number) ON DELETE CASCADE
     constraint connector_pkey PRIMARY KEY (station_id, evse_number, connector_number)
+
+table device_event partition by RANGE (at)
+    -- NotifyEvent (OCPP 2.x): what monitors and the station itself tell, at the station's time.
+    station_id text not null
+    at timestamp with time zone not null
+    received_at timestamp with time zone not null default now()
+    event_id bigint not null
+    component text not null
+    variable text not null
+    value text not null
+    trigger text not null
+    kind text not null
+    cause bigint
+    monitor_id bigint
+    severity smallint
+    is_cleared boolean not null default false
+    transaction_id text
+    tech_code text
+    tech_info text
+    constraint device_event_pkey PRIMARY KEY (station_id, at, event_id, component, variable)
 
 table evse
     station_id text not null
@@ -229,6 +273,16 @@ table installed_certificate
     seen_at timestamp with time zone not null
     constraint installed_certificate_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint installed_certificate_pkey PRIMARY KEY (station_id, usage, hash_algorithm, issuer_name_hash, issuer_key_hash, serial_number)
+
+table local_list
+    -- The authorization list a station holds as far as we sent it: uid → what was said of it.
+    station_id text not null
+    version bigint not null
+    entries jsonb not null
+    n_left_out integer not null default 0
+    changed_at timestamp with time zone not null default now()
+    constraint local_list_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint local_list_pkey PRIMARY KEY (station_id)
 
 table location
     location_id uuid not null
@@ -333,6 +387,7 @@ table party
     currency text not null default 'EUR'::text
     time_zone text not null default 'UTC'::text
     created_at timestamp with time zone not null default now()
+    sends_local_lists boolean not null default false
     constraint party_pkey PRIMARY KEY (party_id)
     constraint party_country_code_party_code_key UNIQUE (country_code, party_code)
 
@@ -356,6 +411,18 @@ table profile_upgrade
     constraint profile_upgrade_pkey PRIMARY KEY (profile_upgrade_id)
     CREATE INDEX profile_upgrade_by_station ON public.profile_upgrade USING btree (station_id, started_at DESC)
     CREATE UNIQUE INDEX profile_upgrade_open ON public.profile_upgrade USING btree (station_id) WHERE (finished_at IS NULL)
+
+table report_chunk
+    -- Parts of reports that come in several messages; the payload is the station_record of the same digest.
+    station_id text not null
+    kind text not null
+    request_id bigint not null
+    digest bytea not null
+    seq_no integer
+    is_last boolean not null
+    received_at timestamp with time zone not null default now()
+    constraint report_chunk_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint report_chunk_pkey PRIMARY KEY (station_id, kind, request_id, digest)
 
 table sample partition by RANGE (sampled_at)
     -- One row per meter value: the totals people chart as columns, every reading by measurand/phase/location with value and unit in readings.
@@ -554,7 +621,12 @@ table station with (fillfactor=80)
     updated_at timestamp with time zone not null default now()
     retired_at timestamp with time zone
     next_security_profile smallint  -- While it is being raised: admitted under this profile too; the first such connection makes it the profile.
+    takes_templates boolean not null default true
+    takes_local_list boolean  -- Null: as the party says.
+    next_secret_hashes text[]  -- Passwords the station was given and has not used yet; the old one is good until it has.
+    onboarding text  -- A pending station is to be given a password of its own, or to come back with it, before it is accepted.
     constraint station_next_security_profile_check CHECK (((next_security_profile >= 1) AND (next_security_profile <= 3)))
+    constraint station_onboarding_check CHECK ((onboarding = ANY (ARRAY['set_password'::text, 'use_password'::text])))
     constraint station_registration_check CHECK ((registration = ANY (ARRAY['accepted'::text, 'pending'::text, 'rejected'::text])))
     constraint station_security_profile_check CHECK (((security_profile >= 0) AND (security_profile <= 3)))
     constraint station_station_id_check CHECK (((length(station_id) >= 1) AND (length(station_id) <= 48)))
@@ -565,6 +637,20 @@ table station with (fillfactor=80)
     CREATE UNIQUE INDEX station_by_identity ON public.station USING btree (lower(station_id))
     CREATE INDEX station_by_location ON public.station USING btree (location_id)
     CREATE INDEX station_by_party ON public.station USING btree (party_id, station_id)
+
+table station_monitor
+    station_id text not null
+    monitor_id bigint not null
+    component text not null
+    variable text not null
+    kind text not null
+    value numeric not null
+    severity smallint not null
+    is_transaction_only boolean not null default false
+    event_kind text
+    reported_at timestamp with time zone not null
+    constraint station_monitor_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint station_monitor_pkey PRIMARY KEY (station_id, monitor_id)
 
 table station_record
     -- What stations report beyond status and sessions, kept whole. digest covers action, message id and payload: a repeat is kept once.
@@ -590,6 +676,15 @@ table station_variable
     data_type text
     unit text
     updated_at timestamp with time zone not null default now()
+    mutability text
+    min_limit numeric
+    max_limit numeric
+    values_list text[]
+    supports_monitoring boolean
+    pending_value text  -- Accepted by the station, in force once it has restarted.
+    pending_by text
+    pending_command_id uuid
+    pending_at timestamp with time zone
     constraint station_variable_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint station_variable_pkey PRIMARY KEY (station_id, component, variable, attribute)
 
@@ -644,6 +739,49 @@ table token
     constraint token_party_id_uid_key_key UNIQUE (party_id, uid_key)
     CREATE INDEX token_by_group ON public.token USING btree (party_id, group_uid) WHERE (group_uid IS NOT NULL)
     CREATE INDEX token_by_pair ON public.token USING btree (paired_with) WHERE (paired_with IS NOT NULL)
+
+table upkeep
+    -- What we do to stations without being asked. Whoever takes a duty has it until taken_until: if it dies over it, somebody else takes it then. asked counts the requests, so that one that comes meanwhile is not lost.
+    station_id text not null
+    duty text not null
+    due_at timestamp with time zone
+    asked integer not null default 0
+    taken_until timestamp with time zone
+    tries integer not null default 0
+    done_at timestamp with time zone
+    result text
+    text text
+    constraint upkeep_duty_check CHECK ((duty = ANY (ARRAY['templates'::text, 'local_list'::text, 'password'::text, 'clock'::text, 'messages'::text])))
+    constraint upkeep_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint upkeep_pkey PRIMARY KEY (station_id, duty)
+    CREATE INDEX upkeep_due ON public.upkeep USING btree (due_at) WHERE (due_at IS NOT NULL)
+
+table variable_change partition by RANGE (at)
+    -- Every change of a value that we knew: when and how it became known, and who caused it (the station itself, an operator, a key, a template).
+    station_id text not null
+    at timestamp with time zone not null
+    component text not null default ''::text
+    variable text not null
+    attribute text not null default 'Actual'::text
+    old_value text
+    new_value text
+    source text not null
+    caused_by text not null
+    command_id uuid
+    constraint variable_change_source_check CHECK ((source = ANY (ARRAY['read'::text, 'set'::text, 'report'::text, 'event'::text])))
+    CREATE INDEX variable_change_by_station ON ONLY public.variable_change USING btree (station_id, at DESC, component, variable, attribute)
+
+table variable_refusal
+    -- Values of templates that a station would not take, and when they are tried again.
+    station_id text not null
+    name text not null
+    value text not null
+    reason text not null
+    tries integer not null default 1
+    at timestamp with time zone not null default now()
+    retry_at timestamp with time zone not null
+    constraint variable_refusal_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint variable_refusal_pkey PRIMARY KEY (station_id, name)
 
 table web_session
     cookie_hash bytea not null

@@ -15,7 +15,7 @@ from prometheus_client import Counter
 
 from ohmstead.core import metrics
 from ohmstead.core.log import logger
-from ohmstead.ocpp import rpc
+from ohmstead.ocpp import quirks, rpc
 from ohmstead.ocpp.commander import Commander
 from ohmstead.ocpp.connection import CallKey, Connection, spawn
 from ohmstead.ocpp.dispatch import TABLES, work_for
@@ -25,6 +25,7 @@ from ohmstead.ocpp.work import Inbound, Refused, Work
 from ohmstead.settings import Settings
 from ohmstead.stations.certificates.inquiries import Inquiries
 from ohmstead.stations.model import Station
+from ohmstead.stations.quirks.book import book_at
 
 log = logger("ohmstead.calls")
 
@@ -72,6 +73,7 @@ class Calls:
         self._ingest = ingest
         self._commander = commander
         self._inquiries = inquiries
+        self._book = book_at(settings.quirks_dir)
         self._fresh: list[tuple[Connection, bytes]] = []
         self._answered: dict[tuple[Version, str], Counter] = {}
 
@@ -123,6 +125,8 @@ class Calls:
                 return
             pending.key = key
         work = work_for(frame, inbound)
+        if connection.quirks is not None or work.boot is not None:
+            quirks.meet(connection, work, self._book)
         if work.first is not None:
             spawn(self._ask_first(pending, work, work.first))
         else:

@@ -18,7 +18,7 @@ from ohmstead.core.db import Pool
 from ohmstead.core.errors import OhmsteadError, Refused
 from ohmstead.core.gathering import Gathering
 from ohmstead.core.log import logger
-from ohmstead.ocpp import rpc, schemas
+from ohmstead.ocpp import quirks, rpc, schemas
 from ohmstead.ocpp.connection import Connection, Gone, Waiting
 from ohmstead.ocpp.dispatch import asked_for
 from ohmstead.ocpp.ingest import Ingest, Item
@@ -29,6 +29,7 @@ from ohmstead.ocpp.v2 import outbound as v2
 from ohmstead.ocpp.v16 import outbound as v16
 from ohmstead.stations import rules
 from ohmstead.stations import service as stations
+from ohmstead.stations.device import service as device
 from ohmstead.stations.features import Features
 from ohmstead.stations.orders import Command, Dispatch, GetVariables, Order, Receipt, Status, order_of
 from ohmstead.stations.redaction import hide_secrets_in_text
@@ -136,18 +137,18 @@ class Commander:
         for part, outgoing in enumerate(calls, 1):
             outcome, result = await self._exchange(connection, outgoing, timeout_s, command_id, part, len(calls))
             outcomes.append(outcome)
-            await self._keep(result)
+            await self._keep(result, command)
             # Questions go on: what one message asked for may be unknown, and what the next one asks for not.
             if outcome[0] != "accepted" and not (outcome[0] == "rejected" and is_question):
                 break
         await self._finish(command_id, _whole(outcomes, len(calls), is_question=is_question))
 
-    async def _keep(self, result: Result | None) -> None:
+    async def _keep(self, result: Result | None, command: Command) -> None:
         if result is None or not (result.variables or result.keep):
             return
         async with self._pool.acquire() as conn, conn.transaction():
             if result.variables:
-                await stations.keep_variables(conn, result.variables)
+                await device.answered(conn, result.variables, command)
             if result.keep is not None:
                 await result.keep(conn)
 
@@ -264,7 +265,7 @@ class Commander:
             return
         outgoing = _as_sent(connection, command, known[station_id], part)
         outcome, result = _read(connection.version, outgoing, bytes(frame.payload))
-        await self._keep(result)
+        await self._keep(result, command)
         before: list[_Outcome] = [("accepted", None, None, None)] * (part - 1)
         await self._finish(command.command_id, _whole([*before, outcome], n_parts))
         log.info("late_answer", station_id=station_id, action=command.action)
@@ -296,6 +297,8 @@ async def _answer(conn: DbConnection, answered: Sequence[stations.Answered]) -> 
 
 
 def _calls(connection: Connection, order: Order, features: Features) -> list[Outgoing]:
+    if connection.quirks is not None:
+        order = quirks.adapted(order, connection.quirks)
     calls_for = v16.calls_for if connection.version is Version.V16 else v2.calls_for
     return calls_for(order, connection.slot.station_id, features)
 

@@ -20,6 +20,7 @@ from ohmstead.ocpp.limits import FloodGuard, Overrun
 from ohmstead.ocpp.rpc import Call, CallError, CallResult, CallResultError, ErrorCode, FrameError, Send, Version
 from ohmstead.ocpp.socket import StationSocket
 from ohmstead.stations.model import Station
+from ohmstead.stations.quirks.profiles import Effects
 
 log = logger("ohmstead.connection")
 
@@ -150,6 +151,7 @@ class Connection:
         "heard_at",
         "last_heard",
         "pinged_at",
+        "quirks",
         "slot",
         "station",
         "version",
@@ -175,6 +177,7 @@ class Connection:
         self.last_heard = self.connected_at
         self.heard_at = self.pinged_at = time.perf_counter()
         self.waiting: Waiting | None = None
+        self.quirks: Effects | None = None
         self._ws = ws
         self._doorman = doorman
         self._flow = flow

@@ -19,7 +19,7 @@ from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.ids import new_id
 from ohmstead.core.log import logger
-from ohmstead.ocpp import drain
+from ohmstead.ocpp import drain, quirks
 from ohmstead.ocpp.calls import Calls
 from ohmstead.ocpp.commander import Commander
 from ohmstead.ocpp.connection import Connection, Flow, Slot, spawn
@@ -44,8 +44,10 @@ from ohmstead.stations import credentials
 from ohmstead.stations import service as stations
 from ohmstead.stations.certificates.inquiries import Inquiries
 from ohmstead.stations.certificates.vault import Vault
+from ohmstead.stations.device import onboarding
 from ohmstead.stations.model import MOVING, Connected, Disconnected, Signal, Station
 from ohmstead.stations.orders import gateway_subject
+from ohmstead.stations.quirks.book import book_at
 
 log = logger("ohmstead.gateway")
 
@@ -88,6 +90,7 @@ class Gateway:
         self._tls = CertificateReloader(TlsFiles.of(settings), self._tls_failed)
         self.trust = Trust(pool, bus, self._tls, Vault(settings.secret()))
         self.is_draining = self._is_stopped = False
+        self._quirks = book_at(settings.quirks_dir)
         self.ingest = Ingest(
             pool,
             bus,
@@ -191,11 +194,13 @@ class Gateway:
     async def _keep_alive(self) -> None:
         """Find stations that are gone without a word."""
         interval_s = self.settings.ping_interval_s
+        edition = self._quirks.edition
         while True:
             await asyncio.sleep(min(interval_s / 8, 5.0))
             now = time.perf_counter()
             for connection in self._live():
                 connection.keep_alive(now, interval_s)
+            edition = quirks.resolve_all(self._live(), self._quirks, edition)
 
     async def _reclaim(self, conn: db.Connection) -> None:
         """We were given up: the database was away, or its clock leapt. Our stations were called offline, and are not."""
@@ -284,6 +289,9 @@ class Gateway:
         if station is None:
             raise _not_set_up()
         station = await self.trust.check(admission, station)
+        if admission.used_secret_hash is not None:
+            async with self._pool.acquire() as conn, conn.transaction():
+                station = await onboarding.came_with(conn, station, admission.used_secret_hash)
         slot = self._slots.get(station.station_id)
         if slot is not None and slot.connection is not None and slot.connection.is_open:
             self._takeovers.check(station.station_id)
@@ -382,6 +390,11 @@ class Gateway:
         slot = self._slots.setdefault(station.station_id, Slot(station.station_id))
         connection = Connection(ws, slot, station, version, handshake.address, self.calls, self._flow)
         self.trust.holds(connection, admission)
+        quirks.resolve(connection, self._quirks)
+        if admission.registration == "pending" and station.registration == "accepted":
+            # It has just been accepted, and thinks that it still waits.
+            connection.station = msgspec.structs.replace(station, has_booted=False)
+            spawn(self.commander.ask_to_boot(connection))
         await self._serve(connection)
         return ws
 
@@ -485,7 +498,11 @@ class Gateway:
         before, connection.station = connection.station, station
         if station.registration == "rejected":
             spawn(connection.close(WSCloseCode.POLICY_VIOLATION, "rejected"))
-        elif station.security_profile > before.security_profile or station.secret_hash != before.secret_hash:
+        elif (
+            station.onboarding == "use_password" != before.onboarding
+            or station.security_profile > before.security_profile
+            or station.secret_hash != before.secret_hash
+        ):
             spawn(connection.close(WSCloseCode.SERVICE_RESTART, "credentials changed"))
         elif before.registration != station.registration and station.registration == "accepted":
             connection.station = msgspec.structs.replace(station, has_booted=False)
@@ -515,6 +532,7 @@ def _identity(station: Station) -> StationIdentity:
         station_id=station.station_id,
         security_profile=station.security_profile,
         secret_hash=station.secret_hash,
+        next_secret_hashes=station.next_secret_hashes,
         certificate_name=station.certificate_name,
         registration=station.registration,
         is_retired=station.is_retired,

@@ -29,6 +29,7 @@ from ohmstead.sessions.memory import SessionMemory, Stale
 from ohmstead.sessions.model import Session
 from ohmstead.stations import service as stations
 from ohmstead.stations.certificates import service as certificates
+from ohmstead.stations.device import service as device
 from ohmstead.stations.model import Connected, Disconnected, Signal
 from ohmstead.stations.redaction import hide_secrets_in_text
 from ohmstead.tokens.authorization import NoAuthorization
@@ -336,7 +337,7 @@ class Ingest:
         has_events = await _boot(conn, items, works, answers)
         has_events |= await _sign(conn, works, answers, self._organization)
         await stations.keep_records(conn, [r for w in works for r in w.records])
-        await stations.keep_variables(conn, [v for w in works for v in w.variables])
+        await device.take_in(conn, [w.device for w in works if w.device is not None], now)
         await stations.keep_signals(conn, [s for w in works for s in w.signals])
         reported = await self._report(conn, works, answers)
         writes, facts = stations.report_status([s for w in works for s in w.statuses])
@@ -399,7 +400,7 @@ def _needs_transaction(item: Item) -> bool:
     work = item.work
     if work is None:
         return item.exchange is None
-    return bool(work.boot or work.records or work.variables or work.signals or work.signing)
+    return bool(work.boot or work.records or work.device or work.signals or work.signing)
 
 
 class _Stored(msgspec.Struct):

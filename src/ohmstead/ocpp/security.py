@@ -103,6 +103,7 @@ class StationIdentity(msgspec.Struct, frozen=True, kw_only=True):
     station_id: str
     security_profile: int
     secret_hash: str | None = None
+    next_secret_hashes: tuple[str, ...] = ()
     certificate_name: str | None = None
     registration: Registration = "accepted"
     is_retired: bool = False
@@ -140,7 +141,8 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     one in use on this connection. `is_stronger`: a profile-1 station came over TLS. `is_raised`: the station came with
     the profile that it was asked to take, for the first time. `certificate` is set when the station was identified by
     it. Of a newcomer (`is_new`) the profile, `secret_hash` and `certificate_name` are to be recorded: whoever comes later
-    under this identity must show the same.
+    under this identity must show the same. `used_secret_hash`: the station came with a password that it was given lately,
+    for the first time.
     """
 
     station_id: str
@@ -152,6 +154,7 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     certificate: ClientCertificate | None = None
     secret_hash: str | None = None
     certificate_name: str | None = None
+    used_secret_hash: str | None = None
 
     def __repr__(self) -> str:
         newness = "new, " if self.is_new else ""
@@ -350,6 +353,25 @@ async def admit(handshake: Handshake, station: StationIdentity | None, policy: P
         except Refusal as refusal:
             log.debug("not_yet_raised", station_id=station.station_id, reason=refusal.reason)
     is_secret_right = await _is_secret_right(handshake, station, policy)
+    if is_secret_right or station is None or not station.next_secret_hashes or station.is_retired:
+        return await _decided(handshake, station, policy, is_secret_right)
+    used = await _new_secret(handshake, station, policy)
+    admission = await _decided(handshake, station, policy, used is not None)
+    return msgspec.structs.replace(admission, used_secret_hash=used) if used is not None else admission
+
+
+async def _new_secret(handshake: Handshake, station: StationIdentity, policy: Policy) -> str | None:
+    """Of the passwords that the station was given lately, the one it shows."""
+    if handshake.credentials is not None:
+        for stored in station.next_secret_hashes:
+            if await credentials.verify(stored, handshake.credentials[1], policy.pepper):
+                return stored
+    return None
+
+
+async def _decided(
+    handshake: Handshake, station: StationIdentity | None, policy: Policy, is_secret_right: bool
+) -> Admission:
     if handshake.credentials is not None and not is_same_identity(handshake.credentials[0], handshake.identity):
         raise _unauthorized("username_differs")
     if station is None:

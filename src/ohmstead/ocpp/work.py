@@ -15,6 +15,7 @@ from ohmstead.ocpp.rpc import ErrorCode, Version
 from ohmstead.sessions.model import Outcome, ReportKind, TransactionReport
 from ohmstead.stations.certificates.inquiries import Inquiries
 from ohmstead.stations.certificates.model import SigningOutcome, SigningReport
+from ohmstead.stations.device.model import DeviceReport
 from ohmstead.stations.model import (
     BootOutcome,
     BootReport,
@@ -22,7 +23,6 @@ from ohmstead.stations.model import (
     Signal,
     Station,
     StatusReport,
-    Variable,
 )
 from ohmstead.tokens.model import Authorization, AuthorizationRequest
 
@@ -69,7 +69,7 @@ class Work(msgspec.Struct, kw_only=True):
     authorization: AuthorizationRequest | None = None
     statuses: tuple[StatusReport, ...] = ()
     records: tuple[Record, ...] = ()
-    variables: tuple[Variable, ...] = ()
+    device: DeviceReport | None = None
     signals: tuple[Signal, ...] = ()
     signing: SigningReport | None = None
     first: Callable[[Inquiries], Awaitable[None]] | None = None

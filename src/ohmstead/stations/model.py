@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
 
 Registration: TypeAlias = Literal["accepted", "pending", "rejected"]
+Onboarding: TypeAlias = Literal["set_password", "use_password"]
 ConnectorStatus: TypeAlias = Literal[
     "available",
     "occupied",
@@ -34,9 +36,14 @@ class Station(msgspec.Struct, kw_only=True):
     location_id: UUID | None = None
     time_zone: str = "UTC"
     secret_hash: str | None = None
+    next_secret_hashes: tuple[str, ...] = ()
+    onboarding: Onboarding | None = None
     certificate_name: str | None = None
     next_security_profile: int | None = None
     is_retired: bool = False
+    vendor: str | None = None
+    model: str | None = None
+    firmware_version: str | None = None
     has_booted: bool = False
     heartbeat_interval_s: int | None = None
     max_power_w: int | None = None
@@ -121,7 +128,8 @@ class Record(msgspec.Struct, kw_only=True):
 
 
 class Variable(msgspec.Struct, kw_only=True):
-    """A configuration value as reported: a 1.6 key (component ''), or a 2.x variable."""
+    """A configuration value as reported: a 1.6 key (component ''), or a 2.x variable. `is_pending`: the station accepted
+    it, and it is in force after a restart."""
 
     station_id: str
     variable: str
@@ -131,6 +139,12 @@ class Variable(msgspec.Struct, kw_only=True):
     is_read_only: bool | None = None
     data_type: str | None = None
     unit: str | None = None
+    mutability: str | None = None
+    min_limit: Decimal | None = None
+    max_limit: Decimal | None = None
+    values_list: tuple[str, ...] | None = None
+    supports_monitoring: bool | None = None
+    is_pending: bool = False
 
 
 class Signal(msgspec.Struct, kw_only=True):

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from ohmstead.core.conditions import Conditions, like
 from ohmstead.core.db import Connection, Row
 from ohmstead.core.errors import NotFound
-from ohmstead.stations.model import ConnectorStatus, Registration
+from ohmstead.stations.model import ConnectorStatus, Onboarding, Registration
 from ohmstead.stations.orders import Command
 from ohmstead.stations.orders import Status as CommandStatus
 from ohmstead.stations.redaction import hide_secrets, hide_secrets_in_text
@@ -95,6 +95,14 @@ class StationView(Struct, frozen=True, kw_only=True):
     boot_reason: str | None
     error_code: str | None
     info: str | None
+    onboarding: Annotated[
+        Onboarding | None,
+        Meta(description="set_password: it is to be given one of its own; use_password: to come with it."),
+    ]
+    takes_templates: Annotated[bool, Meta(description="Whether templates change its configuration.")]
+    takes_local_list: Annotated[
+        bool | None, Meta(description="Whether it gets a local authorization list; null: as the party says.")
+    ]
     version: Annotated[int, Meta(description="Counts changes of what people set; it is the ETag.")]
     created_at: datetime
     updated_at: datetime
@@ -174,7 +182,7 @@ select s.station_id, s.party_id, s.name, s.location_id, l.name as location_name,
        g.gateway_id is not null as is_connected, s.ocpp_version, s.connected_at, s.disconnected_at, s.last_seen_at,
        s.remote_address, s.vendor, s.model, s.serial_number, s.firmware_version, s.iccid, s.imsi, s.meter_type,
        s.meter_serial_number, s.max_power_w, s.heartbeat_interval_s, s.booted_at, s.boot_reason, s.error_code, s.info,
-       s.version, s.created_at, s.updated_at, s.retired_at
+       s.onboarding, s.takes_templates, s.takes_local_list, s.version, s.created_at, s.updated_at, s.retired_at
 from station s
 left join location l on l.location_id = s.location_id
 left join gateway g on g.gateway_id = s.gateway_id and g.alive_at > now() - interval '30 seconds'

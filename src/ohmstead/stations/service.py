@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
-from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.core.events import Event, record, written
 from ohmstead.core.writes import Write, write_all
@@ -21,10 +19,9 @@ from ohmstead.stations.model import (
     Signal,
     Station,
     StatusReport,
-    Variable,
 )
 from ohmstead.stations.orders import Command
-from ohmstead.stations.redaction import hide_secrets, is_secret
+from ohmstead.stations.redaction import hide_secrets
 
 find_station = store.find_station
 list_addresses = store.list_addresses
@@ -152,12 +149,6 @@ async def blot_out_secrets(conn: Connection, command: Command) -> None:
     shown = hide_secrets(command.parameters)
     if shown != command.parameters:
         await store.replace_parameters(conn, command.command_id, shown)
-
-
-async def keep_variables(conn: Connection, variables: Sequence[Variable], at: datetime | None = None) -> None:
-    """Configuration as stations report it, their passwords left out."""
-    shown = [v for v in variables if not is_secret(v.variable)]
-    await store.upsert_variables(conn, shown, at or clock.now())
 
 
 def note_signals(signals: Sequence[Signal]) -> tuple[list[Write], list[Event]]:

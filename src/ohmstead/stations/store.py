@@ -24,7 +24,6 @@ from ohmstead.stations.model import (
     Signal,
     Station,
     StatusReport,
-    Variable,
 )
 from ohmstead.stations.orders import Command, Status
 
@@ -34,6 +33,7 @@ MOST_OUTLETS = 200
 _STATION = """
 select s.station_id, s.party_id, s.registration, s.security_profile, s.location_id, s.secret_hash, s.certificate_name,
        s.next_security_profile,
+       s.next_secret_hashes, s.onboarding, s.vendor, s.model, s.firmware_version,
        s.retired_at is not null as is_retired, s.booted_at is not null as has_booted, s.heartbeat_interval_s, s.max_power_w,
        coalesce(l.time_zone, p.time_zone) as time_zone,
        (select jsonb_object_agg(evse_number, max_power_w) from evse e
@@ -45,6 +45,7 @@ from station s join party p using (party_id) left join location l on l.location_
 def _station(row: Row) -> Station:
     fields = dict(row)
     fields["evse_power_w"] = {int(n): w for n, w in (fields["evse_power_w"] or {}).items()}
+    fields["next_secret_hashes"] = tuple(fields["next_secret_hashes"] or ())
     return Station(**fields)
 
 
@@ -240,35 +241,6 @@ async def insert_records(conn: Connection, records: Sequence[Record]) -> None:
             [r.kind for r in records],
             [r.digest for r in records],
             [r.payload.decode() for r in records],
-        )
-
-
-async def upsert_variables(conn: Connection, variables: Sequence[Variable], at: datetime) -> None:
-    latest = {(v.station_id, v.component, v.variable, v.attribute): v for v in variables}
-    if latest:
-        await conn.execute(
-            "insert into station_variable as s (station_id, component, variable, attribute, value, is_read_only,"
-            " data_type,"
-            " unit, updated_at) select *, $9::timestamptz from unnest($1::text[], $2::text[], $3::text[], $4::text[],"
-            " $5::text[], $6::boolean[], $7::text[], $8::text[])"
-            " on conflict (station_id, component, variable, attribute) do update set value = excluded.value,"
-            " is_read_only = coalesce(excluded.is_read_only, s.is_read_only),"
-            " data_type = coalesce(excluded.data_type, s.data_type), unit = coalesce(excluded.unit, s.unit),"
-            " updated_at = excluded.updated_at",
-            *[
-                [getattr(v, name) for v in latest.values()]
-                for name in (
-                    "station_id",
-                    "component",
-                    "variable",
-                    "attribute",
-                    "value",
-                    "is_read_only",
-                    "data_type",
-                    "unit",
-                )
-            ],
-            at,
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ohmstead.core.errors import Refused
+from ohmstead.core.portions import portions
 from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.rpc import to_json
 from ohmstead.ocpp.v16 import certificates, profiles, upkeep
@@ -170,8 +171,7 @@ def _get_configuration(order: o.GetVariables, station_id: str, most_keys: int | 
             ),
         )
 
-    size = max(1, most_keys or len(order.names) or 1)
-    shared = [list(order.names[n : n + size]) for n in range(0, len(order.names), size)] or [[]]
+    shared = portions(order.names, most_keys) or [[]]
     return [call("GetConfiguration", m.GetConfigurationRequest(key=keys or None), read) for keys in shared]
 
 
@@ -181,13 +181,12 @@ def _change_configuration(name: str, value: str, station_id: str, is_alone: bool
 
     def read(answer: msgspec.Struct) -> Result:
         assert isinstance(answer, m.ChangeConfigurationResponse)
-        if answer.status == "Accepted":
-            kept = () if is_secret(name) else (Variable(station_id=station_id, variable=name, value=value),)
-            return Result("accepted", variables=kept)
-        if answer.status == "RebootRequired":
-            # Counts after a restart: what the station goes by now is still the old value.
-            return Result("accepted", f"{name}: RebootRequired")
-        return Result("rejected", answer.status if is_alone else f"{name}: {answer.status}")
+        if answer.status not in ("Accepted", "RebootRequired"):
+            return Result("rejected", answer.status if is_alone else f"{name}: {answer.status}")
+        is_pending = answer.status == "RebootRequired"
+        told = Variable(station_id=station_id, variable=name, value=value, is_pending=is_pending)
+        text = f"{name}: RebootRequired" if is_pending else None
+        return Result("accepted", text, () if is_secret(name) else (told,))
 
     return call("ChangeConfiguration", m.ChangeConfigurationRequest(key=name, value=value), read)
 

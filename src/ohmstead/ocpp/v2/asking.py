@@ -9,6 +9,7 @@ from typing import Any, TypeVar, overload
 import msgspec
 
 from ohmstead.core.errors import Refused
+from ohmstead.core.portions import portions
 from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.rpc import to_json
 from ohmstead.ocpp.v2 import messages as m
@@ -96,17 +97,12 @@ def parts(items: Sequence[T], most_items: int | None, most_bytes: int | None, ac
 
     Raises Refused when one item alone is too big.
     """
-    found: list[list[T]] = [[]]
     room = most_bytes - _FRAME_BYTES - 2 * len(action) if most_bytes else None
-    used = 0
-    for item in items:
+
+    def size_of(item: T) -> int:
         size = len(to_json(item)) + 1
         if room is not None and size > room:
             raise Refused(f"one item takes {size} bytes, and this station takes messages of {most_bytes}")
-        is_full = (most_items and len(found[-1]) >= most_items) or (room is not None and used + size > room)
-        if found[-1] and is_full:
-            found.append([])
-            used = 0
-        found[-1].append(item)
-        used += size
-    return found
+        return size
+
+    return portions(items, most_items, room, size_of) or [[]]

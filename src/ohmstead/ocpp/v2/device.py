@@ -11,8 +11,7 @@ from ohmstead.core.errors import Refused
 from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.v2 import messages as m
 from ohmstead.ocpp.v2.asking import call, number, parts, read_found, some, told
-from ohmstead.ocpp.v2.inbound import component_name, variable_name
-from ohmstead.ocpp.v2.names import parse_either, parse_name
+from ohmstead.ocpp.v2.names import component_name, parse_either, parse_name, variable_name
 from ohmstead.stations import orders as o
 from ohmstead.stations.features import Features
 from ohmstead.stations.model import Variable
@@ -116,12 +115,10 @@ def _set_some(wanted: list[m.SetVariableDataType], station_id: str) -> Outgoing:
                 variable=variable_name(r.variable),
                 attribute=values[_key(r.component, r.variable)].attribute_type or "Actual",
                 value=values[_key(r.component, r.variable)].attribute_value,
+                is_pending=r.attribute_status == "RebootRequired",
             )
             for r in taken
-            # A value that counts only after a restart is not what the station goes by now.
-            if r.attribute_status == "Accepted"
-            and not is_secret(r.variable.name)
-            and _key(r.component, r.variable) in values
+            if not is_secret(r.variable.name) and _key(r.component, r.variable) in values
         )
         taken_names = {_key(r.component, r.variable) for r in taken}
         return Result("accepted" if taken_names >= set(values) else "rejected", words, done)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ohmstead.ocpp.readings import PERIODIC, grouped, reading
-from ohmstead.ocpp.v2 import contracts
+from ohmstead.ocpp.v2 import contracts, reports
 from ohmstead.ocpp.v2 import messages as m
 from ohmstead.ocpp.v2.certificates import sign_certificate
 from ohmstead.ocpp.work import NOTHING, Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
@@ -18,7 +18,7 @@ from ohmstead.sessions.model import (
     ReportKind,
     SignedReading,
 )
-from ohmstead.stations.model import BootReport, ConnectorStatus, Signal, StatusReport, Variable
+from ohmstead.stations.model import BootReport, ConnectorStatus, Signal, StatusReport
 from ohmstead.tokens.model import Authorization, AuthorizationRequest, AuthorizationStatus
 
 _REGISTRATION: dict[str, Literal["Accepted", "Pending", "Rejected"]] = {
@@ -158,7 +158,12 @@ def notify_event(message: m.NotifyEventRequest, inbound: Inbound) -> Work:
                 info=event.tech_info,
             )
         )
-    return Work(statuses=tuple(statuses), records=(kept(inbound),), reply=lambda _: m.NotifyEventResponse())
+    return Work(
+        statuses=tuple(statuses),
+        device=reports.events_of(message, inbound),
+        records=(kept(inbound),),
+        reply=lambda _: m.NotifyEventResponse(),
+    )
 
 
 def transaction_event(message: m.TransactionEventRequest, inbound: Inbound) -> Work:
@@ -198,26 +203,6 @@ def meter_values(message: m.MeterValuesRequest, inbound: Inbound) -> Work:
     report.max_power_w = inbound.station.rated_power_w(message.evse_id)
     report.samples = taken
     return Work(report=report, reply=NOTHING)
-
-
-def notify_report(message: m.NotifyReportRequest, inbound: Inbound) -> Work:
-    variables: list[Variable] = []
-    for data in message.report_data or []:
-        limits = data.variable_characteristics
-        variables += [
-            Variable(
-                station_id=inbound.station.station_id,
-                component=component_name(data.component),
-                variable=variable_name(data.variable),
-                attribute=attribute.type or "Actual",
-                value=attribute.value,
-                is_read_only=attribute.mutability == "ReadOnly" if attribute.mutability else None,
-                data_type=limits.data_type if limits else None,
-                unit=limits.unit if limits else None,
-            )
-            for attribute in data.variable_attribute
-        ]
-    return Work(variables=tuple(variables), records=(kept(inbound),), reply=lambda _: m.NotifyReportResponse())
 
 
 def security_event_notification(message: m.SecurityEventNotificationRequest, inbound: Inbound) -> Work:
@@ -274,13 +259,10 @@ TABLE: dict[str, tuple[type[Any], Handler]] = {
     "LogStatusNotification": (m.LogStatusNotificationRequest, recorded(m.LogStatusNotificationResponse)),
     "MeterValues": (m.MeterValuesRequest, meter_values),
     "NotifyChargingLimit": (m.NotifyChargingLimitRequest, recorded(m.NotifyChargingLimitResponse)),
-    "NotifyCustomerInformation": (
-        m.NotifyCustomerInformationRequest,
-        recorded(m.NotifyCustomerInformationResponse),
-    ),
+    "NotifyCustomerInformation": (m.NotifyCustomerInformationRequest, reports.notify_customer_information),
     "NotifyDERAlarm": (m.NotifyDERAlarmRequest, recorded(m.NotifyDERAlarmResponse)),
     "NotifyDERStartStop": (m.NotifyDERStartStopRequest, recorded(m.NotifyDERStartStopResponse)),
-    "NotifyDisplayMessages": (m.NotifyDisplayMessagesRequest, recorded(m.NotifyDisplayMessagesResponse)),
+    "NotifyDisplayMessages": (m.NotifyDisplayMessagesRequest, reports.notify_display_messages),
     "NotifyEVChargingNeeds": (
         m.NotifyEVChargingNeedsRequest,
         recorded(m.NotifyEVChargingNeedsResponse, status="Rejected"),
@@ -290,10 +272,10 @@ TABLE: dict[str, tuple[type[Any], Handler]] = {
         recorded(m.NotifyEVChargingScheduleResponse, status="Accepted"),
     ),
     "NotifyEvent": (m.NotifyEventRequest, notify_event),
-    "NotifyMonitoringReport": (m.NotifyMonitoringReportRequest, recorded(m.NotifyMonitoringReportResponse)),
+    "NotifyMonitoringReport": (m.NotifyMonitoringReportRequest, reports.notify_monitoring_report),
     "NotifyPeriodicEventStream": (m.NotifyPeriodicEventStreamRequest, recorded(None)),
     "NotifyPriorityCharging": (m.NotifyPriorityChargingRequest, recorded(m.NotifyPriorityChargingResponse)),
-    "NotifyReport": (m.NotifyReportRequest, notify_report),
+    "NotifyReport": (m.NotifyReportRequest, reports.notify_report),
     "NotifySettlement": (m.NotifySettlementRequest, recorded(m.NotifySettlementResponse)),
     "OpenPeriodicEventStream": (
         m.OpenPeriodicEventStreamRequest,
@@ -316,23 +298,6 @@ TABLE: dict[str, tuple[type[Any], Handler]] = {
     "TransactionEvent": (m.TransactionEventRequest, transaction_event),
     "VatNumberValidation": (m.VatNumberValidationRequest, vat_number_validation),
 }
-
-
-def component_name(component: m.ComponentType) -> str:
-    """`Name[instance]@evse.connector`: a component as one word."""
-    name = component.name
-    if component.instance:
-        name += f"[{component.instance}]"
-    if component.evse is not None:
-        name += f"@{component.evse.id}"
-        if component.evse.connector_id is not None:
-            name += f".{component.evse.connector_id}"
-    return name
-
-
-def variable_name(variable: m.VariableType) -> str:
-    """`Name[instance]`."""
-    return f"{variable.name}[{variable.instance}]" if variable.instance else variable.name
 
 
 def samples(values: list[m.MeterValueType]) -> tuple[MeterSample, ...]:

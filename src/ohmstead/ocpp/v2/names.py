@@ -1,4 +1,4 @@
-"""OCPP 2.x: components and variables as words, `Component[instance]@evse.connector.Variable[instance]`, taken apart."""
+"""OCPP 2.x: components and variables as words, `Component[instance]@evse.connector.Variable[instance]`, and back."""
 
 from __future__ import annotations
 
@@ -10,6 +10,23 @@ from ohmstead.ocpp.v2 import messages as m
 _COMPONENT = r"(?P<component>[^.\[\]@]+)(\[(?P<instance>[^\]]+)\])?(@(?P<evse>\d{1,9})(\.(?P<connector>\d{1,9}))?)?"
 _NAME = re.compile(rf"^{_COMPONENT}\.(?P<variable>[^.\[\]@]+)(\[(?P<variable_instance>[^\]]+)\])?$")
 _ALONE = re.compile(rf"^{_COMPONENT}$")
+
+
+def component_name(component: m.ComponentType) -> str:
+    """`Name[instance]@evse.connector`: a component as one word."""
+    name = component.name
+    if component.instance:
+        name += f"[{component.instance}]"
+    if component.evse is not None:
+        name += f"@{component.evse.id}"
+        if component.evse.connector_id is not None:
+            name += f".{component.evse.connector_id}"
+    return name
+
+
+def variable_name(variable: m.VariableType) -> str:
+    """`Name[instance]`."""
+    return f"{variable.name}[{variable.instance}]" if variable.instance else variable.name
 
 
 def parse_name(name: str) -> tuple[m.ComponentType, m.VariableType]:

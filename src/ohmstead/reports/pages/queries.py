@@ -261,25 +261,6 @@ async def power_samples(conn: Connection, party_id: UUID, session_ids: list[UUID
     )
 
 
-# A password that a station reports is neither shown nor found by searching for it.
-_SHOWN_VALUE = "case when v.variable in ('AuthorizationKey', 'BasicAuthPassword') then '•••' else v.value end"
-
-
-async def list_variables(conn: Connection, party_id: UUID, station_id: str, text: str, limit: int) -> list[Row]:
-    """Configuration as last reported, without passwords."""
-    return await conn.fetch(
-        f"select v.component, v.variable, v.attribute, {_SHOWN_VALUE} as value, v.is_read_only, v.data_type, v.unit,"
-        " v.updated_at from station st join station_variable v using (station_id)"
-        " where st.party_id = $1 and st.station_id = $2"
-        f" and ($3 = '' or concat_ws(' ', v.component, v.variable, {_SHOWN_VALUE}) ilike '%' || $3 || '%')"
-        " order by v.component, v.variable, v.attribute limit $4",
-        party_id,
-        station_id,
-        escaped(text),
-        limit,
-    )
-
-
 async def count_variables(conn: Connection, party_id: UUID, station_id: str) -> int:
     n: int = await conn.fetchval(
         "select count(*) from station st join station_variable v using (station_id)"

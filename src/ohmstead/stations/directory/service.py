@@ -112,6 +112,14 @@ class StationChange(Struct, kw_only=True, forbid_unknown_fields=True):
     heartbeat_interval_s: IntervalS | None | UnsetType = UNSET
     max_power_w: PowerW | None | UnsetType = UNSET
     evses: Annotated[list[NewEvse], Meta(max_length=99)] | UnsetType = UNSET
+    takes_templates: Annotated[bool, Meta(description="Whether templates change its configuration.")] | UnsetType = (
+        UNSET
+    )
+    takes_local_list: (
+        Annotated[bool, Meta(description="Whether it gets a local authorization list; null: as the party says.")]
+        | None
+        | UnsetType
+    ) = UNSET
 
 
 class Adoption(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -121,6 +129,12 @@ class Adoption(Struct, kw_only=True, forbid_unknown_fields=True):
     location_id: UUID | None | UnsetType = UNSET
     security_profile: SecurityProfile | UnsetType = UNSET
     password: Password | None = None
+    own_password: Annotated[
+        bool,
+        Meta(
+            description="Give the station a password of its own over its connection; it is accepted once it comes with it."
+        ),
+    ] = False
 
 
 class WithSecret(Struct, frozen=True, kw_only=True):
@@ -208,7 +222,8 @@ async def rotate_secret(
     """A new password, generated unless given; the old one is good no longer. Raises NotFound, Invalid, Conflict."""
     check_password(password, 1, station_id)
     secret, secret_hash = await make_secret(password, 1, pepper)
-    await _write(conn, actor, station_id, {"secret_hash": secret_hash}, if_version)
+    values = {"secret_hash": secret_hash, "next_secret_hashes": None, "onboarding": None}
+    await _write(conn, actor, station_id, values, if_version)
     await _note(conn, actor, "station.secret_changed", "StationSecretChanged", station_id, {})
     return WithSecret(station=await queries.get_station_view(conn, actor.party_id, station_id), secret=secret)
 
@@ -222,6 +237,8 @@ async def adopt(
         raise Refused("the station is retired: reinstate it first")
     values = _given(given)
     password = values.pop("password")
+    if values.pop("own_password"):
+        return await _onboard(conn, actor, station, values, password, if_version)
     profile = values.get("security_profile", station.security_profile)
     await _check_location(conn, actor, values.get("location_id"))
     check_password(password, profile, station_id)
@@ -229,10 +246,33 @@ async def adopt(
     if password is not None or not station.has_secret:
         secret, secret_hash = await make_secret(password, profile, pepper)
         if secret_hash is not None:
-            values["secret_hash"] = secret_hash
-    await _write(conn, actor, station_id, {**values, "registration": "accepted", "is_lab": False}, if_version)
+            values |= {"secret_hash": secret_hash, "next_secret_hashes": None}
+    settled = {"registration": "accepted", "is_lab": False, "onboarding": None}
+    await _write(conn, actor, station_id, {**values, **settled}, if_version)
     await note_station(conn, actor, "adopted", station_id, {"security_profile": profile})
     return WithSecret(station=await queries.get_station_view(conn, actor.party_id, station_id), secret=secret)
+
+
+async def _onboard(
+    conn: Connection,
+    actor: Actor,
+    station: StationView,
+    values: dict[str, Any],
+    password: str | None,
+    if_version: int | None,
+) -> WithSecret:
+    """The first half of an adoption: it goes on once the station came with the password that it is given."""
+    profile = values.get("security_profile", station.security_profile)
+    if password is not None:
+        raise Invalid("a password of its own is generated", field="password")
+    if profile not in (0, 1, 2):
+        raise Invalid(f"security profile {profile} uses no password", field="own_password")
+    await _check_location(conn, actor, values.get("location_id"))
+    registration = "accepted" if station.registration == "accepted" else "pending"
+    changes = {**values, "registration": registration, "onboarding": "set_password"}
+    await _write(conn, actor, station.station_id, changes, if_version)
+    await _note(conn, actor, "station.onboarding", "StationOnboarding", station.station_id, {})
+    return WithSecret(station=await queries.get_station_view(conn, actor.party_id, station.station_id))
 
 
 async def reject(conn: Connection, actor: Actor, station_id: str, if_version: int | None = None) -> StationView:

@@ -21,6 +21,10 @@ _STATION_COLUMNS = {
     "heartbeat_interval_s": "integer",
     "max_power_w": "integer",
     "retired_at": "timestamptz",
+    "takes_templates": "boolean",
+    "takes_local_list": "boolean",
+    "next_secret_hashes": "text[]",
+    "onboarding": "text",
 }
 
 

@@ -1,0 +1,148 @@
+"""How is this station set up, and is that how it should be? Its device model, drift, history, lists and quirks."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from ohmstead.accounts.access import Actor
+from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, SettingsIn, allow, opened
+from ohmstead.core.db import Connection
+from ohmstead.core.errors import NotFound
+from ohmstead.core.events import NUDGE
+from ohmstead.reports.pages import queries as pages
+from ohmstead.stations.device import queries, templates
+from ohmstead.stations.device.queries import ChangeFilter
+from ohmstead.stations.directory import service as directory
+from ohmstead.stations.directory.service import StationChange
+from ohmstead.stations.quirks.book import book_at
+from ohmstead.stations.quirks.profiles import NOTHING, Effects, Profile
+from ohmstead.ui.states import Look
+from ohmstead.ui.templating import page
+
+SHOWN_CHANGES = 40
+
+STATES: dict[str, Look] = {
+    "same": Look("ok", "ok", "As wanted"),
+    "differs": Look("attention", "attention", "Differs"),
+    "refused": Look("failed", "failed", "Refused"),
+    "waits_for_restart": Look("working", "working", "After a restart"),
+    "read_only": Look("failed", "failed", "Cannot be set"),
+    "unknown": Look("off", "off", "Not known"),
+}
+DUTIES = {
+    "templates": "Templates",
+    "local_list": "Local list",
+    "password": "Password",
+    "clock": "Clock",
+    "messages": "Missing messages",
+}
+
+
+@get("/stations/{station_id:str}/configuration")
+async def configuration(
+    request: PageRequest, pool: PoolIn, actor: ActorIn, settings: SettingsIn, station_id: FromPath[str]
+) -> Response[str]:
+    """Its settings as it last reported them, beside what its templates want."""
+    async with pool.acquire() as conn:
+        view = await opened(request, conn, actor)
+        station = await _station(conn, actor, station_id)
+        text = view.query.get("q", "").strip()[:100]
+        tree = await queries.device_tree(conn, actor.party_id, station_id, text)
+        drift = await queries.station_drift(conn, actor.party_id, station_id)
+        changes = await queries.list_changes(
+            conn, actor.party_id, station_id, ChangeFilter(q=text or None), limit=SHOWN_CHANGES
+        )
+        total = await pages.count_variables(conn, actor.party_id, station_id)
+        names = {one.template_id: one.name for one in await queries.list_templates(conn, actor.party_id, limit=500)}
+        context: dict[str, Any] = {
+            "monitors": await queries.list_monitors(conn, actor.party_id, station_id),
+            "reports": await queries.list_reports(conn, actor.party_id, station_id, 10),
+            "local_list": await queries.local_list(conn, actor.party_id, station_id),
+            "duties": await queries.list_duties(conn, actor.party_id, station_id),
+        }
+    profiles = book_at(settings.quirks_dir).of(
+        vendor=station["vendor"],
+        model=station["model"],
+        firmware=station["firmware_version"],
+        version=station["ocpp_version"],
+    )
+    return page(
+        request,
+        "station/configuration.html",
+        **context,
+        station=station,
+        tree=tree,
+        n_shown=sum(len(variable.attributes) for node in tree for variable in node.variables),
+        n_variables=total,
+        text=text,
+        drift=drift,
+        off={item.name: item for item in drift.items if item.state != "same"},
+        changes=changes,
+        who=lambda by: who(by, names),
+        states_of_drift=STATES,
+        duty_names=DUTIES,
+        profiles=[(profile, told(profile)) for profile in profiles],
+    )
+
+
+@post("/stations/{station_id:str}/configuration")
+async def reconcile(
+    request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn, station_id: FromPath[str]
+) -> Redirect:
+    """Bring it to what its templates want now, or let templates alone with it from now on."""
+    allow(actor, "stations:write")
+    form = await request.form()
+    what = form.get("do")
+    async with pool.acquire() as conn, conn.transaction():
+        await _station(conn, actor, station_id)
+        if what == "reconcile":
+            await templates.reconcile_now(conn, actor, station_id)
+        elif what == "send-list":
+            await templates.send_list_now(conn, actor, station_id)
+        elif what in ("opt-in", "opt-out"):
+            await directory.change_station(conn, actor, station_id, StationChange(takes_templates=what == "opt-in"))
+    await bus.publish(NUDGE, {})
+    return Redirect(f"/stations/{quote(station_id, safe='')}/configuration", status_code=303)
+
+
+async def _station(conn: Connection, actor: Actor, station_id: str) -> Any:
+    found = await pages.find_station(conn, actor.party_id, station_id)
+    if found is None:
+        raise NotFound(f"no station {station_id}")
+    return found
+
+
+def who(by: str, names: dict[UUID, str]) -> str:
+    """Who caused a change, for people."""
+    kind, _, value = by.partition(":")
+    if kind == "template":
+        try:
+            return f"template {names[UUID(value)]}"
+        except (KeyError, ValueError):
+            return "a template that is gone"
+    return {"station": "the station", "operator": "an operator", "key": "an API key", "system": "Ohmstead"}.get(
+        kind, kind
+    )
+
+
+def told(profile: Profile) -> list[str]:
+    """What is different about a make, a line for each."""
+    effects: Effects = profile.effects
+    words = {
+        "authorization_key": f"takes its password as {effects.authorization_key} text",
+        "rate_unit": f"obeys charging limits in {effects.rate_unit} only",
+        "highest_stack_level": f"takes no charging profile above level {effects.highest_stack_level}",
+        "lowest_stack_level": f"takes no charging profile below level {effects.lowest_stack_level}",
+        "corrections": "; ".join(f"{one.measurand} × {one.times}" for one in effects.corrections),
+        "accepts_profiles_in_vain": "accepts charging profiles that it does not carry out",
+        "id_case": f"knows tokens in {effects.id_case} case only",
+        "connectors_from_zero": "counts its connectors from 0",
+        "never_sends": "is asked for " + ", ".join(effects.never_sends),
+    }
+    return [text for name, text in words.items() if getattr(effects, name) != getattr(NOTHING, name)]
