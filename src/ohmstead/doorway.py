@@ -42,6 +42,7 @@ log = logger("ohmstead.web")
 
 STATIC_PATH = "/static/"
 API_PATH = "/api/"
+FILES_PATH = "/files/"
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _QUIET_PATHS = ("/healthz", "/readyz", "/metrics")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -105,6 +106,8 @@ class _Passage:
         metrics.http_requests.labels(method if method in _METHODS else "other", str(self._status)).inc()
         if path.startswith(STATIC_PATH) or path in _QUIET_PATHS:
             return
+        if path.startswith(FILES_PATH):
+            path = f"{FILES_PATH}…"  # what follows is as good as a password
         state = self._scope["state"]
         actor = state.get("actor")
         log.info(
@@ -259,7 +262,7 @@ class Authentication(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         if (
             scope["type"] == ScopeType.HTTP
-            and not scope["path"].startswith(STATIC_PATH)
+            and not scope["path"].startswith((STATIC_PATH, FILES_PATH))
             and scope["path"] not in _QUIET_PATHS
         ):
             connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(scope)

@@ -8,6 +8,7 @@ from functools import partial
 from uuid import UUID
 
 from ohmstead.accounts import service as accounts
+from ohmstead.adapters.storage import storage_of
 from ohmstead.core import clock, events, jobs, migrations
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool, connect_one
@@ -19,11 +20,20 @@ from ohmstead.settings import Settings
 from ohmstead.stations import commands
 from ohmstead.stations import service as stations
 from ohmstead.stations.commands import CommandDesk
+from ohmstead.stations.files import service as files
+from ohmstead.stations.files.addresses import Guard
+from ohmstead.stations.files.campaigns import Campaigns
+from ohmstead.stations.files.desk import FileDesk
+from ohmstead.stations.files.links import Links
+from ohmstead.stations.files.ports import Storage
+from ohmstead.stations.files.spool import Spool
+from ohmstead.stations.files.unpacking import Limits
 
 log = logger("ohmstead.worker")
 
 GATEWAY_SILENT_S = 20.0
 PARTITIONS_EVERY_S = 60.0
+ROLLOUTS_EVERY_S = 5.0
 
 
 async def run(
@@ -33,17 +43,23 @@ async def run(
     *,
     ask_after_s: float = gaps.FIRST_AFTER_S,
     gather_s: float = events.GATHER_S,
+    rollouts_every_s: float = ROLLOUTS_EVERY_S,
 ) -> None:
     """All of it, until cancelled. Stations are asked about missing messages after `ask_after_s` seconds."""
+    links = Links(settings.files_base_url, settings.secret())
+    storage = storage_of(settings)
     runner = events.Runner(pool, bus, gather_s)
     runner.add("sessions.settle", _settle, ("SessionEnded", "SessionChanged", "OrphanRecorded"))
     runner.add("sessions.gaps", partial(gaps.notice, after_s=ask_after_s), ("SessionGapFound", "StationBooted"))
-    desk = CommandDesk(pool, bus)
+    runner.add("files.booted", files.booted, ("StationBooted",))
+    desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts))
+    campaigns = Campaigns(pool, FileDesk(pool, desk, links, settings.file_link_s))
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())
-        group.create_task(_jobs(settings, pool, desk))
+        group.create_task(_jobs(settings, pool, desk, storage))
         group.create_task(_every(5, "release_gateways", lambda: _release_gateways(pool)))
         group.create_task(_every(5, "expire_commands", lambda: _expire_commands(pool)))
+        group.create_task(_every(rollouts_every_s, "rollouts", campaigns.round))
         group.create_task(_every(PARTITIONS_EVERY_S, "partitions", lambda: _partitions(pool)))
 
 
@@ -51,7 +67,7 @@ async def _settle(conn: Connection, found: list[Event]) -> None:
     await settle(conn, [UUID(event.payload["session_id"]) for event in found])
 
 
-async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk) -> None:
+async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk, storage: Storage) -> None:
     """Jobs and cron timers, on a connection of their own, anew whenever it is lost."""
     while True:
         try:
@@ -60,7 +76,9 @@ async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk) -> None:
             try:
                 queue = jobs.Worker(conn)
                 queue.on(gaps.JOB, lambda payload: gaps.ask(pool, desk, payload))
+                queue.on(files.UNPACK, lambda payload: _unpack(settings, pool, storage, payload))
                 queue.every("retention", "23 3 * * *", lambda: _retention(settings, pool))
+                queue.every("old_logs", "43 3 * * *", lambda: _drop_old_logs(settings, pool, storage))
                 await queue.run()
             finally:
                 await conn.close(timeout=5)
@@ -95,6 +113,16 @@ async def _partitions(pool: Pool) -> None:
         made = await migrations.ensure_partitions(conn)
     if made:
         log.info("partitions_made", n=made)
+
+
+async def _unpack(settings: Settings, pool: Pool, storage: Storage, payload: dict[str, str]) -> None:
+    spool, limits = Spool(settings.data_dir / "incoming"), Limits(most_bytes=settings.max_unpacked_bytes)
+    await files.unpack_log(pool, storage, spool, limits, UUID(payload["job_id"]))
+
+
+async def _drop_old_logs(settings: Settings, pool: Pool, storage: Storage) -> None:
+    dropped = await files.drop_old_logs(pool, storage, settings.log_retention_days)
+    log.info("old_logs_dropped", n=dropped)
 
 
 async def _retention(settings: Settings, pool: Pool) -> None:

@@ -28,6 +28,7 @@ from ohmstead.sessions import service as sessions
 from ohmstead.sessions.memory import SessionMemory, Stale
 from ohmstead.sessions.model import Session
 from ohmstead.stations import service as stations
+from ohmstead.stations.files.service import take_reports
 from ohmstead.stations.model import Connected, Disconnected, Signal
 from ohmstead.stations.redaction import hide_secrets_in_text
 from ohmstead.tokens.authorization import NoAuthorization
@@ -334,6 +335,7 @@ class Ingest:
         await stations.keep_records(conn, [r for w in works for r in w.records])
         await stations.keep_variables(conn, [v for w in works for v in w.variables])
         await stations.keep_signals(conn, [s for w in works for s in w.signals])
+        await take_reports(conn, [r for w in works for r in w.file_reports])
         reported = await self._report(conn, works, answers)
         writes, facts = stations.report_status([s for w in works for s in w.statuses])
         if reported is not None:
@@ -351,7 +353,7 @@ class Ingest:
             changed = reported.changed
         self._word_news(items, works, answers, changed)
         return _Stored(
-            has_events=has_events or bool(facts) or any(w.signals for w in works),
+            has_events=has_events or bool(facts) or any(w.signals or w.file_reports for w in works),
             sessions=reported.saved if reported is not None else [],
         )
 
@@ -393,7 +395,7 @@ def _needs_transaction(item: Item) -> bool:
     work = item.work
     if work is None:
         return item.exchange is None
-    return bool(work.boot or work.records or work.variables or work.signals)
+    return bool(work.boot or work.records or work.variables or work.signals or work.file_reports)
 
 
 class _Stored(msgspec.Struct):

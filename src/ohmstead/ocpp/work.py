@@ -13,6 +13,7 @@ import msgspec
 
 from ohmstead.ocpp.rpc import ErrorCode, Version
 from ohmstead.sessions.model import Outcome, ReportKind, TransactionReport
+from ohmstead.stations.files.model import FileReport
 from ohmstead.stations.model import (
     BootOutcome,
     BootReport,
@@ -68,6 +69,7 @@ class Work(msgspec.Struct, kw_only=True):
     records: tuple[Record, ...] = ()
     variables: tuple[Variable, ...] = ()
     signals: tuple[Signal, ...] = ()
+    file_reports: tuple[FileReport, ...] = ()
 
 
 Handler = Callable[[Any, Inbound], Work]

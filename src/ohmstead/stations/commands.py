@@ -17,9 +17,12 @@ import msgspec
 from ohmstead.core import clock, metrics
 from ohmstead.core.bus import Bus, Unanswered
 from ohmstead.core.db import Connection, Pool
-from ohmstead.core.errors import NotFound
+from ohmstead.core.errors import NotFound, Refused
 from ohmstead.core.ids import new_id
+from ohmstead.stations import service as stations
 from ohmstead.stations import store
+from ohmstead.stations.files.addresses import Guard
+from ohmstead.stations.model import Signal
 from ohmstead.stations.orders import (
     Command,
     Dispatch,
@@ -68,11 +71,12 @@ GIVEN_UP_AFTER = timedelta(minutes=15)
 
 
 class CommandDesk:
-    """Sends orders and remembers them."""
+    """Sends orders and remembers them. `guard` knows to which addresses stations may be sent; without it to none."""
 
-    def __init__(self, pool: Pool, bus: Bus) -> None:
+    def __init__(self, pool: Pool, bus: Bus, guard: Guard | None = None) -> None:
         self._pool = pool
         self._bus = bus
+        self._guard = guard or Guard("", ())
 
     async def send(
         self,
@@ -89,8 +93,9 @@ class CommandDesk:
         A station that is not connected: `offline` at once, or `queued` until `queue_for_s` seconds from now if asked.
         One that is between two gateways, since its own was restarted or died, is waited for: MOVING_S at most.
         A station that answers after the wait is over still has its answer recorded. Raises NotFound for a station that
-        is not the party's.
+        is not the party's, Refused for an order that would send it to an address where it may not go.
         """
+        await self._look_at_addresses(order, party_id, station_id, requested_by)
         parameters: dict[str, Any] = msgspec.to_builtins(order)
         kind = parameters.pop("kind")
         now = clock.now()
@@ -123,6 +128,21 @@ class CommandDesk:
             result = await store.get_command(conn, party_id, command.command_id)
         metrics.commands.labels(kind, result.status).inc()
         return result
+
+    async def _look_at_addresses(self, order: Order, party_id: UUID, station_id: str, requested_by: str) -> None:
+        try:
+            self._guard.check(order)
+        except Refused as refused:
+            signal = Signal(
+                kind="address_refused",
+                at=clock.now(),
+                party_id=party_id,
+                station_id=station_id,
+                detail={"requested_by": requested_by, "reason": refused.text, **refused.detail},
+            )
+            async with self._pool.acquire() as conn, conn.transaction():
+                await stations.keep_signals(conn, [signal])
+            raise
 
     async def _deliver(self, command: Command, timeout_s: float, moving_s: float) -> bool:
         """Bring it to the gateway that holds the station. `moving_s`: how long to look for one on its way elsewhere."""

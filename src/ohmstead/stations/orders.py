@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from ohmstead.core.errors import Invalid
+from ohmstead.stations.files.orders import GetLog, PublishFirmware, UnpublishFirmware, UpdateFirmware
 
 Status: TypeAlias = Literal[
     "queued",
@@ -111,6 +112,10 @@ Order: TypeAlias = (
     | SetVariables
     | Trigger
     | TransactionStatus
+    | UpdateFirmware
+    | PublishFirmware
+    | UnpublishFirmware
+    | GetLog
     | Raw
 )
 

@@ -6,8 +6,10 @@ import msgspec
 
 from ohmstead.core.errors import Refused
 from ohmstead.ocpp.outgoing import Outgoing, Result
+from ohmstead.ocpp.v16 import files
 from ohmstead.ocpp.v16 import messages as m
 from ohmstead.stations import orders
+from ohmstead.stations.files.orders import GetLog, PublishFirmware, UnpublishFirmware, UpdateFirmware
 from ohmstead.stations.model import Variable
 from ohmstead.stations.orders import Order
 
@@ -60,6 +62,8 @@ def calls_for(order: Order, station_id: str) -> list[Outgoing]:
             return [_trigger(order)]
         case orders.TransactionStatus():
             raise Refused("OCPP 1.6 has no way to ask about a transaction")
+        case UpdateFirmware() | PublishFirmware() | UnpublishFirmware() | GetLog():
+            return [files.call_for(order)]
         case orders.Raw():
             return [Outgoing(action=order.action, payload=msgspec.json.encode(order.payload), read=read_raw)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ohmstead.ocpp.readings import PERIODIC, grouped, reading
+from ohmstead.ocpp.v2 import files
 from ohmstead.ocpp.v2 import messages as m
 from ohmstead.ocpp.work import NOTHING, Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
 from ohmstead.sessions.model import (
@@ -272,7 +273,7 @@ TABLE: dict[str, tuple[type[Any], Handler]] = {
     "DataTransfer": (m.DataTransferRequest, recorded(m.DataTransferResponse, status="UnknownVendorId")),
     "FirmwareStatusNotification": (
         m.FirmwareStatusNotificationRequest,
-        recorded(m.FirmwareStatusNotificationResponse),
+        files.told("firmware", m.FirmwareStatusNotificationResponse),
     ),
     "Get15118EVCertificate": (
         m.Get15118EVCertificateRequest,
@@ -284,7 +285,7 @@ TABLE: dict[str, tuple[type[Any], Handler]] = {
         recorded(m.GetCertificateStatusResponse, status="Failed"),
     ),
     "Heartbeat": (m.HeartbeatRequest, heartbeat),
-    "LogStatusNotification": (m.LogStatusNotificationRequest, recorded(m.LogStatusNotificationResponse)),
+    "LogStatusNotification": (m.LogStatusNotificationRequest, files.told("log", m.LogStatusNotificationResponse)),
     "MeterValues": (m.MeterValuesRequest, meter_values),
     "NotifyChargingLimit": (m.NotifyChargingLimitRequest, recorded(m.NotifyChargingLimitResponse)),
     "NotifyCustomerInformation": (
@@ -314,7 +315,7 @@ TABLE: dict[str, tuple[type[Any], Handler]] = {
     ),
     "PublishFirmwareStatusNotification": (
         m.PublishFirmwareStatusNotificationRequest,
-        recorded(m.PublishFirmwareStatusNotificationResponse),
+        files.told("publish", m.PublishFirmwareStatusNotificationResponse),
     ),
     "PullDynamicScheduleUpdate": (
         m.PullDynamicScheduleUpdateRequest,

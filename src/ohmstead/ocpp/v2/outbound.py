@@ -9,9 +9,11 @@ import msgspec
 from ohmstead.core import clock
 from ohmstead.core.errors import Refused
 from ohmstead.ocpp.outgoing import Outgoing, Result
+from ohmstead.ocpp.v2 import files
 from ohmstead.ocpp.v2 import messages as m
 from ohmstead.ocpp.v2.inbound import component_name, variable_name
 from ohmstead.stations import orders
+from ohmstead.stations.files.orders import GetLog, PublishFirmware, UnpublishFirmware, UpdateFirmware
 from ohmstead.stations.model import Variable
 from ohmstead.stations.orders import Order
 
@@ -84,6 +86,8 @@ def calls_for(order: Order, station_id: str, most_items: int | None = None) -> l
             return [Outgoing(action="TriggerMessage", payload=msgspec.json.encode(payload), read=read_raw)]
         case orders.TransactionStatus():
             return [_simple("GetTransactionStatus", m.GetTransactionStatusRequest(transaction_id=order.transaction_id))]
+        case UpdateFirmware() | PublishFirmware() | UnpublishFirmware() | GetLog():
+            return [files.call_for(order)]
         case orders.Raw():
             return [Outgoing(action=order.action, payload=msgspec.json.encode(order.payload), read=read_raw)]
 
