@@ -1,7 +1,9 @@
 """Every route there is, asked by another party and by nobody: nothing is told, nothing is changed."""
 
+import hashlib
 import re
 from typing import Any
+from uuid import UUID
 
 import pytest
 from litestar.handlers import HTTPRouteHandler
@@ -13,6 +15,10 @@ from tests.api.door import Front, Visitor, problem
 from tests.api.test_sessions import charged
 
 ROUTES = [handler for handlers in RESOURCES.values() for handler in handlers]
+UUIDS = (
+    *("session_id", "token_id", "location_id", "command_id", "api_key_id"),
+    *("image_id", "rollout_id", "log_id"),
+)
 WITH_IDS = [handler for handler in ROUTES if "{" in next(iter(handler.paths))]
 LISTS = [h for h in ROUTES if h.handler_name.startswith("list_") and h not in WITH_IDS]
 
@@ -55,6 +61,30 @@ async def ids_of(api: Visitor) -> dict[str, str]:
         "api_key_id": key["key"]["api_key_id"],
         "digest": signed["digest"],
         "action": "ClearCache",
+        **await file_ids_of(api, session["station_id"]),
+    }
+
+
+async def file_ids_of(api: Visitor, station_id: str) -> dict[str, str]:
+    """One of everything that has to do with files."""
+    image = await api.posts("/firmware", {"name": "Mine.bin", "version": "2"})
+    uploaded = await api.client.put(f"/firmware/{image['image_id']}/content", content=b"Mine")
+    assert uploaded.is_success, uploaded.text
+    await api.network.pool.execute("update station set firmware_version = '1' where station_id = $1", station_id)
+    rollout = await api.posts(
+        "/rollouts", {"image_id": image["image_id"], "name": "Mine", "window_from": "00:00:00", "window_to": "00:00:01"}
+    )
+    log = await api.posts(f"/stations/{station_id}/logs", {})
+    sha256 = hashlib.sha256(b"Mine").hexdigest()
+    await api.network.pool.execute("update file_job set sha256 = $2 where job_id = $1", UUID(log["job_id"]), sha256)
+    await api.network.pool.execute(
+        "insert into log_member values ($1, 7, 'Mine.log', $2, 4, true, null)", UUID(log["job_id"]), sha256
+    )
+    return {
+        "image_id": image["image_id"],
+        "rollout_id": rollout["rollout_id"],
+        "log_id": log["job_id"],
+        "position": "7",
     }
 
 
@@ -65,7 +95,10 @@ def filled(handler: HTTPRouteHandler, ids: dict[str, str]) -> str:
 async def contents(api: Visitor) -> str:
     """Everything of the party that a stranger could have changed, and all that was asked of its stations."""
     rows: list[str] = []
-    for table in ("location", "station", "token", "command", "api_key", "audit_entry"):
+    for table in (
+        *("location", "station", "token", "command", "api_key", "audit_entry"),
+        *("firmware_image", "rollout", "file_job"),
+    ):
         found = await api.network.pool.fetch(
             f"select (to_jsonb(t) - '{{last_used_at,last_seen_at}}'::text[])::text as row from {table} t"
             " where party_id = $1 order by 1",
@@ -92,13 +125,15 @@ async def test_a_stranger_finds_every_list_empty(api: Visitor, stranger: Visitor
     for handler in LISTS:
         text = (await stranger.client.get(next(iter(handler.paths)))).text
         for name, value in ids.items():
-            assert value not in text or name == "action", (name_of(handler), name)
+            assert value not in text or name in ("action", "position"), (name_of(handler), name)
 
 
 @pytest.mark.parametrize("handler", ROUTES, ids=name_of)
 async def test_nobody_gets_in_anywhere(front: Front, handler: HTTPRouteHandler) -> None:
-    ids = dict.fromkeys(("station_id", "digest", "action"), "X") | dict.fromkeys(
-        ("session_id", "token_id", "location_id", "command_id", "api_key_id"), "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f"
+    ids = (
+        dict.fromkeys(("station_id", "digest", "action"), "X")
+        | {"position": "1"}
+        | dict.fromkeys(UUIDS, "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f")
     )
     async with front.nobody() as nobody:
         answer = await nobody.request(method_of(handler), "/api/v1" + filled(handler, ids), json={})
@@ -116,9 +151,13 @@ async def test_a_key_without_scopes_for_it_is_refused_on_every_route(api: Visito
         for handler in ROUTES:
             if handler.opt["operation"].action in ("stations:read", None):
                 continue
-            ids = dict.fromkeys(("station_id", "digest", "action"), "X") | dict.fromkeys(
-                ("session_id", "token_id", "location_id", "command_id", "api_key_id"),
-                "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f",
+            ids = (
+                dict.fromkeys(("station_id", "digest", "action"), "X")
+                | {"position": "1"}
+                | dict.fromkeys(
+                    UUIDS,
+                    "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f",
+                )
             )
             answer = await reader.client.request(method_of(handler), filled(handler, ids), json={})
             problem(answer, 403, "not-allowed")

@@ -83,10 +83,10 @@ class Installation:
     async def running(self) -> AsyncIterator["Installation"]:
         await self.open_door()
         working = asyncio.create_task(
-            worker.run(self.settings, self.pool, self.bus, ask_after_s=ASK_AFTER_S, gather_s=0)
+            worker.run(self.settings, self.pool, self.bus, ask_after_s=ASK_AFTER_S, gather_s=0, rollouts_every_s=0.2)
         )
         try:
-            count = "select count(*) = 2 from outbox_cursor"
+            count = "select count(*) >= 3 from outbox_cursor"
             await until(lambda: self.pool.fetchval(count), "the worker reads the outbox", patience_s=20)
             yield self
         finally:

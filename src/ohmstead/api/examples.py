@@ -5,6 +5,7 @@ from typing import Any
 from ohmstead.accounts.model import ApiKey, AuditEntry
 from ohmstead.api.commands import RawAnswer
 from ohmstead.api.events import OutboxPage
+from ohmstead.api.file_examples import FILE_EXAMPLES
 from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
 from ohmstead.api.operations import Page
 from ohmstead.api.sessions import ChargingPeriods, SessionEvents, SignedReadings
@@ -348,6 +349,8 @@ EXAMPLES: dict[Any, Any] = {
     },
 }
 
+EXAMPLES |= FILE_EXAMPLES
+
 # Bodies and answers that are no JSON of ours, by the operation's function.
 TEXT_EXAMPLES: dict[str, Any] = {
     "import_stations": (
@@ -361,6 +364,8 @@ TEXT_EXAMPLES: dict[str, Any] = {
         f'"session_id":"{_SESSION_ID}","energy_wh":"11759.75","power_w":"110250"}}\n\n'
     ),
     "get_signed_data": "OCMF|{…}|{…}",
+    "get_log_file": "2026-03-02T08:05:12Z boot, reason PowerUp\n",
+    "upload_firmware": "the image",
 }
 
 

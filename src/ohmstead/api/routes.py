@@ -4,7 +4,19 @@ from litestar import Router
 from litestar.datastructures import State
 from litestar.di import Provide
 
-from ohmstead.api import commands, events, keys, locations, messages, reference, sessions, stations, tokens
+from ohmstead.api import (
+    commands,
+    events,
+    files,
+    firmware,
+    keys,
+    locations,
+    messages,
+    reference,
+    sessions,
+    stations,
+    tokens,
+)
 from ohmstead.api.idempotency import Idempotency
 from ohmstead.api.live import LiveNews
 from ohmstead.api.operations import given_body, given_filters, guard_operation
@@ -14,6 +26,8 @@ RESOURCES = {
     "Locations": locations.HANDLERS,
     "Stations": stations.HANDLERS,
     "Commands": commands.HANDLERS,
+    "Firmware": firmware.HANDLERS,
+    "Logs": files.HANDLERS,
     "Messages": messages.HANDLERS,
     "Sessions": sessions.HANDLERS,
     "Tokens": tokens.HANDLERS,

@@ -79,11 +79,7 @@ def calls_for(order: Order, station_id: str, most_items: int | None = None) -> l
                 for part in _parts(tuple(order.values), most_items)
             ]
         case orders.Trigger():
-            payload: dict[str, object] = {"requestedMessage": order.message}
-            evse = _evse(order.evse_number, order.connector_number)
-            if evse is not None:
-                payload["evse"] = evse
-            return [Outgoing(action="TriggerMessage", payload=msgspec.json.encode(payload), read=read_raw)]
+            return [_trigger(order)]
         case orders.TransactionStatus():
             return [_simple("GetTransactionStatus", m.GetTransactionStatusRequest(transaction_id=order.transaction_id))]
         case UpdateFirmware() | PublishFirmware() | UnpublishFirmware() | GetLog():
@@ -107,6 +103,14 @@ def _remote_start_id() -> int:
 
 def _simple(action: str, payload: msgspec.Struct) -> Outgoing:
     return Outgoing(action=action, payload=msgspec.json.encode(payload), read=read_raw)
+
+
+def _trigger(order: orders.Trigger) -> Outgoing:
+    payload: dict[str, object] = {"requestedMessage": order.message}
+    evse = _evse(order.evse_number, order.connector_number)
+    if evse is not None:
+        payload["evse"] = evse
+    return Outgoing(action="TriggerMessage", payload=msgspec.json.encode(payload), read=read_raw)
 
 
 def _evse(number: int | None, connector_number: int | None) -> m.EVSEType | None:

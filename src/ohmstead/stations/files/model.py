@@ -187,7 +187,7 @@ class NewRollout(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             max_length=10,
             description="Percent of the stations, rising; the next wave begins when one is done.",
         ),
-    ] = [100]
+    ] = msgspec.field(default_factory=lambda: [100])
     at_once: Annotated[int, Meta(ge=1, le=1000, description="Stations that are busy with it at one time.")] = 10
     failure_limit_percent: Annotated[
         int, Meta(ge=0, le=100, description="It halts when more of the stations of the open waves have failed.")

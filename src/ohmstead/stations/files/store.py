@@ -88,6 +88,7 @@ async def station_facts(conn: Connection, party_id: UUID, station_id: str) -> Ro
     return row
 
 
+# any party: the job says whose it is
 async def insert_job(conn: Connection, job: FileJob) -> FileJob:
     """Its request number is the database's to give; what the station was doing of the kind is superseded."""
     await conn.execute(

@@ -47,7 +47,7 @@ class Unpacked(Struct, kw_only=True):
 
 
 class _Readable(Protocol):
-    def read(self, n: int = -1, /) -> bytes: ...
+    def read1(self, n: int = -1, /) -> bytes: ...
 
 
 def unpack(source: Path, name: str, into: Path, limits: Limits) -> list[Unpacked]:
@@ -158,7 +158,7 @@ class _Unpacking:
         note = None
         with target.open("wb") as out:
             try:
-                while piece := packed.read(_PIECE):
+                while piece := packed.read1(_PIECE):
                     self._n_bytes += len(piece)
                     if self._n_bytes > self._most:
                         raise Refused(f"it unpacks to more than {self._most} bytes")
@@ -198,7 +198,7 @@ def _kind(file: Path) -> str | None:
 
 
 def directory_bytes(file: Path) -> int:
-    """How large a zip says that its directory is: the library reads it whole before anything else."""
+    """How much of a zip its directory is: the library reads that whole before anything else."""
     with file.open("rb") as opened:
         size = file.stat().st_size
         opened.seek(max(0, size - 65_557))
@@ -213,7 +213,7 @@ def directory_bytes(file: Path) -> int:
             record = opened.read(56)
             if len(record) == 56:
                 stated = max(stated if stated != 0xFFFFFFFF else 0, struct.unpack_from("<Q", record, 40)[0])
-    return stated
+    return min(stated, size)
 
 
 def looks_like_text(head: bytes) -> bool:
