@@ -10,6 +10,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.enums import MediaType
 from litestar.exceptions import HTTPException
+from litestar.handlers import ASGIRouteHandler
 from litestar.middleware import DefineMiddleware
 from litestar.middleware.compression import CompressionMiddleware
 from litestar.params import FromQuery, SkipValidation
@@ -65,14 +66,14 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
     links = Links(settings.files_base_url, settings.secret())
     desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts))
     storage, spool = storage_of(settings), Spool(settings.data_dir / "incoming")
-    file_door = asgi(FILES_PATH, is_mount=True, copy_scope=True)(FileDoor(settings, pool, storage, spool, links))
+    file_door = FileDoor(settings, pool, storage, spool, links, file_attempts := Attempts())
     # Static files only: a compressed page that shows both a token and what was asked for gives the token away.
     gzip = CompressionConfig(backend="gzip", gzip_compress_level=6, minimum_size=1000)
     static = create_static_files_router(
         path="/static", directories=[STATIC_DIR], middleware=[DefineMiddleware(CompressionMiddleware, config=gzip)]
     )
     return Web(
-        route_handlers=[*PAGES, api_routes.router, console_routes.router, static, file_door],
+        route_handlers=[*PAGES, api_routes.router, console_routes.router, static, _mounted(file_door)],
         state=State(
             {
                 "settings": settings,
@@ -84,6 +85,7 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
                 "watch": watch or Watch(pool, bus),
                 "storage": storage,
                 "spool": spool,
+                "file_attempts": file_attempts,
                 "file_desk": FileDesk(pool, desk, links, settings.file_link_s),
             }
         ),
@@ -107,6 +109,10 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
         openapi_config=None,
         logging_config=None,
     )
+
+
+def _mounted(door: FileDoor) -> ASGIRouteHandler:
+    return asgi(FILES_PATH, is_mount=True, copy_scope=True)(door)
 
 
 def _storage(state: State) -> Storage:

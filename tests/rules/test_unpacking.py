@@ -135,7 +135,9 @@ def test_too_many_files_are_refused_however_small(opens: Opens) -> None:
         opens(tarred({}, *folders), most_members=50)
 
 
-def test_a_zip_whose_directory_is_larger_than_its_files_could_need_is_not_even_opened(opens: Opens, tmp_path: Path) -> None:
+def test_a_zip_whose_directory_is_larger_than_its_files_could_need_is_not_even_opened(
+    opens: Opens, tmp_path: Path
+) -> None:
     data = bytearray(zipped({str(n): b"x" for n in range(100)}))
     (tmp_path / "z").write_bytes(data)
     assert 4000 < directory_bytes(tmp_path / "z") < 10_000

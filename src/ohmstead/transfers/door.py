@@ -54,22 +54,25 @@ class Hung(OhmsteadError):
 class Refusal(OhmsteadError):
     """No, with an HTTP status; `signal` is the kind of security signal that it is."""
 
-    def __init__(self, status: int, text: str, signal: str | None = None) -> None:
+    def __init__(self, status: int, text: str, signal: str | None = None, job: FileJob | None = None) -> None:
         super().__init__(text)
         self.status = status
         self.signal = signal
+        self.job = job
 
 
 class FileDoor:
     """The application under /files."""
 
-    def __init__(self, settings: Settings, pool: Pool, storage: Storage, spool: Spool, links: Links) -> None:
+    def __init__(
+        self, settings: Settings, pool: Pool, storage: Storage, spool: Spool, links: Links, attempts: Attempts
+    ) -> None:
         self._settings = settings
         self._pool = pool
         self._storage = storage
         self._spool = spool
         self._links = links
-        self._attempts = Attempts()
+        self._attempts = attempts
         self._sending: set[Any] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,17 +102,19 @@ class FileDoor:
         if claim is not None:
             async with self._pool.acquire() as conn:
                 job = await service.find_job(conn, claim.job_id)
-        if claim is None or job is None:
+        if claim is None or job is None or (claim.direction == "send") != (job.kind == "log"):
             raise Refusal(404, "there is nothing here", "file_link_forged")
         name = job.name if claim.direction == "fetch" else ""
         if not self._links.is_genuine(claim, job.station_id, name):
             raise Refusal(404, "there is nothing here", "file_link_forged")
         if visit.method not in _METHODS[claim.direction]:
-            raise Refusal(405, f"this address is for {' and '.join(_METHODS[claim.direction])}", "file_link_misused")
+            raise Refusal(
+                405, f"this address is for {' and '.join(_METHODS[claim.direction])}", "file_link_misused", job
+            )
         if clock.now() >= claim.expires_at:
-            raise Refusal(410, "this address was good for a while, which is over", "file_link_expired")
+            raise Refusal(410, "this address was good for a while, which is over", "file_link_expired", job)
         if job.status == "superseded" and job.sha256 is None:
-            raise Refusal(410, "another order has taken the place of the one this address belongs to")
+            raise Refusal(410, "another order has taken the place of the one this address belongs to", None, job)
         return job
 
     # ---------------------------------------------------------------------------------------------------- fetching
@@ -181,7 +186,7 @@ class FileDoor:
 
     async def _refuse(self, visit: _Visit, job: FileJob | None, error: OhmsteadError) -> None:
         status = error.status if isinstance(error, Refusal) else _STATUS.get(type(error), 500)
-        signal = error.signal if isinstance(error, Refusal) else None
+        signal, job = (error.signal, error.job or job) if isinstance(error, Refusal) else (None, job)
         if isinstance(error, TooLarge):
             signal = "file_too_large"
         metrics.file_transfers.labels("unknown" if job is None else job.kind, f"refused_{status}").inc()

@@ -128,7 +128,7 @@ class _Unpacking:
                         yield Unpacked(path=inner, file=None, note=f"damaged: {error}"[:200])
                         continue
                     with opened:
-                        yield self._copy(opened, inner)
+                        yield self._copy(cast(_Readable, opened), inner)
         except (zipfile.BadZipFile, ValueError, OSError) as error:
             yield Unpacked(path=path, file=None, note=f"damaged: {error}"[:200])
 
@@ -146,7 +146,7 @@ class _Unpacking:
                     if opened is None:
                         yield Unpacked(path=inner, file=None, note="a link or a device, not a file")
                     else:
-                        yield self._copy(opened, inner)
+                        yield self._copy(cast(_Readable, opened), inner)
             except (tarfile.TarError, ValueError, OSError, EOFError) as error:
                 yield Unpacked(path=path, file=None, note=f"damaged: {error}"[:200])
 
