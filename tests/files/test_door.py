@@ -4,6 +4,7 @@ import base64
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import httpx
 import pytest
@@ -78,7 +79,7 @@ async def test_an_address_of_one_station_does_not_serve_another(api: Visitor) ->
     job = await other.job("log")
     settings = api.front.house.settings
     until = clock.now() + timedelta(hours=1)
-    stolen = Links(settings.files_base_url, b"guess" * 8).address(job["job_id"] and _uuid(job), "x", "send", "", until)
+    stolen = Links(settings.files_base_url, b"guess" * 8).address(_uuid(job), "x", "send", "", until)
     async with httpx.AsyncClient() as client:
         assert (await client.put(stolen, content=b"x")).status_code == 404
         ours = Links(settings.files_base_url, settings.secret())
@@ -87,9 +88,7 @@ async def test_an_address_of_one_station_does_not_serve_another(api: Visitor) ->
     assert (await other.job("log"))["sha256"] is None
 
 
-def _uuid(job: Any) -> Any:
-    from uuid import UUID
-
+def _uuid(job: dict[str, Any]) -> UUID:
     return UUID(job["job_id"])
 
 

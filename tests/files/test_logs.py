@@ -7,8 +7,12 @@ import tarfile
 import zipfile
 from typing import Any
 
+import httpx
 import pytest
 
+from ohmstead.adapters.storage import storage_of
+from ohmstead.core.errors import NotFound
+from ohmstead.stations.files.service import drop_old_logs
 from tests.api.door import Visitor, found, problem
 from tests.files.carrying import Carrier, announces, carrier, signals
 from tests.stories.network import VERSIONS
@@ -100,8 +104,6 @@ async def test_stations_send_as_they_are_used_to(api: Visitor, how: str) -> None
     station = await carrier(api, "1.6")
     await ordered(station)
     if how == "form":
-        import httpx
-
         async with httpx.AsyncClient() as client:
             files = {"note": (None, "from CS-1"), "file": ("../../up/log.txt", LOG)}
             answer = await client.post(station.location, files=files)
@@ -180,7 +182,6 @@ async def test_what_is_too_large_is_refused_before_it_is_read_and_while_it_comes
     await ordered(station)
     most = api.front.house.settings.max_log_bytes
     assert await announces(station.location, most + 1) == 413
-    import httpx
 
     async def endless() -> Any:
         for _ in range(most // 65536 + 10):
@@ -248,10 +249,6 @@ async def test_a_damaged_form_is_refused(api: Visitor, body: bytes, content_type
 
 
 async def test_the_worker_forgets_old_logs_and_their_contents(api: Visitor) -> None:
-    from ohmstead.adapters.storage import storage_of
-    from ohmstead.core.errors import NotFound
-    from ohmstead.stations.files.service import drop_old_logs
-
     station = await carrier(api, "2.0.1")
     data = LOG + station.station.station_id.encode()
     old = await ordered(station)
