@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 PREFIX = "OHMSTEAD_"
-SECRETS = frozenset({"database_url", "nats_url", "secret_key", "files_s3_url"})
+SECRETS = frozenset({"database_url", "nats_url", "secret_key", "files_bucket_url"})
 # Read by the `ohmstead` script, the simulator, the tests and the benchmarks, not by the running system.
 OUTSIDE = frozenset({"API_KEY", "PYTHON", "VENV", "TEST_CHROMIUM", "TEST_DATABASE_URL", "TEST_NATS_URL"})
 
@@ -142,7 +142,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         PublicUrl | None,
         _about("Address under which stations reach the web process for `/files`. Unset: as people reach the console."),
     ] = None
-    files_s3_url: Annotated[
+    files_bucket_url: Annotated[
         str | None,
         _about(
             "Bucket for files, `https://key-id:secret@host/bucket/prefix?region=…`. Unset: `files` in the data dir."
@@ -314,8 +314,8 @@ def _check_together(settings: Settings) -> None:
         refuse("database_url", "expected postgresql://…")
     if settings.nats_url and not settings.nats_url.startswith(("nats://", "tls://", "ws://", "wss://")):
         refuse("nats_url", "expected nats://… or tls://…")
-    if settings.files_s3_url and not _S3_URL.match(settings.files_s3_url):
-        refuse("files_s3_url", "expected https://key-id:secret@host/bucket, special characters percent-encoded")
+    if settings.files_bucket_url and not _S3_URL.match(settings.files_bucket_url):
+        refuse("files_bucket_url", "expected https://key-id:secret@host/bucket, special characters percent-encoded")
     try:
         zoneinfo.ZoneInfo(settings.time_zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

@@ -153,12 +153,12 @@ def test_the_guard_looks_into_every_order_and_knows_our_own_addresses() -> None:
 
 
 def test_a_bucket_needs_its_key_in_the_address() -> None:
-    env = {"OHMSTEAD_DATA_DIR": "/tmp/x", "OHMSTEAD_FILES_S3_URL": "https://s3.example/bucket"}
+    env = {"OHMSTEAD_DATA_DIR": "/tmp/x", "OHMSTEAD_FILES_BUCKET_URL": "https://s3.example/bucket"}
     with pytest.raises(SettingsError) as refused:
         Settings.from_env(env)
     assert refused.value.value is None
-    env["OHMSTEAD_FILES_S3_URL"] = "https://key:se%2Fcret@s3.example:9000/bucket/prefix?region=eu-central-1"
-    assert Settings.from_env(env).files_s3_url == env["OHMSTEAD_FILES_S3_URL"]
+    env["OHMSTEAD_FILES_BUCKET_URL"] = "https://key:se%2Fcret@s3.example:9000/bucket/prefix?region=eu-central-1"
+    assert Settings.from_env(env).files_bucket_url == env["OHMSTEAD_FILES_BUCKET_URL"]
     assert "se%2F" not in repr(Settings.from_env(env))
 
 

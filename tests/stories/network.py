@@ -18,6 +18,7 @@ from ohmstead.core.ids import new_id
 from ohmstead.ocpp.gateway import Gateway
 from ohmstead.settings import Settings
 from ohmstead.stations.commands import Command, CommandDesk, Order
+from ohmstead.stations.files.addresses import Guard
 from tests.stories.patience import Look, until
 from tests.stories.speech2 import Station2
 from tests.stories.speech16 import Station16
@@ -49,7 +50,7 @@ class Installation:
         self.settings = settings
         self.pool = pool
         self.bus = bus
-        self.desk = CommandDesk(pool, bus)
+        self.desk = CommandDesk(pool, bus, Guard("x", ()))  # what the least payloads give as an address
         self._door: Door | None = None
 
     @property

@@ -9,8 +9,8 @@ from ohmstead.stations.files.ports import Storage
 
 def storage_of(settings: Settings) -> Storage:
     """S3 where the settings name a bucket, else a directory beside the rest of the data."""
-    if settings.files_s3_url is not None:
+    if settings.files_bucket_url is not None:
         from ohmstead.adapters.storage.s3 import S3Storage  # its library is large, and few need it
 
-        return S3Storage(settings.files_s3_url)
+        return S3Storage(settings.files_bucket_url)
     return DirectoryStorage(settings.data_dir / "files")
