@@ -23,6 +23,8 @@ PAGES = (
     "/stations/{station}/configuration",
     "/stations/{station}/messages",
     "/sessions",
+    "/stations/{station}/files",
+    "/firmware",
     "/sessions/{session}",
     "/search?q={search}",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar import Router
 
-from ohmstead.console import live, messages, overview, search, sessions, station, stations
+from ohmstead.console import files, live, messages, overview, search, sessions, station, stations
 from ohmstead.ui.templating import template_config
 
 __all__ = ["router", "template_config"]
@@ -39,5 +39,6 @@ router = Router(
         sessions.readings_csv,
         search.search,
         live.live,
+        *files.HANDLERS,
     ],
 )
