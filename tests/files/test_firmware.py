@@ -3,11 +3,14 @@
 import base64
 import hashlib
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ohmstead.core import clock
+from ohmstead.core.events import Event
+from ohmstead.stations.files.service import booted
 from tests.api.door import Visitor, problem
 from tests.files.carrying import IMAGE, SHA256, Carrier, announces, carrier, signals, uploaded
 from tests.files.certificates import signing_certificate
@@ -219,3 +222,23 @@ async def test_an_allowed_host_is_where_a_station_may_be_sent(api: Visitor) -> N
     await station.says("Installed")
     await station.boots("2.0")
     await station.is_job("installed")
+
+
+async def test_a_start_from_before_the_order_says_nothing_about_it(api: Visitor) -> None:
+    """The worker may read of a start only after the station has told how far it is since."""
+    station = await carrier(api, "2.0.1")
+    await ordered(station, (await uploaded(api))["image_id"])
+    booted_at = clock.now()
+    await station.says("Installing")
+    event = Event(
+        kind="StationBooted",
+        subject="station/x",
+        payload={"station_id": station.station.station_id, "firmware_version": "1.0"},
+        at=booted_at,
+    )
+    async with api.network.pool.acquire() as conn, conn.transaction():
+        await booted(conn, [event])
+    assert (await station.job())["status"] == "installing"
+    async with api.network.pool.acquire() as conn, conn.transaction():
+        await booted(conn, [msgspec.structs.replace(event, at=clock.now())])
+    assert (await station.job())["status"] == "old_version"

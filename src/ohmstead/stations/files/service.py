@@ -163,13 +163,15 @@ SAID_DONE = "the station says that it sent the file, which did not come"
 
 async def booted(conn: Connection, boots: Sequence[Event]) -> None:
     """Stations have started: what they run now says what became of their firmware."""
-    told = {b.payload["station_id"]: b.payload.get("firmware_version") for b in boots}
+    told = {b.payload["station_id"]: (b.payload.get("firmware_version"), b.at) for b in boots}
     jobs_found = await store.jobs_booted(conn, sorted(told))
     changed = []
     for job in jobs_found:
-        version = told[job.station_id]
+        version, at = told[job.station_id]
         status = progress.after_boot(job.status, job.version, version, job.version_before)
-        if status != job.status:
+        # A start from before the station's last word about the job says nothing of how the job went.
+        is_stale = status == "old_version" and at is not None and at <= job.updated_at
+        if status != job.status and not is_stale:
             job.detail = f"came back with {version}" if status == "old_version" else None
             changed.append(_moved(job, status, clock.now()))
     await _save(conn, changed)
