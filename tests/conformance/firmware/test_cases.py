@@ -15,8 +15,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ohmstead.core import clock
 from ohmstead.ocpp import schemas
 from ohmstead.ocpp.rpc import Version
-from tests.api.conftest import api as api
-from tests.api.conftest import front as front
 from tests.api.door import Visitor, found
 from tests.files.carrying import IMAGE, Carrier, carrier, uploaded
 from tests.files.certificates import signing_certificate
