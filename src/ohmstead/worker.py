@@ -28,6 +28,7 @@ from ohmstead.stations.files.links import Links
 from ohmstead.stations.files.ports import Storage
 from ohmstead.stations.files.spool import Spool
 from ohmstead.stations.files.unpacking import Limits
+from ohmstead.stations.files.versions import ask_versions
 
 log = logger("ohmstead.worker")
 
@@ -60,6 +61,7 @@ async def run(
         group.create_task(_every(5, "release_gateways", lambda: _release_gateways(pool)))
         group.create_task(_every(5, "expire_commands", lambda: _expire_commands(pool)))
         group.create_task(_every(rollouts_every_s, "rollouts", campaigns.round))
+        group.create_task(_every(30, "firmware_versions", lambda: _ask_versions(pool, desk)))
         group.create_task(_every(PARTITIONS_EVERY_S, "partitions", lambda: _partitions(pool)))
 
 
@@ -113,6 +115,10 @@ async def _partitions(pool: Pool) -> None:
         made = await migrations.ensure_partitions(conn)
     if made:
         log.info("partitions_made", n=made)
+
+
+async def _ask_versions(pool: Pool, desk: CommandDesk) -> None:
+    await ask_versions(pool, desk)
 
 
 async def _unpack(settings: Settings, pool: Pool, storage: Storage, payload: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ohmstead.core import clock
 from ohmstead.core.events import Event
 from ohmstead.stations.files.service import booted
+from ohmstead.stations.files.versions import ask_versions
 from tests.api.door import Visitor, problem
 from tests.files.carrying import IMAGE, SHA256, Carrier, announces, carrier, signals, uploaded
 from tests.files.certificates import signing_certificate
@@ -242,3 +244,33 @@ async def test_a_start_from_before_the_order_says_nothing_about_it(api: Visitor)
     async with api.network.pool.acquire() as conn, conn.transaction():
         await booted(conn, [msgspec.structs.replace(event, at=clock.now())])
     assert (await station.job())["status"] == "old_version"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(("runs", "status"), [("2.0", "installed"), ("1.0", "old_version")])
+async def test_a_station_that_does_not_start_anew_is_asked_what_it_runs(
+    api: Visitor, version: str, runs: str, status: str
+) -> None:
+    station = await carrier(api, version)
+    await ordered(station, (await uploaded(api))["image_id"])
+    await station.says("Installed")
+    await station.is_job("reported")
+    asked_for = []
+
+    def answers(payload: dict[str, Any]) -> dict[str, Any]:
+        asked_for.append(payload)
+        if version == "1.6":
+            return {"status": "Accepted"}
+        (wanted,) = payload["getVariableData"]
+        return {"getVariableResult": [{"attributeStatus": "Accepted", "attributeValue": runs, **wanted}]}
+
+    station.station.answers["TriggerMessage" if version == "1.6" else "GetVariables"] = answers
+    pool, desk = api.network.pool, api.front.house.desk
+    assert await ask_versions(pool, desk, after_s=3600) == 0
+    assert await ask_versions(pool, desk, after_s=0) >= 1
+    assert len(asked_for) == 1
+    if version == "1.6":
+        assert asked_for == [{"requestedMessage": "BootNotification"}]
+        await station.boots(runs)
+    await station.is_job(status)
+    assert await ask_versions(pool, desk, after_s=0) == 0

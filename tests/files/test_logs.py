@@ -6,6 +6,7 @@ import io
 import tarfile
 import zipfile
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -267,3 +268,19 @@ async def test_the_worker_forgets_old_logs_and_their_contents(api: Visitor) -> N
     with pytest.raises(NotFound):
         async for _ in storage.read(hashlib.sha256(data).hexdigest()):
             pass
+
+
+async def test_the_address_is_nobodys_to_read_afterwards(api: Visitor) -> None:
+    station = await carrier(api, "2.0.1")
+    job = await ordered(station)
+    token = station.location.rpartition("/")[2]
+    await station.says("Uploading")
+    command = await api.client.get(f"/commands/{job['command_id']}")
+    messages = await api.client.get(f"/stations/{station.station.station_id}/messages")
+    assert "remoteLocation" in messages.text
+    assert "location" in command.text
+    assert token not in command.text + messages.text + str(await api.gets(f"/logs/{job['job_id']}"))
+    kept = await api.network.pool.fetchval(
+        "select parameters::text from command where command_id = $1", UUID(job["command_id"])
+    )
+    assert token not in kept

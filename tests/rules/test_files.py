@@ -4,6 +4,7 @@ import base64
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,6 +21,7 @@ from ohmstead.stations.files.orders import GetLog, UpdateFirmware
 from ohmstead.stations.files.progress import after_boot, after_report, after_upload
 from ohmstead.stations.files.signatures import check_certificate, check_signature
 from ohmstead.stations.orders import Raw
+from ohmstead.stations.redaction import hide_secrets, hide_secrets_in_text
 from ohmstead.transfers.ranges import Unsatisfiable, part_of
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -150,6 +152,22 @@ def test_the_guard_looks_into_every_order_and_knows_our_own_addresses() -> None:
     ):
         with pytest.raises(Refused, match="OHMSTEAD_FILE_HOSTS"):
             guard.check(order)
+
+
+def test_a_refused_address_is_told_without_its_password() -> None:
+    with pytest.raises(Refused) as refused:
+        Guard("", ()).check(GetLog(location="ftp://user:hunter2@evil.test/x", request_id=1))
+    assert "hunter2" not in refused.value.text + str(refused.value.detail)
+
+
+def test_what_opens_a_file_is_not_shown_in_messages_and_orders() -> None:
+    address = LINKS.address(JOB, "CS-1", "send", "", UNTIL)
+    token = address.rpartition("/")[2]
+    order = {"location": address, "log": {"remoteLocation": [address + "/x"]}, "other": "/files/ is short"}
+    for shown in (str(hide_secrets(order)), hide_secrets_in_text(msgspec.json.encode(order).decode())):
+        assert shown is not None
+        assert token not in shown
+        assert "/files/ is short" in shown
 
 
 def test_a_bucket_needs_its_key_in_the_address() -> None:

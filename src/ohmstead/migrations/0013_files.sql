@@ -70,6 +70,7 @@ create table file_job (
     name           text        not null,
     version        text,
     version_before text,
+    asked_at       timestamptz,
     oldest_at      timestamptz,
     latest_at      timestamptz,
     fetched_at     timestamptz,
@@ -87,9 +88,11 @@ create table file_job (
 create unique index file_job_by_request on file_job (station_id, request_id);
 create index file_job_by_station on file_job (station_id, kind, requested_at desc);
 create index file_job_by_party on file_job (party_id, kind, requested_at desc);
+create index file_job_unproven on file_job (updated_at) where status = 'reported';
 create index file_job_by_content on file_job (sha256);
 comment on table file_job is 'One fetching or sending of a file by a station, from the order to its end.';
 comment on column file_job.location is 'A foreign address the station was sent to; null: our own.';
+comment on column file_job.asked_at is 'When a station that says it has installed was asked what it runs.';
 comment on column file_job.name is 'Firmware: what the file is called in its address. Log: what the station called it.';
 
 create table log_member (

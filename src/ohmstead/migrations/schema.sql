@@ -122,6 +122,7 @@ table file_job
     name text not null  -- Firmware: what the file is called in its address. Log: what the station called it.
     version text
     version_before text
+    asked_at timestamp with time zone  -- When a station that says it has installed was asked what it runs.
     oldest_at timestamp with time zone
     latest_at timestamp with time zone
     fetched_at timestamp with time zone
@@ -146,6 +147,7 @@ table file_job
     CREATE INDEX file_job_by_party ON public.file_job USING btree (party_id, kind, requested_at DESC)
     CREATE UNIQUE INDEX file_job_by_request ON public.file_job USING btree (station_id, request_id)
     CREATE INDEX file_job_by_station ON public.file_job USING btree (station_id, kind, requested_at DESC)
+    CREATE INDEX file_job_unproven ON public.file_job USING btree (updated_at) WHERE (status = 'reported'::text)
 
 table firmware_image
     image_id uuid not null

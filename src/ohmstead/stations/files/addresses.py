@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ import msgspec
 
 from ohmstead.core.errors import Refused
 
+_CREDENTIALS = re.compile(r"//[^/@]*@")
 SCHEMES = frozenset(("https", "http", "ftps", "ftp", "sftp"))
 # OCPP's own names of the fields that hold an address, in messages sent as they are.
 _FIELDS = frozenset(("location", "remoteLocation"))
@@ -86,4 +88,5 @@ class Guard:
             if self._ours and address.startswith(self._ours):
                 continue
             if reason := why_not(address, self._allowed):
-                raise Refused(f"the station may not be sent to {address[:100]}: {reason}", address=address[:200])
+                shown = _CREDENTIALS.sub("//…@", address)[:200]
+                raise Refused(f"the station may not be sent to {shown}: {reason}", address=shown)

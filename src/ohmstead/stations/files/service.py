@@ -163,7 +163,11 @@ SAID_DONE = "the station says that it sent the file, which did not come"
 
 async def booted(conn: Connection, boots: Sequence[Event]) -> None:
     """Stations have started: what they run now says what became of their firmware."""
-    told = {b.payload["station_id"]: (b.payload.get("firmware_version"), b.at) for b in boots}
+    await take_versions(conn, {b.payload["station_id"]: (b.payload.get("firmware_version"), b.at) for b in boots})
+
+
+async def take_versions(conn: Connection, told: dict[str, tuple[str | None, datetime | None]]) -> None:
+    """Stations say which version they run, and when they said it."""
     jobs_found = await store.jobs_booted(conn, sorted(told))
     changed = []
     for job in jobs_found:

@@ -144,6 +144,31 @@ async def jobs_booted(conn: Connection, station_ids: Sequence[str]) -> list[File
     return [FileJob(**row) for row in rows]
 
 
+# any party: the worker asks everybody's
+async def take_unproven(conn: Connection, before: datetime) -> list[Row]:
+    """Jobs whose connected stations said before `before` that they installed; each is given once."""
+    return await conn.fetch(
+        "update file_job j set asked_at = now() from station s where s.station_id = j.station_id"
+        " and s.gateway_id is not null and j.status = 'reported' and j.kind = 'firmware' and j.version is not null"
+        " and j.asked_at is null and j.updated_at < $1"
+        " returning j.job_id, j.party_id, j.station_id, s.ocpp_version",
+        before,
+    )
+
+
+async def version_told(conn: Connection, party_id: UUID, station_id: str) -> str | None:
+    """The version in the station's variables, which becomes what the register says that it runs."""
+    version: str | None = await conn.fetchval(
+        "update station s set firmware_version = v.value from station_variable v where s.party_id = $1"
+        " and s.station_id = $2 and v.station_id = s.station_id and v.component = 'ChargingStation'"
+        " and v.variable = 'FirmwareVersion' and v.attribute = 'Actual' and v.value is not null"
+        " returning v.value",
+        party_id,
+        station_id,
+    )
+    return version
+
+
 # any party: jobs were found by their own number, or are their station's
 async def save_progress(conn: Connection, jobs: Sequence[FileJob]) -> None:
     await conn.execute(
