@@ -174,6 +174,7 @@ async def _deps(settings: Settings, role: str) -> AsyncIterator[tuple[Pool, Bus]
         size=settings.pool_size,
         name=f"ohmstead-{role}",
         plans="force_generic_plan" if role == "gateway" else "auto",
+        is_by_key=role != "web",
         command_timeout_s=_COMMAND_TIMEOUT_S[role],
     )
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from functools import partial
 from uuid import UUID
@@ -14,11 +15,12 @@ from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool, connect_one
 from ohmstead.core.events import Event
 from ohmstead.core.log import logger
-from ohmstead.sessions import gaps
+from ohmstead.sessions import gaps, starts
 from ohmstead.sessions.settling.service import settle
 from ohmstead.settings import Settings
 from ohmstead.stations import commands
 from ohmstead.stations import service as stations
+from ohmstead.stations.bulk import service as bulk
 from ohmstead.stations.commands import CommandDesk
 from ohmstead.stations.files import service as files
 from ohmstead.stations.files.addresses import Guard
@@ -50,19 +52,29 @@ async def run(
     links = Links(settings.files_base_url, settings.secret())
     storage = storage_of(settings)
     runner = events.Runner(pool, bus, gather_s)
-    runner.add("sessions.settle", _settle, ("SessionEnded", "SessionChanged", "OrphanRecorded"))
-    runner.add("sessions.gaps", partial(gaps.notice, after_s=ask_after_s), ("SessionGapFound", "StationBooted"))
-    runner.add("files.booted", files.booted, ("StationBooted",))
+    for name, handle, kinds in consumers(ask_after_s):
+        runner.add(name, handle, kinds)
     desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts))
     campaigns = Campaigns(pool, FileDesk(pool, desk, links, settings.file_link_s))
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())
         group.create_task(_jobs(settings, pool, desk, storage))
+        group.create_task(bulk.Runner(pool, bus).run())
         group.create_task(_every(5, "release_gateways", lambda: _release_gateways(pool)))
         group.create_task(_every(5, "expire_commands", lambda: _expire_commands(pool)))
+        group.create_task(_every(0.5, "remote_starts", lambda: starts.notice(pool)))
         group.create_task(_every(rollouts_every_s, "rollouts", campaigns.round))
-        group.create_task(_every(30, "firmware_versions", lambda: _ask_versions(pool, desk)))
+        group.create_task(_every(30, "firmware_versions", lambda: ask_versions(pool, desk)))
         group.create_task(_every(PARTITIONS_EVERY_S, "partitions", lambda: _partitions(pool)))
+
+
+def consumers(ask_after_s: float = gaps.FIRST_AFTER_S) -> tuple[tuple[str, events.Consumer, tuple[str, ...]], ...]:
+    """Who reads the outbox: the name of each, what it does, and of which facts it hears."""
+    return (
+        ("sessions.settle", _settle, ("SessionEnded", "SessionChanged", "OrphanRecorded")),
+        ("sessions.gaps", partial(gaps.notice, after_s=ask_after_s), ("SessionGapFound", "StationBooted")),
+        ("files.booted", files.booted, ("StationBooted",)),
+    )
 
 
 async def _settle(conn: Connection, found: list[Event]) -> None:
@@ -89,13 +101,14 @@ async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk, storage: Stor
         await asyncio.sleep(2)
 
 
-async def _every(seconds: float, name: str, work: Callable[[], Awaitable[None]]) -> None:
+async def _every(seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Again and again, about every so many seconds: several workers, or a worker and what it looks at, fall into no step."""
     while True:
         try:
             await work()
         except Exception as error:  # noqa: BLE001  (the next round tries again)
             log.warning("timer_failed", timer=name, error=repr(error))
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311  (no secret)
 
 
 async def _release_gateways(pool: Pool) -> None:
@@ -115,10 +128,6 @@ async def _partitions(pool: Pool) -> None:
         made = await migrations.ensure_partitions(conn)
     if made:
         log.info("partitions_made", n=made)
-
-
-async def _ask_versions(pool: Pool, desk: CommandDesk) -> None:
-    await ask_versions(pool, desk)
 
 
 async def _unpack(settings: Settings, pool: Pool, storage: Storage, payload: dict[str, str]) -> None:

@@ -16,7 +16,7 @@ from tests.api.test_sessions import charged
 
 ROUTES = [handler for handlers in RESOURCES.values() for handler in handlers]
 UUIDS = (
-    *("session_id", "token_id", "location_id", "command_id", "api_key_id"),
+    *("session_id", "token_id", "location_id", "command_id", "bulk_id", "api_key_id"),
     *("image_id", "rollout_id", "log_id"),
 )
 WITH_IDS = [handler for handler in ROUTES if "{" in next(iter(handler.paths))]
@@ -45,6 +45,12 @@ async def ids_of(api: Visitor) -> dict[str, str]:
     session = await charged(api)
     location = await api.posts("/locations", {"name": "Mine"})
     command = await api.posts(f"/stations/{session['station_id']}/commands", {"kind": "reset"})
+    bulk = await api.posts("/bulk-commands", {"order": {"kind": "clear_cache"}, "selection": {}})
+
+    async def is_over() -> bool:
+        return bool((await api.gets(f"/bulk-commands/{bulk['bulk_id']}"))["finished_at"])
+
+    await api.network.until(is_over, "the bulk command is done")
     key = await api.posts("/api-keys", {"name": "Mine", "scopes": ["stations:read"]})
     await api.network.pool.execute(
         "insert into signed_reading (session_id, sampled_at, context, measurand, digest, data) values"
@@ -58,6 +64,7 @@ async def ids_of(api: Visitor) -> dict[str, str]:
         "token_id": session["token_id"],
         "location_id": location["location_id"],
         "command_id": command["command_id"],
+        "bulk_id": bulk["bulk_id"],
         "api_key_id": key["key"]["api_key_id"],
         "digest": signed["digest"],
         "action": "ClearCache",
@@ -96,7 +103,7 @@ async def contents(api: Visitor) -> str:
     """Everything of the party that a stranger could have changed, and all that was asked of its stations."""
     rows: list[str] = []
     for table in (
-        *("location", "station", "token", "command", "api_key", "audit_entry"),
+        *("location", "station", "token", "command", "bulk_command", "api_key", "audit_entry"),
         *("firmware_image", "rollout", "file_job"),
     ):
         found = await api.network.pool.fetch(

@@ -17,12 +17,12 @@ from ohmstead.settings import Settings, SettingsError
 from ohmstead.stations.files.addresses import Guard, why_not
 from ohmstead.stations.files.links import Links, claim_of
 from ohmstead.stations.files.names import is_version, safe_name, safe_path, suits
-from ohmstead.stations.files.orders import GetLog, UpdateFirmware
 from ohmstead.stations.files.progress import after_boot, after_report, after_upload
 from ohmstead.stations.files.signatures import check_certificate, check_signature
-from ohmstead.stations.orders import Raw
+from ohmstead.stations.orders import GetLog, Order, Raw, SetNetworkProfile, UpdateFirmware, kind_of
 from ohmstead.stations.redaction import hide_secrets, hide_secrets_in_text
 from ohmstead.transfers.ranges import Unsatisfiable, part_of
+from tests.rules.order_examples import ALL
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 JOB = UUID(int=7)
@@ -139,13 +139,13 @@ def test_stations_are_sent_only_to_hosts_that_the_setting_names(address: str, is
 def test_the_guard_looks_into_every_order_and_knows_our_own_addresses() -> None:
     guard = Guard("https://files.example/files/", ("ok.example",))
     ours, foreign = "https://files.example/files/x", "https://evil.test/x"
-    guard.check(GetLog(location=ours, request_id=1))
-    guard.check(GetLog(location="https://ok.example/x", request_id=1))
+    guard.check(GetLog(url=ours, request_id=1))
+    guard.check(GetLog(url="https://ok.example/x", request_id=1))
     guard.check(Raw(action="DataTransfer", payload={"location": foreign}))
     for order in (
-        GetLog(location=foreign, request_id=1),
-        UpdateFirmware(location=foreign, request_id=1, retrieve_at=NOW),
-        GetLog(location="https://files.example.evil.test/files/x", request_id=1),
+        GetLog(url=foreign, request_id=1),
+        UpdateFirmware(url=foreign, request_id=1, retrieve_at=NOW),
+        GetLog(url="https://files.example.evil.test/files/x", request_id=1),
         Raw(action="GetDiagnostics", payload={"location": foreign}),
         Raw(action="GetLog", payload={"log": {"remoteLocation": foreign}}),
         Raw(action="UpdateFirmware", payload={"firmware": {"location": foreign}}),
@@ -154,9 +154,19 @@ def test_the_guard_looks_into_every_order_and_knows_our_own_addresses() -> None:
             guard.check(order)
 
 
+# A network profile names the system that a station reports to, no file.
+WITH_ADDRESS = [order for order in ALL if hasattr(order, "url") and not isinstance(order, SetNetworkProfile)]
+
+
+@pytest.mark.parametrize("order", WITH_ADDRESS, ids=kind_of)
+def test_without_a_guard_of_ones_own_no_order_with_an_address_leaves(order: Order) -> None:
+    with pytest.raises(Refused, match="OHMSTEAD_FILE_HOSTS"):
+        Guard("", ()).check(order)
+
+
 def test_a_refused_address_is_told_without_its_password() -> None:
     with pytest.raises(Refused) as refused:
-        Guard("", ()).check(GetLog(location="ftp://user:hunter2@evil.test/x", request_id=1))
+        Guard("", ()).check(GetLog(url="ftp://user:hunter2@evil.test/x", request_id=1))
     assert "hunter2" not in refused.value.text + str(refused.value.detail)
 
 

@@ -25,6 +25,8 @@ from tests.stories.speech16 import Station16
 from tests.stories.station import Station
 
 VERSIONS = ("1.6", "2.0.1", "2.1")
+# What the examples of orders name, and what the least payloads give as an address.
+GUARD = Guard("x", ("files.example",))
 ASK_AFTER_S = 0.3  # how long the worker waits before it asks a station about missing messages, here
 
 
@@ -50,7 +52,7 @@ class Installation:
         self.settings = settings
         self.pool = pool
         self.bus = bus
-        self.desk = CommandDesk(pool, bus, Guard("x", ()))  # what the least payloads give as an address
+        self.desk = CommandDesk(pool, bus, GUARD)
         self._door: Door | None = None
 
     @property
@@ -87,8 +89,9 @@ class Installation:
             worker.run(self.settings, self.pool, self.bus, ask_after_s=ASK_AFTER_S, gather_s=0, rollouts_every_s=0.2)
         )
         try:
-            count = "select count(*) >= 3 from outbox_cursor"
-            await until(lambda: self.pool.fetchval(count), "the worker reads the outbox", patience_s=20)
+            names = [name for name, _, _ in worker.consumers()]
+            are_here = "select count(*) = cardinality($1::text[]) from outbox_cursor where consumer = any ($1)"
+            await until(lambda: self.pool.fetchval(are_here, names), "the worker reads the outbox", patience_s=20)
             yield self
         finally:
             working.cancel()
@@ -157,6 +160,13 @@ class Network:
         if boots:
             assert await station.boots() == "Accepted"
         return station
+
+    async def outlets(self, station: Station, n: int) -> None:
+        """The station has `n` EVSEs, not just one."""
+        await self.pool.executemany(
+            "insert into evse (station_id, evse_number) values ($1, $2) on conflict do nothing",
+            [(station.station_id, number) for number in range(1, n + 1)],
+        )
 
     async def token(self, uid: str, **limits: Any) -> UUID:
         """A card of this party; `limits` are columns of table token."""

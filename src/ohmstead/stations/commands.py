@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -19,8 +18,8 @@ from ohmstead.core.bus import Bus, Unanswered
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.errors import NotFound, Refused
 from ohmstead.core.ids import new_id
+from ohmstead.stations import rules, store
 from ohmstead.stations import service as stations
-from ohmstead.stations import store
 from ohmstead.stations.files.addresses import Guard
 from ohmstead.stations.model import Signal
 from ohmstead.stations.orders import (
@@ -40,7 +39,10 @@ from ohmstead.stations.orders import (
     Trigger,
     Unlock,
     gateway_subject,
+    kind_of,
+    numbered,
     order_of,
+    parameters_of,
 )
 
 __all__ = [
@@ -93,19 +95,21 @@ class CommandDesk:
         A station that is not connected: `offline` at once, or `queued` until `queue_for_s` seconds from now if asked.
         One that is between two gateways, since its own was restarted or died, is waited for: MOVING_S at most.
         A station that answers after the wait is over still has its answer recorded. Raises NotFound for a station that
-        is not the party's, Refused for an order that would send it to an address where it may not go.
+        is not the party's, Invalid for parameters that no station could take, Refused for an order that would send it
+        to an address where it may not go.
         """
-        await self._look_at_addresses(order, party_id, station_id, requested_by)
-        parameters: dict[str, Any] = msgspec.to_builtins(order)
-        kind = parameters.pop("kind")
+        await self.look_at_addresses(order, party_id, station_id, requested_by)
+        order = numbered(order)
         now = clock.now()
+        rules.check(order, now)
+        kind = kind_of(order)
         command = Command(
             command_id=new_id(),
             party_id=party_id,
             station_id=station_id,
             kind=kind,
             action=order.action if isinstance(order, Raw) else None,
-            parameters=parameters,
+            parameters=parameters_of(order),
             status="sending",
             requested_by=requested_by,
             requested_at=now,
@@ -129,7 +133,8 @@ class CommandDesk:
         metrics.commands.labels(kind, result.status).inc()
         return result
 
-    async def _look_at_addresses(self, order: Order, party_id: UUID, station_id: str, requested_by: str) -> None:
+    async def look_at_addresses(self, order: Order, party_id: UUID, station_id: str | None, requested_by: str) -> None:
+        """Raises Refused for an order that leads to an address where no station may go; security hears of it."""
         try:
             self._guard.check(order)
         except Refused as refused:
@@ -143,6 +148,17 @@ class CommandDesk:
             async with self._pool.acquire() as conn, conn.transaction():
                 await stations.keep_signals(conn, [signal])
             raise
+
+    async def await_session(self, command: Command, within_s: float) -> Command:
+        """A remote start with the session that began with it, once one has; as it is when none does in time."""
+        until = time.monotonic() + within_s
+        while command.kind == "remote_start" and command.status == "accepted" and command.session_id is None:
+            if time.monotonic() >= until:
+                break
+            await asyncio.sleep(LOOK_EVERY_S)
+            async with self._pool.acquire() as conn:
+                command = await store.get_command(conn, command.party_id, command.command_id)
+        return command
 
     async def _deliver(self, command: Command, timeout_s: float, moving_s: float) -> bool:
         """Bring it to the gateway that holds the station. `moving_s`: how long to look for one on its way elsewhere."""

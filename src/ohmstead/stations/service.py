@@ -31,10 +31,15 @@ list_addresses = store.list_addresses
 save_seen = store.save_seen
 beat_gateway = store.beat_gateway
 list_queued = store.list_queued
-take_command = store.take_command
-items_per_message = store.items_per_message
-command_named = store.command_named
-command_answered = store.command_answered
+take_commands = store.take_commands
+list_features = store.list_features
+commands_named = store.commands_named
+commands_answered = store.commands_answered
+list_starting = store.list_starting
+starts_found = store.starts_found
+Starting = store.Starting
+Named = store.Named
+Answered = store.Answered
 find_command_by_message = store.find_command_by_message
 
 

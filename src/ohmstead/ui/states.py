@@ -64,6 +64,7 @@ SESSIONS: dict[str, Look] = {
 }
 
 COMMANDS: dict[str, Look] = {
+    "waiting": Look("off", "hand", "Waits its turn"),
     "queued": Look("working", "hand", "Queued until it connects"),
     "sending": Look("working", "hand", "On its way"),
     "sent": Look("working", "hand", "Sent, no answer yet"),
@@ -109,6 +110,12 @@ FILES: dict[str, Look] = {
     "superseded": Look("off", "off", "Superseded"),
 }
 
+BULKS: dict[str, Look] = {
+    "running": Look("working", "working", "Under way"),
+    "done": Look("ok", "ok", "Over"),
+    "cancelled": Look("off", "off", "Cancelled"),
+}
+
 UNKNOWN = Look("off", "off", "Not reported")
 
 
@@ -129,3 +136,7 @@ def file(status: str) -> Look:
 
 def command(status: str) -> Look:
     return COMMANDS.get(status, UNKNOWN)
+
+
+def bulk(status: str) -> Look:
+    return BULKS.get(status, UNKNOWN)

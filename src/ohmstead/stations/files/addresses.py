@@ -8,9 +8,8 @@ from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-
 from ohmstead.core.errors import Refused
+from ohmstead.stations import orders as o
 
 _CREDENTIALS = re.compile(r"//[^/@]*@")
 SCHEMES = frozenset(("https", "http", "ftps", "ftp", "sftp"))
@@ -55,11 +54,13 @@ def _is_number(host: str) -> bool:
         return all(part.isdigit() or part.startswith("0x") for part in host.split("."))
 
 
-def addresses_in(order: msgspec.Struct) -> list[str]:
-    """Every address that an order would send a station to, whatever kind of order it is."""
+def addresses_in(order: o.Order) -> list[str]:
+    """Every address that an order would have a station fetch from or send to."""
     found: list[str] = []
-    if getattr(order, "action", None) in {None, *_RAW}:
-        _look(msgspec.to_builtins(order), found)
+    if isinstance(order, o.GetLog | o.GetDiagnostics | o.UpdateFirmware | o.PublishFirmware):
+        found.append(order.url)
+    elif isinstance(order, o.Raw) and order.action in _RAW:
+        _look(order.payload, found)
     return found
 
 
@@ -82,7 +83,7 @@ class Guard:
         self._ours = ours
         self._allowed = frozenset(host.rstrip(".").lower() for host in allowed_hosts)
 
-    def check(self, order: msgspec.Struct) -> None:
+    def check(self, order: o.Order) -> None:
         """Raises Refused, with the address in its detail, for an order that leads to where nobody may be sent."""
         for address in addresses_in(order):
             if self._ours and address.startswith(self._ours):

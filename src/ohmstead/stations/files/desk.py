@@ -16,8 +16,7 @@ from ohmstead.stations.files import store
 from ohmstead.stations.files.links import Links
 from ohmstead.stations.files.model import FileJob, FirmwareRequest, Image, JobKind, LogRequest
 from ohmstead.stations.files.names import safe_name, suits
-from ohmstead.stations.files.orders import GetLog, PublishFirmware, UnpublishFirmware, UpdateFirmware
-from ohmstead.stations.orders import Order
+from ohmstead.stations.orders import GetDiagnostics, GetLog, Order, PublishFirmware, UnpublishFirmware, UpdateFirmware
 
 _LOG_NAMES = {"diagnostics": "diagnostics", "security": "security-log", "data_collector": "data-log"}
 _LOST = frozenset(("offline", "expired", "cancelled", "failed", "rejected"))
@@ -50,16 +49,8 @@ class FileDesk:
             job.log_kind, job.oldest_at, job.latest_at = given.log, given.oldest_at, given.latest_at
             job = await self._begin(conn, actor, job, "log.ordered")
         until = clock.now() + timedelta(seconds=self._link_s + (queue_for_s or 0))
-        order = GetLog(
-            log=given.log,
-            location=self._links.address(job.job_id, station_id, "send", "", until),
-            request_id=job.request_id,
-            oldest_at=given.oldest_at,
-            latest_at=given.latest_at,
-            retries=given.retries,
-            retry_interval_s=given.retry_interval_s,
-        )
-        return await self._send(job, order, timeout_s, queue_for_s)
+        url = self._links.address(job.job_id, station_id, "send", "", until)
+        return await self._send(job, _log_order(job, given, url), timeout_s, queue_for_s)
 
     async def order_firmware(
         self,
@@ -95,7 +86,7 @@ class FileDesk:
         if image.md5 is None:
             raise Refused("the firmware has no content yet")
         return await self._commands.send(
-            UnpublishFirmware(md5=image.md5),
+            UnpublishFirmware(checksum=image.md5),
             party_id=actor.party_id,
             station_id=station_id,
             requested_by=actor.actor_id,
@@ -125,26 +116,26 @@ class FileDesk:
         now = clock.now()
         starts = max([now, *(at for at in (given.retrieve_at,) if at)])
         until = starts + timedelta(seconds=self._link_s + queue_for_s)
-        location = given.location or self._links.address(job.job_id, job.station_id, "fetch", job.name, until)
+        url = given.location or self._links.address(job.job_id, job.station_id, "fetch", job.name, until)
         if job.kind == "publish":
             assert image is not None
             assert image.md5 is not None
             return PublishFirmware(
-                location=location,
+                url=url,
                 request_id=job.request_id,
-                md5=image.md5,
+                checksum=image.md5,
                 retries=given.retries,
-                retry_interval_s=given.retry_interval_s,
+                retry_after_s=given.retry_interval_s,
             )
         return UpdateFirmware(
-            location=location,
+            url=url,
             request_id=job.request_id,
             retrieve_at=given.retrieve_at or now,
             install_at=given.install_at,
-            signing_certificate=image.signing_certificate if image else None,
+            certificate=image.signing_certificate if image else None,
             signature=image.signature if image else None,
             retries=given.retries,
-            retry_interval_s=given.retry_interval_s,
+            retry_after_s=given.retry_interval_s,
         )
 
     async def send(self, job: FileJob, order: Order, timeout_s: float) -> FileJob:
@@ -192,6 +183,28 @@ class FileDesk:
                 job.status, job.detail, job.command_id = "failed", detail, command_id
                 job.updated_at = job.finished_at = clock.now()
                 await store.save_progress(conn, [job])
+
+
+def _log_order(job: FileJob, given: LogRequest, url: str) -> GetLog | GetDiagnostics:
+    """Diagnostics by the order that stations without the security extension know too."""
+    if given.log == "diagnostics":
+        return GetDiagnostics(
+            url=url,
+            request_id=job.request_id,
+            since=given.oldest_at,
+            until=given.latest_at,
+            retries=given.retries,
+            retry_after_s=given.retry_interval_s,
+        )
+    return GetLog(
+        log=given.log,
+        url=url,
+        request_id=job.request_id,
+        since=given.oldest_at,
+        until=given.latest_at,
+        retries=given.retries,
+        retry_after_s=given.retry_interval_s,
+    )
 
 
 def _why(command: Command) -> str:
