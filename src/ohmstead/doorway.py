@@ -42,6 +42,7 @@ log = logger("ohmstead.web")
 
 STATIC_PATH = "/static/"
 API_PATH = "/api/"
+FILES_PATH = "/files/"
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _QUIET_PATHS = ("/healthz", "/readyz", "/metrics")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -73,6 +74,8 @@ class _Passage:
     async def run(self, app: Any, receive: Any) -> None:
         state = self._scope.setdefault("state", {})
         state["request_id"] = self._request_id
+        # Noted here: the router takes the beginning off the path.
+        state["is_transfer"] = self._scope["path"].startswith(FILES_PATH)
         state["remote_address"] = client_address(self._scope, self._settings)
         with structlog.contextvars.bound_contextvars(request_id=self._request_id):
             try:
@@ -105,6 +108,8 @@ class _Passage:
         metrics.http_requests.labels(method if method in _METHODS else "other", str(self._status)).inc()
         if path.startswith(STATIC_PATH) or path in _QUIET_PATHS:
             return
+        if self._scope["state"]["is_transfer"]:
+            path = f"{FILES_PATH}…"  # what follows is as good as a password
         state = self._scope["state"]
         actor = state.get("actor")
         log.info(
@@ -260,6 +265,7 @@ class Authentication(ASGIMiddleware):
         if (
             scope["type"] == ScopeType.HTTP
             and not scope["path"].startswith(STATIC_PATH)
+            and not scope["state"].get("is_transfer")
             and scope["path"] not in _QUIET_PATHS
         ):
             connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(scope)

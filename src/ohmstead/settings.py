@@ -5,6 +5,7 @@ appended. The documentation's table and `ohmstead --help` are made from this str
 """
 
 import os
+import re
 import secrets
 import zoneinfo
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 PREFIX = "OHMSTEAD_"
-SECRETS = frozenset({"database_url", "nats_url", "secret_key", "est_password", "pnc_pool_token"})
+SECRETS = frozenset({"database_url", "nats_url", "secret_key", "est_password", "pnc_pool_token", "files_bucket_url"})
 # Read by the `ohmstead` script, the simulator, the tests and the benchmarks, not by the running system.
 OUTSIDE = frozenset({"API_KEY", "PYTHON", "VENV", "TEST_CHROMIUM", "TEST_DATABASE_URL", "TEST_NATS_URL"})
 
@@ -24,6 +25,7 @@ Network: TypeAlias = IPv4Network | IPv6Network
 Port: TypeAlias = Annotated[int, Meta(ge=1, le=65535)]
 PublicUrl: TypeAlias = Annotated[str, Meta(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*[^/?#\s])?$")]
 HttpUrl: TypeAlias = Annotated[str, Meta(pattern=r"^https?://[^\s]+[^\s/]$")]
+_S3_URL = re.compile(r"^https?://[^:@/\s]+:[^@/\s]+@[^/@?#\s]+/[^?#\s]+(\?region=[\w-]+)?$")
 KeyText: TypeAlias = Annotated[str, Meta(pattern=r"^([0-9a-fA-F]{2}){32,}$")]
 Days: TypeAlias = Annotated[int, Meta(ge=1, le=36500)]
 
@@ -164,6 +166,32 @@ class Settings(Struct, frozen=True, kw_only=True):
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$"), _about("Currency of a new installation, ISO 4217.")] = "EUR"
     time_zone: Annotated[str, _about("Time zone of a new installation, IANA name.")] = "UTC"
 
+    files_url: Annotated[
+        PublicUrl | None,
+        _about("Address under which stations reach the web process for `/files`. Unset: as people reach the console."),
+    ] = None
+    files_bucket_url: Annotated[
+        str | None,
+        _about(
+            "Bucket for files, `https://key-id:secret@host/bucket/prefix?region=…`. Unset: `files` in the data dir."
+        ),
+    ] = None
+    file_hosts: Annotated[
+        tuple[str, ...],
+        _about(
+            "Hosts, with commas, to which stations may be sent for firmware and logs beside our own; `*.example.com`."
+        ),
+    ] = ()
+    file_link_s: Annotated[
+        int, Meta(ge=60, le=604_800), _about("How long an address given to a station for a file is good, in seconds.")
+    ] = 7200
+    max_firmware_bytes: Annotated[int, Meta(ge=1024, le=2**40), _about("Largest firmware image taken.")] = 1024**3
+    max_log_bytes: Annotated[int, Meta(ge=1024, le=2**40), _about("Largest log taken from a station.")] = 256 * 1024**2
+    max_unpacked_bytes: Annotated[
+        int, Meta(ge=1024, le=2**40), _about("Most that a log may unpack to; 200 times its size is the other limit.")
+    ] = 2 * 1024**3
+    log_retention_days: Annotated[Days, _about("Logs sent by stations are dropped after so many days.")] = 90
+
     message_retention_days: Annotated[Days, _about("OCPP messages older than this are dropped.")] = 14
     sample_retention_days: Annotated[Days, _about("Meter samples older than this are dropped; sessions stay.")] = 1095
     status_retention_days: Annotated[Days, _about("Status intervals older than this are dropped.")] = 1095
@@ -211,6 +239,11 @@ class Settings(Struct, frozen=True, kw_only=True):
             return self.public_url
         host = "127.0.0.1" if self.web_host in ("0.0.0.0", "::") else self.web_host  # noqa: S104  (compared, not bound)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.web_port}"
+
+    @property
+    def files_base_url(self) -> str:
+        """Where stations reach the web process."""
+        return self.files_url or self.console_url
 
     def secret(self) -> bytes:
         """The installation's secret key: `secret_key`, or the file `secret.key` in the data directory.
@@ -261,8 +294,8 @@ def _parsed(name: str, raw: str, hint: Any) -> Any:
     try:
         if hint == _TYPES["trusted_proxies"]:
             return tuple(ip_network(part.strip(), strict=False) for part in raw.split(",") if part.strip())
-        if hint == _TYPES["ocsp_hosts"]:
-            return tuple(part.strip() for part in raw.split(",") if part.strip())
+        if hint in (_TYPES["file_hosts"], _TYPES["ocsp_hosts"]):
+            return tuple(part.strip().lower() for part in raw.split(",") if part.strip())
         return msgspec.convert(value, hint, strict=False, dec_hook=_decode)
     except (msgspec.ValidationError, ValueError) as error:
         rule = str(error).split(" - at `$")[0]
@@ -281,6 +314,7 @@ def _decode(kind: type, value: Any) -> Any:
 _TYPES = get_type_hints(Settings, include_extras=True)
 _RULES = {
     "public_url": "expected http:// or https://, a host, and no slash at the end",
+    "files_url": "expected http:// or https://, a host, and no slash at the end",
     "currency": "expected three capitals, such as EUR (ISO 4217)",
     "secret_key": "expected at least 32 bytes as hexadecimal digits; make one with `openssl rand -hex 32`",
 }
@@ -307,6 +341,8 @@ def _check_together(settings: Settings) -> None:
         refuse("database_url", "expected postgresql://…")
     if settings.nats_url and not settings.nats_url.startswith(("nats://", "tls://", "ws://", "wss://")):
         refuse("nats_url", "expected nats://… or tls://…")
+    if settings.files_bucket_url and not _S3_URL.match(settings.files_bucket_url):
+        refuse("files_bucket_url", "expected https://key-id:secret@host/bucket, special characters percent-encoded")
     try:
         zoneinfo.ZoneInfo(settings.time_zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

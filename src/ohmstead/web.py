@@ -4,12 +4,13 @@ import ipaddress
 from typing import Any, TypeAlias
 from urllib.parse import quote, urlsplit
 
-from litestar import Request, Response, get, post
+from litestar import Request, Response, asgi, get, post
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.enums import MediaType
 from litestar.exceptions import HTTPException
+from litestar.handlers import ASGIRouteHandler
 from litestar.middleware import DefineMiddleware
 from litestar.middleware.compression import CompressionMiddleware
 from litestar.params import FromQuery, SkipValidation
@@ -18,6 +19,7 @@ from litestar.static_files import create_static_files_router
 
 from ohmstead.accounts import service
 from ohmstead.accounts.access import NotAllowed, NotSignedIn, TooManyAttempts
+from ohmstead.adapters.storage import storage_of
 from ohmstead.api import pki, problems
 from ohmstead.api import routes as api_routes
 from ohmstead.api.live import LiveNews
@@ -30,6 +32,7 @@ from ohmstead.core.health import Watch
 from ohmstead.core.log import logger
 from ohmstead.doorway import (
     API_PATH,
+    FILES_PATH,
     Attempts,
     Authentication,
     Web,
@@ -40,6 +43,12 @@ from ohmstead.doorway import (
 )
 from ohmstead.settings import Settings
 from ohmstead.stations.commands import CommandDesk
+from ohmstead.stations.files.addresses import Guard
+from ohmstead.stations.files.desk import FileDesk
+from ohmstead.stations.files.links import Links
+from ohmstead.stations.files.ports import Storage
+from ohmstead.stations.files.spool import Spool
+from ohmstead.transfers.door import FileDoor
 from ohmstead.ui.templating import STATIC_DIR, page
 
 log = logger("ohmstead.web")
@@ -54,14 +63,24 @@ _Pool: TypeAlias = NamedDependency[Pool]
 def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = None) -> Web:
     """The application. `pool` and `bus` are the caller's to open and close, `watch` to run."""
     attempts = Attempts()
-    desk = CommandDesk(pool, bus)
+    links = Links(settings.files_base_url, settings.secret())
+    desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts))
+    storage, spool = storage_of(settings), Spool(settings.data_dir / "incoming")
+    file_door = FileDoor(settings, pool, storage, spool, links, file_attempts := Attempts())
     # Static files only: a compressed page that shows both a token and what was asked for gives the token away.
     gzip = CompressionConfig(backend="gzip", gzip_compress_level=6, minimum_size=1000)
     static = create_static_files_router(
         path="/static", directories=[STATIC_DIR], middleware=[DefineMiddleware(CompressionMiddleware, config=gzip)]
     )
     return Web(
-        route_handlers=[*PAGES, *pki.HANDLERS, api_routes.router, console_routes.router, static],
+        route_handlers=[
+            *PAGES,
+            *pki.HANDLERS,
+            api_routes.router,
+            console_routes.router,
+            static,
+            _mounted(file_door),
+        ],
         state=State(
             {
                 "settings": settings,
@@ -71,6 +90,10 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
                 "pepper": settings.secret(),
                 "live_news": LiveNews(bus),
                 "watch": watch or Watch(pool, bus),
+                "storage": storage,
+                "spool": spool,
+                "file_attempts": file_attempts,
+                "file_desk": FileDesk(pool, desk, links, settings.file_link_s),
             }
         ),
         dependencies={
@@ -79,7 +102,12 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
             "desk": Provide(lambda: desk, sync_to_thread=False),
             "settings": Provide(lambda: settings, sync_to_thread=False),
             "actor": Provide(current_actor, sync_to_thread=False),
+            "storage": Provide(_storage, sync_to_thread=False),
+            "spool": Provide(_spool, sync_to_thread=False),
+            "file_desk": Provide(_file_desk, sync_to_thread=False),
         },
+        on_startup=[spool.sweep],
+        on_shutdown=[storage.close],
         middleware=[Authentication(pool, settings, attempts)],
         guards=[guard_against_forgery],
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
@@ -88,6 +116,25 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
         openapi_config=None,
         logging_config=None,
     )
+
+
+def _mounted(door: FileDoor) -> ASGIRouteHandler:
+    return asgi(FILES_PATH, is_mount=True, copy_scope=True)(door)
+
+
+def _storage(state: State) -> Storage:
+    found: Storage = state.storage
+    return found
+
+
+def _spool(state: State) -> Spool:
+    found: Spool = state.spool
+    return found
+
+
+def _file_desk(state: State) -> FileDesk:
+    found: FileDesk = state.file_desk
+    return found
 
 
 @get("/healthz", media_type=MediaType.TEXT)

@@ -12,6 +12,7 @@ from uuid import UUID
 from ohmstead.accounts import service as accounts
 from ohmstead.adapters.certificates.est.adapter import EstSigner
 from ohmstead.adapters.certificates.est.settings import EstSettings
+from ohmstead.adapters.storage import storage_of
 from ohmstead.core import clock, events, jobs, migrations
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool, connect_one
@@ -32,12 +33,22 @@ from ohmstead.stations.certificates.ports import Signer
 from ohmstead.stations.certificates.vault import Vault
 from ohmstead.stations.commands import CommandDesk
 from ohmstead.stations.device import upkeep
+from ohmstead.stations.files import service as files
+from ohmstead.stations.files.addresses import Guard
+from ohmstead.stations.files.campaigns import Campaigns
+from ohmstead.stations.files.desk import FileDesk
+from ohmstead.stations.files.links import Links
+from ohmstead.stations.files.ports import Storage
+from ohmstead.stations.files.spool import Spool
+from ohmstead.stations.files.unpacking import Limits
+from ohmstead.stations.files.versions import ask_versions
 from ohmstead.stations.quirks.book import book_at
 
 log = logger("ohmstead.worker")
 
 GATEWAY_SILENT_S = 20.0
 PARTITIONS_EVERY_S = 60.0
+ROLLOUTS_EVERY_S = 5.0
 
 
 async def run(
@@ -47,43 +58,62 @@ async def run(
     *,
     ask_after_s: float = gaps.FIRST_AFTER_S,
     gather_s: float = events.GATHER_S,
-    runner: events.Runner | None = None,
     upkeep_every_s: float = 1.0,
+    rollouts_every_s: float = ROLLOUTS_EVERY_S,
+    runner: events.Runner | None = None,
 ) -> None:
     """All of it, until cancelled. Stations are asked about missing messages after `ask_after_s` seconds.
 
     `runner`: what runs the outbox's consumers, for who wants to know of them.
     """
     runner = runner or events.Runner(pool, bus, gather_s)
-    runner.add("sessions.settle", _settle, ("SessionEnded", "SessionChanged", "OrphanRecorded"))
-    runner.add("sessions.gaps", partial(gaps.notice, after_s=ask_after_s), ("SessionGapFound", "StationBooted"))
-    runner.add("certificates.sign", certificates.enqueue_signing, ("CertificateRequested",))
-    runner.add("certificates.upgrades", upgrades.go_on_after_certificate, ("CertificateDelivered",))
-    runner.add("sessions.autocharge", autocharge.pair, ("SessionStarted",))
-    desk = CommandDesk(pool, bus)
-    signers = certificate_signers(settings, pool, bus)
-    runner.add("stations.upkeep", partial(upkeep.notice, after_s=2 * upkeep_every_s), upkeep.KINDS)
+    for consumer, handle, kinds in _consumers(ask_after_s, upkeep_every_s):
+        runner.add(consumer, handle, kinds)
+    links = Links(settings.files_base_url, settings.secret())
+    desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts))
     keeper = upkeep.Keeper(pool, bus, desk, settings.secret(), book_at(settings.quirks_dir))
+    campaigns = Campaigns(pool, FileDesk(pool, desk, links, settings.file_link_s))
+    timers: tuple[tuple[float, str, Callable[[], Awaitable[object]]], ...] = (
+        (0.5, "remote_starts", partial(starts.notice, pool)),
+        (5, "release_gateways", partial(_release_gateways, pool)),
+        (5, "expire_commands", partial(_expire_commands, pool)),
+        (15, "undelivered_certificates", partial(certificates.follow_up, pool)),
+        (300, "renew_certificates", partial(certificates.renew, pool, desk)),
+        (300, "stuck_upgrades", partial(upgrades.give_up, pool)),
+        (rollouts_every_s, "rollouts", campaigns.round),
+        (30, "firmware_versions", partial(ask_versions, pool, desk)),
+        (PARTITIONS_EVERY_S, "partitions", partial(_partitions, pool)),
+    )
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())
-        group.create_task(_jobs(settings, pool, desk, signers))
+        group.create_task(_jobs(settings, pool, bus, desk))
         group.create_task(bulk.Runner(pool, bus).run())
-        group.create_task(_every(5, "release_gateways", lambda: _release_gateways(pool)))
         group.create_task(keeper.run(upkeep_every_s))
-        group.create_task(_every(5, "expire_commands", lambda: _expire_commands(pool)))
-        group.create_task(_every(15, "undelivered_certificates", partial(certificates.follow_up, pool)))
-        group.create_task(_every(300, "renew_certificates", partial(certificates.renew, pool, desk)))
-        group.create_task(_every(300, "stuck_upgrades", partial(upgrades.give_up, pool)))
-        group.create_task(_every(0.5, "remote_starts", lambda: starts.notice(pool)))
-        group.create_task(_every(PARTITIONS_EVERY_S, "partitions", lambda: _partitions(pool)))
+        for seconds, name, work in timers:
+            group.create_task(_every(seconds, name, work))
+
+
+def _consumers(ask_after_s: float, upkeep_every_s: float) -> tuple[tuple[str, events.Consumer, tuple[str, ...]], ...]:
+    """Who reads the outbox: the name of each, what it does, and of which facts it hears."""
+    return (
+        ("sessions.settle", _settle, ("SessionEnded", "SessionChanged", "OrphanRecorded")),
+        ("sessions.gaps", partial(gaps.notice, after_s=ask_after_s), ("SessionGapFound", "StationBooted")),
+        ("sessions.autocharge", autocharge.pair, ("SessionStarted",)),
+        ("stations.upkeep", partial(upkeep.notice, after_s=2 * upkeep_every_s), upkeep.KINDS),
+        ("certificates.sign", certificates.enqueue_signing, ("CertificateRequested",)),
+        ("certificates.upgrades", upgrades.go_on_after_certificate, ("CertificateDelivered",)),
+        ("files.booted", files.booted, ("StationBooted",)),
+    )
 
 
 async def _settle(conn: Connection, found: list[Event]) -> None:
     await settle(conn, [UUID(event.payload["session_id"]) for event in found])
 
 
-async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk, signers: dict[Kind, Signer]) -> None:
+async def _jobs(settings: Settings, pool: Pool, bus: Bus, desk: CommandDesk) -> None:
     """Jobs and cron timers, on a connection of their own, anew whenever it is lost."""
+    signers = certificate_signers(settings, pool, bus)
+    storage = storage_of(settings)
     while True:
         try:
             assert settings.database_url is not None
@@ -93,7 +123,9 @@ async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk, signers: dict
                 queue.on(gaps.JOB, lambda payload: gaps.ask(pool, desk, payload))
                 queue.on(certificates.SIGN_JOB, partial(certificates.sign, pool, desk, signers))
                 queue.on(upgrades.JOB, partial(upgrades.go_on, pool, desk))
+                queue.on(files.UNPACK, lambda payload: _unpack(settings, pool, storage, payload))
                 queue.every("retention", "23 3 * * *", lambda: _retention(settings, pool))
+                queue.every("old_logs", "43 3 * * *", lambda: _drop_old_logs(settings, pool, storage))
                 await queue.run()
             finally:
                 await conn.close(timeout=5)
@@ -148,6 +180,16 @@ async def _partitions(pool: Pool) -> None:
         made = await migrations.ensure_partitions(conn)
     if made:
         log.info("partitions_made", n=made)
+
+
+async def _unpack(settings: Settings, pool: Pool, storage: Storage, payload: dict[str, str]) -> None:
+    spool, limits = Spool(settings.data_dir / "incoming"), Limits(most_bytes=settings.max_unpacked_bytes)
+    await files.unpack_log(pool, storage, spool, limits, UUID(payload["job_id"]))
+
+
+async def _drop_old_logs(settings: Settings, pool: Pool, storage: Storage) -> None:
+    dropped = await files.drop_old_logs(pool, storage, settings.log_retention_days)
+    log.info("old_logs_dropped", n=dropped)
 
 
 async def _retention(settings: Settings, pool: Pool) -> None:

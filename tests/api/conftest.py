@@ -32,6 +32,9 @@ async def front(_pool: tuple[Pool, str], database_url: str, nats_url: str) -> As
         unknown_stations="reject",
         call_timeout_s=5,
         web_port=environment.free_port(),
+        file_hosts=("firmware.maker.example",),
+        max_log_bytes=4 * 1024 * 1024,
+        max_firmware_bytes=4 * 1024 * 1024,
     )
     web_pool = await connect_pool(database_url, size=8, name="api-tests")
     bus = await Bus.connect(nats_url, "api-tests")

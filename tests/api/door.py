@@ -59,6 +59,12 @@ class Front:
         attempts: Attempts = self.app.state.attempts
         return attempts
 
+    @property
+    def file_attempts(self) -> Attempts:
+        """Bad addresses of files by address; all tests come from one."""
+        attempts: Attempts = self.app.state.file_attempts
+        return attempts
+
     async def new_key(self, network: Network, *scopes: str) -> str:
         async with self.house.pool.acquire() as conn, conn.transaction():
             actor = access.system(network.party_id)

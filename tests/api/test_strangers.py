@@ -1,7 +1,9 @@
 """Every route there is, asked by another party and by nobody: nothing is told, nothing is changed."""
 
+import hashlib
 import re
 from typing import Any
+from uuid import UUID
 
 import pytest
 from litestar.handlers import HTTPRouteHandler
@@ -15,9 +17,14 @@ from tests.security.pki import Authority
 
 ROUTES = [handler for handlers in RESOURCES.values() for handler in handlers]
 WITH_IDS = [handler for handler in ROUTES if "{" in next(iter(handler.paths))]
-UNKNOWN_IDS = dict.fromkeys(("station_id", "digest", "action", "kind", "request_id"), "X") | dict.fromkeys(
-    ("session_id", "token_id", "location_id", "command_id", "api_key_id", "template_id", "bulk_id", "certificate_id"),
-    "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f",
+UUIDS = (
+    *("session_id", "token_id", "location_id", "command_id", "bulk_id", "api_key_id", "certificate_id"),
+    *("template_id", "image_id", "rollout_id", "log_id"),
+)
+UNKNOWN_IDS = (
+    dict.fromkeys(("station_id", "digest", "action", "kind", "request_id"), "X")
+    | dict.fromkeys(UUIDS, "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f")
+    | {"position": "1"}
 )
 LISTS = [h for h in ROUTES if h.handler_name.startswith("list_") and h not in WITH_IDS]
 
@@ -79,6 +86,30 @@ async def ids_of(api: Visitor) -> dict[str, str]:
         "certificate_id": certificate["certificate_id"],
         "digest": signed["digest"],
         "action": "ClearCache",
+        **await file_ids_of(api, session["station_id"]),
+    }
+
+
+async def file_ids_of(api: Visitor, station_id: str) -> dict[str, str]:
+    """One of everything that has to do with files."""
+    image = await api.posts("/firmware", {"name": "Mine.bin", "version": "2"})
+    uploaded = await api.client.put(f"/firmware/{image['image_id']}/content", content=b"Mine")
+    assert uploaded.is_success, uploaded.text
+    await api.network.pool.execute("update station set firmware_version = '1' where station_id = $1", station_id)
+    rollout = await api.posts(
+        "/rollouts", {"image_id": image["image_id"], "name": "Mine", "window_from": "00:00:00", "window_to": "00:00:01"}
+    )
+    log = await api.posts(f"/stations/{station_id}/logs", {})
+    sha256 = hashlib.sha256(b"Mine").hexdigest()
+    await api.network.pool.execute("update file_job set sha256 = $2 where job_id = $1", UUID(log["job_id"]), sha256)
+    await api.network.pool.execute(
+        "insert into log_member values ($1, 7, 'Mine.log', $2, 4, true, null)", UUID(log["job_id"]), sha256
+    )
+    return {
+        "image_id": image["image_id"],
+        "rollout_id": rollout["rollout_id"],
+        "log_id": log["job_id"],
+        "position": "7",
     }
 
 
@@ -92,6 +123,7 @@ async def contents(api: Visitor) -> str:
     tables = (
         *("location", "station", "token", "command", "bulk_command"),
         *("api_key", "audit_entry", "certificate", "configuration_template"),
+        *("firmware_image", "rollout", "file_job"),
     )
     for table in tables:
         found = await api.network.pool.fetch(
@@ -120,7 +152,7 @@ async def test_a_stranger_finds_every_list_empty(api: Visitor, stranger: Visitor
     for handler in LISTS:
         text = (await stranger.client.get(next(iter(handler.paths)))).text
         for name, value in ids.items():
-            assert value not in text or name in ("action", "kind"), (name_of(handler), name)
+            assert value not in text or name in ("action", "kind", "position"), (name_of(handler), name)
 
 
 @pytest.mark.parametrize("handler", ROUTES, ids=name_of)

@@ -26,6 +26,8 @@ PAGES = (
     "/templates",
     "/templates/new",
     "/sessions",
+    "/stations/{station}/files",
+    "/firmware",
     "/sessions/{session}",
     "/search?q={search}",
 )

@@ -51,9 +51,9 @@ async def test_a_bulk_goes_on_after_its_worker_was_killed_and_nobody_is_asked_tw
     stations = [await silent_station(network, VERSIONS[n % 3], f"ST-{n:02d}") for n in range(N_STATIONS)]
     for station in stations:
         station.answers["ClearCache"] = slowly
-    async with network.pool.acquire() as conn, conn.transaction():
-        actor = access.system(network.party_id)
-        made = await service.create(conn, actor, ClearCache(), [s.station_id for s in stations], {}, at_once=2)
+    whom = [s.station_id for s in stations]
+    actor = access.system(network.party_id)
+    made = await service.create(network.pool, network.house.desk, actor, ClearCache(), whom, {}, at_once=2)
 
     async def n_through() -> int:
         async with network.pool.acquire() as conn:

@@ -20,12 +20,15 @@ from ohmstead.ocpp.gateway import Gateway
 from ohmstead.settings import Settings
 from ohmstead.stations.certificates.inquiries import Inquiries
 from ohmstead.stations.commands import Command, CommandDesk, Order
+from ohmstead.stations.files.addresses import Guard
 from tests.stories.patience import Look, reading, until
 from tests.stories.speech2 import Station2
 from tests.stories.speech16 import Station16
 from tests.stories.station import Station
 
 VERSIONS = ("1.6", "2.0.1", "2.1")
+# What the examples of orders name, and what the least payloads give as an address.
+GUARD = Guard("x", ("files.example",))
 ASK_AFTER_S = 0.3  # how long the worker waits before it asks a station about missing messages, here
 
 
@@ -54,6 +57,7 @@ class Installation:
         self.bus = bus
         self.desk = CommandDesk(pool, bus)
         self._inquiries = inquiries
+        self.desk = CommandDesk(pool, bus, GUARD)
         self._door: Door | None = None
 
     @property
@@ -91,7 +95,15 @@ class Installation:
         await self.open_door()
         runner = events.Runner(self.pool, self.bus, gather_s=0)
         working = asyncio.create_task(
-            worker.run(self.settings, self.pool, self.bus, ask_after_s=ASK_AFTER_S, upkeep_every_s=0.05, runner=runner)
+            worker.run(
+                self.settings,
+                self.pool,
+                self.bus,
+                ask_after_s=ASK_AFTER_S,
+                upkeep_every_s=0.05,
+                rollouts_every_s=0.2,
+                runner=runner,
+            )
         )
 
         try:

@@ -3,16 +3,28 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from ohmstead.accounts import access
-from ohmstead.core.errors import Conflict, Invalid, NotFound
+from ohmstead.core.errors import Conflict, Invalid, NotFound, Refused
 from ohmstead.stations.bulk import queries, service, store
 from ohmstead.stations.bulk.model import BulkCommand, BulkResult, ResultFilter
-from ohmstead.stations.orders import ClearCache, ClearDisplayMessage, Order, SetVariables
+from ohmstead.stations.orders import (
+    ClearCache,
+    ClearDisplayMessage,
+    GetDiagnostics,
+    GetLog,
+    Order,
+    PublishFirmware,
+    Raw,
+    SetVariables,
+    UpdateFirmware,
+    kind_of,
+)
 from tests.stories.listener import silent_station
 from tests.stories.network import VERSIONS, Network
 from tests.stories.station import Payload, Station
@@ -20,10 +32,9 @@ from tests.stories.wire import SILENCE, Error
 
 
 async def bulk(network: Network, order: Order, stations: list[Station], **terms: Any) -> BulkCommand:
-    async with network.pool.acquire() as conn, conn.transaction():
-        made = await service.create(
-            conn, access.system(network.party_id), order, [s.station_id for s in stations], {}, **terms
-        )
+    whom = [s.station_id for s in stations]
+    who = access.system(network.party_id)
+    made = await service.create(network.pool, network.house.desk, who, order, whom, {}, **terms)
     await network.house.bus.publish(service.NUDGE, {})
     return made
 
@@ -175,7 +186,8 @@ async def test_a_turn_that_a_dead_worker_had_begun_is_taken_up(network: Network)
     """Killed between the commit of the command and the request to the gateway."""
     station = await silent_station(network, "2.0.1")
     async with network.pool.acquire() as conn, conn.transaction():
-        made = await service.create(conn, access.system(network.party_id), ClearCache(), [station.station_id], {})
+        who, terms = access.system(network.party_id), {"timeout_s": 30, "queue_for_s": None, "at_once": 10}
+        made = await service.remember(conn, who, ClearCache(), [station.station_id], {}, terms)
         assert await store.begin_some(conn, made.bulk_id, 10) == 1
     assert (await over(network, made.bulk_id)).progress.accepted == 1
     assert times_asked(station, "ClearCache") == 1
@@ -191,6 +203,28 @@ async def test_passwords_are_gone_once_every_station_has_them(network: Network) 
         assert "8f0e" not in str(
             await network.rows(f"select parameters::text from {table} where bulk_id = $1", made.bulk_id)
         )
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        GetLog(url="https://evil.test/log"),
+        GetDiagnostics(url="https://evil.test/log"),
+        UpdateFirmware(url="https://evil.test/fw", retrieve_at=datetime(2026, 3, 2, tzinfo=UTC)),
+        PublishFirmware(url="https://evil.test/fw", checksum="0" * 32),
+        Raw(action="GetLog", payload={"log": {"remoteLocation": "https://evil.test/log"}}),
+    ],
+    ids=kind_of,
+)
+async def test_many_stations_are_sent_to_foreign_addresses_no_more_than_one_is(network: Network, order: Order) -> None:
+    station = await silent_station(network, "2.0.1")
+    with pytest.raises(Refused, match="OHMSTEAD_FILE_HOSTS"):
+        await bulk(network, order, [station])
+    (signal,) = await network.rows(
+        "select detail from security_signal where party_id = $1 and kind = 'address_refused'", network.party_id
+    )
+    assert "evil.test" in str(signal.detail)
+    assert not await network.rows("select from bulk_command where party_id = $1", network.party_id)
 
 
 async def test_nobody_orders_stations_of_others_and_nonsense_goes_to_nobody(network: Network) -> None:

@@ -16,6 +16,8 @@ ACTIONS: Final[dict[str, str]] = {
     "stations:write": "Create, change, adopt, reject and retire stations; create, change and delete locations.",
     "commands:send": "Send orders to stations and read what became of them.",
     "commands:raw": "Send any OCPP message to a station, its security settings included.",
+    "firmware:write": "Upload firmware, send it to stations and roll it out.",
+    "logs:read": "Read logs that stations sent.",
     "sessions:read": "Read sessions, their samples, events, periods and signed readings.",
     "tokens:read": "Read tokens.",
     "tokens:write": "Create, change, block and delete tokens.",
@@ -24,12 +26,12 @@ ACTIONS: Final[dict[str, str]] = {
     ADMIN: "Everything, API keys and the audit log included.",
 }
 
-_READ: Final = frozenset({"stations:read", "sessions:read", "tokens:read", "messages:read", "events:read"})
+_READ: Final = frozenset({"stations:read", "sessions:read", "tokens:read", "messages:read", "events:read", "logs:read"})
 
 ROLES: Final[dict[str, frozenset[str]]] = {
     "owner": frozenset(ACTIONS),
     "operations": frozenset(ACTIONS) - {ADMIN},
-    "technician": (_READ - {"tokens:read"}) | {"stations:write", "commands:send", "commands:raw"},
+    "technician": (_READ - {"tokens:read"}) | {"stations:write", "commands:send", "commands:raw", "firmware:write"},
     "finance": frozenset({"stations:read", "sessions:read", "tokens:read", "events:read"}),
     "support": _READ | {"commands:send", "tokens:write"},
     "read_only": _READ,

@@ -21,6 +21,7 @@ from ohmstead.api.operations import (
     PageQuery,
     TheActor,
     TheBus,
+    TheDesk,
     ThePool,
     answer,
     listed,
@@ -77,9 +78,9 @@ class ResultQuery(ResultFilter, kw_only=True, forbid_unknown_fields=True):
     format: Annotated[Form | None, Meta(description="csv or ndjson sends everything that matches.")] = None
 
 
-@post("/bulk-commands", opt=operation("commands:send"))
+@post("/bulk-commands", opt=operation("commands:send", errors=(409,)))
 async def create_bulk_command(
-    pool: ThePool, bus: TheBus, actor: TheActor, given: NamedDependency[NewBulkCommand]
+    pool: ThePool, bus: TheBus, desk: TheDesk, actor: TheActor, given: NamedDependency[NewBulkCommand]
 ) -> Response[BulkCommand]:
     """Send one order to all stations that fit.
 
@@ -87,17 +88,19 @@ async def create_bulk_command(
     was sent is a command of its own. `kind: raw`, and messages of vendors that are not registered, take `commands:raw`.
     """
     require_for(actor, given.order)
-    async with pool.acquire() as conn, conn.transaction():
-        made = await bulk.create(
-            conn,
-            actor,
-            given.order,
-            await _chosen(conn, actor.party_id, given.selection),
-            _shown(given.selection),
-            timeout_s=given.timeout,
-            queue_for_s=given.queue_for,
-            at_once=given.at_once,
-        )
+    async with pool.acquire() as conn:
+        station_ids = await _chosen(conn, actor.party_id, given.selection)
+    made = await bulk.create(
+        pool,
+        desk,
+        actor,
+        given.order,
+        station_ids,
+        _shown(given.selection),
+        timeout_s=given.timeout,
+        queue_for_s=given.queue_for,
+        at_once=given.at_once,
+    )
     await bus.publish(bulk.NUDGE, {})
     return answer(made, status=201, headers={"Location": f"/api/v1/bulk-commands/{made.bulk_id}"})
 

@@ -8,6 +8,7 @@ from ohmstead.api.bulk import BulkCount, NewBulkCommand
 from ohmstead.api.commands import Capabilities, RawAnswer
 from ohmstead.api.device_examples import DEVICE_EXAMPLES
 from ohmstead.api.events import OutboxPage
+from ohmstead.api.file_examples import FILE_EXAMPLES
 from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
 from ohmstead.api.operations import Page
 from ohmstead.api.sessions import ChargingPeriods, SessionEvents, SignedReadings
@@ -420,6 +421,8 @@ EXAMPLES: dict[Any, Any] = {
     },
 }
 
+EXAMPLES |= FILE_EXAMPLES
+
 # Bodies and answers that are no JSON of ours, by the operation's function.
 TEXT_EXAMPLES: dict[str, Any] = {
     "import_stations": (
@@ -433,6 +436,8 @@ TEXT_EXAMPLES: dict[str, Any] = {
         f'"session_id":"{_SESSION_ID}","energy_wh":"11759.75","power_w":"110250"}}\n\n'
     ),
     "get_signed_data": "OCMF|{…}|{…}",
+    "get_log_file": "2026-03-02T08:05:12Z boot, reason PowerUp\n",
+    "upload_firmware": "the image",
 }
 
 

@@ -193,6 +193,9 @@ def _body(handler: HTTPRouteHandler) -> dict[str, Any] | None:
         columns = "\n".join(f"- `{column}`: {meaning}" for column, meaning in _COLUMNS[name].items())
         content = {CSV: {"schema": {"type": "string"}, "example": TEXT_EXAMPLES[name]}}
         return {"required": True, "description": f"Columns:\n{columns}", "content": content}
+    if known.takes == "application/octet-stream":
+        schema = {"type": "string", "format": "binary", "description": "The file, as it is."}
+        return {"required": True, "content": {known.takes: {"schema": schema, "example": TEXT_EXAMPLES[name]}}}
     if known.takes != "application/json":
         schema = {"type": "object", "description": "The payload, as the version's official schema wants it."}
         return {"content": {"application/json": {"schema": schema, "example": TEXT_EXAMPLES[name]}}}

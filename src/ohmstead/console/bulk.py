@@ -14,11 +14,11 @@ from litestar.response import Redirect
 from ohmstead.accounts.access import Actor
 from ohmstead.console import orders as forms
 from ohmstead.console.exports import csv_response
-from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow, opened, uuid_of
+from ohmstead.console.frame import ActorIn, BusIn, DeskIn, PageRequest, PoolIn, allow, opened, uuid_of
 from ohmstead.console.orders import Choice
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
-from ohmstead.core.errors import Invalid
+from ohmstead.core.errors import Invalid, Refused
 from ohmstead.reports.pages import queries as pages
 from ohmstead.stations import rules
 from ohmstead.stations.bulk import queries, service
@@ -69,7 +69,7 @@ async def new_bulk(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respon
 
 
 @post("/stations/bulk", status_code=200)
-async def make_bulk(request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn) -> Response[Any]:
+async def make_bulk(request: PageRequest, pool: PoolIn, bus: BusIn, desk: DeskIn, actor: ActorIn) -> Response[Any]:
     """First it says to how many stations it would go, and asks; on a second press it is sent."""
     allow(actor, "commands:send")
     form = await request.form()
@@ -84,17 +84,19 @@ async def make_bulk(request: PageRequest, pool: PoolIn, bus: BusIn, actor: Actor
         rules.check(order, clock.now())
         if fields.get("step") != "send":
             return _form(request, actor, fields, len(station_ids), is_asked=True)
-        async with pool.acquire() as conn, conn.transaction():
-            made = await service.create(
-                conn,
-                actor,
-                order,
-                station_ids,
-                _selection(fields),
-                queue_for_s=QUEUE_FOR_S if fields.get("queue") == "yes" else None,
-            )
+        made = await service.create(
+            pool,
+            desk,
+            actor,
+            order,
+            station_ids,
+            _selection(fields),
+            queue_for_s=QUEUE_FOR_S if fields.get("queue") == "yes" else None,
+        )
     except Invalid as invalid:
         return _form(request, actor, fields, len(station_ids), error=invalid)
+    except Refused as refused:
+        return _form(request, actor, fields, len(station_ids), error=Invalid(refused.text, "order"))
     await bus.publish(service.NUDGE, {})
     return Redirect(f"/bulk/{made.bulk_id}", status_code=303)
 

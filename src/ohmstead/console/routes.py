@@ -8,6 +8,7 @@ from ohmstead.console import (
     bulk,
     certificates,
     configuration,
+    files,
     live,
     messages,
     overview,
@@ -66,5 +67,6 @@ router = Router(
         sessions.readings_csv,
         search.search,
         live.live,
+        *files.HANDLERS,
     ],
 )

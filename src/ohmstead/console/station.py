@@ -16,7 +16,7 @@ from ohmstead.console.frame import ActorIn, DeskIn, PageRequest, PoolIn, allow, 
 from ohmstead.console.messages import FIRST, log_lines, next_page
 from ohmstead.core import clock
 from ohmstead.core.db import Connection, Row
-from ohmstead.core.errors import Invalid, NotFound
+from ohmstead.core.errors import Invalid, NotFound, Refused
 from ohmstead.reports.concerns import FAULTS
 from ohmstead.reports.model import ConnectorNow
 from ohmstead.reports.pages import queries
@@ -116,6 +116,8 @@ async def send_command(
         )
     except Invalid as invalid:
         error = invalid
+    except Refused as refused:
+        error = Invalid(refused.text, "order")
     if "hx-request" not in request.headers and error is None:
         return Redirect(f"/stations/{station_id}#command", status_code=303)
     async with pool.acquire() as conn:

@@ -83,6 +83,12 @@ outbox_failures = Counter(
 )
 live_clients = Gauge("ohmstead_live_clients", "Browsers and API clients on the live stream", registry=REGISTRY)
 http_requests = Counter("ohmstead_http_requests_total", "HTTP requests", ["method", "status"], registry=REGISTRY)
+file_transfers = Counter(
+    "ohmstead_file_transfers_total",
+    "Files fetched and sent by stations, and refusals",
+    ["what", "outcome"],
+    registry=REGISTRY,
+)
 
 check_state = Gauge(
     "ohmstead_check_state", "What /readyz checks: 0 ok, 1 to look at, 2 failed", ["check"], registry=REGISTRY

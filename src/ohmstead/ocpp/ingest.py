@@ -30,6 +30,7 @@ from ohmstead.sessions.model import Session
 from ohmstead.stations import service as stations
 from ohmstead.stations.certificates import service as certificates
 from ohmstead.stations.device import service as device
+from ohmstead.stations.files.service import take_reports
 from ohmstead.stations.model import Connected, Disconnected, Signal
 from ohmstead.stations.redaction import hide_secrets_in_text
 from ohmstead.tokens.authorization import NoAuthorization
@@ -339,6 +340,7 @@ class Ingest:
         await stations.keep_records(conn, [r for w in works for r in w.records])
         await device.take_in(conn, [w.device for w in works if w.device is not None], now)
         await stations.keep_signals(conn, [s for w in works for s in w.signals])
+        await take_reports(conn, [r for w in works for r in w.file_reports])
         reported = await self._report(conn, works, answers)
         writes, facts = stations.report_status([s for w in works for s in w.statuses])
         if reported is not None:
@@ -356,7 +358,7 @@ class Ingest:
             changed = reported.changed
         self._word_news(items, works, answers, changed)
         return _Stored(
-            has_events=has_events or bool(facts) or any(w.signals for w in works),
+            has_events=has_events or bool(facts) or any(w.signals or w.file_reports for w in works),
             sessions=reported.saved if reported is not None else [],
         )
 
@@ -400,7 +402,7 @@ def _needs_transaction(item: Item) -> bool:
     work = item.work
     if work is None:
         return item.exchange is None
-    return bool(work.boot or work.records or work.device or work.signals or work.signing)
+    return bool(work.boot or work.records or work.device or work.signals or work.signing or work.file_reports)
 
 
 class _Stored(msgspec.Struct):

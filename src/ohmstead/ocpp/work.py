@@ -16,6 +16,7 @@ from ohmstead.sessions.model import Outcome, ReportKind, TransactionReport
 from ohmstead.stations.certificates.inquiries import Inquiries
 from ohmstead.stations.certificates.model import SigningOutcome, SigningReport
 from ohmstead.stations.device.model import DeviceReport
+from ohmstead.stations.files.model import FileReport
 from ohmstead.stations.model import (
     BootOutcome,
     BootReport,
@@ -73,6 +74,7 @@ class Work(msgspec.Struct, kw_only=True):
     signals: tuple[Signal, ...] = ()
     signing: SigningReport | None = None
     first: Callable[[Inquiries], Awaitable[None]] | None = None
+    file_reports: tuple[FileReport, ...] = ()
 
 
 Handler = Callable[[Any, Inbound], Work]

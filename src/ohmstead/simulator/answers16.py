@@ -292,24 +292,24 @@ def _signed_firmware(station: "Station", request: m.SignedUpdateFirmwareRequest)
         parse_instant(firmware.install_date_time),
         is_signed=True,
         uses_signed_form=True,
+        certificate=firmware.signing_certificate,
+        signature=firmware.signature,
     )
     was_running = station.jobs.start_firmware(order)
     return m.SignedUpdateFirmwareResponse(status="AcceptedCanceled" if was_running else "Accepted")
 
 
 def _diagnostics(station: "Station", request: m.GetDiagnosticsRequest) -> Result:
-    order = LogOrder(request.location, is_diagnostics=True)
-    body = m.GetDiagnosticsResponse(file_name=f"diagnostics-{station.plan.station_id}.log"[:255])
+    name = f"diagnostics-{station.plan.station_id}.log.gz"[:255]
+    order = LogOrder(request.location, is_diagnostics=True, name=name)
+    body = m.GetDiagnosticsResponse(file_name=name)
     return Answer(body, then=lambda: _run(station.jobs.start_log, order))
 
 
 def _log(station: "Station", request: m.GetLogRequest) -> Result:
-    order = LogOrder(request.log.remote_location, request.request_id)
-    was_running = station.jobs.start_log(order)
-    return m.GetLogResponse(
-        status="AcceptedCanceled" if was_running else "Accepted",
-        filename=f"{request.log_type}-{station.plan.station_id}.log"[:255],
-    )
+    name = f"{request.log_type}-{station.plan.station_id}.log.gz"[:255]
+    was_running = station.jobs.start_log(LogOrder(request.log.remote_location, request.request_id, name=name))
+    return m.GetLogResponse(status="AcceptedCanceled" if was_running else "Accepted", filename=name)
 
 
 def _run(start: Callable[[Any], bool], order: Any) -> None:

@@ -333,17 +333,17 @@ def _firmware(station: "Station", request: m.UpdateFirmwareRequest) -> Result:
         parse_instant(firmware.retrieve_date_time),
         parse_instant(firmware.install_date_time),
         is_signed=certificate is not None,
+        certificate=certificate,
+        signature=firmware.signature,
     )
     was_running = station.jobs.start_firmware(order)
     return m.UpdateFirmwareResponse(status="AcceptedCanceled" if was_running else "Accepted")
 
 
 def _log(station: "Station", request: m.GetLogRequest) -> Result:
-    was_running = station.jobs.start_log(LogOrder(request.log.remote_location, request.request_id))
-    return m.GetLogResponse(
-        status="AcceptedCanceled" if was_running else "Accepted",
-        filename=f"{request.log_type}-{station.plan.station_id}.log"[:255],
-    )
+    name = f"{request.log_type}-{station.plan.station_id}.log.gz"[:255]
+    was_running = station.jobs.start_log(LogOrder(request.log.remote_location, request.request_id, name=name))
+    return m.GetLogResponse(status="AcceptedCanceled" if was_running else "Accepted", filename=name)
 
 
 def _certificate_signed(station: "Station", request: m.CertificateSignedRequest) -> Result:

@@ -20,6 +20,7 @@ from ohmstead.core.errors import ExternalFailure, Invalid
 from ohmstead.settings import Settings
 from ohmstead.simulator import city, memory, past, quirks
 from ohmstead.simulator.demo import demo_stations as run_demo
+from ohmstead.simulator.files import HttpPorter
 from ohmstead.simulator.fleet import Fleet
 from ohmstead.simulator.past import Past
 from ohmstead.simulator.plan import VERSIONS, EvsePlan, StationPlan, Token
@@ -226,7 +227,8 @@ async def _simulate(run: Run, *, is_idle: bool) -> int:
         console.print(f"{made.n_created:,} stations made, {len(run.tokens):,} tokens.", highlight=False)
         if run.state:
             memory.save(run.state, memory.Memory(known.stations, passwords))
-    async with WebSocketDialer(run.url, **run.dialer) as dialer:
+    tls = run.dialer.get("tls")
+    async with WebSocketDialer(run.url, **run.dialer) as dialer, HttpPorter(tls) as porter:
         world = World(
             dialer,
             run.options,
@@ -234,6 +236,7 @@ async def _simulate(run: Run, *, is_idle: bool) -> int:
             tokens=run.tokens,
             nonce=uuid.uuid4().hex[:12] + "-",
             memory=known.stations,
+            porter=porter,
         )
         world.passwords = passwords
         _stop_on_signals(world.stopping)

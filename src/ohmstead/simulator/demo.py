@@ -12,6 +12,7 @@ from rich.console import Console
 from ohmstead.core import clock
 from ohmstead.core.errors import ExternalFailure, Invalid
 from ohmstead.simulator import city, memory
+from ohmstead.simulator.files import HttpPorter
 from ohmstead.simulator.fleet import Fleet
 from ohmstead.simulator.memory import Memory
 from ohmstead.simulator.past import PastSession
@@ -93,7 +94,7 @@ async def demo_stations(
         notebook.forget_outlets()
     state.passwords = made.passwords
     notebook.save(state)
-    async with WebSocketDialer(url) as dialer:
+    async with WebSocketDialer(url) as dialer, HttpPorter() as porter:
         world = World(
             dialer,
             Options(
@@ -108,6 +109,7 @@ async def demo_stations(
             tokens=cards,
             nonce=uuid.uuid4().hex[:12] + "-",
             memory=_known_outlets(notebook, state),
+            porter=porter,
         )
         world.passwords = state.passwords
         if stopping is not None:

@@ -1,7 +1,8 @@
-"""Firmware updates and log uploads as a station reports them. No file is fetched or sent: only the reports are real.
+"""Firmware updates and log uploads. Files are really fetched, checked and sent where the run has a porter.
 
-A firmware location that contains `fail` ends in a failed download, one with `badsign` in an invalid signature; a log
-location that contains `fail` ends in a failed upload. So integrations can test the unhappy ends too.
+Without one only the reports are made. With and without, a firmware location that contains `fail` ends in a failed
+download, one with `badsign` in an invalid signature; a log location that contains `fail` ends in a failed upload. So
+integrations can test the unhappy ends too.
 """
 
 import asyncio
@@ -9,6 +10,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
+
+from ohmstead.simulator.device import SETTINGS
+from ohmstead.simulator.files import Image, Unfetched, is_signed_by, log_of
 
 if TYPE_CHECKING:
     from ohmstead.simulator.station import Station
@@ -23,6 +27,8 @@ class FirmwareOrder(Struct, frozen=True):
     install_at: datetime | None = None
     is_signed: bool = False
     uses_signed_form: bool = False
+    certificate: str | None = None
+    signature: str | None = None
 
 
 class LogOrder(Struct, frozen=True):
@@ -31,6 +37,7 @@ class LogOrder(Struct, frozen=True):
     location: str
     request_id: int | None = None
     is_diagnostics: bool = False
+    name: str = "station.log.gz"
 
 
 class Jobs:
@@ -74,12 +81,13 @@ class Jobs:
         await self._wait_until(order.retrieve_at, "DownloadScheduled", order)
         await self._report_firmware("Downloading", order)
         await asyncio.sleep(step_s)
-        if "fail" in order.location:
+        image = await self._fetch(order.location)
+        if image is None:
             await self._report_firmware("DownloadFailed", order)
             return
         await self._report_firmware("Downloaded", order)
         if order.is_signed:
-            if "badsign" in order.location:
+            if not self._is_genuine(order, image):
                 await self._report_firmware("InvalidSignature", order)
                 station.say(station.speaker.security_event("InvalidFirmwareSignature", station.clock.now()))
                 return
@@ -90,13 +98,31 @@ class Jobs:
         await asyncio.sleep(step_s)
         if order.is_signed or not station.is_v16:
             await self._report_firmware("InstallRebooting", order)
-        version = _next_version(station.plan.firmware_version)
+        version = image.version or _next_version(station.plan.firmware_version)
         station.take_plan(structs.replace(station.plan, firmware_version=version))
         station.was_accepted.clear()
         station.reboot("FirmwareUpdate")
         await station.was_accepted.wait()
         await self._report_firmware("Installed", order)
         station.say(station.speaker.security_event("FirmwareUpdated", station.clock.now()))
+
+    async def _fetch(self, location: str) -> Image | None:
+        if "fail" in location:
+            return None
+        if self._station.world.porter is None:
+            return Image(b"", 0, None)
+        try:
+            return await self._station.world.porter.fetch(location)
+        except Unfetched as error:
+            self._station.world.tally.error("firmware_not_fetched", f"{self._station.plan.station_id}: {error}")
+            return None
+
+    def _is_genuine(self, order: FirmwareOrder, image: Image) -> bool:
+        if "badsign" in order.location:
+            return False
+        if self._station.world.porter is None:
+            return True
+        return is_signed_by(image.sha256, order.signature or "", order.certificate or "")
 
     async def _wait_until(self, at: datetime | None, status: str, order: FirmwareOrder) -> None:
         wait_s = (at - self._station.clock.now()).total_seconds() if at else 0.0
@@ -115,7 +141,14 @@ class Jobs:
     async def _upload(self, order: LogOrder) -> None:
         await self._report_log("Uploading", order)
         await asyncio.sleep(self._station.world.options.job_step_s)
-        await self._report_log("UploadFailure" if "fail" in order.location else "Uploaded", order)
+        is_sent = "fail" not in order.location
+        station = self._station
+        if is_sent and station.world.porter is not None:
+            facts = {s.name: station.device.text(s.name) for s in SETTINGS if s.access != "WriteOnly"}
+            data = log_of(station.plan.station_id, station.plan.firmware_version, station.clock.now(), facts)
+            # Both ways are seen in the field: old stations post a form, newer ones put the file.
+            is_sent = await station.world.porter.send(order.location, order.name, data, is_form=station.is_v16)
+        await self._report_log("Uploaded" if is_sent else "UploadFailure", order)
 
 
 def _next_version(version: str) -> str:

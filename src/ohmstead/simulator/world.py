@@ -9,6 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from ohmstead.core import clock
+from ohmstead.simulator.files import Porter
 from ohmstead.simulator.plan import EvsePlan, StationPlan, Token, Visit
 from ohmstead.simulator.tally import Tally
 from ohmstead.simulator.transport import Dialer
@@ -113,6 +114,7 @@ class World:
         nonce: str = "",
         now: Callable[[], datetime] = clock.now,
         memory: dict[str, dict[int, OutletMemory]] | None = None,
+        porter: Porter | None = None,
     ) -> None:
         self.dialer = dialer
         self.options = options
@@ -121,6 +123,7 @@ class World:
         self.nonce = nonce
         self.now = now
         self.memory = memory if memory is not None else {}
+        self.porter = porter
         self.tally = Tally()
         self.passwords: dict[str, str] = {}
         self.stopping = asyncio.Event()

@@ -16,9 +16,12 @@ import msgspec
 from ohmstead.core import clock, metrics
 from ohmstead.core.bus import Bus, Unanswered
 from ohmstead.core.db import Connection, Pool
-from ohmstead.core.errors import NotFound
+from ohmstead.core.errors import NotFound, Refused
 from ohmstead.core.ids import new_id
 from ohmstead.stations import rules, store
+from ohmstead.stations import service as stations
+from ohmstead.stations.files.addresses import Guard
+from ohmstead.stations.model import Signal
 from ohmstead.stations.orders import (
     Command,
     Dispatch,
@@ -70,11 +73,12 @@ GIVEN_UP_AFTER = timedelta(minutes=15)
 
 
 class CommandDesk:
-    """Sends orders and remembers them."""
+    """Sends orders and remembers them. `guard` knows to which addresses stations may be sent; without it to none."""
 
-    def __init__(self, pool: Pool, bus: Bus) -> None:
+    def __init__(self, pool: Pool, bus: Bus, guard: Guard | None = None) -> None:
         self._pool = pool
         self._bus = bus
+        self._guard = guard or Guard("", ())
 
     async def send(
         self,
@@ -91,8 +95,10 @@ class CommandDesk:
         A station that is not connected: `offline` at once, or `queued` until `queue_for_s` seconds from now if asked.
         One that is between two gateways, since its own was restarted or died, is waited for: MOVING_S at most.
         A station that answers after the wait is over still has its answer recorded. Raises NotFound for a station that
-        is not the party's, Invalid for parameters that no station could take.
+        is not the party's, Invalid for parameters that no station could take, Refused for an order that would send it
+        to an address where it may not go.
         """
+        await self.look_at_addresses(order, party_id, station_id, requested_by)
         order = numbered(order)
         now = clock.now()
         rules.check(order, now)
@@ -126,6 +132,22 @@ class CommandDesk:
             result = await store.get_command(conn, party_id, command.command_id)
         metrics.commands.labels(kind, result.status).inc()
         return result
+
+    async def look_at_addresses(self, order: Order, party_id: UUID, station_id: str | None, requested_by: str) -> None:
+        """Raises Refused for an order that leads to an address where no station may go; security hears of it."""
+        try:
+            self._guard.check(order)
+        except Refused as refused:
+            signal = Signal(
+                kind="address_refused",
+                at=clock.now(),
+                party_id=party_id,
+                station_id=station_id,
+                detail={"requested_by": requested_by, "reason": refused.text, **refused.detail},
+            )
+            async with self._pool.acquire() as conn, conn.transaction():
+                await stations.keep_signals(conn, [signal])
+            raise
 
     async def await_session(self, command: Command, within_s: float) -> Command:
         """A remote start with the session that began with it, once one has; as it is when none does in time."""

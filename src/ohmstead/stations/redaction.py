@@ -1,5 +1,8 @@
-"""Station passwords travel inside OCPP messages and orders; wherever those are shown, they are blotted out."""
+"""Station passwords, and addresses that are as good as one, travel inside OCPP messages and orders; wherever those are
+shown, they are blotted out.
+"""
 
+import re
 from typing import Any
 
 import msgspec
@@ -11,6 +14,8 @@ _NAMES = ("AuthorizationKey", "BasicAuthPassword")
 _LOWER_NAMES = frozenset(name.lower() for name in _NAMES)
 # Fields that hold one themselves: of network profiles, with their modems and VPNs.
 _FIELDS = frozenset({"password", "basicAuthPassword", "apnPassword", "simPin", "sim_pin"})
+# What opens a file of ours to whoever has it (stations/files/links.py).
+_LINK = re.compile(r"(/files/)[A-Za-z0-9_-]{40,}")
 _VALUE_KEYS = frozenset({"value", "attributeValue"})
 
 
@@ -30,11 +35,13 @@ def hide_secrets(value: Any) -> Any:
         }
     if isinstance(value, list):
         return [hide_secrets(item) for item in value]
-    return value
+    return _LINK.sub(rf"\1{REDACTED}", value) if isinstance(value, str) and "/files/" in value else value
 
 
 def hide_secrets_in_text(text: str | None) -> str | None:
     """The same for JSON text, which stays as it is, byte for byte, when there is nothing to hide."""
+    if text is not None and "/files/" in text:
+        text = _LINK.sub(rf"\1{REDACTED}", text)
     if text is None or ("assword" not in text and "AuthorizationKey" not in text and "simPin" not in text):
         return text
     try:

@@ -77,6 +77,39 @@ COMMANDS: dict[str, Look] = {
     "cancelled": Look("off", "off", "Cancelled"),
 }
 
+ROLLOUTS: dict[str, Look] = {
+    "running": Look("working", "working", "Running"),
+    "paused": Look("attention", "hand", "Paused"),
+    "halted": Look("failed", "failed", "Halted"),
+    "finished": Look("ok", "ok", "Finished"),
+    "cancelled": Look("off", "off", "Cancelled"),
+}
+
+# A station's place in a rollout, and a job in which it fetches or sends a file.
+FILES: dict[str, Look] = {
+    "waiting": Look("off", "hand", "Waiting"),
+    "ordering": Look("working", "hand", "Being told"),
+    "running": Look("working", "working", "At it"),
+    "skipped": Look("off", "off", "Left out"),
+    "ordered": Look("working", "hand", "Told"),
+    "scheduled": Look("working", "hand", "Scheduled"),
+    "downloading": Look("working", "working", "Fetching"),
+    "downloaded": Look("working", "working", "Fetched"),
+    "verified": Look("working", "working", "Verified"),
+    "installing": Look("working", "working", "Installing"),
+    "rebooting": Look("working", "working", "Restarting"),
+    "reported": Look("working", "hand", "Says installed"),
+    "installed": Look("ok", "ok", "Installed"),
+    "old_version": Look("failed", "failed", "Came back old"),
+    "published": Look("ok", "ok", "Published"),
+    "unpublished": Look("off", "off", "Withdrawn"),
+    "uploading": Look("working", "working", "Sending"),
+    "received": Look("working", "ok", "Received"),
+    "done": Look("ok", "ok", "Done"),
+    "failed": Look("failed", "failed", "Failed"),
+    "superseded": Look("off", "off", "Superseded"),
+}
+
 BULKS: dict[str, Look] = {
     "running": Look("working", "working", "Under way"),
     "done": Look("ok", "ok", "Over"),
@@ -95,6 +128,10 @@ def session(status: str, charging_state: str | None = None) -> Look:
     if status == "active" and charging_state in ("suspended_ev", "suspended_evse", "connected", "idle"):
         return CONNECTORS[charging_state]
     return SESSIONS.get(status, UNKNOWN)
+
+
+def file(status: str) -> Look:
+    return FILES.get(status, UNKNOWN)
 
 
 def command(status: str) -> Look:

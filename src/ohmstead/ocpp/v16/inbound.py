@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, cast
 
 from ohmstead.ocpp.readings import PERIODIC, grouped, number, reading
+from ohmstead.ocpp.v16 import files
 from ohmstead.ocpp.v16 import messages as m
 from ohmstead.ocpp.v16.certificates import sign_certificate
 from ohmstead.ocpp.work import NOTHING, Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
@@ -233,20 +234,20 @@ TABLE: dict[str, tuple[type[Any], Handler]] = {
     "DataTransfer": (m.DataTransferRequest, data_transfer),
     "DiagnosticsStatusNotification": (
         m.DiagnosticsStatusNotificationRequest,
-        recorded(m.DiagnosticsStatusNotificationResponse),
+        files.told("log", m.DiagnosticsStatusNotificationResponse),
     ),
     "FirmwareStatusNotification": (
         m.FirmwareStatusNotificationRequest,
-        recorded(m.FirmwareStatusNotificationResponse),
+        files.told("firmware", m.FirmwareStatusNotificationResponse),
     ),
     "Heartbeat": (m.HeartbeatRequest, heartbeat),
-    "LogStatusNotification": (m.LogStatusNotificationRequest, recorded(m.LogStatusNotificationResponse)),
+    "LogStatusNotification": (m.LogStatusNotificationRequest, files.told("log", m.LogStatusNotificationResponse)),
     "MeterValues": (m.MeterValuesRequest, meter_values),
     "SecurityEventNotification": (m.SecurityEventNotificationRequest, security_event_notification),
     "SignCertificate": (m.SignCertificateRequest, sign_certificate),
     "SignedFirmwareStatusNotification": (
         m.SignedFirmwareStatusNotificationRequest,
-        recorded(m.SignedFirmwareStatusNotificationResponse),
+        files.told("firmware", m.SignedFirmwareStatusNotificationResponse),
     ),
     "StartTransaction": (m.StartTransactionRequest, start_transaction),
     "StatusNotification": (m.StatusNotificationRequest, status_notification),

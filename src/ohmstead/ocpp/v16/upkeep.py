@@ -35,9 +35,11 @@ def _get_log(order: o.GetLog) -> Outgoing:
 
 def _diagnostics(order: o.GetDiagnostics) -> Outgoing:
     def read(answer: msgspec.Struct) -> Result:
-        # Without a file name there is nothing to upload (1.6 §5.9).
+        # Without a file name nothing will come (1.6 §5.9): whoever waits for it is told so.
         assert isinstance(answer, m.GetDiagnosticsResponse)
-        return Result("accepted") if answer.file_name else Result("accepted", "there is nothing to upload")
+        if answer.file_name:
+            return Result("accepted")
+        return Result("rejected", "the station has no diagnostics to send")
 
     payload = m.GetDiagnosticsRequest(
         location=order.url,

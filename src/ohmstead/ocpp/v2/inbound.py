@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ohmstead.ocpp.readings import PERIODIC, grouped, reading
-from ohmstead.ocpp.v2 import contracts, reports
+from ohmstead.ocpp.v2 import contracts, files, reports
 from ohmstead.ocpp.v2 import messages as m
 from ohmstead.ocpp.v2.certificates import sign_certificate
 from ohmstead.ocpp.work import NOTHING, Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
@@ -244,7 +244,7 @@ TABLE: dict[str, tuple[type[Any], Handler]] = {
     "DataTransfer": (m.DataTransferRequest, recorded(m.DataTransferResponse, status="UnknownVendorId")),
     "FirmwareStatusNotification": (
         m.FirmwareStatusNotificationRequest,
-        recorded(m.FirmwareStatusNotificationResponse),
+        files.told("firmware", m.FirmwareStatusNotificationResponse),
     ),
     "Get15118EVCertificate": (
         m.Get15118EVCertificateRequest,
@@ -256,7 +256,7 @@ TABLE: dict[str, tuple[type[Any], Handler]] = {
         contracts.get_certificate_status,
     ),
     "Heartbeat": (m.HeartbeatRequest, heartbeat),
-    "LogStatusNotification": (m.LogStatusNotificationRequest, recorded(m.LogStatusNotificationResponse)),
+    "LogStatusNotification": (m.LogStatusNotificationRequest, files.told("log", m.LogStatusNotificationResponse)),
     "MeterValues": (m.MeterValuesRequest, meter_values),
     "NotifyChargingLimit": (m.NotifyChargingLimitRequest, recorded(m.NotifyChargingLimitResponse)),
     "NotifyCustomerInformation": (m.NotifyCustomerInformationRequest, reports.notify_customer_information),
@@ -283,7 +283,7 @@ TABLE: dict[str, tuple[type[Any], Handler]] = {
     ),
     "PublishFirmwareStatusNotification": (
         m.PublishFirmwareStatusNotificationRequest,
-        recorded(m.PublishFirmwareStatusNotificationResponse),
+        files.told("publish", m.PublishFirmwareStatusNotificationResponse),
     ),
     "PullDynamicScheduleUpdate": (
         m.PullDynamicScheduleUpdateRequest,

@@ -25,7 +25,7 @@ from ohmstead.core.log import logger
 from ohmstead.stations import orders, rules
 from ohmstead.stations.bulk import queries, store
 from ohmstead.stations.bulk.model import BulkCommand, Turn
-from ohmstead.stations.commands import MOVING_S
+from ohmstead.stations.commands import MOVING_S, CommandDesk
 from ohmstead.stations.orders import Dispatch, Order, Receipt, gateway_subject
 from ohmstead.stations.redaction import hide_secrets
 
@@ -41,7 +41,8 @@ AGAIN_AFTER_S = 5.0  # a gateway that took a request and did not get to it
 
 
 async def create(
-    conn: Connection,
+    pool: Pool,
+    desk: CommandDesk,
     actor: Actor,
     order: Order,
     station_ids: Sequence[str],
@@ -53,8 +54,24 @@ async def create(
 ) -> BulkCommand:
     """Remember an order to those of the stations that the party has in service; the worker sends it.
 
-    Raises Invalid for wrong parameters, and when no station is left.
+    In a transaction of its own. Raises Invalid for wrong parameters, and when no station is left, Refused for an order
+    that would send stations to an address where they may not go.
     """
+    await desk.look_at_addresses(order, actor.party_id, None, actor.actor_id)
+    terms = {"timeout_s": timeout_s, "queue_for_s": queue_for_s, "at_once": at_once}
+    async with pool.acquire() as conn, conn.transaction():
+        return await remember(conn, actor, order, station_ids, selection, terms)
+
+
+async def remember(
+    conn: Connection,
+    actor: Actor,
+    order: Order,
+    station_ids: Sequence[str],
+    selection: dict[str, Any],
+    terms: dict[str, Any],
+) -> BulkCommand:
+    """Write down an order whose addresses were looked at. Raises Invalid."""
     order = orders.numbered(order)
     rules.check(order, clock.now())
     bulk_id, n = await store.insert(
@@ -64,10 +81,8 @@ async def create(
         kind=orders.kind_of(order),
         parameters=orders.parameters_of(order),
         selection=selection,
-        timeout_s=timeout_s,
-        queue_for_s=queue_for_s,
-        at_once=at_once,
         requested_by=actor.actor_id,
+        **terms,
     )
     if not n:
         raise Invalid("stations: none fits", "stations")
