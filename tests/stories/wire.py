@@ -37,7 +37,10 @@ class Lost(Exception):
 
 @dataclass
 class Wire:
-    """One socket. `on_call` is asked what to answer the other side's calls; `after` runs once the answer is sent."""
+    """One socket. `on_call` is asked what to answer the other side's calls; `after` runs once the answer is sent.
+
+    `trace` is every frame that went through, with whether the station sent it.
+    """
 
     url: str
     version: str
@@ -45,6 +48,7 @@ class Wire:
     after: Callable[[str, dict[str, Any]], Any]
     said: list[Said] = field(default_factory=list)
     heard: list[Said] = field(default_factory=list)
+    trace: list[tuple[bool, list[Any]]] = field(default_factory=list)
     close_code: int | None = None
     _socket: aiohttp.ClientWebSocketResponse | None = None
     _client: aiohttp.ClientSession | None = None
@@ -82,6 +86,7 @@ class Wire:
             self._waiting.pop(name, None)
 
     async def send(self, frame: list[Any]) -> None:
+        self.trace.append((True, frame))
         await self.send_text(msgspec.json.encode(frame).decode())
 
     async def send_text(self, text: str) -> None:
@@ -117,6 +122,7 @@ class Wire:
         try:
             async for message in socket:
                 frame = msgspec.json.decode(message.data)
+                self.trace.append((False, frame))
                 if frame[0] == 2:
                     self.heard.append((frame[1], frame[2], frame[3]))
                     task = asyncio.create_task(self._answer(frame[1], frame[2], frame[3]))
