@@ -1,7 +1,7 @@
 """A network of stations whose every frame is judged by the official schemas, and what cases look up of what was kept."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -24,19 +24,20 @@ async def network(installation: Installation) -> AsyncIterator[Network]:
     yield network
     for station in network.stations:
         await station.leaves()
-    assert [fault for station in network.stations for fault in faults(station)] == []
+    assert [fault for station in network.stations for fault in faults_of(station.version, station.wire.trace)] == []
 
 
-def faults(station: Station) -> list[str]:
-    """What the official schemas of the station's version find wrong with the frames of its connections."""
-    version, found = Version(station.version), []
+def faults_of(version: str, frames: Iterable[tuple[bool, list[Any]]]) -> list[str]:
+    """What the official schemas find wrong with frames of one station, each with whether the station sent it."""
+    found: list[str] = []
     asked: dict[tuple[bool, str], str] = {}
-    for is_from_station, frame in station.wire.trace:
+    for is_from_station, frame in frames:
         if frame[0] in (CALL, SEND):
             asked[is_from_station, frame[1]] = frame[2]
-            found += _faults(version, frame[2], frame[3], is_response=False)
+            found += _faults(Version(version), frame[2], frame[3], is_response=False)
         elif frame[0] == RESULT:
-            found += _faults(version, asked[not is_from_station, frame[1]], frame[2], is_response=True)
+            action = asked[not is_from_station, frame[1]]
+            found += _faults(Version(version), action, frame[2], is_response=True)
     return found
 
 
@@ -97,7 +98,7 @@ def asked(station: Station) -> list[tuple[str, Payload]]:
 
 
 async def status_of(network: Network, station: Station, evse_number: int = 1, connector_number: int = 1) -> str | None:
-    """A connector's status as kept; EVSE 0 is the station."""
+    """A connector's status as kept."""
     found = await network.pool.fetchval(
         "select status from connector where station_id = $1 and evse_number = $2 and connector_number = $3",
         station.station_id,

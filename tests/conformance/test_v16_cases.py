@@ -76,7 +76,10 @@ async def test_tc_001_a_station_boots_cold(network: Network) -> None:
     for connector in (0, 1):
         told = {"connectorId": connector, "errorCode": "NoError", "status": "Available"}
         assert await station.says("StatusNotification", told) == {}
-        assert await status_of(network, station, connector, connector) == "available"
+        [kept] = await network.rows(
+            "select status from status_change where station_id = $1 and evse_number = $2", station.station_id, connector
+        )
+        assert kept.status == "available"
     assert "currentTime" in await station.says("Heartbeat", {})
     row = await row_of(network, station)
     assert (row.vendor, row.model, row.serial_number, row.ocpp_version) == ("Vendor", "Model", "SN-1", "1.6")

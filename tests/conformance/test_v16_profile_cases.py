@@ -82,7 +82,9 @@ async def test_tc_043_1_and_043_3_and_043_4_and_043_5_a_local_list_is_sent_whole
         entries=(ListedToken(uid="TAG1", status="accepted"), ListedToken(uid="TAG2", status="blocked")),
     )
     changes = SendLocalList(
-        version=8, update="differential", entries=(ListedToken(uid="TAG3", status="accepted"), ListedToken(uid="TAG1"))
+        version=8,
+        update="differential",
+        entries=(ListedToken(uid="TAG3", status="accepted"), ListedToken(uid="TAG1", status=None)),
     )
     command = await network.orders(station, full if order == "full" else changes)
     assert asked(station) == [("SendLocalList", wanted)]
