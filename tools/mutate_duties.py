@@ -24,10 +24,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
-from ohmstead import embedded
 from tests import environment
 from tests.architecture.house import tracked_files
 from tools import duties, ocpp_table
+
+from ohmstead import embedded
 
 AT_MOST_S = 120.0  # one duty
 BUDGET_S = 1800.0  # all of them

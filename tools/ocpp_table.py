@@ -309,8 +309,17 @@ def cases() -> dict[str, dict[str, str]]:
 
 def tests_of_case(case: str) -> list[Test]:
     """Tests that name it; `075` means all of 075_1, 075_2."""
-    whole = case[:3] if case[0].isdigit() else case
-    return [test for test in tests() if case in test.cases or whole in test.cases]
+    return [test for test in tests() if _plays(test, case)]
+
+
+def _plays(test: Test, case: str) -> bool:
+    return case in test.cases or (case[0].isdigit() and case[:3] in test.cases)
+
+
+def met(found: Iterable[Test]) -> set[str]:
+    """Cases that at least one of the tests plays."""
+    known = {case for group in cases().values() for case in group}
+    return {case for test in found for case in known if _plays(test, case)}
 
 
 # --- the page -------------------------------------------------------------------------------------------------------
@@ -358,11 +367,11 @@ def _round_trips() -> str:
 
 def _case_tables() -> Iterator[str]:
     groups = cases()
-    met = {case for group in groups.values() for case in group if tests_of_case(case)}
-    yield f"{len(met)} of {sum(map(len, groups.values()))} met: a test plays the case, on the wire and on what was kept.\n"
+    played = met(tests())
+    yield f"{len(played)} of {sum(map(len, groups.values()))} met: a test plays the case, on the wire and on what was kept.\n"
     yield "| Group | Met | Not met |\n|---|---|---|"
     for group, asked in groups.items():
-        missing = [f"TC_{case}" for case in asked if case not in met]
+        missing = [f"TC_{case}" for case in asked if case not in played]
         yield f"| {group} | {len(asked) - len(missing)} of {len(asked)} | {', '.join(missing)} |"
     known = set().union(*groups.values())
     known |= {case.partition("_")[0] for case in known if case[0].isdigit()}

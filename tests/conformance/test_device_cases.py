@@ -1,0 +1,314 @@
+"""Certification cases about the device model (groups B and N), as plain commands: on the wire and on the row.
+
+What becomes of reports in the rooms that keep them has its tests there.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ohmstead.stations import orders as o
+from tests.conformance.judged import asked
+from tests.stories.listener import silent_station
+from tests.stories.network import Network
+from tests.stories.station import Payload, Station, instant
+
+HEARTBEAT = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "HeartbeatInterval"}}
+OFFLINE = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "OfflineThreshold"}}
+NAMES = ("OCPPCommCtrlr.HeartbeatInterval", "OCPPCommCtrlr.OfflineThreshold")
+
+
+async def variables(network: Network, station: Station) -> dict[str, str]:
+    rows = await network.rows("select variable, value from station_variable where station_id = $1", station.station_id)
+    return {row.variable: row.value for row in rows}
+
+
+def reads(value: str) -> Any:
+    """A station that has every variable, all with this value."""
+    return lambda payload: {
+        "getVariableResult": [
+            {**one, "attributeStatus": "Accepted", "attributeValue": value} for one in payload["getVariableData"]
+        ]
+    }
+
+
+def sets(*words: str) -> Any:
+    """A station that answers each variable with a word of its own."""
+    return lambda payload: {
+        "setVariableResult": [
+            {"component": one["component"], "variable": one["variable"], "attributeStatus": word}
+            for one, word in zip(payload["setVariableData"], words, strict=True)
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [pytest.param(NAMES[:1], [HEARTBEAT], id="tc_b_06"), pytest.param(NAMES, [HEARTBEAT, OFFLINE], id="tc_b_07")],
+)
+async def test_tc_b_06_and_07_variables_are_read_and_kept(
+    network: Network, version2: str, names: tuple[str, ...], wanted: list[Payload]
+) -> None:
+    station = await silent_station(network, version2)
+    station.answers["GetVariables"] = reads("60")
+    command = await network.orders(station, o.GetVariables(names=names))
+    assert asked(station) == [("GetVariables", {"getVariableData": wanted})]
+    assert command.status == "accepted"
+    assert await variables(network, station) == {one["variable"]["name"]: "60" for one in wanted}
+
+
+async def test_tc_b_08_no_more_are_read_at_once_than_the_station_takes(network: Network, version2: str) -> None:
+    station = await silent_station(network, version2)
+    limit = {
+        "component": {"name": "DeviceDataCtrlr"},
+        "variable": {"name": "ItemsPerMessage", "instance": "GetVariables"},
+        "variableAttribute": [{"value": "1"}],
+    }
+    report = {"requestId": 1, "generatedAt": instant(station.at), "seqNo": 0, "reportData": [limit]}
+    assert await station.says("NotifyReport", report) == {}
+    station.answers["GetVariables"] = reads("60")
+    command = await network.orders(station, o.GetVariables(names=NAMES))
+    assert asked(station) == [("GetVariables", {"getVariableData": [one]}) for one in (HEARTBEAT, OFFLINE)]
+    assert command.status == "accepted"
+
+
+async def test_tc_b_09_a_variable_is_set_and_kept(network: Network, version2: str) -> None:
+    station = await silent_station(network, version2)
+    station.answers["SetVariables"] = sets("Accepted")
+    command = await network.orders(station, o.SetVariables(values={NAMES[0]: "42"}))
+    assert asked(station) == [("SetVariables", {"setVariableData": [{**HEARTBEAT, "attributeValue": "42"}]})]
+    assert command.status == "accepted"
+    assert await variables(network, station) == {"HeartbeatInterval": "42"}
+
+
+async def test_tc_b_10_of_several_variables_each_has_its_own_fate(network: Network, version2: str) -> None:
+    station = await silent_station(network, version2)
+    station.answers["SetVariables"] = sets("Accepted", "Rejected")
+    command = await network.orders(station, o.SetVariables(values={NAMES[0]: "42", NAMES[1]: "43"}))
+    wanted = [{**HEARTBEAT, "attributeValue": "42"}, {**OFFLINE, "attributeValue": "43"}]
+    assert asked(station) == [("SetVariables", {"setVariableData": wanted})]
+    assert (command.status, command.error_text) == ("rejected", "OCPPCommCtrlr.OfflineThreshold: Rejected")
+    assert await variables(network, station) == {"HeartbeatInterval": "42"}
+
+
+@pytest.mark.parametrize(
+    ("what", "wanted"),
+    [
+        pytest.param("configuration", "ConfigurationInventory", id="tc_b_12"),
+        pytest.param("full", "FullInventory", id="tc_b_13"),
+        pytest.param("summary", "SummaryInventory", id="tc_b_14"),
+    ],
+)
+async def test_tc_b_12_and_13_and_14_a_report_is_asked_for_and_its_parts_are_kept(
+    network: Network, version2: str, what: Any, wanted: str
+) -> None:
+    station = await silent_station(network, version2)
+    command = await network.orders(station, o.BaseReport(what=what))
+    number = command.parameters["request_id"]
+    assert asked(station) == [("GetBaseReport", {"requestId": number, "reportBase": wanted})]
+    assert (command.status, command.answer) == ("accepted", {"status": "Accepted"})
+    for seq_no, (one, value) in enumerate(((HEARTBEAT, "60"), (OFFLINE, "30"))):
+        told = {
+            "requestId": number,
+            "generatedAt": instant(station.at),
+            "seqNo": seq_no,
+            "tbc": seq_no == 0,
+            "reportData": [{**one, "variableAttribute": [{"value": value}]}],
+        }
+        assert await station.says("NotifyReport", told) == {}
+    assert await variables(network, station) == {"HeartbeatInterval": "60", "OfflineThreshold": "30"}
+
+
+async def test_tc_b_18_a_report_by_criteria_and_names_is_asked_for(network: Network, version2: str) -> None:
+    station = await silent_station(network, version2)
+    command = await network.orders(station, o.CustomReport(names=NAMES[:1], criteria=("available",)))
+    wanted = {
+        "requestId": command.parameters["request_id"],
+        "componentVariable": [HEARTBEAT],
+        "componentCriteria": ["Available"],
+    }
+    assert asked(station) == [("GetReport", wanted)]
+    assert command.status == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [pytest.param("Accepted", "accepted", id="tc_b_42"), pytest.param("Failed", "rejected", id="tc_b_44")],
+)
+async def test_tc_b_42_and_44_a_network_profile_is_set_or_the_failure_kept(
+    network: Network, version2: str, word: str, status: str
+) -> None:
+    station = await silent_station(network, version2)
+    station.answers["SetNetworkProfile"] = {"status": word}
+    order = o.SetNetworkProfile(slot=1, url="wss://csms.example/ocpp", security_profile=2, ocpp_version="2.0")
+    command = await network.orders(station, order)
+    data = {
+        "ocppVersion": "OCPP20",
+        "ocppTransport": "JSON",
+        "ocppCsmsUrl": "wss://csms.example/ocpp",
+        "messageTimeout": 30,
+        "securityProfile": 2,
+        "ocppInterface": "Wired0",
+    }
+    assert asked(station) == [("SetNetworkProfile", {"configurationSlot": 1, "connectionData": data})]
+    assert (command.status, command.answer) == (status, {"status": word})
+
+
+# ------------------------------------------------------------------------------------------------------ monitoring
+
+
+@pytest.mark.parametrize(
+    ("names", "criteria", "wanted"),
+    [
+        pytest.param((), ("threshold",), {"monitoringCriteria": ["ThresholdMonitoring"]}, id="tc_n_01"),
+        pytest.param(NAMES[:1], (), {"componentVariable": [HEARTBEAT]}, id="tc_n_02"),
+        pytest.param(
+            NAMES[:1],
+            ("delta",),
+            {"componentVariable": [HEARTBEAT], "monitoringCriteria": ["DeltaMonitoring"]},
+            id="tc_n_03",
+        ),
+        pytest.param((), (), {}, id="tc_n_47"),
+        pytest.param(
+            NAMES,
+            ("periodic",),
+            {"componentVariable": [HEARTBEAT, OFFLINE], "monitoringCriteria": ["PeriodicMonitoring"]},
+            id="tc_n_60",
+        ),
+    ],
+)
+async def test_tc_n_01_and_02_and_03_and_47_and_60_a_report_of_monitors_is_asked_for(
+    network: Network, version2: str, names: tuple[str, ...], criteria: Any, wanted: Payload
+) -> None:
+    station = await silent_station(network, version2)
+    command = await network.orders(station, o.MonitoringReport(names=names, criteria=criteria))
+    number = command.parameters["request_id"]
+    assert asked(station) == [("GetMonitoringReport", {"requestId": number, **wanted})]
+    assert command.status == "accepted"
+    told = {"requestId": number, "seqNo": 0, "generatedAt": instant(station.at)}
+    assert await station.says("NotifyMonitoringReport", told) == {}
+
+
+async def test_tc_n_05_the_monitoring_base_is_set(network: Network, version2: str) -> None:
+    station = await silent_station(network, version2)
+    command = await network.orders(station, o.SetMonitoringBase(what="hard_wired"))
+    assert asked(station) == [("SetMonitoringBase", {"monitoringBase": "HardWiredOnly"})]
+    assert (command.status, command.answer) == ("accepted", {"status": "Accepted"})
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [pytest.param("Accepted", "accepted", id="tc_n_16"), pytest.param("Rejected", "rejected", id="tc_n_17")],
+)
+async def test_tc_n_16_and_17_the_monitoring_level_is_set_or_the_refusal_kept(
+    network: Network, version2: str, word: str, status: str
+) -> None:
+    station = await silent_station(network, version2)
+    station.answers["SetMonitoringLevel"] = {"status": word}
+    command = await network.orders(station, o.SetMonitoringLevel(severity=4))
+    assert asked(station) == [("SetMonitoringLevel", {"severity": 4})]
+    assert (command.status, command.answer) == (status, {"status": word})
+
+
+def monitored(payload: Payload) -> Payload:
+    """The answer of a station that takes every monitor."""
+    return {
+        "setMonitoringResult": [
+            {"id": n, "status": "Accepted"} | {key: one[key] for key in ("type", "severity", "component", "variable")}
+            for n, one in enumerate(payload["setMonitoringData"])
+        ]
+    }
+
+
+ABOVE = {**HEARTBEAT, "value": 100, "type": "UpperThreshold", "severity": 3}
+EVERY = {**OFFLINE, "value": 60, "type": "Periodic", "severity": 8}
+
+
+@pytest.mark.parametrize(
+    ("wanted"),
+    [
+        pytest.param([ABOVE], id="tc_n_08"),
+        pytest.param([ABOVE, EVERY], id="tc_n_09"),
+        pytest.param([EVERY], id="tc_n_24"),
+    ],
+)
+async def test_tc_n_08_and_09_and_24_monitors_are_set(network: Network, version2: str, wanted: list[Payload]) -> None:
+    station = await silent_station(network, version2)
+    station.answers["SetVariableMonitoring"] = monitored
+    known = {
+        "UpperThreshold": o.Monitor(name=NAMES[0], type="above", value=Decimal(100), severity=3),
+        "Periodic": o.Monitor(name=NAMES[1], type="periodic", value=Decimal(60), severity=8),
+    }
+    command = await network.orders(station, o.SetMonitors(monitors=tuple(known[one["type"]] for one in wanted)))
+    assert asked(station) == [("SetVariableMonitoring", {"setMonitoringData": wanted})]
+    assert command.status == "accepted"
+
+
+async def test_tc_n_44_a_monitor_that_cannot_be_cleared_is_told(network: Network, version2: str) -> None:
+    station = await silent_station(network, version2)
+    station.answers["ClearVariableMonitoring"] = {"clearMonitoringResult": [{"id": 9, "status": "Rejected"}]}
+    command = await network.orders(station, o.ClearMonitors(monitor_ids=(9,)))
+    assert asked(station) == [("ClearVariableMonitoring", {"id": [9]})]
+    assert (command.status, command.error_text) == ("rejected", "9: Rejected")
+
+
+# ---------------------------------------------------------------------------------------------- customer's data
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "word", "data"),
+    [
+        pytest.param({}, {"report": True, "clear": False}, "Accepted", "a charge", id="tc_n_27"),
+        pytest.param({}, {"report": True, "clear": False}, "Accepted", "", id="tc_n_28"),
+        pytest.param({}, {"report": True, "clear": False}, "Rejected", None, id="tc_n_29"),
+        pytest.param({"is_cleared": True}, {"report": True, "clear": True}, "Accepted", "a charge", id="tc_n_30"),
+        pytest.param({"is_cleared": True}, {"report": True, "clear": True}, "Accepted", "", id="tc_n_31"),
+        pytest.param(
+            {"is_cleared": True, "is_reported": False},
+            {"report": False, "clear": True},
+            "Accepted",
+            None,
+            id="tc_n_32",
+        ),
+    ],
+)
+async def test_tc_n_27_to_32_what_a_station_keeps_of_a_customer_is_told_or_forgotten(
+    network: Network, version2: str, given: dict[str, Any], wanted: Payload, word: str, data: str | None
+) -> None:
+    station = await silent_station(network, version2)
+    station.answers["CustomerInformation"] = {"status": word}
+    command = await network.orders(station, o.CustomerInformation(token=o.TokenRef(uid="TAG1"), **given))
+    number = command.parameters["request_id"]
+    token = {"idToken": "TAG1", "type": "ISO14443"}
+    assert asked(station) == [("CustomerInformation", {"requestId": number, "idToken": token, **wanted})]
+    assert (command.status, command.answer) == (word.lower(), {"status": word})
+    if data is None:
+        return
+    told = {"requestId": number, "seqNo": 0, "generatedAt": instant(station.at), "data": data}
+    assert await station.says("NotifyCustomerInformation", told) == {}
+
+
+async def test_tc_n_62_a_customer_is_named_by_an_identifier(network: Network, version2: str) -> None:
+    station = await silent_station(network, version2)
+    command = await network.orders(station, o.CustomerInformation(customer_id="C-1", is_cleared=True))
+    wanted = {
+        "requestId": command.parameters["request_id"],
+        "report": True,
+        "clear": True,
+        "customerIdentifier": "C-1",
+    }
+    assert asked(station) == [("CustomerInformation", wanted)]
+    assert command.status == "accepted"
+
+
+async def test_tc_n_63_a_customer_is_named_by_a_certificate(network: Network, version2: str) -> None:
+    station = await silent_station(network, version2)
+    named = o.CertificateRef(issuer_name_hash="aa", issuer_key_hash="bb", serial_number="01")
+    command = await network.orders(station, o.CustomerInformation(certificate=named, is_cleared=True))
+    [(action, payload)] = asked(station)
+    assert (action, payload["customerCertificate"]) == (
+        "CustomerInformation",
+        {"hashAlgorithm": "SHA256", "issuerNameHash": "aa", "issuerKeyHash": "bb", "serialNumber": "01"},
+    )
+    assert command.status == "accepted"
