@@ -186,22 +186,41 @@ def _is_text(node: Any) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def _says(where: str, name: str, seen: set[tuple[str, str]]) -> set[str]:
-    """Texts and names in something at the top of a module of tests, and in what it uses of others."""
-    found: set[str] = set()
-    if (where, name) in seen or (known := module(where)) is None:
-        return found
-    seen.add((where, name))
-    if (node := known.tops.get(name)) is None:
-        return _says(known.imports[name], name, seen) if name in known.imports else found
-    for one in _nodes(node):
-        if isinstance(one, ast.Constant) and isinstance(one.value, str):
-            found.add(one.value)
-        elif isinstance(one, ast.Name | ast.Attribute):
-            word = one.id if isinstance(one, ast.Name) else one.attr
-            found.add(word)
-            if isinstance(one, ast.Name) and word != name and (word in known.tops or word in known.imports):
-                found |= _says(where, word, seen)
+@cache
+def _direct(where: str, name: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
+    """Texts and names in something at the top of a module of tests, and what it uses of that module and of others."""
+    known = module(where)
+    if known is None:
+        return frozenset(), frozenset()
+    if (top := known.tops.get(name)) is None:
+        return frozenset(), frozenset({(known.imports[name], name)} if name in known.imports else ())
+    nodes = list(_nodes(top))
+    # An argument or a variable is not the thing at the top that has the same name.
+    own = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    own |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    words, used = set[str](), set[tuple[str, str]]()
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            words.add(node.value)
+        elif isinstance(node, ast.Attribute):
+            words.add(node.attr)
+        elif isinstance(node, ast.Name):
+            words.add(node.id)
+            if node.id not in own and (node.id in known.tops or node.id in known.imports):
+                used.add((where, node.id))
+    return frozenset(words), frozenset(used)
+
+
+def _says(where: str, name: str) -> set[str]:
+    """What it says itself or through what it uses."""
+    found, seen, left = set[str](), set[tuple[str, str]](), [(where, name)]
+    while left:
+        one = left.pop()
+        if one not in seen:
+            seen.add(one)
+            words, used = _direct(*one)
+            found |= words
+            left += used
     return found
 
 
@@ -227,7 +246,7 @@ def tests() -> tuple[Test, ...]:
         for name, node in known.tops.items():
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or not name.startswith("test_"):
                 continue
-            says = _says(where, name, set())
+            says = _says(where, name)
             told = ast.get_docstring(node) or ""
             arguments = {one.arg for one in node.args.args}
             found.append(
@@ -244,16 +263,21 @@ def tests() -> tuple[Test, ...]:
     return tuple(found)
 
 
+_USE_CASES = re.compile(r"[a-s]\d\d(?:_and_[a-s]\d\d)*_")
+
+
 # `test_tc_a_11_and_074_a_sentence`: A_11 and 074 (1.6 has three digits); `test_tc_m_01_to_04_…`: from … to.
 def _read_ids(name: str) -> tuple[list[str], list[str]]:
-    words = name.removeprefix("test_").split("_")
+    name = name.removeprefix("test_")
+    words = name.split("_")
     if words[0] != "tc":
-        return [], words
+        first = _USE_CASES.match(name)
+        return [], name[first.end() :].split("_") if first else words
     found: list[str] = []
     group, is_range, at = "", False, 1
     while at < len(words):
         word, after = words[at], words[at + 1] if at + 1 < len(words) else ""
-        if re.fullmatch("[a-s]", word) and after.isdigit():
+        if re.fullmatch("[a-s]", word) and re.fullmatch(r"\d{2,3}", after):
             group, at = word.upper(), at + 1
             word = after
         elif word in ("and", "to") and (after.isdigit() or re.fullmatch("[a-s]", after)) and found:
@@ -288,8 +312,9 @@ def words_after_ids(name: str) -> list[str]:
 
 def use_cases_of(name: str, told: str) -> set[str]:
     """Use cases of the specification (`E14`) that a test's name begins with or its docstring names."""
-    first = re.match(r"test_([a-s]\d\d)_", name)
-    return ({first[1].upper()} if first else set()) | set(re.findall(r"\b([A-S]\d\d)(?:\.FR\.\d+)?\b", told))
+    first = _USE_CASES.match(name.removeprefix("test_"))
+    named = {one.upper() for one in first[0].split("_") if re.fullmatch(r"[a-s]\d\d", one)} if first else set()
+    return named | set(re.findall(r"\b([A-S]\d\d)(?:\.FR\.\d+)?\b", told))
 
 
 # --- cases ----------------------------------------------------------------------------------------------------------

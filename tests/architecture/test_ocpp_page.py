@@ -23,6 +23,8 @@ def test_the_page_is_up_to_date() -> None:
         ),
         ("test_tc_b_103_and_e_113_it_goes_on", ["B_103", "E_113"], "it goes on"),
         ("test_tc_017_1_and_017_2_and_030_unlocked", ["017_1", "017_2", "030"], "unlocked"),
+        ("test_tc_066_a_1_6_station_is_asked", ["066"], "a 1 6 station is asked"),
+        ("test_n11_and_n13_a_stream_is_opened", [], "a stream is opened"),
         ("test_two_cars_charge", [], "two cars charge"),
     ],
 )
@@ -33,6 +35,7 @@ def test_the_ids_of_cases_are_read_from_names(name: str, ids: list[str], sentenc
 
 def test_use_cases_are_read_from_names_and_docstrings() -> None:
     assert ocpp_table.use_cases_of("test_a02_a_request_in_another_name", "") == {"A02"}
+    assert ocpp_table.use_cases_of("test_n11_and_n13_a_stream_is_opened", "") == {"N11", "N13"}
     assert ocpp_table.use_cases_of("test_it", "As E14.FR.01 and G01 say; not TC_E_31.") == {"E14", "G01"}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ohmstead.stations import orders as o
-from tests.conformance.judged import asked
+from tests.conformance.judged import asked, signals_of
 from tests.stories.listener import silent_station
 from tests.stories.network import Network
 from tests.stories.station import Payload, Station, instant
@@ -33,12 +33,16 @@ def reads(value: str) -> Any:
     }
 
 
-def sets(*words: str) -> Any:
+def sets(**words: str) -> Any:
     """A station that answers each variable with a word of its own."""
     return lambda payload: {
         "setVariableResult": [
-            {"component": one["component"], "variable": one["variable"], "attributeStatus": word}
-            for one, word in zip(payload["setVariableData"], words, strict=True)
+            {
+                "component": one["component"],
+                "variable": one["variable"],
+                "attributeStatus": words[one["variable"]["name"]],
+            }
+            for one in payload["setVariableData"]
         ]
     }
 
@@ -75,7 +79,7 @@ async def test_tc_b_08_no_more_are_read_at_once_than_the_station_takes(network: 
 
 async def test_tc_b_09_a_variable_is_set_and_kept(network: Network, version2: str) -> None:
     station = await silent_station(network, version2)
-    station.answers["SetVariables"] = sets("Accepted")
+    station.answers["SetVariables"] = sets(HeartbeatInterval="Accepted")
     command = await network.orders(station, o.SetVariables(values={NAMES[0]: "42"}))
     assert asked(station) == [("SetVariables", {"setVariableData": [{**HEARTBEAT, "attributeValue": "42"}]})]
     assert command.status == "accepted"
@@ -84,10 +88,12 @@ async def test_tc_b_09_a_variable_is_set_and_kept(network: Network, version2: st
 
 async def test_tc_b_10_of_several_variables_each_has_its_own_fate(network: Network, version2: str) -> None:
     station = await silent_station(network, version2)
-    station.answers["SetVariables"] = sets("Accepted", "Rejected")
+    station.answers["SetVariables"] = sets(HeartbeatInterval="Accepted", OfflineThreshold="Rejected")
     command = await network.orders(station, o.SetVariables(values={NAMES[0]: "42", NAMES[1]: "43"}))
     wanted = [{**HEARTBEAT, "attributeValue": "42"}, {**OFFLINE, "attributeValue": "43"}]
-    assert asked(station) == [("SetVariables", {"setVariableData": wanted})]
+    [(action, payload)] = asked(station)
+    told = sorted(payload["setVariableData"], key=lambda one: str(one["variable"]["name"]))
+    assert (action, told) == ("SetVariables", wanted)
     assert (command.status, command.error_text) == ("rejected", "OCPPCommCtrlr.OfflineThreshold: Rejected")
     assert await variables(network, station) == {"HeartbeatInterval": "42"}
 
@@ -312,3 +318,32 @@ async def test_tc_n_63_a_customer_is_named_by_a_certificate(network: Network, ve
         {"hashAlgorithm": "SHA256", "issuerNameHash": "aa", "issuerKeyHash": "bb", "serialNumber": "01"},
     )
     assert command.status == "accepted"
+
+
+# -------------------------------------------------------------------------------------------------- security events
+
+
+@pytest.mark.parametrize(
+    ("event", "kept"),
+    [
+        ("StartupOfTheDevice", "station_startup_of_the_device"),
+        ("InvalidTLSVersion", "station_invalid_tls_version"),
+        ("MaintenanceLoginFailed", "station_maintenance_login_failed"),
+    ],
+)
+async def test_a04_a_security_event_is_a_signal_with_the_stations_time(
+    network: Network, version: str, event: str, kept: str
+) -> None:
+    station = await silent_station(network, version)
+    told = {"type": event, "timestamp": instant(station.at), "techInfo": "as it happened"}
+    for _ in range(2):
+        assert await station.says("SecurityEventNotification", told) == {}
+    assert set(await signals_of(network, station)) == {kept}
+    [signal, *_] = await network.rows(
+        "select at, party_id, detail from security_signal where station_id = $1", station.station_id
+    )
+    assert (signal.at, signal.party_id, signal.detail) == (
+        station.at,
+        network.party_id,
+        {"tech_info": "as it happened"},
+    )

@@ -109,7 +109,8 @@ async def test_tc_e_09_a_transaction_may_start_with_the_cable_and_wait_for_a_car
     assert await charge.tells("Started", "CablePluggedIn", state="EVConnected", wh=1_000) == {}
     session = await network.session_of(station)
     assert (session.status, session.authorization_status, session.charging_state) == ("pending", None, "connected")
-    assert (session.started_at, session.evse_number) == (station.at, 1)
+    assert (session.started_at, session.evse_number, session.anomalies) == (station.at, 1, [])
+    assert "started" in await kinds_of(network, session)
 
 
 async def test_tc_e_10_a_transaction_may_start_with_the_card(network: Network, version2: str) -> None:
