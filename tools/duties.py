@@ -18,6 +18,7 @@ class Duty:
 
 _DOOR = "ocpp/security.py"
 _V2_IN, _V2_OUT = "ocpp/v2/inbound.py", "ocpp/v2/outbound.py"
+_DEVICE, _DRIVERS, _PROFILES = "ocpp/v2/device.py", "ocpp/v2/drivers.py", "ocpp/v2/profiles.py"
 _V16_IN, _V16_OUT = "ocpp/v16/inbound.py", "ocpp/v16/outbound.py"
 
 DUTIES = (
@@ -388,5 +389,134 @@ DUTIES = (
         "parent_id_tag=tag(order.group.uid) if order.group is not None else None,",
         "",
         ("053",),
+    ),
+    # --- the device model
+    Duty("a report's kind", _DEVICE, '"summary": "SummaryInventory",', '"summary": "FullInventory",', ("B_14",)),
+    Duty(
+        "no more than the station takes",
+        _DEVICE,
+        'shared = parts(asked, features.most_items.get(kind), features.most_bytes.get(kind), "GetVariables")',
+        "shared = [asked]",
+        ("B_08",),
+    ),
+    Duty(
+        "what was set is kept",
+        _DEVICE,
+        'else "rejected", words, done)',
+        'else "rejected", words, ())',
+        ("B_09", "B_10"),
+    ),
+    Duty(
+        "each variable counts",
+        _DEVICE,
+        '"accepted" if taken_names >= set(values) else',
+        '"accepted" if True else',
+        ("B_10",),
+    ),
+    Duty(
+        "criteria of a report",
+        _DEVICE,
+        "component_criteria=some(_CRITERIA[one] for one in order.criteria),",
+        "",
+        ("B_18",),
+    ),
+    Duty(
+        "a network profile's security",
+        _DEVICE,
+        "security_profile=order.security_profile,",
+        "security_profile=1,",
+        ("B_42",),
+    ),
+    Duty("a monitor's severity", _DEVICE, "severity=given.severity,", "severity=5,", ("N_08", "N_09", "N_24")),
+    Duty(
+        "criteria of monitors",
+        _DEVICE,
+        "monitoring_criteria=some(_CRITERIA[one] for one in order.criteria),",
+        "",
+        ("N_01", "N_03", "N_60"),
+    ),
+    Duty(
+        "a monitor that stays is told",
+        _DEVICE,
+        'for r in answer.clear_monitoring_result if r.status != "Accepted"',
+        "for r in answer.clear_monitoring_result if False",
+        ("N_44",),
+    ),
+    Duty(
+        "data are forgotten",
+        "ocpp/v2/upkeep.py",
+        "clear=order.is_cleared,",
+        "clear=False,",
+        ("N_30", "N_31", "N_32", "N_62"),
+    ),
+    Duty(
+        "2.x security events are signals",
+        _V2_IN,
+        "return Work(signals=(signal,), records=(kept(inbound),), reply=lambda _: m.SecurityEvent",
+        "return Work(records=(kept(inbound),), reply=lambda _: m.SecurityEvent",
+        ("A04",),
+    ),
+    # --- lists, profiles, displays
+    Duty(
+        "the whole 2.x list or its changes",
+        _DRIVERS,
+        '"Full" if order.update == "full" else "Differential"',
+        '"Full"',
+        ("D_02", "D_03"),
+    ),
+    Duty("a recurring profile", _PROFILES, "recurrency_kind=_RECURS[given.recurs],", "", ("K_19",)),
+    Duty("a profile's session", _PROFILES, "transaction_id=given.transaction_id,", "", ("K_60",)),
+    Duty(
+        "a remote start's profile",
+        _PROFILES,
+        "charging_profile=profile(order.profile) if order.profile is not None else None,",
+        "",
+        ("K_37",),
+    ),
+    Duty(
+        "where profiles are asked for",
+        _PROFILES,
+        "evse_id=order.evse_number,\n        charging_profile=m.ChargingProfileCriterionType(",
+        "charging_profile=m.ChargingProfileCriterionType(",
+        ("K_29", "K_30", "K_33"),
+    ),
+    Duty(
+        "which profiles are cleared",
+        _PROFILES,
+        "m.ClearChargingProfileRequest(\n        charging_profile_id=order.profile_id,",
+        "m.ClearChargingProfileRequest(",
+        ("K_05", "K_08"),
+    ),
+    Duty(
+        "while what a text is shown", _DRIVERS, "state=_STATES[order.while_state],\n        start", "start", ("O_25",)
+    ),
+    Duty(
+        "a text's session",
+        _DRIVERS,
+        "transaction_id=order.transaction_id,\n        message_extra",
+        "message_extra",
+        ("O_06", "O_27", "O_28"),
+    ),
+    # --- what 2.1 added
+    Duty(
+        "a tariff that stays is told",
+        _DRIVERS,
+        'return Result("rejected", "; ".join(bad)) if bad else',
+        "return",
+        ("I_110",),
+    ),
+    Duty(
+        "a call on the reserve",
+        _PROFILES,
+        "m.AFRRSignalRequest(timestamp=instant(order.at), signal=order.signal)",
+        "m.AFRRSignalRequest(timestamp=instant(order.at), signal=0)",
+        ("Q_120",),
+    ),
+    Duty(
+        "messages without a meaning are kept",
+        _V2_IN,
+        "return Work(records=(kept(inbound),), reply=lambda _: response(**fields)",
+        "return Work(reply=lambda _: response(**fields)",
+        ("R_108", "S_103", "N11", "C20"),
     ),
 )

@@ -333,12 +333,12 @@ def cases() -> dict[str, dict[str, str]]:
 
 
 def tests_of_case(case: str) -> list[Test]:
-    """Tests that name it; `075` means all of 075_1, 075_2."""
+    """Tests that name a case, or a use case; `075` means all of 075_1, 075_2."""
     return [test for test in tests() if _plays(test, case)]
 
 
 def _plays(test: Test, case: str) -> bool:
-    return case in test.cases or (case[0].isdigit() and case[:3] in test.cases)
+    return case in test.cases | test.use_cases or (case[0].isdigit() and case[:3] in test.cases)
 
 
 def met(found: Iterable[Test]) -> set[str]:
