@@ -391,34 +391,12 @@ DUTIES = (
         ("053",),
     ),
     # --- the device model
-    Duty("a report's kind", _DEVICE, '"summary": "SummaryInventory",', '"summary": "FullInventory",', ("B_14",)),
     Duty(
         "no more than the station takes",
         _DEVICE,
         'shared = parts(asked, features.most_items.get(kind), features.most_bytes.get(kind), "GetVariables")',
         "shared = [asked]",
         ("B_08",),
-    ),
-    Duty(
-        "what was set is kept",
-        _DEVICE,
-        'else "rejected", words, done)',
-        'else "rejected", words, ())',
-        ("B_09", "B_10"),
-    ),
-    Duty(
-        "each variable counts",
-        _DEVICE,
-        '"accepted" if taken_names >= set(values) else',
-        '"accepted" if True else',
-        ("B_10",),
-    ),
-    Duty(
-        "criteria of a report",
-        _DEVICE,
-        "component_criteria=some(_CRITERIA[one] for one in order.criteria),",
-        "",
-        ("B_18",),
     ),
     Duty(
         "a network profile's security",
@@ -458,34 +436,11 @@ DUTIES = (
     ),
     # --- lists, profiles, displays
     Duty(
-        "the whole 2.x list or its changes",
-        _DRIVERS,
-        '"Full" if order.update == "full" else "Differential"',
-        '"Full"',
-        ("D_02", "D_03"),
-    ),
-    Duty("a recurring profile", _PROFILES, "recurrency_kind=_RECURS[given.recurs],", "", ("K_19",)),
-    Duty("a profile's session", _PROFILES, "transaction_id=given.transaction_id,", "", ("K_60",)),
-    Duty(
         "a remote start's profile",
         _PROFILES,
         "charging_profile=profile(order.profile) if order.profile is not None else None,",
         "",
         ("K_37",),
-    ),
-    Duty(
-        "where profiles are asked for",
-        _PROFILES,
-        "evse_id=order.evse_number,\n        charging_profile=m.ChargingProfileCriterionType(",
-        "charging_profile=m.ChargingProfileCriterionType(",
-        ("K_29", "K_30", "K_33"),
-    ),
-    Duty(
-        "which profiles are cleared",
-        _PROFILES,
-        "m.ClearChargingProfileRequest(\n        charging_profile_id=order.profile_id,",
-        "m.ClearChargingProfileRequest(",
-        ("K_05", "K_08"),
     ),
     Duty(
         "while what a text is shown", _DRIVERS, "state=_STATES[order.while_state],\n        start", "start", ("O_25",)

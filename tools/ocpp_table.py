@@ -256,7 +256,7 @@ def tests() -> tuple[Test, ...]:
                     path.parent.name in ON_THE_WIRE and isinstance(node, ast.AsyncFunctionDef),
                     frozenset(says),
                     _versions(arguments, says),
-                    frozenset(ids_of(name)) | set(re.findall(r"\bTC_([A-S]_\d+|\d{3}(?:_\d)?)\b", told)),
+                    frozenset(ids_of(name)).union(*(cases_in(text) for text in (told, *says))),
                     frozenset(use_cases_of(name, told)),
                 )
             )
@@ -264,11 +264,12 @@ def tests() -> tuple[Test, ...]:
 
 
 _USE_CASES = re.compile(r"[a-s]\d\d(?:_and_[a-s]\d\d)*_")
+_CASE = re.compile(r"\b(?:TC_|tc_)([A-Sa-s]_\d{2,3}|\d{3}(?:_\d)?)(?!\d)")
 
 
 # `test_tc_a_11_and_074_a_sentence`: A_11 and 074 (1.6 has three digits); `test_tc_m_01_to_04_…`: from … to.
 def _read_ids(name: str) -> tuple[list[str], list[str]]:
-    name = name.removeprefix("test_")
+    name = name.lower().removeprefix("test_").replace("_csms_", "_")
     words = name.split("_")
     if words[0] != "tc":
         first = _USE_CASES.match(name)
@@ -310,9 +311,18 @@ def words_after_ids(name: str) -> list[str]:
     return _read_ids(name)[1]
 
 
+def cases_in(text: str) -> set[str]:
+    """Cases that a docstring or a parameter's id names: `TC_E_31`, `tc_b_06`, `TC_044_1_CSMS`; no whole test name."""
+    if text.startswith("test_"):
+        return set()
+    if text.startswith("tc_"):
+        return set(ids_of(text))
+    return {one.upper() for one in _CASE.findall(text)}
+
+
 def use_cases_of(name: str, told: str) -> set[str]:
     """Use cases of the specification (`E14`) that a test's name begins with or its docstring names."""
-    first = _USE_CASES.match(name.removeprefix("test_"))
+    first = _USE_CASES.match(name.lower().removeprefix("test_"))
     named = {one.upper() for one in first[0].split("_") if re.fullmatch(r"[a-s]\d\d", one)} if first else set()
     return named | set(re.findall(r"\b([A-S]\d\d)(?:\.FR\.\d+)?\b", told))
 

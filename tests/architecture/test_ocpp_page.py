@@ -25,6 +25,7 @@ def test_the_page_is_up_to_date() -> None:
         ("test_tc_017_1_and_017_2_and_030_unlocked", ["017_1", "017_2", "030"], "unlocked"),
         ("test_tc_066_a_1_6_station_is_asked", ["066"], "a 1 6 station is asked"),
         ("test_n11_and_n13_a_stream_is_opened", [], "a stream is opened"),
+        ("test_TC_N_36_CSMS_a_second_one", ["N_36"], "a second one"),
         ("test_two_cars_charge", [], "two cars charge"),
     ],
 )
@@ -35,8 +36,18 @@ def test_the_ids_of_cases_are_read_from_names(name: str, ids: list[str], sentenc
 
 def test_use_cases_are_read_from_names_and_docstrings() -> None:
     assert ocpp_table.use_cases_of("test_a02_a_request_in_another_name", "") == {"A02"}
+    assert ocpp_table.use_cases_of("test_L01_firmware_is_sent", "") == {"L01"}
     assert ocpp_table.use_cases_of("test_n11_and_n13_a_stream_is_opened", "") == {"N11", "N13"}
     assert ocpp_table.use_cases_of("test_it", "As E14.FR.01 and G01 say; not TC_E_31.") == {"E14", "G01"}
+
+
+def test_parameters_may_name_cases() -> None:
+    by_name = {test.name: test for test in ocpp_table.tests()}
+    assert {"E_29", "E_30"} <= by_name["test_tc_e_29_and_30_a_transaction_that_goes_on_stays_open"].cases
+    assert ocpp_table.cases_in("TC_044_1_CSMS") == {"044_1"}
+    assert ocpp_table.cases_in("tc_d_02_and_d_03") == {"D_02", "D_03"}
+    assert ocpp_table.cases_in("as TC_A_09 and TC_A_10 ask") == {"A_09", "A_10"}
+    assert ocpp_table.cases_in("test_tc_e_31_ended_comes_first") == set()
 
 
 def test_what_a_test_says_is_found_through_its_helpers() -> None:

@@ -1,6 +1,5 @@
-"""Certification cases about the device model (groups B and N), as plain commands: on the wire and on the row.
-
-What becomes of reports in the rooms that keep them has its tests there.
+"""Certification cases of monitoring, customers' data, network profiles and security events, as plain commands: on the wire
+and on the row. What becomes of reports in the rooms that keep them has its tests there.
 """
 
 from decimal import Decimal
@@ -12,16 +11,11 @@ from ohmstead.stations import orders as o
 from tests.conformance.judged import asked, signals_of
 from tests.stories.listener import silent_station
 from tests.stories.network import Network
-from tests.stories.station import Payload, Station, instant
+from tests.stories.station import Payload, instant
 
 HEARTBEAT = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "HeartbeatInterval"}}
 OFFLINE = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "OfflineThreshold"}}
 NAMES = ("OCPPCommCtrlr.HeartbeatInterval", "OCPPCommCtrlr.OfflineThreshold")
-
-
-async def variables(network: Network, station: Station) -> dict[str, str]:
-    rows = await network.rows("select variable, value from station_variable where station_id = $1", station.station_id)
-    return {row.variable: row.value for row in rows}
 
 
 def reads(value: str) -> Any:
@@ -31,35 +25,6 @@ def reads(value: str) -> Any:
             {**one, "attributeStatus": "Accepted", "attributeValue": value} for one in payload["getVariableData"]
         ]
     }
-
-
-def sets(**words: str) -> Any:
-    """A station that answers each variable with a word of its own."""
-    return lambda payload: {
-        "setVariableResult": [
-            {
-                "component": one["component"],
-                "variable": one["variable"],
-                "attributeStatus": words[one["variable"]["name"]],
-            }
-            for one in payload["setVariableData"]
-        ]
-    }
-
-
-@pytest.mark.parametrize(
-    ("names", "wanted"),
-    [pytest.param(NAMES[:1], [HEARTBEAT], id="tc_b_06"), pytest.param(NAMES, [HEARTBEAT, OFFLINE], id="tc_b_07")],
-)
-async def test_tc_b_06_and_07_variables_are_read_and_kept(
-    network: Network, version2: str, names: tuple[str, ...], wanted: list[Payload]
-) -> None:
-    station = await silent_station(network, version2)
-    station.answers["GetVariables"] = reads("60")
-    command = await network.orders(station, o.GetVariables(names=names))
-    assert asked(station) == [("GetVariables", {"getVariableData": wanted})]
-    assert command.status == "accepted"
-    assert await variables(network, station) == {one["variable"]["name"]: "60" for one in wanted}
 
 
 async def test_tc_b_08_no_more_are_read_at_once_than_the_station_takes(network: Network, version2: str) -> None:
@@ -74,67 +39,6 @@ async def test_tc_b_08_no_more_are_read_at_once_than_the_station_takes(network: 
     station.answers["GetVariables"] = reads("60")
     command = await network.orders(station, o.GetVariables(names=NAMES))
     assert asked(station) == [("GetVariables", {"getVariableData": [one]}) for one in (HEARTBEAT, OFFLINE)]
-    assert command.status == "accepted"
-
-
-async def test_tc_b_09_a_variable_is_set_and_kept(network: Network, version2: str) -> None:
-    station = await silent_station(network, version2)
-    station.answers["SetVariables"] = sets(HeartbeatInterval="Accepted")
-    command = await network.orders(station, o.SetVariables(values={NAMES[0]: "42"}))
-    assert asked(station) == [("SetVariables", {"setVariableData": [{**HEARTBEAT, "attributeValue": "42"}]})]
-    assert command.status == "accepted"
-    assert await variables(network, station) == {"HeartbeatInterval": "42"}
-
-
-async def test_tc_b_10_of_several_variables_each_has_its_own_fate(network: Network, version2: str) -> None:
-    station = await silent_station(network, version2)
-    station.answers["SetVariables"] = sets(HeartbeatInterval="Accepted", OfflineThreshold="Rejected")
-    command = await network.orders(station, o.SetVariables(values={NAMES[0]: "42", NAMES[1]: "43"}))
-    wanted = [{**HEARTBEAT, "attributeValue": "42"}, {**OFFLINE, "attributeValue": "43"}]
-    [(action, payload)] = asked(station)
-    told = sorted(payload["setVariableData"], key=lambda one: str(one["variable"]["name"]))
-    assert (action, told) == ("SetVariables", wanted)
-    assert (command.status, command.error_text) == ("rejected", "OCPPCommCtrlr.OfflineThreshold: Rejected")
-    assert await variables(network, station) == {"HeartbeatInterval": "42"}
-
-
-@pytest.mark.parametrize(
-    ("what", "wanted"),
-    [
-        pytest.param("configuration", "ConfigurationInventory", id="tc_b_12"),
-        pytest.param("full", "FullInventory", id="tc_b_13"),
-        pytest.param("summary", "SummaryInventory", id="tc_b_14"),
-    ],
-)
-async def test_tc_b_12_and_13_and_14_a_report_is_asked_for_and_its_parts_are_kept(
-    network: Network, version2: str, what: Any, wanted: str
-) -> None:
-    station = await silent_station(network, version2)
-    command = await network.orders(station, o.BaseReport(what=what))
-    number = command.parameters["request_id"]
-    assert asked(station) == [("GetBaseReport", {"requestId": number, "reportBase": wanted})]
-    assert (command.status, command.answer) == ("accepted", {"status": "Accepted"})
-    for seq_no, (one, value) in enumerate(((HEARTBEAT, "60"), (OFFLINE, "30"))):
-        told = {
-            "requestId": number,
-            "generatedAt": instant(station.at),
-            "seqNo": seq_no,
-            "tbc": seq_no == 0,
-            "reportData": [{**one, "variableAttribute": [{"value": value}]}],
-        }
-        assert await station.says("NotifyReport", told) == {}
-    assert await variables(network, station) == {"HeartbeatInterval": "60", "OfflineThreshold": "30"}
-
-
-async def test_tc_b_18_a_report_by_criteria_and_names_is_asked_for(network: Network, version2: str) -> None:
-    station = await silent_station(network, version2)
-    command = await network.orders(station, o.CustomReport(names=NAMES[:1], criteria=("available",)))
-    wanted = {
-        "requestId": command.parameters["request_id"],
-        "componentVariable": [HEARTBEAT],
-        "componentCriteria": ["Available"],
-    }
-    assert asked(station) == [("GetReport", wanted)]
     assert command.status == "accepted"
 
 
