@@ -39,7 +39,10 @@ class Lost(Exception):
 
 @dataclass
 class Wire:
-    """One socket. `on_call` is asked what to answer the other side's calls; `after` runs once the answer is sent."""
+    """One socket. `on_call` is asked what to answer the other side's calls; `after` runs once the answer is sent.
+
+    `trace` is every frame that went through, with whether the station sent it.
+    """
 
     url: str
     version: str
@@ -47,6 +50,7 @@ class Wire:
     after: Callable[[str, dict[str, Any]], Any]
     said: list[Said] = field(default_factory=list)
     heard: list[Said] = field(default_factory=list)
+    trace: list[tuple[bool, list[Any]]] = field(default_factory=list)
     close_code: int | None = None
     tls: ssl.SSLContext | None = None
     headers: dict[str, str] = field(default_factory=dict)
@@ -95,6 +99,7 @@ class Wire:
             self._waiting.pop(name, None)
 
     async def send(self, frame: list[Any]) -> None:
+        self.trace.append((True, frame))
         await self.send_text(msgspec.json.encode(frame).decode())
 
     async def send_text(self, text: str) -> None:
@@ -130,6 +135,7 @@ class Wire:
         try:
             async for message in socket:
                 frame = msgspec.json.decode(message.data)
+                self.trace.append((False, frame))
                 if frame[0] == 2:
                     self.heard.append((frame[1], frame[2], frame[3]))
                     task = asyncio.create_task(self._answer(frame[1], frame[2], frame[3]))

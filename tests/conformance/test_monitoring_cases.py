@@ -1,0 +1,253 @@
+"""Certification cases of monitoring, customers' data, network profiles and security events, as plain commands: on the wire
+and on the row. What becomes of reports in the rooms that keep them has its tests there.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ohmstead.stations import orders as o
+from tests.conformance.judged import asked, signals_of
+from tests.stories.listener import silent_station
+from tests.stories.network import Network
+from tests.stories.station import Payload, instant
+
+HEARTBEAT = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "HeartbeatInterval"}}
+OFFLINE = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "OfflineThreshold"}}
+NAMES = ("OCPPCommCtrlr.HeartbeatInterval", "OCPPCommCtrlr.OfflineThreshold")
+
+
+def reads(value: str) -> Any:
+    """A station that has every variable, all with this value."""
+    return lambda payload: {
+        "getVariableResult": [
+            {**one, "attributeStatus": "Accepted", "attributeValue": value} for one in payload["getVariableData"]
+        ]
+    }
+
+
+async def test_tc_b_08_no_more_are_read_at_once_than_the_station_takes(network: Network, version2: str) -> None:
+    station = await silent_station(network, version2)
+    limit = {
+        "component": {"name": "DeviceDataCtrlr"},
+        "variable": {"name": "ItemsPerMessage", "instance": "GetVariables"},
+        "variableAttribute": [{"value": "1"}],
+    }
+    report = {"requestId": 1, "generatedAt": instant(station.at), "seqNo": 0, "reportData": [limit]}
+    assert await station.says("NotifyReport", report) == {}
+    station.answers["GetVariables"] = reads("60")
+    command = await network.orders(station, o.GetVariables(names=NAMES))
+    assert asked(station) == [("GetVariables", {"getVariableData": [one]}) for one in (HEARTBEAT, OFFLINE)]
+    assert command.status == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [pytest.param("Accepted", "accepted", id="tc_b_42"), pytest.param("Failed", "rejected", id="tc_b_44")],
+)
+async def test_tc_b_42_and_44_a_network_profile_is_set_or_the_failure_kept(
+    network: Network, version2: str, word: str, status: str
+) -> None:
+    station = await silent_station(network, version2)
+    station.answers["SetNetworkProfile"] = {"status": word}
+    order = o.SetNetworkProfile(slot=1, url="wss://csms.example/ocpp", security_profile=2, ocpp_version="2.0")
+    command = await network.orders(station, order)
+    data = {
+        "ocppVersion": "OCPP20",
+        "ocppTransport": "JSON",
+        "ocppCsmsUrl": "wss://csms.example/ocpp",
+        "messageTimeout": 30,
+        "securityProfile": 2,
+        "ocppInterface": "Wired0",
+    }
+    assert asked(station) == [("SetNetworkProfile", {"configurationSlot": 1, "connectionData": data})]
+    assert (command.status, command.answer) == (status, {"status": word})
+
+
+# ------------------------------------------------------------------------------------------------------ monitoring
+
+
+@pytest.mark.parametrize(
+    ("names", "criteria", "wanted"),
+    [
+        pytest.param((), ("threshold",), {"monitoringCriteria": ["ThresholdMonitoring"]}, id="tc_n_01"),
+        pytest.param(NAMES[:1], (), {"componentVariable": [HEARTBEAT]}, id="tc_n_02"),
+        pytest.param(
+            NAMES[:1],
+            ("delta",),
+            {"componentVariable": [HEARTBEAT], "monitoringCriteria": ["DeltaMonitoring"]},
+            id="tc_n_03",
+        ),
+        pytest.param((), (), {}, id="tc_n_47"),
+        pytest.param(
+            NAMES,
+            ("periodic",),
+            {"componentVariable": [HEARTBEAT, OFFLINE], "monitoringCriteria": ["PeriodicMonitoring"]},
+            id="tc_n_60",
+        ),
+    ],
+)
+async def test_tc_n_01_and_02_and_03_and_47_and_60_a_report_of_monitors_is_asked_for(
+    network: Network, version2: str, names: tuple[str, ...], criteria: Any, wanted: Payload
+) -> None:
+    station = await silent_station(network, version2)
+    command = await network.orders(station, o.MonitoringReport(names=names, criteria=criteria))
+    number = command.parameters["request_id"]
+    assert asked(station) == [("GetMonitoringReport", {"requestId": number, **wanted})]
+    assert command.status == "accepted"
+    told = {"requestId": number, "seqNo": 0, "generatedAt": instant(station.at)}
+    assert await station.says("NotifyMonitoringReport", told) == {}
+
+
+async def test_tc_n_05_the_monitoring_base_is_set(network: Network, version2: str) -> None:
+    station = await silent_station(network, version2)
+    command = await network.orders(station, o.SetMonitoringBase(what="hard_wired"))
+    assert asked(station) == [("SetMonitoringBase", {"monitoringBase": "HardWiredOnly"})]
+    assert (command.status, command.answer) == ("accepted", {"status": "Accepted"})
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [pytest.param("Accepted", "accepted", id="tc_n_16"), pytest.param("Rejected", "rejected", id="tc_n_17")],
+)
+async def test_tc_n_16_and_17_the_monitoring_level_is_set_or_the_refusal_kept(
+    network: Network, version2: str, word: str, status: str
+) -> None:
+    station = await silent_station(network, version2)
+    station.answers["SetMonitoringLevel"] = {"status": word}
+    command = await network.orders(station, o.SetMonitoringLevel(severity=4))
+    assert asked(station) == [("SetMonitoringLevel", {"severity": 4})]
+    assert (command.status, command.answer) == (status, {"status": word})
+
+
+def monitored(payload: Payload) -> Payload:
+    """The answer of a station that takes every monitor."""
+    return {
+        "setMonitoringResult": [
+            {"id": n, "status": "Accepted"} | {key: one[key] for key in ("type", "severity", "component", "variable")}
+            for n, one in enumerate(payload["setMonitoringData"])
+        ]
+    }
+
+
+ABOVE = {**HEARTBEAT, "value": 100, "type": "UpperThreshold", "severity": 3}
+EVERY = {**OFFLINE, "value": 60, "type": "Periodic", "severity": 8}
+
+
+@pytest.mark.parametrize(
+    ("wanted"),
+    [
+        pytest.param([ABOVE], id="tc_n_08"),
+        pytest.param([ABOVE, EVERY], id="tc_n_09"),
+        pytest.param([EVERY], id="tc_n_24"),
+    ],
+)
+async def test_tc_n_08_and_09_and_24_monitors_are_set(network: Network, version2: str, wanted: list[Payload]) -> None:
+    station = await silent_station(network, version2)
+    station.answers["SetVariableMonitoring"] = monitored
+    known = {
+        "UpperThreshold": o.Monitor(name=NAMES[0], type="above", value=Decimal(100), severity=3),
+        "Periodic": o.Monitor(name=NAMES[1], type="periodic", value=Decimal(60), severity=8),
+    }
+    command = await network.orders(station, o.SetMonitors(monitors=tuple(known[one["type"]] for one in wanted)))
+    assert asked(station) == [("SetVariableMonitoring", {"setMonitoringData": wanted})]
+    assert command.status == "accepted"
+
+
+async def test_tc_n_44_a_monitor_that_cannot_be_cleared_is_told(network: Network, version2: str) -> None:
+    station = await silent_station(network, version2)
+    station.answers["ClearVariableMonitoring"] = {"clearMonitoringResult": [{"id": 9, "status": "Rejected"}]}
+    command = await network.orders(station, o.ClearMonitors(monitor_ids=(9,)))
+    assert asked(station) == [("ClearVariableMonitoring", {"id": [9]})]
+    assert (command.status, command.error_text) == ("rejected", "9: Rejected")
+
+
+# ---------------------------------------------------------------------------------------------- customer's data
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "word", "data"),
+    [
+        pytest.param({}, {"report": True, "clear": False}, "Accepted", "a charge", id="tc_n_27"),
+        pytest.param({}, {"report": True, "clear": False}, "Accepted", "", id="tc_n_28"),
+        pytest.param({}, {"report": True, "clear": False}, "Rejected", None, id="tc_n_29"),
+        pytest.param({"is_cleared": True}, {"report": True, "clear": True}, "Accepted", "a charge", id="tc_n_30"),
+        pytest.param({"is_cleared": True}, {"report": True, "clear": True}, "Accepted", "", id="tc_n_31"),
+        pytest.param(
+            {"is_cleared": True, "is_reported": False},
+            {"report": False, "clear": True},
+            "Accepted",
+            None,
+            id="tc_n_32",
+        ),
+    ],
+)
+async def test_tc_n_27_to_32_what_a_station_keeps_of_a_customer_is_told_or_forgotten(
+    network: Network, version2: str, given: dict[str, Any], wanted: Payload, word: str, data: str | None
+) -> None:
+    station = await silent_station(network, version2)
+    station.answers["CustomerInformation"] = {"status": word}
+    command = await network.orders(station, o.CustomerInformation(token=o.TokenRef(uid="TAG1"), **given))
+    number = command.parameters["request_id"]
+    token = {"idToken": "TAG1", "type": "ISO14443"}
+    assert asked(station) == [("CustomerInformation", {"requestId": number, "idToken": token, **wanted})]
+    assert (command.status, command.answer) == (word.lower(), {"status": word})
+    if data is None:
+        return
+    told = {"requestId": number, "seqNo": 0, "generatedAt": instant(station.at), "data": data}
+    assert await station.says("NotifyCustomerInformation", told) == {}
+
+
+async def test_tc_n_62_a_customer_is_named_by_an_identifier(network: Network, version2: str) -> None:
+    station = await silent_station(network, version2)
+    command = await network.orders(station, o.CustomerInformation(customer_id="C-1", is_cleared=True))
+    wanted = {
+        "requestId": command.parameters["request_id"],
+        "report": True,
+        "clear": True,
+        "customerIdentifier": "C-1",
+    }
+    assert asked(station) == [("CustomerInformation", wanted)]
+    assert command.status == "accepted"
+
+
+async def test_tc_n_63_a_customer_is_named_by_a_certificate(network: Network, version2: str) -> None:
+    station = await silent_station(network, version2)
+    named = o.CertificateRef(issuer_name_hash="aa", issuer_key_hash="bb", serial_number="01")
+    command = await network.orders(station, o.CustomerInformation(certificate=named, is_cleared=True))
+    [(action, payload)] = asked(station)
+    assert (action, payload["customerCertificate"]) == (
+        "CustomerInformation",
+        {"hashAlgorithm": "SHA256", "issuerNameHash": "aa", "issuerKeyHash": "bb", "serialNumber": "01"},
+    )
+    assert command.status == "accepted"
+
+
+# -------------------------------------------------------------------------------------------------- security events
+
+
+@pytest.mark.parametrize(
+    ("event", "kept"),
+    [
+        ("StartupOfTheDevice", "station_startup_of_the_device"),
+        ("InvalidTLSVersion", "station_invalid_tls_version"),
+        ("MaintenanceLoginFailed", "station_maintenance_login_failed"),
+    ],
+)
+async def test_a04_a_security_event_is_a_signal_with_the_stations_time(
+    network: Network, version: str, event: str, kept: str
+) -> None:
+    station = await silent_station(network, version)
+    told = {"type": event, "timestamp": instant(station.at), "techInfo": "as it happened"}
+    for _ in range(2):
+        assert await station.says("SecurityEventNotification", told) == {}
+    assert set(await signals_of(network, station)) == {kept}
+    [signal, *_] = await network.rows(
+        "select at, party_id, detail from security_signal where station_id = $1", station.station_id
+    )
+    assert (signal.at, signal.party_id, signal.detail) == (
+        station.at,
+        network.party_id,
+        {"tech_info": "as it happened"},
+    )
