@@ -133,8 +133,11 @@ async def test_a_restart_that_is_needed_is_told_even_when_later_keys_need_none(n
     }
     command = await network.orders(station, SetVariables(values={"A": "1", "B": "2"}))
     assert (command.status, command.error_text) == ("accepted", "A: RebootRequired")
-    kept = await network.rows("select variable from station_variable where station_id = $1", station.station_id)
-    assert [row.variable for row in kept] == ["B"]
+    kept = await network.rows(
+        "select variable, value, pending_value from station_variable where station_id = $1 order by variable",
+        station.station_id,
+    )
+    assert [(row.variable, row.value, row.pending_value) for row in kept] == [("A", None, "1"), ("B", "2", None)]
 
 
 async def test_an_answer_that_leaves_out_what_was_asked_is_no_success(network: Network, version2: str) -> None:
