@@ -89,7 +89,8 @@ async def test_the_new_profile_stands_first_and_the_old_one_behind_it(network: N
         "connectionData": {
             "ocppInterface": "Wired0",
             "ocppTransport": "JSON",
-            "ocppVersion": "OCPP20",
+            # 2.1 leaves it to the handshake.
+            **({"ocppVersion": "OCPP20"} if version2 == "2.0.1" else {}),
             "messageTimeout": 30,
             "ocppCsmsUrl": URL,
             "securityProfile": 2,

@@ -98,7 +98,7 @@ async def go_on(pool: Pool, desk: CommandDesk, payload: Any) -> None:
             async with pool.acquire() as conn, conn.transaction():
                 await _fail(conn, upgrade, f"{command.action or command.kind}: {command.error_text or command.status}")
             return
-        if is_last and version == "1.6" and command.error_text == "RebootRequired":
+        if is_last and version == "1.6" and (command.error_text or "").endswith("RebootRequired"):
             orders.append(Reset(how="soft"))
 
 
