@@ -47,13 +47,17 @@ async def run(
     ask_after_s: float = gaps.FIRST_AFTER_S,
     gather_s: float = events.GATHER_S,
     rollouts_every_s: float = ROLLOUTS_EVERY_S,
+    runner: events.Runner | None = None,
 ) -> None:
-    """All of it, until cancelled. Stations are asked about missing messages after `ask_after_s` seconds."""
+    """All of it, until cancelled. Stations are asked about missing messages after `ask_after_s` seconds.
+
+    `runner`: what runs the outbox's consumers, for who wants to know of them.
+    """
     links = Links(settings.files_base_url, settings.secret())
     storage = storage_of(settings)
-    runner = events.Runner(pool, bus, gather_s)
-    for name, handle, kinds in consumers(ask_after_s):
-        runner.add(name, handle, kinds)
+    runner = runner or events.Runner(pool, bus, gather_s)
+    for consumer, handle, kinds in _consumers(ask_after_s):
+        runner.add(consumer, handle, kinds)
     desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts))
     campaigns = Campaigns(pool, FileDesk(pool, desk, links, settings.file_link_s))
     async with asyncio.TaskGroup() as group:
@@ -68,7 +72,7 @@ async def run(
         group.create_task(_every(PARTITIONS_EVERY_S, "partitions", lambda: _partitions(pool)))
 
 
-def consumers(ask_after_s: float = gaps.FIRST_AFTER_S) -> tuple[tuple[str, events.Consumer, tuple[str, ...]], ...]:
+def _consumers(ask_after_s: float) -> tuple[tuple[str, events.Consumer, tuple[str, ...]], ...]:
     """Who reads the outbox: the name of each, what it does, and of which facts it hears."""
     return (
         ("sessions.settle", _settle, ("SessionEnded", "SessionChanged", "OrphanRecorded")),

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from aiohttp import web
 
 from ohmstead import worker
+from ohmstead.core import events
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.ids import new_id
@@ -85,13 +86,17 @@ class Installation:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Installation"]:
         await self.open_door()
+        runner = events.Runner(self.pool, self.bus, gather_s=0)
         working = asyncio.create_task(
-            worker.run(self.settings, self.pool, self.bus, ask_after_s=ASK_AFTER_S, gather_s=0, rollouts_every_s=0.2)
+            worker.run(self.settings, self.pool, self.bus, ask_after_s=ASK_AFTER_S, rollouts_every_s=0.2, runner=runner)
         )
+
+        async def is_reading() -> bool:
+            found = await self.pool.fetch("select consumer from outbox_cursor")
+            return bool(runner.consumers) and {row["consumer"] for row in found} >= set(runner.consumers)
+
         try:
-            names = [name for name, _, _ in worker.consumers()]
-            are_here = "select count(*) = cardinality($1::text[]) from outbox_cursor where consumer = any ($1)"
-            await until(lambda: self.pool.fetchval(are_here, names), "the worker reads the outbox", patience_s=20)
+            await until(is_reading, "the worker reads the outbox", patience_s=20)
             yield self
         finally:
             working.cancel()

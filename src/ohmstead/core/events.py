@@ -212,6 +212,11 @@ class Runner:
         self._consumers: list[tuple[str, Consumer, tuple[str, ...]]] = []
         self._wakes: list[asyncio.Event] = []
 
+    @property
+    def consumers(self) -> list[str]:
+        """Their names."""
+        return [consumer for consumer, _, _ in self._consumers]
+
     def add(self, consumer: str, handle: Consumer, kinds: Sequence[str]) -> None:
         self._consumers.append((consumer, handle, tuple(kinds)))
         self._wakes.append(asyncio.Event())
