@@ -205,14 +205,17 @@ async def test_a_foreign_address_that_nobody_allowed_never_leaves_the_house(api:
     )
     assert "OHMSTEAD_FILE_HOSTS" in document["detail"]
     assert (await station.job())["status"] == "failed"
-    order = {"kind": "get_log", "location": evil, "request_id": 1}
+    order = {"kind": "get_log", "url": evil}
     problem(await api.client.post(f"{path}/commands", json=order), 409, "refused")
+    many = {"order": order, "selection": {}}
+    problem(await api.client.post("/bulk-commands", json=many), 409, "refused")
     raw = {"location": evil} if version == "1.6" else {"requestId": 1, "log": {"remoteLocation": evil}}
     action = "GetDiagnostics" if version == "1.6" else "GetLog"
     problem(await api.client.post(f"{path}/ocpp/{action}", json=raw), 409, "refused")
     assert station.asked == []
     found = await signals(api, "address_refused")
-    assert [s["station_id"] for s in found] == [station.station.station_id] * 3
+    alone = station.station.station_id
+    assert [s["station_id"] for s in found] == [alone, alone, None, alone]
     assert found[0]["detail"]["address"] == evil
 
 

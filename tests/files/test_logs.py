@@ -278,7 +278,7 @@ async def test_the_address_is_nobodys_to_read_afterwards(api: Visitor) -> None:
     command = await api.client.get(f"/commands/{job['command_id']}")
     messages = await api.client.get(f"/stations/{station.station.station_id}/messages")
     assert "remoteLocation" in messages.text
-    assert "location" in command.text
+    assert "url" in command.json()["parameters"]
     assert token not in command.text + messages.text + str(await api.gets(f"/logs/{job['job_id']}"))
     kept = await api.network.pool.fetchval(
         "select parameters::text from command where command_id = $1", UUID(job["command_id"])

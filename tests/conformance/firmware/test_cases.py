@@ -138,7 +138,9 @@ async def test_L03_a_local_controller_publishes(api: Visitor, version: str, word
 
 
 @pytest.mark.parametrize("version", VERSIONS[1:])
-@pytest.mark.parametrize(("answer", "status"), [("Unpublished", "accepted"), ("NoFirmware", "rejected")])
+@pytest.mark.parametrize(
+    ("answer", "status"), [("Unpublished", "accepted"), ("NoFirmware", "accepted"), ("DownloadOngoing", "rejected")]
+)
 async def test_L04_a_local_controller_withdraws(api: Visitor, version: str, answer: str, status: str) -> None:
     image, station = await uploaded(api), await carrier(api, version)
     station.station.answers["UnpublishFirmware"] = {"status": answer}
