@@ -13,9 +13,16 @@ from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool, connect_one
 from ohmstead.core.events import Event
 from ohmstead.core.log import logger
+from ohmstead.reservations import service as reservations
+from ohmstead.reservations import telling
 from ohmstead.sessions import gaps
+from ohmstead.sessions.costs import Costs
+from ohmstead.sessions.reserving import note_use
 from ohmstead.sessions.settling.service import settle
+from ohmstead.sessions.telling import service as telling_costs
 from ohmstead.settings import Settings
+from ohmstead.smartcharging import planning
+from ohmstead.smartcharging import service as smartcharging
 from ohmstead.stations import commands
 from ohmstead.stations import service as stations
 from ohmstead.stations.commands import CommandDesk
@@ -24,6 +31,7 @@ log = logger("ohmstead.worker")
 
 GATEWAY_SILENT_S = 20.0
 PARTITIONS_EVERY_S = 60.0
+COSTS_EVERY_S = 15.0
 
 
 async def run(
@@ -33,17 +41,28 @@ async def run(
     *,
     ask_after_s: float = gaps.FIRST_AFTER_S,
     gather_s: float = events.GATHER_S,
+    costs: Costs | None = None,
 ) -> None:
-    """All of it, until cancelled. Stations are asked about missing messages after `ask_after_s` seconds."""
+    """All of it, until cancelled. Stations are asked about missing messages after `ask_after_s` seconds.
+
+    `costs`: whoever knows what sessions cost; stations are told nothing of costs without.
+    """
     runner = events.Runner(pool, bus, gather_s)
     runner.add("sessions.settle", _settle, ("SessionEnded", "SessionChanged", "OrphanRecorded"))
     runner.add("sessions.gaps", partial(gaps.notice, after_s=ask_after_s), ("SessionGapFound", "StationBooted"))
+    runner.add("reservations", _reservations, ("CommandAnswered", "SessionStarted"))
+    runner.add("smartcharging", smartcharging.follow, ("CommandAnswered", "ChargingNeedsReported", "SessionEnded"))
+    if costs is not None:
+        runner.add("sessions.costs", telling_costs.notice_end, ("SessionSettled",))
     desk = CommandDesk(pool, bus)
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())
-        group.create_task(_jobs(settings, pool, desk))
+        group.create_task(_jobs(settings, pool, desk, costs))
         group.create_task(_every(5, "release_gateways", lambda: _release_gateways(pool)))
         group.create_task(_every(5, "expire_commands", lambda: _expire_commands(pool)))
+        group.create_task(_every(2, "reservations", lambda: _pass_reservations(pool, desk)))
+        if costs is not None:
+            group.create_task(_every(COSTS_EVERY_S, "costs", partial(_tell_costs, pool, desk, costs)))
         group.create_task(_every(PARTITIONS_EVERY_S, "partitions", lambda: _partitions(pool)))
 
 
@@ -51,7 +70,22 @@ async def _settle(conn: Connection, found: list[Event]) -> None:
     await settle(conn, [UUID(event.payload["session_id"]) for event in found])
 
 
-async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk) -> None:
+async def _reservations(conn: Connection, found: list[Event]) -> None:
+    await reservations.learn(conn, [event.payload for event in found if event.kind == "CommandAnswered"])
+    await note_use(conn, [event for event in found if event.kind == "SessionStarted"])
+
+
+async def _pass_reservations(pool: Pool, desk: CommandDesk) -> None:
+    async with pool.acquire() as conn, conn.transaction():
+        await reservations.pass_time(conn, clock.now())
+    await telling.tell_due(pool, desk)
+
+
+async def _tell_costs(pool: Pool, desk: CommandDesk, costs: Costs) -> None:
+    await telling_costs.tell_running(pool, desk, costs)
+
+
+async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk, costs: Costs | None) -> None:
     """Jobs and cron timers, on a connection of their own, anew whenever it is lost."""
     while True:
         try:
@@ -60,6 +94,11 @@ async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk) -> None:
             try:
                 queue = jobs.Worker(conn)
                 queue.on(gaps.JOB, lambda payload: gaps.ask(pool, desk, payload))
+                queue.on(reservations.TELL_JOB, lambda payload: telling.tell(pool, desk, payload))
+                queue.on(reservations.LET_GO_JOB, lambda payload: telling.let_go(pool, desk, payload))
+                queue.on(smartcharging.PLAN_JOB, lambda payload: planning.answer_needs(pool, desk, payload))
+                if costs is not None:
+                    queue.on(telling_costs.FINAL_JOB, partial(telling_costs.tell_final, pool, desk, costs))
                 queue.every("retention", "23 3 * * *", lambda: _retention(settings, pool))
                 await queue.run()
             finally:

@@ -75,7 +75,7 @@ class Town:
 async def working(settings: Settings, house: House) -> AsyncIterator[None]:
     task = asyncio.create_task(worker.run(settings, house.pool, house.bus, gather_s=0, ask_after_s=3600))
     try:
-        begun = "select count(*) = 2 from outbox_cursor"
+        begun = "select count(*) >= 4 from outbox_cursor"
         await eventually(lambda: house.pool.fetchval(begun), "no worker", within_s=20)
         yield
     finally:

@@ -89,7 +89,7 @@ async def running(settings: Settings, pool: Pool, party_id: UUID) -> AsyncIterat
     async with open_gateway(settings, pool, party_id) as house:
         working = asyncio.create_task(worker.run(settings, pool, bus, ask_after_s=0.3, gather_s=0))
         try:
-            read = "select count(*) >= 2 from outbox_cursor"
+            read = "select count(*) >= 4 from outbox_cursor"
             await eventually(lambda: pool.fetchval(read), "the worker does not read the outbox", within_s=20)
             yield house
         finally:

@@ -45,8 +45,9 @@ class Door:
 class Installation:
     """What all stories of a run share."""
 
-    def __init__(self, settings: Settings, pool: Pool, bus: Bus) -> None:
+    def __init__(self, settings: Settings, pool: Pool, bus: Bus, **outside: Any) -> None:
         self.settings = settings
+        self.outside = outside  # what implements ports to the outside world
         self.pool = pool
         self.bus = bus
         self.desk = CommandDesk(pool, bus)
@@ -64,7 +65,7 @@ class Installation:
 
     async def open_door(self, port: int = 0) -> Door:
         """One more gateway, on a port of its own; `url` leads to the latest."""
-        gateway = Gateway(self.settings, self.pool, self.bus)
+        gateway = Gateway(self.settings, self.pool, self.bus, **self.outside)
         runner = web.AppRunner(gateway.application(), access_log=None, handler_cancellation=False, shutdown_timeout=5)
         await runner.setup()
         serving = asyncio.create_task(gateway.run())
@@ -83,10 +84,17 @@ class Installation:
     async def running(self) -> AsyncIterator["Installation"]:
         await self.open_door()
         working = asyncio.create_task(
-            worker.run(self.settings, self.pool, self.bus, ask_after_s=ASK_AFTER_S, gather_s=0)
+            worker.run(
+                self.settings,
+                self.pool,
+                self.bus,
+                ask_after_s=ASK_AFTER_S,
+                gather_s=0,
+                costs=self.outside.get("costs"),
+            )
         )
         try:
-            count = "select count(*) = 2 from outbox_cursor"
+            count = "select count(*) >= 4 from outbox_cursor"
             await until(lambda: self.pool.fetchval(count), "the worker reads the outbox", patience_s=20)
             yield self
         finally:

@@ -20,7 +20,10 @@ from ohmstead.ocpp.connection import CallKey, Connection, spawn
 from ohmstead.ocpp.dispatch import TABLES, work_for
 from ohmstead.ocpp.ingest import Full, Ingest, Item, refusal_exchange
 from ohmstead.ocpp.rpc import Call, CallError, CallResult, ErrorCode, FrameError, Send, Version
-from ohmstead.ocpp.work import Inbound, Refused
+from ohmstead.ocpp.work import Inbound, Refused, Work
+from ohmstead.sessions.notices import service as notices
+from ohmstead.sessions.notices.model import VatQuestion
+from ohmstead.sessions.notices.ports import VatRegister
 from ohmstead.settings import Settings
 from ohmstead.stations.model import Station
 
@@ -65,8 +68,11 @@ class Pending:
 class Calls:
     """The calls of one gateway's stations. Implements connection.Doorman and ingest.Source."""
 
-    def __init__(self, settings: Settings, ingest: Ingest, commander: Commander) -> None:
+    def __init__(
+        self, settings: Settings, ingest: Ingest, commander: Commander, vat_register: VatRegister | None = None
+    ) -> None:
         self._settings = settings
+        self._vat_register = vat_register
         self._ingest = ingest
         self._commander = commander
         self._fresh: list[tuple[Connection, bytes]] = []
@@ -120,9 +126,23 @@ class Calls:
                 return
             pending.key = key
         work = work_for(frame, inbound)
+        if work.asks is not None:
+            if pending.key is not None:
+                connection.slot.remember(pending.key, pending)
+            spawn(self._ask(pending, work, work.asks))
+            return
         self._ingest.take(Item(at=inbound.received_at, inbound=inbound, work=work, waiter=pending))
         if pending.key is not None:
             connection.slot.remember(pending.key, pending)
+
+    async def _ask(self, pending: Pending, work: Work, question: VatQuestion) -> None:
+        """Somebody outside is asked before the batch; nobody waits for it but this station."""
+        inbound = pending.inbound
+        try:
+            work.asides = (*work.asides, await notices.check_vat(self._vat_register, question))
+            self._ingest.take(Item(at=inbound.received_at, inbound=inbound, work=work, waiter=pending))
+        except Exception as error:  # noqa: BLE001  (whatever it is, the station gets its answer)
+            self.failed(pending, error)
 
     def committed(self, pending: Pending, payload: bytes | None) -> None:
         """Word and send the answer."""

@@ -14,7 +14,7 @@ from ohmstead.core.bus import LIVE, Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.errors import OhmsteadError, Refused
 from ohmstead.core.log import logger
-from ohmstead.ocpp import rpc, schemas
+from ohmstead.ocpp import asides, rpc, schemas
 from ohmstead.ocpp.connection import Connection, Gone, Waiting
 from ohmstead.ocpp.dispatch import asked_for
 from ohmstead.ocpp.ingest import Ingest, Item
@@ -23,6 +23,7 @@ from ohmstead.ocpp.rpc import CallError, CallResult, ErrorCode, Version
 from ohmstead.ocpp.store import Exchange
 from ohmstead.ocpp.v2 import outbound as v2
 from ohmstead.ocpp.v16 import outbound as v16
+from ohmstead.reservations import service as reservations
 from ohmstead.stations import service as stations
 from ohmstead.stations.orders import Command, Dispatch, Receipt, Status, order_of
 from ohmstead.stations.redaction import hide_secrets_in_text
@@ -105,6 +106,7 @@ class Commander:
         try:
             calls = self._calls(connection, command, most_items)
             _check_registration(connection, calls)
+            await self._check_reservation(command)
         except OhmsteadError as error:
             await self._finish(command_id, ("failed", None, "refused", error.text))
             return
@@ -118,9 +120,19 @@ class Commander:
             if result is not None and result.variables:
                 async with self._pool.acquire() as conn, conn.transaction():
                     await stations.keep_variables(conn, result.variables)
+            if result is not None and result.aside is not None:
+                async with self._pool.acquire() as conn, conn.transaction():
+                    await asides.keep(conn, result.aside)
             if outcome[0] != "accepted":
                 break
         await self._finish(command_id, outcome)
+
+    async def _check_reservation(self, command: Command) -> None:
+        """Nobody starts a car at an outlet that is kept for somebody else. Raises Refused."""
+        if command.kind == "remote_start":
+            evse_number, uid = command.parameters.get("evse_number"), command.parameters["token_uid"]
+            async with self._pool.acquire() as conn:
+                await reservations.check_remote_start(conn, command.party_id, command.station_id, evse_number, uid)
 
     def _calls(self, connection: Connection, command: Command, most_items: int | None = None) -> list[Outgoing]:
         order = order_of(command)
@@ -240,6 +252,9 @@ class Commander:
         if result is not None and result.variables:
             async with self._pool.acquire() as conn, conn.transaction():
                 await stations.keep_variables(conn, result.variables)
+        if result is not None and result.aside is not None:
+            async with self._pool.acquire() as conn, conn.transaction():
+                await asides.keep(conn, result.aside)
         await self._finish(command.command_id, outcome)
         log.info("late_answer", station_id=connection.slot.station_id, action=command.action)
 

@@ -38,6 +38,9 @@ from ohmstead.ocpp.security import (
 )
 from ohmstead.ocpp.socket import StationSocket
 from ohmstead.ocpp.tls import CertificateReloader, TlsFiles
+from ohmstead.reservations.holds import Holds
+from ohmstead.sessions.costs import Costs
+from ohmstead.sessions.notices.ports import VatRegister
 from ohmstead.settings import Settings
 from ohmstead.stations import credentials
 from ohmstead.stations import service as stations
@@ -60,7 +63,16 @@ _HINT = "Charging stations connect here: OCPP over WebSocket, at /ocpp/ and the 
 class Gateway:
     """One process's stations."""
 
-    def __init__(self, settings: Settings, pool: Pool, bus: Bus, *, flow: Flow | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        bus: Bus,
+        *,
+        flow: Flow | None = None,
+        costs: Costs | None = None,
+        vat_register: VatRegister | None = None,
+    ) -> None:
         self.gateway_id = new_id()
         self.settings = settings
         self._pool = pool
@@ -76,9 +88,10 @@ class Gateway:
         self._handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
         self._tls = CertificateReloader(TlsFiles.of(settings), self._tls_failed)
         self.is_draining = self._is_stopped = False
-        self.ingest = Ingest(pool, bus, no_authorization=settings.no_authorization)
+        self._holds = Holds()
+        self.ingest = Ingest(pool, bus, no_authorization=settings.no_authorization, holds=self._holds, costs=costs)
         self.commander = Commander(self, pool, bus, self.ingest, settings.call_timeout_s)
-        self.calls = Calls(settings, self.ingest, self.commander)
+        self.calls = Calls(settings, self.ingest, self.commander, vat_register)
         self.ingest.source = self.calls
 
     # -------------------------------------------------------------------------------------------- life
@@ -131,6 +144,7 @@ class Gateway:
             asyncio.create_task(self._beat(address)),
             asyncio.create_task(self._keep_alive()),
             asyncio.create_task(self._tls.run()),
+            asyncio.create_task(self._holds.run(self._pool, self._bus)),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

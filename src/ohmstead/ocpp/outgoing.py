@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -16,6 +16,7 @@ class Result(msgspec.Struct, frozen=True):
     status: Literal["accepted", "rejected"]
     text: str | None = None
     variables: tuple[Variable, ...] = ()
+    aside: Any = None  # what ocpp.asides takes in
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):

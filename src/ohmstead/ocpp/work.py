@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 
 from ohmstead.ocpp.rpc import ErrorCode, Version
+from ohmstead.sessions.costs import Cost
 from ohmstead.sessions.model import Outcome, ReportKind, TransactionReport
+from ohmstead.sessions.notices.model import VatQuestion
 from ohmstead.stations.model import (
     BootOutcome,
     BootReport,
@@ -53,11 +55,15 @@ class Answers(msgspec.Struct, kw_only=True):
     session: Outcome | None = None
     boot: BootOutcome | None = None
     authorization: Authorization | None = None
+    aside: Any = None
+    cost: Cost | None = None
 
 
 class Work(msgspec.Struct, kw_only=True):
     """Neutral reports of one message, and `reply`, which words the answer's payload once they are taken in; an answer
-    that is always the same is there already.
+    that is always the same is there already. `asides` are reports of kinds that few messages have (ocpp.asides).
+    `asks`: what somebody outside must be asked before anything is decided; the answer becomes an aside. `priced` words
+    the answer where it is known what the session costs.
     """
 
     reply: Callable[[Answers], Any] | bytes
@@ -68,6 +74,9 @@ class Work(msgspec.Struct, kw_only=True):
     records: tuple[Record, ...] = ()
     variables: tuple[Variable, ...] = ()
     signals: tuple[Signal, ...] = ()
+    asides: tuple[Any, ...] = ()
+    asks: VatQuestion | None = None
+    priced: Callable[[Answers], Any] | None = None
 
 
 Handler = Callable[[Any, Inbound], Work]

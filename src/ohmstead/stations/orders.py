@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from ohmstead.core.errors import Invalid
+from ohmstead.stations.charging_orders import ChargingOrder
 
 Status: TypeAlias = Literal[
     "queued",
@@ -112,6 +113,7 @@ Order: TypeAlias = (
     | Trigger
     | TransactionStatus
     | Raw
+    | ChargingOrder
 )
 
 

@@ -23,7 +23,7 @@ from ohmstead.stations.model import (
     StatusReport,
     Variable,
 )
-from ohmstead.stations.orders import Command
+from ohmstead.stations.orders import Command, Status
 from ohmstead.stations.redaction import hide_secrets, is_secret
 
 find_station = store.find_station
@@ -34,7 +34,7 @@ list_queued = store.list_queued
 take_command = store.take_command
 items_per_message = store.items_per_message
 command_named = store.command_named
-command_answered = store.command_answered
+cancel_queued = store.cancel_queued
 find_command_by_message = store.find_command_by_message
 
 
@@ -147,6 +147,39 @@ async def blot_out_secrets(conn: Connection, command: Command) -> None:
     shown = hide_secrets(command.parameters)
     if shown != command.parameters:
         await store.replace_parameters(conn, command.command_id, shown)
+
+
+# Orders whose answers change more than the command itself: other rooms hear of them through the outbox.
+FOLLOWED = frozenset(("reserve_now", "cancel_reservation", "set_charging_profile", "clear_charging_profiles"))
+
+
+async def command_answered(
+    conn: Connection,
+    command_id: UUID,
+    status: Status,
+    at: datetime | None,
+    answer: str | None = None,
+    error_code: str | None = None,
+    error_text: str | None = None,
+) -> Command | None:
+    """What became of a command; None when that was known already."""
+    command = await store.command_answered(conn, command_id, status, at, answer, error_code, error_text)
+    if command is not None and command.kind in FOLLOWED:
+        await record(conn, [_event("CommandAnswered", command.station_id, command.party_id, answered(command))])
+    return command
+
+
+def answered(command: Command) -> dict[str, object]:
+    """A command as the fact that it was answered tells it."""
+    return {
+        "command_id": str(command.command_id),
+        "kind": command.kind,
+        "status": command.status,
+        "parameters": command.parameters,
+        "error_code": command.error_code,
+        "error_text": command.error_text,
+        "station_id": command.station_id,
+    }
 
 
 async def keep_variables(conn: Connection, variables: Sequence[Variable], at: datetime | None = None) -> None:

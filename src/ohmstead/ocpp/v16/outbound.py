@@ -6,6 +6,7 @@ import msgspec
 
 from ohmstead.core.errors import Refused
 from ohmstead.ocpp.outgoing import Outgoing, Result
+from ohmstead.ocpp.v16 import charging
 from ohmstead.ocpp.v16 import messages as m
 from ohmstead.stations import orders
 from ohmstead.stations.model import Variable
@@ -62,6 +63,8 @@ def calls_for(order: Order, station_id: str) -> list[Outgoing]:
             raise Refused("OCPP 1.6 has no way to ask about a transaction")
         case orders.Raw():
             return [Outgoing(action=order.action, payload=msgspec.json.encode(order.payload), read=read_raw)]
+        case _:
+            return charging.calls_for(order, station_id)
 
 
 def read_raw(answer: msgspec.Struct) -> Result:

@@ -9,6 +9,7 @@ import msgspec
 from ohmstead.core import clock
 from ohmstead.core.errors import Refused
 from ohmstead.ocpp.outgoing import Outgoing, Result
+from ohmstead.ocpp.v2 import charging
 from ohmstead.ocpp.v2 import messages as m
 from ohmstead.ocpp.v2.inbound import component_name, variable_name
 from ohmstead.stations import orders
@@ -77,15 +78,13 @@ def calls_for(order: Order, station_id: str, most_items: int | None = None) -> l
                 for part in _parts(tuple(order.values), most_items)
             ]
         case orders.Trigger():
-            payload: dict[str, object] = {"requestedMessage": order.message}
-            evse = _evse(order.evse_number, order.connector_number)
-            if evse is not None:
-                payload["evse"] = evse
-            return [Outgoing(action="TriggerMessage", payload=msgspec.json.encode(payload), read=read_raw)]
+            return [_trigger(order)]
         case orders.TransactionStatus():
             return [_simple("GetTransactionStatus", m.GetTransactionStatusRequest(transaction_id=order.transaction_id))]
         case orders.Raw():
             return [Outgoing(action=order.action, payload=msgspec.json.encode(order.payload), read=read_raw)]
+        case _:
+            return charging.calls_for(order, station_id)
 
 
 def read_raw(answer: msgspec.Struct) -> Result:
@@ -107,6 +106,14 @@ def _simple(action: str, payload: msgspec.Struct) -> Outgoing:
 
 def _evse(number: int | None, connector_number: int | None) -> m.EVSEType | None:
     return m.EVSEType(id=number, connector_id=connector_number) if number is not None else None
+
+
+def _trigger(order: orders.Trigger) -> Outgoing:
+    payload: dict[str, object] = {"requestedMessage": order.message}
+    evse = _evse(order.evse_number, order.connector_number)
+    if evse is not None:
+        payload["evse"] = evse
+    return Outgoing(action="TriggerMessage", payload=msgspec.json.encode(payload), read=read_raw)
 
 
 def _parts(names: tuple[str, ...], most: int | None) -> list[tuple[str, ...]]:
