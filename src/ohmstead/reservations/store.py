@@ -198,7 +198,7 @@ async def claim_to_tell(
     rows = await conn.fetch(
         f"update reservation r set told_at = $1 from (select reservation_id as id from reservation"
         "   where status = 'requested' and tell_at <= $1 and until_at > $1"
-        "   and (told_at is null or told_at < $1 - $2::interval)"
+        "   and (told_at is null or told_at < $1::timestamptz - $2::interval)"
         "   and ($3::uuid is null or reservation_id = $3) order by tell_at limit $4 for update skip locked) due"
         " where r.reservation_id = due.id"
         f" returning {', '.join('r.' + name.strip() for name in COLUMNS.split(','))}",
@@ -237,7 +237,7 @@ async def told_for_good(conn: Connection, reservation_id: UUID) -> None:
 async def stations_with_holds(conn: Connection, at: datetime) -> set[str]:
     """Stations of which an outlet is reserved at `at`, or will be within a minute."""
     rows = await conn.fetch(
-        f"select distinct station_id from reservation where {_IS_OPEN} and from_at <= $1 + interval '1 minute'"
+        f"select distinct station_id from reservation where {_IS_OPEN} and from_at <= $1::timestamptz + interval '1 minute'"
         " and until_at > $1",
         at,
     )
