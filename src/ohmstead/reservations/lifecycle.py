@@ -44,7 +44,7 @@ def after(status: Status, happening: Happening, from_at: datetime, until_at: dat
     following = TABLE.get((status, happening), status)
     if following == "accepted" and at >= from_at:
         return "active"
-    if following == "no_show" and happening == "ran_out" and at < until_at - RAN_OUT_EARLY:
+    if status == "active" and happening == "ran_out" and at < until_at - RAN_OUT_EARLY:
         # The station ended it long before its time: nobody can be blamed for not coming.
         return "expired"
     return following

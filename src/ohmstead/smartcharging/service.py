@@ -40,6 +40,7 @@ from ohmstead.stations.charging_orders import (
     UpdateDynamicSchedule,
 )
 from ohmstead.stations.commands import Command, CommandDesk
+from ohmstead.stations.queries import require_station
 
 PLAN_JOB = "answer_charging_needs"
 PLAN_AGAIN_AFTER_S = 3.0  # the transaction may not be told of yet, or the station did not answer
@@ -116,6 +117,7 @@ async def set_profile(
     before anything is sent, for what the station cannot hold; NotFound.
     """
     async with pool.acquire() as conn, conn.transaction():
+        await require_station(conn, party_id, station_id)
         limits = await limits_of(conn, station_id)
         held = await store.list_held(conn, station_id)
         if profile.profile_id == 0:
@@ -165,6 +167,7 @@ async def ask_for_profiles(
 ) -> Command:
     """2.x: have the station report all its profiles; afterwards those that it did not name count as gone."""
     async with pool.acquire() as conn, conn.transaction():
+        await require_station(conn, party_id, station_id)
         request_id = await store.next_profile_id(conn)
         await store.begin_report(conn, station_id, request_id, is_full=True)
     command = await desk.send(
@@ -207,6 +210,7 @@ async def update_dynamic(
 ) -> Command:
     """2.1: another limit for a dynamic profile, told at once, and to a station that asks for it later (K28)."""
     async with pool.acquire() as conn, conn.transaction():
+        await require_station(conn, party_id, station_id)
         found = await store.find_profile(conn, station_id, profile_id)
         if found is None or found.status != "held":
             raise NotFound(f"{station_id} holds no profile {profile_id}")

@@ -28,7 +28,8 @@ async def list_due(conn: Connection, at: datetime, every: timedelta, limit: int 
     rows = await conn.fetch(
         "select s.session_id from session s join station t using (station_id)"
         " left join cost_told c using (session_id)"
-        " where s.status = 'active' and t.gateway_id is not null and (c.told_at is null or c.told_at <= $1::timestamptz - $2::interval)"
+        " where s.status = 'active' and t.gateway_id is not null"
+        " and (c.told_at is null or c.told_at <= $1::timestamptz - $2::interval)"
         " and (s.ocpp_version <> '1.6' or exists (select from station_variable v where v.station_id = s.station_id"
         "   and v.component = '' and v.variable = $3 and lower(v.value) = 'true'))"
         " order by c.told_at nulls first limit $4",
