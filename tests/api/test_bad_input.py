@@ -9,8 +9,13 @@ from litestar.handlers import HTTPRouteHandler
 from tests.api.door import Visitor, problem
 from tests.api.test_strangers import ROUTES, filled, method_of, name_of
 
-IDS = dict.fromkeys(("station_id", "digest", "action"), "X") | dict.fromkeys(
-    ("session_id", "token_id", "location_id", "command_id", "api_key_id"), "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f"
+IDS = (
+    dict.fromkeys(("station_id", "digest", "action"), "X")
+    | {"profile_id": "1"}
+    | dict.fromkeys(
+        ("session_id", "token_id", "location_id", "command_id", "api_key_id", "reservation_id"),
+        "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f",
+    )
 )
 TAKES_JSON = [h for h in ROUTES if "given" in h.parsed_fn_signature.parameters or h.handler_name == "send_message"]
 BODIES: dict[str, bytes] = {

@@ -1,6 +1,7 @@
 """Every route there is, asked by another party and by nobody: nothing is told, nothing is changed."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -46,7 +47,12 @@ async def ids_of(api: Visitor) -> dict[str, str]:
         session["session_id"],
     )
     (signed,) = (await api.gets(f"/sessions/{session['session_id']}/signed-readings"))["items"]
+    ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    wanted = {"station_id": session["station_id"], "token_uid": session["token_uid"], "until_at": ends}
+    reservation = await api.posts("/reservations", wanted, expect=201)
     return {
+        "reservation_id": reservation["reservation_id"],
+        "profile_id": "77001",
         "station_id": session["station_id"],
         "session_id": session["session_id"],
         "token_id": session["token_id"],
@@ -65,7 +71,7 @@ def filled(handler: HTTPRouteHandler, ids: dict[str, str]) -> str:
 async def contents(api: Visitor) -> str:
     """Everything of the party that a stranger could have changed, and all that was asked of its stations."""
     rows: list[str] = []
-    for table in ("location", "station", "token", "command", "api_key", "audit_entry"):
+    for table in ("location", "station", "token", "command", "api_key", "audit_entry", "reservation"):
         found = await api.network.pool.fetch(
             f"select (to_jsonb(t) - '{{last_used_at,last_seen_at}}'::text[])::text as row from {table} t"
             " where party_id = $1 order by 1",
@@ -97,8 +103,13 @@ async def test_a_stranger_finds_every_list_empty(api: Visitor, stranger: Visitor
 
 @pytest.mark.parametrize("handler", ROUTES, ids=name_of)
 async def test_nobody_gets_in_anywhere(front: Front, handler: HTTPRouteHandler) -> None:
-    ids = dict.fromkeys(("station_id", "digest", "action"), "X") | dict.fromkeys(
-        ("session_id", "token_id", "location_id", "command_id", "api_key_id"), "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f"
+    ids = (
+        dict.fromkeys(("station_id", "digest", "action"), "X")
+        | {"profile_id": "1"}
+        | dict.fromkeys(
+            ("session_id", "token_id", "location_id", "command_id", "api_key_id", "reservation_id"),
+            "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f",
+        )
     )
     async with front.nobody() as nobody:
         answer = await nobody.request(method_of(handler), "/api/v1" + filled(handler, ids), json={})
@@ -116,9 +127,13 @@ async def test_a_key_without_scopes_for_it_is_refused_on_every_route(api: Visito
         for handler in ROUTES:
             if handler.opt["operation"].action in ("stations:read", None):
                 continue
-            ids = dict.fromkeys(("station_id", "digest", "action"), "X") | dict.fromkeys(
-                ("session_id", "token_id", "location_id", "command_id", "api_key_id"),
-                "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f",
+            ids = (
+                dict.fromkeys(("station_id", "digest", "action"), "X")
+                | {"profile_id": "1"}
+                | dict.fromkeys(
+                    ("session_id", "token_id", "location_id", "command_id", "api_key_id", "reservation_id"),
+                    "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f",
+                )
             )
             answer = await reader.client.request(method_of(handler), filled(handler, ids), json={})
             problem(answer, 403, "not-allowed")

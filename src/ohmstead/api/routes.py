@@ -4,7 +4,19 @@ from litestar import Router
 from litestar.datastructures import State
 from litestar.di import Provide
 
-from ohmstead.api import commands, events, keys, locations, messages, reference, sessions, stations, tokens
+from ohmstead.api import (
+    commands,
+    events,
+    keys,
+    locations,
+    messages,
+    profiles,
+    reference,
+    reservations,
+    sessions,
+    stations,
+    tokens,
+)
 from ohmstead.api.idempotency import Idempotency
 from ohmstead.api.live import LiveNews
 from ohmstead.api.operations import given_body, given_filters, guard_operation
@@ -17,6 +29,8 @@ RESOURCES = {
     "Messages": messages.HANDLERS,
     "Sessions": sessions.HANDLERS,
     "Tokens": tokens.HANDLERS,
+    "Reservations": reservations.HANDLERS,
+    "Charging profiles": profiles.HANDLERS,
     "Events": events.HANDLERS,
     "Access": keys.HANDLERS,
 }
