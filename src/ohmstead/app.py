@@ -15,6 +15,7 @@ from aiohttp import web as aiohttp_web
 from ohmstead import worker
 from ohmstead.accounts import access
 from ohmstead.accounts import service as accounts
+from ohmstead.adapters.vat.adapter import HttpVatRegister
 from ohmstead.core import health, metrics, migrations
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool, connect_one, connect_pool
@@ -40,7 +41,8 @@ async def run_gateway(settings: Settings) -> None:
     """Stations' sockets, until SIGTERM or SIGINT; then they are let go politely."""
     async with contextlib.AsyncExitStack() as stack:
         pool, bus = await stack.enter_async_context(_deps(settings, "gateway"))
-        gateway = Gateway(settings, pool, bus)
+        vat_register = HttpVatRegister(settings.vat_register_url) if settings.vat_register_url else None
+        gateway = Gateway(settings, pool, bus, vat_register=vat_register)
         watch = Watch(pool, bus, (health.Load(),))
         await stack.enter_async_context(_watched(settings.metrics_gateway_port, watch, lambda: gateway.is_draining))
         stations = gateway.runner()

@@ -123,6 +123,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     no_authorization: Annotated[
         Literal["accept", "reject"], _about("Sessions that a station starts without asking for authorization.")
     ] = "accept"
+    charging_plan: Annotated[
+        Literal["flat", "late"],
+        _about("Cars that tell when they leave: charged evenly until then, or late, as fast as goes."),
+    ] = "flat"
+    vat_register_url: Annotated[
+        str | None, _about("Register of VAT numbers that speaks as VIES does; none: no number is confirmed.")
+    ] = None
 
     web_host: Annotated[str, _about("Address of the console and the REST API.")] = "127.0.0.1"
     web_port: Annotated[Port, _about("Port of the console and the REST API.")] = 8080

@@ -96,7 +96,10 @@ async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk, costs: Costs 
                 queue.on(gaps.JOB, lambda payload: gaps.ask(pool, desk, payload))
                 queue.on(reservations.TELL_JOB, lambda payload: telling.tell(pool, desk, payload))
                 queue.on(reservations.LET_GO_JOB, lambda payload: telling.let_go(pool, desk, payload))
-                queue.on(smartcharging.PLAN_JOB, lambda payload: planning.answer_needs(pool, desk, payload))
+                queue.on(
+                    smartcharging.PLAN_JOB,
+                    lambda payload: planning.answer_needs(pool, desk, payload, shape=settings.charging_plan),
+                )
                 if costs is not None:
                     queue.on(telling_costs.FINAL_JOB, partial(telling_costs.tell_final, pool, desk, costs))
                 queue.every("retention", "23 3 * * *", lambda: _retention(settings, pool))
