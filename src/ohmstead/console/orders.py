@@ -48,6 +48,15 @@ STORED = {
     "get_variables": "Read settings",
     "set_variables": "Change setting",
     "transaction_status": "Ask about a session",
+    "reserve_now": "Reserve",
+    "cancel_reservation": "Cancel a reservation",
+    "set_charging_profile": "Set a profile",
+    "clear_charging_profiles": "Clear profiles",
+    "get_charging_profiles": "Ask for profiles",
+    "get_composite_schedule": "Ask what it would deliver",
+    "update_dynamic_schedule": "Renew a limit",
+    "use_priority_charging": "Priority",
+    "cost_updated": "Tell the cost",
     "raw": "Raw message",
 }
 

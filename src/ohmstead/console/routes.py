@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar import Router
 
-from ohmstead.console import live, messages, overview, search, sessions, station, stations
+from ohmstead.console import live, messages, overview, reservations, search, sessions, station, stations
 from ohmstead.ui.templating import template_config
 
 __all__ = ["router", "template_config"]
@@ -37,6 +37,10 @@ router = Router(
         sessions.sessions_csv,
         sessions.session,
         sessions.readings_csv,
+        reservations.reservations_page,
+        reservations.add_reservation,
+        reservations.cancel_reservation,
+        reservations.profiles_page,
         search.search,
         live.live,
     ],
