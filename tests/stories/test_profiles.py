@@ -9,6 +9,7 @@ import pytest
 from ohmstead.core.errors import NotFound
 from ohmstead.smartcharging import queries, service
 from ohmstead.smartcharging.model import HeldProfile
+from ohmstead.stations import service as stations
 from ohmstead.stations.charging_orders import (
     ClearChargingProfiles,
     Profile,
@@ -535,3 +536,21 @@ async def test_a_car_that_could_also_give_back_is_charged(network: Network) -> N
     assert kept.needs.is_bidirectional
     [schedule] = plans_heard(station)[0]["chargingProfile"]["chargingSchedule"]
     assert schedule["chargingSchedulePeriod"][0]["limit"] == 11_000
+
+
+# ------------------------------------------------------------------------------------------ heard of again
+
+
+async def test_old_answers_that_are_heard_of_again_change_nothing(network: Network, version: str) -> None:
+    station = await silent_station(network, version)
+    held, given = await gives(network, station, night())
+    number = held.profile.profile_id
+    cleared = await clears(network, station, profile_id=number)
+    assert await held_by(network, station) == []
+    async with network.pool.acquire() as conn, conn.transaction():
+        await service.learn(conn, [stations.answered(given)])
+    assert await held_by(network, station) == []
+    await gives(network, station, night(profile_id=number))
+    async with network.pool.acquire() as conn, conn.transaction():
+        await service.learn(conn, [stations.answered(cleared)])
+    assert [h.profile.profile_id for h in await held_by(network, station)] == [number]

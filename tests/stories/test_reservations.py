@@ -479,3 +479,25 @@ async def test_it_survives_a_gateway_that_stops(network: Network, version: str) 
     await station.comes_back()
     await is_kept(network, made)
     assert await station.starts_anyway("STRANGER") != "Accepted"
+
+
+async def test_an_old_yes_that_is_heard_of_again_changes_nothing(network: Network, version2: str) -> None:
+    station = await reserved_station(network, version2)
+    made = await reserve(network, station, evse_number=1)
+    await becomes(network, made, "active")
+    payload = {"reservationId": made.number, "reservationUpdateStatus": "Removed"}
+    await station.says("ReservationStatusUpdate", payload)
+    yes = {
+        "kind": "reserve_now",
+        "status": "accepted",
+        "station_id": station.station_id,
+        "parameters": {"number": made.number},
+        "error_code": None,
+        "error_text": None,
+    }
+    async with network.pool.acquire() as conn, conn.transaction():
+        await service.learn(conn, [yes])
+    over = await row(network, made)
+    assert (over.status, over.is_held) == ("cancelled", False)
+    await station.says("Heartbeat", {})
+    assert "CancelReservation" not in [action for _, action, _ in station.wire.heard]

@@ -39,6 +39,7 @@ create table reservation (
     status         text        not null check (status in ('requested', 'accepted', 'refused', 'active', 'used', 'expired', 'no_show', 'cancelled')),
     reason         text,
     is_held        boolean     not null default false,
+    held_at        timestamptz,
     tell_at        timestamptz not null,
     told_at        timestamptz,
     session_id     uuid,
@@ -52,6 +53,7 @@ create table reservation (
 );
 comment on column reservation.evse_number is 'The outlet it holds in our books, whatever the scope; where any outlet will do, the station may give another.';
 comment on column reservation.is_held is 'The station said that it keeps the outlet free, and has not let it go since.';
+comment on column reservation.held_at is 'When it first said so: an answer that is heard of again means nothing new.';
 comment on column reservation.tell_at is 'When the station is to be told; OCPP knows no beginning, so it is told when the time comes.';
 create index reservation_by_party on reservation (party_id, from_at desc, reservation_id);
 create index reservation_open on reservation (station_id, evse_number) where status in ('requested', 'accepted', 'active');

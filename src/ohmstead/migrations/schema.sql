@@ -375,6 +375,7 @@ table reservation
     status text not null
     reason text
     is_held boolean not null default false  -- The station said that it keeps the outlet free, and has not let it go since.
+    held_at timestamp with time zone  -- When it first said so: an answer that is heard of again means nothing new.
     tell_at timestamp with time zone not null  -- When the station is to be told; OCPP knows no beginning, so it is told when the time comes.
     told_at timestamp with time zone
     session_id uuid

@@ -211,9 +211,8 @@ async def learn(conn: Connection, commands: Sequence[dict[str, Any]]) -> None:
         elif command["status"] == "accepted":
             if found.status in OPEN:
                 await _change(conn, found, "kept", is_held=True)
-            elif found.status == "cancelled" and not found.is_held:
+            elif found.status == "cancelled" and await store.held_after_all(conn, found.reservation_id):
                 # It was cancelled while the station took its time to say yes.
-                await store.save(conn, found.reservation_id, found.status, is_held=True)
                 await _tell_to_let_go(conn, found)
         elif command["status"] == "rejected" or command["error_code"] in _CANNOT:
             await _change(conn, found, "refused", is_held=False, reason=command["error_text"])

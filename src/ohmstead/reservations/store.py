@@ -165,7 +165,8 @@ async def save(
     session_id: UUID | None = None,
 ) -> None:
     await conn.execute(
-        "update reservation set status = $2, is_held = $3, reason = coalesce(left($4, 500), reason),"
+        "update reservation set status = $2, is_held = $3, held_at = coalesce(held_at, case when $3 then now() end),"
+        " reason = coalesce(left($4, 500), reason),"
         " session_id = coalesce($5, session_id), version = version + 1, updated_at = now() where reservation_id = $1",
         reservation_id,
         status,
@@ -173,6 +174,17 @@ async def save(
         reason,
         session_id,
     )
+
+
+# any party: the row was locked by whoever changes it
+async def held_after_all(conn: Connection, reservation_id: UUID) -> bool:
+    """The station agreed to one that is over. False when it had agreed before."""
+    done = await conn.fetchval(
+        "update reservation set is_held = true, held_at = now(), version = version + 1, updated_at = now()"
+        " where reservation_id = $1 and held_at is null returning true",
+        reservation_id,
+    )
+    return bool(done)
 
 
 # any party: time passes for everybody

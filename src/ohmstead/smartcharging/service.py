@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -245,7 +246,12 @@ async def learn(conn: Connection, commands: Sequence[dict[str, Any]]) -> None:
             await _learn_set(conn, station_id, profile_id, "lost" if is_lost else status, command["error_text"])
         elif command["kind"] == "clear_charging_profiles" and _is_cleared(status, command["error_text"]):
             criteria = {name: parameters.get(name) for name in ("profile_id", "evse_number", "purpose", "stack_level")}
-            await store.clear_matching(conn, station_id, **criteria)
+            await store.clear_matching(conn, station_id, **criteria, set_before=_instant(command["requested_at"]))
+
+
+def _instant(at: str | datetime) -> datetime:
+    """As a command has it, or as the outbox tells of it."""
+    return at if isinstance(at, datetime) else datetime.fromisoformat(at)
 
 
 def _is_cleared(status: str, text: str | None) -> bool:

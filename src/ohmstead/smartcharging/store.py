@@ -109,7 +109,8 @@ async def profile_answered(
     await conn.execute(
         "update charging_profile set status = $3, detail = left($4, 500),"
         " confirmed_at = case when $3 = 'held' then now() else confirmed_at end"
-        " where station_id = $1 and profile_id = $2",
+        # What is known already, or was cleared since, an answer that is heard of again does not change.
+        " where station_id = $1 and profile_id = $2 and status in ('sent', 'unknown')",
         station_id,
         profile_id,
         status,
@@ -126,19 +127,22 @@ async def clear_matching(
     purpose: str | None = None,
     stack_level: int | None = None,
     except_ids: Sequence[int] = (),
+    set_before: datetime | None = None,
 ) -> None:
-    """The station has these no more."""
+    """The station has these no more; with `set_before`, only those that it was given by then."""
     await conn.execute(
         "update charging_profile set status = 'cleared', confirmed_at = now() where station_id = $1"
         " and status in ('held', 'sent', 'unknown') and ($2::integer is null or profile_id = $2)"
         " and ($3::integer is null or evse_number = $3) and ($4::text is null or purpose = $4)"
-        " and ($5::integer is null or stack_level = $5) and not profile_id = any($6)",
+        " and ($5::integer is null or stack_level = $5) and not profile_id = any($6)"
+        " and ($7::timestamptz is null or set_at <= $7)",
         station_id,
         profile_id,
         evse_number,
         purpose,
         stack_level,
         list(except_ids),
+        set_before,
     )
 
 

@@ -179,6 +179,7 @@ def answered(command: Command) -> dict[str, object]:
         "error_code": command.error_code,
         "error_text": command.error_text,
         "station_id": command.station_id,
+        "requested_at": command.requested_at,
     }
 
 
