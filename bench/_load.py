@@ -143,7 +143,10 @@ class Driver:
             self._go_on()
         elif frame.startswith(b"[2,") and self.socket is not None:
             message_id = msgspec.json.decode(frame)[1]
-            self.socket.send(msgspec.json.encode([4, message_id, "NotImplemented", "", {}]))
+            if self.load.args.obeys:
+                self.socket.send(msgspec.json.encode([3, message_id, {"status": "Accepted"}]))
+            else:
+                self.socket.send(msgspec.json.encode([4, message_id, "NotImplemented", "", {}]))
         else:
             self.give_up("unexpected: " + frame.decode()[:200])
 
@@ -280,6 +283,9 @@ if __name__ == "__main__":
     parser.add_argument("--pace", type=float, default=0.0, help="messages a second of all stations; 0: closed loop")
     parser.add_argument("--source", help="the stations' own address")
     parser.add_argument("--timeout", type=float, default=30)
+    parser.add_argument(
+        "--obeys", action="store_true", help="accept whatever is asked; otherwise nothing is implemented"
+    )
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with contextlib.suppress(KeyboardInterrupt):

@@ -223,6 +223,7 @@ class Subject:
     watched: dict[str, list[int]]
     metrics_ports: list[int] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
+    web_url: str = ""
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far, by process."""
@@ -296,6 +297,8 @@ def _ohmstead(url: str, on: Servers, gateways: int, settings: dict[str, str]) ->
             started = stack.enter_context(process(["-m", "ohmstead", role], common | ports))
             found.watched.setdefault(role, []).append(started.pid)
             _wait_for(port, started)
+            if role == "web":
+                found.web_url = f"http://127.0.0.1:{port}"
             if role == "gateway":
                 found.urls.append(f"ws://127.0.0.1:{port}/ocpp/{{id}}")
                 found.metrics_ports.append(second)

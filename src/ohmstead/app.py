@@ -22,6 +22,7 @@ from ohmstead.core.db import Pool, connect_one, connect_pool
 from ohmstead.core.health import Watch
 from ohmstead.core.log import logger
 from ohmstead.ocpp.gateway import Gateway
+from ohmstead.ocpp.inquiries import Inquiries
 from ohmstead.settings import Settings
 
 log = logger("ohmstead.app")
@@ -42,7 +43,7 @@ async def run_gateway(settings: Settings) -> None:
     async with contextlib.AsyncExitStack() as stack:
         pool, bus = await stack.enter_async_context(_deps(settings, "gateway"))
         vat_register = HttpVatRegister(settings.vat_register_url) if settings.vat_register_url else None
-        gateway = Gateway(settings, pool, bus, vat_register=vat_register)
+        gateway = Gateway(settings, pool, bus, inquiries=Inquiries(vat_register))
         watch = Watch(pool, bus, (health.Load(),))
         await stack.enter_async_context(_watched(settings.metrics_gateway_port, watch, lambda: gateway.is_draining))
         stations = gateway.runner()
@@ -176,6 +177,7 @@ async def _deps(settings: Settings, role: str) -> AsyncIterator[tuple[Pool, Bus]
         size=settings.pool_size,
         name=f"ohmstead-{role}",
         plans="force_generic_plan" if role == "gateway" else "auto",
+        is_by_key=role != "web",
         command_timeout_s=_COMMAND_TIMEOUT_S[role],
     )
     try:

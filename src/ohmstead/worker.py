@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from functools import partial
 from uuid import UUID
@@ -15,7 +16,7 @@ from ohmstead.core.events import Event
 from ohmstead.core.log import logger
 from ohmstead.reservations import service as reservations
 from ohmstead.reservations import telling
-from ohmstead.sessions import gaps
+from ohmstead.sessions import gaps, starts
 from ohmstead.sessions.costs import Costs
 from ohmstead.sessions.reserving import note_use
 from ohmstead.sessions.settling.service import settle
@@ -25,6 +26,7 @@ from ohmstead.smartcharging import planning
 from ohmstead.smartcharging import service as smartcharging
 from ohmstead.stations import commands
 from ohmstead.stations import service as stations
+from ohmstead.stations.bulk import service as bulk
 from ohmstead.stations.commands import CommandDesk
 
 log = logger("ohmstead.worker")
@@ -41,13 +43,15 @@ async def run(
     *,
     ask_after_s: float = gaps.FIRST_AFTER_S,
     gather_s: float = events.GATHER_S,
+    runner: events.Runner | None = None,
     costs: Costs | None = None,
 ) -> None:
     """All of it, until cancelled. Stations are asked about missing messages after `ask_after_s` seconds.
 
+    `runner`: what runs the outbox's consumers, for who wants to know of them.
     `costs`: whoever knows what sessions cost; stations are told nothing of costs without.
     """
-    runner = events.Runner(pool, bus, gather_s)
+    runner = runner or events.Runner(pool, bus, gather_s)
     runner.add("sessions.settle", _settle, ("SessionEnded", "SessionChanged", "OrphanRecorded"))
     runner.add("sessions.gaps", partial(gaps.notice, after_s=ask_after_s), ("SessionGapFound", "StationBooted"))
     runner.add("reservations", _reservations, ("CommandAnswered", "SessionStarted"))
@@ -58,11 +62,13 @@ async def run(
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())
         group.create_task(_jobs(settings, pool, desk, costs))
+        group.create_task(bulk.Runner(pool, bus).run())
         group.create_task(_every(5, "release_gateways", lambda: _release_gateways(pool)))
         group.create_task(_every(5, "expire_commands", lambda: _expire_commands(pool)))
+        group.create_task(_every(0.5, "remote_starts", lambda: starts.notice(pool)))
         group.create_task(_every(2, "reservations", lambda: _pass_reservations(pool, desk)))
         if costs is not None:
-            group.create_task(_every(COSTS_EVERY_S, "costs", partial(_tell_costs, pool, desk, costs)))
+            group.create_task(_every(COSTS_EVERY_S, "costs", partial(telling_costs.tell_running, pool, desk, costs)))
         group.create_task(_every(PARTITIONS_EVERY_S, "partitions", lambda: _partitions(pool)))
 
 
@@ -79,10 +85,6 @@ async def _pass_reservations(pool: Pool, desk: CommandDesk) -> None:
     async with pool.acquire() as conn, conn.transaction():
         await reservations.pass_time(conn, clock.now())
     await telling.tell_due(pool, desk)
-
-
-async def _tell_costs(pool: Pool, desk: CommandDesk, costs: Costs) -> None:
-    await telling_costs.tell_running(pool, desk, costs)
 
 
 async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk, costs: Costs | None) -> None:
@@ -111,13 +113,14 @@ async def _jobs(settings: Settings, pool: Pool, desk: CommandDesk, costs: Costs 
         await asyncio.sleep(2)
 
 
-async def _every(seconds: float, name: str, work: Callable[[], Awaitable[None]]) -> None:
+async def _every(seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Again and again, about every so many seconds: several workers, or a worker and what it looks at, fall into no step."""
     while True:
         try:
             await work()
         except Exception as error:  # noqa: BLE001  (the next round tries again)
             log.warning("timer_failed", timer=name, error=repr(error))
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311  (no secret)
 
 
 async def _release_gateways(pool: Pool) -> None:

@@ -13,7 +13,7 @@ IDS = (
     dict.fromkeys(("station_id", "digest", "action"), "X")
     | {"profile_id": "1"}
     | dict.fromkeys(
-        ("session_id", "token_id", "location_id", "command_id", "api_key_id", "reservation_id"),
+        ("session_id", "token_id", "location_id", "command_id", "api_key_id", "reservation_id", "bulk_id"),
         "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f",
     )
 )

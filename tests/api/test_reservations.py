@@ -84,8 +84,8 @@ async def test_a_group_is_given_precedence(api: Visitor) -> None:
 
 PROFILE = {
     "profile_id": 0,
-    "purpose": "tx_default",
-    "kind": "relative",
+    "purpose": "session_default",
+    "timing": "relative",
     "schedules": [{"rate_unit": "A", "periods": [{"start_s": 0, "limit": 16.5}]}],
 }
 
@@ -105,15 +105,15 @@ async def test_a_profile_is_given_listed_and_taken_away(api: Visitor) -> None:
 
 async def test_a_profile_that_the_station_cannot_hold_is_refused_with_field_and_rule(api: Visitor) -> None:
     station = await station_of(api)
-    wrong = {**PROFILE, "purpose": "tx", "kind": "recurring"}
+    wrong = {**PROFILE, "purpose": "session", "timing": "recurring"}
     answer = await api.client.post(
         f"/stations/{station.station_id}/charging-profiles", json={"evse_number": 1, "profile": wrong}
     )
     refused = problem(answer, 422, "invalid")
     assert {error["field"] for error in refused["errors"]} == {
         "profile.transaction_id",
-        "profile.recurrency",
-        "profile.schedules[0].starts_at",
+        "profile.recurs",
+        "profile.schedules.0.starts_at",
     }
     assert station.wire.heard == []
 

@@ -40,6 +40,12 @@ async def ids_of(api: Visitor) -> dict[str, str]:
     session = await charged(api)
     location = await api.posts("/locations", {"name": "Mine"})
     command = await api.posts(f"/stations/{session['station_id']}/commands", {"kind": "reset"})
+    bulk = await api.posts("/bulk-commands", {"order": {"kind": "clear_cache"}, "selection": {}})
+
+    async def is_over() -> bool:
+        return bool((await api.gets(f"/bulk-commands/{bulk['bulk_id']}"))["finished_at"])
+
+    await api.network.until(is_over, "the bulk command is done")
     key = await api.posts("/api-keys", {"name": "Mine", "scopes": ["stations:read"]})
     await api.network.pool.execute(
         "insert into signed_reading (session_id, sampled_at, context, measurand, digest, data) values"
@@ -58,6 +64,7 @@ async def ids_of(api: Visitor) -> dict[str, str]:
         "token_id": session["token_id"],
         "location_id": location["location_id"],
         "command_id": command["command_id"],
+        "bulk_id": bulk["bulk_id"],
         "api_key_id": key["key"]["api_key_id"],
         "digest": signed["digest"],
         "action": "ClearCache",
@@ -71,7 +78,7 @@ def filled(handler: HTTPRouteHandler, ids: dict[str, str]) -> str:
 async def contents(api: Visitor) -> str:
     """Everything of the party that a stranger could have changed, and all that was asked of its stations."""
     rows: list[str] = []
-    for table in ("location", "station", "token", "command", "api_key", "audit_entry", "reservation"):
+    for table in ("location", "station", "token", "command", "bulk_command", "api_key", "audit_entry", "reservation"):
         found = await api.network.pool.fetch(
             f"select (to_jsonb(t) - '{{last_used_at,last_seen_at}}'::text[])::text as row from {table} t"
             " where party_id = $1 order by 1",
@@ -107,7 +114,7 @@ async def test_nobody_gets_in_anywhere(front: Front, handler: HTTPRouteHandler) 
         dict.fromkeys(("station_id", "digest", "action"), "X")
         | {"profile_id": "1"}
         | dict.fromkeys(
-            ("session_id", "token_id", "location_id", "command_id", "api_key_id", "reservation_id"),
+            ("session_id", "token_id", "location_id", "command_id", "api_key_id", "reservation_id", "bulk_id"),
             "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f",
         )
     )
@@ -131,7 +138,7 @@ async def test_a_key_without_scopes_for_it_is_refused_on_every_route(api: Visito
                 dict.fromkeys(("station_id", "digest", "action"), "X")
                 | {"profile_id": "1"}
                 | dict.fromkeys(
-                    ("session_id", "token_id", "location_id", "command_id", "api_key_id", "reservation_id"),
+                    ("session_id", "token_id", "location_id", "command_id", "api_key_id", "reservation_id", "bulk_id"),
                     "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f",
                 )
             )

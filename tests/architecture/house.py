@@ -25,7 +25,12 @@ PURE = (
     "smartcharging.allocate",
     "smartcharging.plan",
     "smartcharging.profiles",
+    "stations.capabilities",
+    "stations.features",
+    "stations.profile_rules",
+    "stations.rules",
     "stations.status",
+    "stations.vendors",
     "tariffs.pricing",
     "tokens.authorization",
 )

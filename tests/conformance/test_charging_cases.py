@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ohmstead.smartcharging import queries
-from ohmstead.stations.charging_orders import GetChargingProfiles, GetCompositeSchedule
+from ohmstead.stations.orders import CompositeSchedule, GetProfiles
 from tests.stories.listener import silent_station
 from tests.stories.network import Network
 from tests.stories.station import Payload
@@ -32,11 +32,11 @@ from tests.stories.wire import Error
         ("k_10", {}, 0, {"chargingProfilePurpose": "TxDefaultProfile"}),
         (
             "k_19",
-            {"kind": "recurring", "recurrency": "daily"},
+            {"timing": "recurring", "recurs": "daily"},
             1,
             {"chargingProfileKind": "Recurring", "recurrencyKind": "Daily"},
         ),
-        ("k_60", {"purpose": "tx", "transaction_id": "tx-1"}, 1, {"transactionId": "tx-1"}),
+        ("k_60", {"purpose": "session", "transaction_id": "tx-1"}, 1, {"transactionId": "tx-1"}),
     ],
 )
 async def test_tc_k_01_and_03_and_10_and_19_and_60_a_profile_is_set(
@@ -55,8 +55,8 @@ async def test_tc_k_02_a_session_profile_without_a_session_is_refused_by_the_sta
 ) -> None:
     station = await silent_station(network, version2)
     station.answers["SetChargingProfile"] = {"status": "Rejected", "statusInfo": {"reasonCode": "TxNotFound"}}
-    held, _ = await gives(network, station, night(purpose="tx", transaction_id="gone"))
-    assert (held.status, held.detail) == ("refused", "Rejected: TxNotFound")
+    held, _ = await gives(network, station, night(purpose="session", transaction_id="gone"))
+    assert (held.status, held.detail) == ("refused", "Rejected (TxNotFound)")
 
 
 async def test_tc_k_04_a_profile_is_replaced(network: Network, version2: str) -> None:
@@ -79,7 +79,7 @@ async def test_tc_k_06_profiles_are_cleared_by_purpose_and_level(network: Networ
     station = await silent_station(network, version2)
     await gives(network, station, night(stack_level=1))
     kept, _ = await gives(network, station, night(stack_level=2))
-    await clears(network, station, purpose="tx_default", stack_level=1)
+    await clears(network, station, purpose="session_default", stack_level=1)
     criteria = {"chargingProfilePurpose": "TxDefaultProfile", "stackLevel": 1}
     assert await station.hears("ClearChargingProfile") == {"chargingProfileCriteria": criteria}
     assert [h.profile.profile_id for h in await held_by(network, station)] == [kept.profile.profile_id]
@@ -109,11 +109,11 @@ async def test_tc_k_15_a_station_without_smart_charging_says_so(network: Network
         ({"evse_number": 1, "stack_level": 0}, {"evseId": 1, "chargingProfile": {"stackLevel": 0}}),
         ({"evse_number": 1, "sources": ("EMS",)}, {"evseId": 1, "chargingProfile": {"chargingLimitSource": ["EMS"]}}),
         (
-            {"evse_number": 1, "purpose": "tx_default"},
+            {"evse_number": 1, "purpose": "session_default"},
             {"evseId": 1, "chargingProfile": {"chargingProfilePurpose": "TxDefaultProfile"}},
         ),
         (
-            {"evse_number": 1, "purpose": "tx_default", "stack_level": 0},
+            {"evse_number": 1, "purpose": "session_default", "stack_level": 0},
             {"evseId": 1, "chargingProfile": {"chargingProfilePurpose": "TxDefaultProfile", "stackLevel": 0}},
         ),
     ],
@@ -122,7 +122,7 @@ async def test_tc_k_29_to_36_profiles_are_read(
     network: Network, version2: str, given: dict[str, Any], told: Payload
 ) -> None:
     station = await silent_station(network, version2)
-    command = await network.orders(station, GetChargingProfiles(request_id=41, **given))
+    command = await network.orders(station, GetProfiles(request_id=41, **given))
     assert command.status == "accepted"
     assert await station.hears("GetChargingProfiles") == {"requestId": 41, **told}
     assert await station.says("ReportChargingProfiles", reported(station, 41, 7, tbc=True)) == {}
@@ -143,7 +143,7 @@ async def test_tc_k_43_and_44_the_composite_schedule_is_asked_for_and_kept(
         "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10}],
     }
     station.answers["GetCompositeSchedule"] = {"status": "Accepted", "schedule": schedule}
-    order = GetCompositeSchedule(evse_number=evse_number, duration_s=300)
+    order = CompositeSchedule(evse_number=evse_number, duration_s=300)
     assert (await network.orders(station, order)).status == "accepted"
     assert await station.hears("GetCompositeSchedule") == {"duration": 300, "evseId": evse_number}
     async with network.pool.acquire() as conn:
@@ -167,7 +167,7 @@ async def test_tc_k_52_a_profile_from_outside_is_reported_with_its_source(networ
     payload["chargingProfile"][0]["chargingProfilePurpose"] = "ChargingStationExternalConstraints"
     assert await station.says("ReportChargingProfiles", payload) == {}
     [kept] = await held_by(network, station)
-    assert (kept.source, kept.profile.purpose) == ("EMS", "external_constraints")
+    assert (kept.source, kept.profile.purpose) == ("EMS", "external")
 
 
 async def test_tc_k_53_a_cars_needs_are_answered_by_a_profile(network: Network, version2: str) -> None:
@@ -197,7 +197,7 @@ async def test_tc_k_58_we_renegotiate(network: Network, version2: str) -> None:
     station = await charging_station(network, version2)
     await station.says("NotifyEVChargingNeeds", ac_needs())
     kept = await are(network, station, "planned")
-    renewed = night(purpose="tx", transaction_id=kept.transaction_id, profile_id=kept.profile_id, stack_level=0)
+    renewed = night(purpose="session", transaction_id=kept.transaction_id, profile_id=kept.profile_id, stack_level=0)
     held, _ = await gives(network, station, renewed)
     assert (held.status, len(await held_by(network, station))) == ("held", 1)
 
@@ -208,4 +208,4 @@ async def test_tc_k_70_several_profiles_are_held_side_by_side(network: Network, 
     await gives(network, station, night(stack_level=0), 0)
     await gives(network, station, night(stack_level=1), 1)
     purposes = [(h.evse_number, h.profile.purpose) for h in await held_by(network, station)]
-    assert purposes == [(0, "station_max"), (0, "tx_default"), (1, "tx_default")]
+    assert purposes == [(0, "session_default"), (0, "station_max"), (1, "session_default")]

@@ -1,5 +1,6 @@
 """The console in a real Chromium: what is live moves by itself, keys work, nothing needs the outside."""
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,7 +24,9 @@ Opens = Callable[..., Awaitable[Page]]
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        started = await playwright.chromium.launch(executable_path=chromium(), args=arguments)
+        # Installing one takes a minute, in which the servers of this process must not stand still.
+        path = await asyncio.to_thread(chromium)
+        started = await playwright.chromium.launch(executable_path=path, args=arguments)
         yield started
         await started.close()
 
@@ -137,6 +140,31 @@ async def test_a_session_is_stopped_from_its_lane_after_being_told_what_will_hap
     await network.is_status(station, "completed")
 
 
+async def test_an_order_to_many_is_followed_without_a_reload(opens: Opens, visitor: Visitor) -> None:
+    release = asyncio.Event()
+
+    async def slowly(_payload: object) -> dict[str, str]:
+        await release.wait()
+        return {"status": "Accepted"}
+
+    for n in range(2):
+        station = await visitor.network.station("1.6", f"ST-{n}")
+        if n:
+            station.answers["ClearCache"] = slowly
+    page = await opens("/stations")
+    await page.get_by_role("link", name="Order to all of them").click()
+    await expect(page.get_by_role("heading", name="Order to 2 stations")).to_be_visible()
+    await page.get_by_role("link", name="Clear token cache").click()
+    await page.get_by_role("button", name="Go on").click()
+    await page.get_by_role("button", name="Send to 2").click()
+    await expect(page.get_by_role("heading", name="1 of 2 are through.")).to_be_visible()
+    await page.evaluate("window.isSamePage = true")
+    release.set()
+    await expect(page.get_by_role("heading", name="2 of 2 did it.")).to_be_visible()
+    assert await page.evaluate("window.isSamePage")
+    assert await page.evaluate(CONTRAST) == []
+
+
 async def test_an_open_message_stays_open_while_others_arrive(opens: Opens, visitor: Visitor) -> None:
     station = await visitor.network.station("1.6")
     page = await opens(f"/stations/{station.station_id}")
@@ -212,6 +240,7 @@ async def test_times_are_the_viewers_with_the_sites_on_hover(opens: Opens, visit
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 PATHS = ("/", "/attention", "/stations", "/stations/new", "/stations/import", "/stations/{station}",
+         "/stations/bulk?kind=set", "/stations/bulk?kind=order", "/bulk", "/stations/{station}?kind=order",
          "/stations/{station}/configuration", "/sessions", "/sessions/{session}", "/search?q=BUSY", "/nothing")  # fmt: skip
 
 

@@ -131,6 +131,22 @@ async def test_a_raw_message_that_breaks_its_schema_never_leaves(visitor: Visito
     assert "The station answered Accepted" in good.text
 
 
+async def test_any_order_can_be_given_and_what_the_version_cannot_is_said_before(visitor: Visitor) -> None:
+    station = await visitor.network.station("1.6")
+    path = f"/stations/{station.station_id}/command"
+    form = await visitor.opens(f"{path}?kind=order", hx_request="true")
+    assert "set_display_message OCPP 1.6 has no display messages" in form.text
+    assert "clear_cache possible" in form.text
+    visitor.client.headers["HX-Request"] = "true"
+    good = await visitor.sends(path, kind="order", order='{"kind": "clear_profiles", "profile_id": 7}')
+    assert "The station answered Accepted" in good.text
+    assert await station.hears("ClearChargingProfile") == {"id": 7}
+    wrong = await visitor.sends(path, expect=422, kind="order", order='{"kind": "send_local_list", "version": 0}')
+    assert "version: is a positive number" in wrong.text
+    refused = await visitor.sends(path, kind="order", order='{"kind": "clear_display_message", "message_id": 1}')
+    assert "OCPP 1.6 has no display messages" in refused.text
+
+
 @pytest.mark.parametrize(("version", "action"), [("1.6", "RemoteStartTransaction"), ("2.1", "RequestBatterySwap")])
 async def test_the_raw_form_offers_the_messages_of_the_stations_version(
     visitor: Visitor, version: str, action: str

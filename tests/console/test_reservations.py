@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from ohmstead.console.reservations import headline, steps
-from ohmstead.stations.charging_orders import SchedulePeriod
+from ohmstead.stations.orders import Period
 from tests.console.town import Town
 from tests.console.visitor import Visitor
 
@@ -53,13 +53,13 @@ async def test_a_stations_profiles_stand_on_a_page_of_their_own(noon: datetime, 
     page = await visitor.opens(f"/stations/{station}/profiles")
     assert "no charging profile" in page.heading
     await visitor.network.pool.execute(
-        "insert into charging_profile (station_id, profile_id, evse_number, purpose, kind, stack_level, profile, status,"
-        " set_by) values ($1, 7, 1, 'tx_default', 'relative', 2, $2, 'held', 'operator:x')",
+        "insert into charging_profile (station_id, profile_id, evse_number, purpose, timing, stack_level, profile, status,"
+        " set_by) values ($1, 7, 1, 'session_default', 'relative', 2, $2, 'held', 'operator:x')",
         station,
         {
             "profile_id": 7,
-            "purpose": "tx_default",
-            "kind": "relative",
+            "purpose": "session_default",
+            "timing": "relative",
             "stack_level": 2,
             "schedules": [
                 {"rate_unit": "A", "periods": [{"start_s": 0, "limit": "16.0"}, {"start_s": 3600, "limit": "6"}]}
@@ -73,4 +73,4 @@ async def test_a_stations_profiles_stand_on_a_page_of_their_own(noon: datetime, 
 
 def test_headlines_and_steps() -> None:
     assert headline({"active": 2, "no_show": 1}) == "2 outlets kept free, 1 to which nobody came since yesterday."
-    assert steps([SchedulePeriod(start_s=0)], "W") == "no limit"
+    assert steps([Period(start_s=0)], "W") == "no limit"

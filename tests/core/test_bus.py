@@ -150,3 +150,22 @@ async def _until(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not is_so():  # noqa: ASYNC110  (another process's word, on its way)
             await asyncio.sleep(0.01)
+
+
+async def test_whoever_gives_up_waiting_for_the_server_makes_nobody_deaf(bus: Bus, subject: str) -> None:
+    """A page that is closed just as it opens, say."""
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def hear(_subject: str, data: bytes) -> None:
+        heard.put_nowait(data)
+
+    await bus.listen(subject, hear)
+    for _ in range(3):
+        flushing = asyncio.create_task(bus.flush())
+        await asyncio.sleep(0)
+        flushing.cancel()
+        await asyncio.gather(flushing, return_exceptions=True)
+    await asyncio.sleep(0.2)
+    await bus.publish(subject, "still here")
+    async with asyncio.timeout(5):
+        assert await heard.get() == b'"still here"'

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from ohmstead import worker
-from ohmstead.core import clock, health, metrics
+from ohmstead.core import clock, events, health, metrics
 from ohmstead.core.health import Watch
 from ohmstead.core.migrations import missing_partitions
 from ohmstead.settings import Settings
@@ -18,6 +18,7 @@ from tests.faults.charges import Charge, register_stations
 from tests.faults.line import VERSIONS, Line
 from tests.gateway.running import House, eventually
 from tests.gateway.wire import Station, connected
+from tests.outbox import is_read
 
 HOUR = timedelta(hours=1)
 Step = Callable[[timedelta], None]
@@ -36,9 +37,9 @@ def step() -> Any:
 
 @pytest.fixture
 async def working(settings: Settings, house: House) -> AsyncIterator[None]:
-    task = asyncio.create_task(worker.run(settings, house.pool, house.bus, gather_s=0, ask_after_s=3600))
-    begun = "select count(*) >= 4 from outbox_cursor"
-    await eventually(lambda: house.pool.fetchval(begun), "no worker", within_s=20)
+    runner = events.Runner(house.pool, house.bus, gather_s=0)
+    task = asyncio.create_task(worker.run(settings, house.pool, house.bus, runner=runner, ask_after_s=3600))
+    await eventually(lambda: is_read(house.pool, runner), "no worker", within_s=20)
     yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -12,11 +12,13 @@ from uuid import UUID
 import pytest
 
 from ohmstead import worker
+from ohmstead.core import events
 from ohmstead.core.db import Pool
 from ohmstead.settings import Settings
 from tests.faults.charges import Charge, Message, register_stations
 from tests.faults.line import VERSIONS, Line
 from tests.gateway.running import House, eventually
+from tests.outbox import is_read
 
 N_STATIONS, CHARGES_EACH, SAMPLES = 10, 3, 18
 
@@ -73,10 +75,10 @@ class Town:
 
 @contextlib.asynccontextmanager
 async def working(settings: Settings, house: House) -> AsyncIterator[None]:
-    task = asyncio.create_task(worker.run(settings, house.pool, house.bus, gather_s=0, ask_after_s=3600))
+    runner = events.Runner(house.pool, house.bus, gather_s=0)
+    task = asyncio.create_task(worker.run(settings, house.pool, house.bus, runner=runner, ask_after_s=3600))
     try:
-        begun = "select count(*) >= 4 from outbox_cursor"
-        await eventually(lambda: house.pool.fetchval(begun), "no worker", within_s=20)
+        await eventually(lambda: is_read(house.pool, runner), "no worker", within_s=20)
         yield
     finally:
         task.cancel()

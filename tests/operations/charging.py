@@ -12,6 +12,7 @@ from uuid import UUID
 import aiohttp
 
 from ohmstead import worker
+from ohmstead.core import events
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
 from ohmstead.ocpp.rpc import Version
@@ -19,6 +20,7 @@ from ohmstead.settings import Settings
 from ohmstead.stations import credentials
 from tests.gateway.running import KEY, House, eventually, open_gateway
 from tests.gateway.wire import Closed, Station, connected
+from tests.outbox import is_read
 
 STEP_WH = 10
 FIRST_WH = 5_000
@@ -87,10 +89,10 @@ async def running(settings: Settings, pool: Pool, party_id: UUID) -> AsyncIterat
     assert settings.nats_url is not None
     bus = await Bus.connect(settings.nats_url, "worker-under-test")
     async with open_gateway(settings, pool, party_id) as house:
-        working = asyncio.create_task(worker.run(settings, pool, bus, ask_after_s=0.3, gather_s=0))
+        runner = events.Runner(pool, bus, gather_s=0)
+        working = asyncio.create_task(worker.run(settings, pool, bus, ask_after_s=0.3, runner=runner))
         try:
-            read = "select count(*) >= 4 from outbox_cursor"
-            await eventually(lambda: pool.fetchval(read), "the worker does not read the outbox", within_s=20)
+            await eventually(lambda: is_read(pool, runner), "the worker does not read the outbox", within_s=20)
             yield house
         finally:
             working.cancel()

@@ -51,6 +51,25 @@ def test_a_short_run_of_messages_answers_stores_and_costs_something(tmp_path: Pa
     assert set(ours["cpu"]) == {"gateway", "worker", "web", "postgres", "nats"}
 
 
+def test_a_short_run_of_commands_reaches_every_station(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    options = ["--stations", "6", "--listening", "2", "--pace", "10", "--rate", "5", "--seconds", "1"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "bench.commands", *options, "--bulk", "8", "--group", "3", "--json", str(file)],
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=150,
+    )
+    assert done.returncode == 0, done.stderr
+    wire, everybody, group = json.loads(file.read_text())["rows"]
+    assert wire["n_accepted"] == wire["n_commands"] == 5
+    assert 0 < wire["wire_p50_ms"] <= wire["wire_p99_ms"] <= wire["wire_max_ms"]
+    assert (everybody["progress"], group["progress"]) == ({"accepted": 8}, {"accepted": 3})
+    assert everybody["took_s"] > 0
+
+
 async def test_what_was_acknowledged_and_is_not_there_is_told(db: Pool, database_url: str) -> None:
     server = Subject("ohmstead", [], database_url, {})
     assert await lost(server, result()) == []

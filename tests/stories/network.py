@@ -12,12 +12,14 @@ from uuid import UUID, uuid4
 from aiohttp import web
 
 from ohmstead import worker
+from ohmstead.core import events
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.ids import new_id
 from ohmstead.ocpp.gateway import Gateway
 from ohmstead.settings import Settings
 from ohmstead.stations.commands import Command, CommandDesk, Order
+from tests.outbox import is_read
 from tests.stories.patience import Look, until
 from tests.stories.speech2 import Station2
 from tests.stories.speech16 import Station16
@@ -83,19 +85,19 @@ class Installation:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Installation"]:
         await self.open_door()
+        runner = events.Runner(self.pool, self.bus, gather_s=0)
         working = asyncio.create_task(
             worker.run(
                 self.settings,
                 self.pool,
                 self.bus,
                 ask_after_s=ASK_AFTER_S,
-                gather_s=0,
+                runner=runner,
                 costs=self.outside.get("costs"),
             )
         )
         try:
-            count = "select count(*) >= 4 from outbox_cursor"
-            await until(lambda: self.pool.fetchval(count), "the worker reads the outbox", patience_s=20)
+            await until(lambda: is_read(self.pool, runner), "the worker reads the outbox", patience_s=20)
             yield self
         finally:
             working.cancel()
@@ -164,6 +166,13 @@ class Network:
         if boots:
             assert await station.boots() == "Accepted"
         return station
+
+    async def outlets(self, station: Station, n: int) -> None:
+        """The station has `n` EVSEs, not just one."""
+        await self.pool.executemany(
+            "insert into evse (station_id, evse_number) values ($1, $2) on conflict do nothing",
+            [(station.station_id, number) for number in range(1, n + 1)],
+        )
 
     async def token(self, uid: str, **limits: Any) -> UUID:
         """A card of this party; `limits` are columns of table token."""

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from ohmstead.adapters.vat.adapter import HttpVatRegister
+from ohmstead.ocpp.inquiries import Inquiries
 from tests.stories.network import Installation, Network
 from tests.stories.station import Payload, Station
 
@@ -106,7 +107,7 @@ async def asked(installation: Installation) -> AsyncIterator[SimpleNamespace]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/rest-api"
-    outside = {"vat_register": HttpVatRegister(url, within_s=0.5)}
+    outside = {"inquiries": Inquiries(HttpVatRegister(url, within_s=0.5))}
     house = Installation(installation.settings, installation.pool, installation.bus, **outside)
     door = await house.open_door()
     yield SimpleNamespace(house=house, register=register)

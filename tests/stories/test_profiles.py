@@ -10,14 +10,15 @@ from ohmstead.core.errors import NotFound
 from ohmstead.smartcharging import queries, service
 from ohmstead.smartcharging.model import HeldProfile
 from ohmstead.stations import service as stations
-from ohmstead.stations.charging_orders import (
-    ClearChargingProfiles,
-    Profile,
+from ohmstead.stations.commands import Command
+from ohmstead.stations.orders import (
+    ChargingProfile,
+    ClearProfiles,
+    Period,
     Schedule,
-    SchedulePeriod,
+    SetProfile,
     UsePriorityCharging,
 )
-from ohmstead.stations.commands import Command
 from tests.stories.listener import silent_station
 from tests.stories.network import Network
 from tests.stories.station import Payload, Station
@@ -26,19 +27,25 @@ from tests.stories.wire import SILENCE, Error
 BEGIN = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
-def night(**given: Any) -> Profile:
+def night(**given: Any) -> ChargingProfile:
     schedule = Schedule(
         rate_unit=given.pop("unit", "A"),
-        periods=(SchedulePeriod(start_s=0, limit=Decimal("16.5")), SchedulePeriod(start_s=3600, limit=Decimal(6))),
+        periods=(Period(start_s=0, limit=Decimal("16.5")), Period(start_s=3600, limit=Decimal(6))),
         starts_at=BEGIN,
         duration_s=7200,
     )
-    whole: dict[str, Any] = {"profile_id": 0, "purpose": "tx_default", "kind": "absolute", "stack_level": 2, **given}
-    return Profile(schedules=(schedule,), **whole)
+    whole: dict[str, Any] = {
+        "profile_id": 0,
+        "purpose": "session_default",
+        "timing": "absolute",
+        "stack_level": 2,
+        **given,
+    }
+    return ChargingProfile(schedules=(schedule,), **whole)
 
 
 async def gives(
-    network: Network, station: Station, profile: Profile, evse_number: int = 1, **terms: Any
+    network: Network, station: Station, profile: ChargingProfile, evse_number: int = 1, **terms: Any
 ) -> tuple[HeldProfile, Command]:
     return await service.set_profile(
         network.pool,
@@ -136,6 +143,17 @@ async def test_a_late_yes_still_counts(network: Network, version: str) -> None:
     await network.until(is_held, "the profile is held")
 
 
+async def test_a_profile_that_a_plain_order_gave_is_known_too(network: Network, version: str) -> None:
+    station = await silent_station(network, version)
+    order = SetProfile(evse_number=1, profile=night(profile_id=1_888_888_888))
+    assert (await network.orders(station, order)).status == "accepted"
+
+    async def is_held() -> bool:
+        return [h.profile.profile_id for h in await held_by(network, station)] == [1_888_888_888]
+
+    await network.until(is_held, "the profile is known")
+
+
 async def test_what_a_station_cannot_hold_is_refused_before_anything_is_sent(network: Network, version: str) -> None:
     station = await silent_station(network, version)
     if version == "1.6":
@@ -146,7 +164,7 @@ async def test_what_a_station_cannot_hold_is_refused_before_anything_is_sent(net
         )
     with pytest.raises(service.Misfit) as caught:
         await gives(network, station, night())
-    assert sorted(fault.partition(":")[0] for fault in caught.value.faults) == ["schedules[0].periods", "stack_level"]
+    assert sorted(field for field, _ in caught.value.faults) == ["profile.schedules.0.periods", "profile.stack_level"]
     assert station.wire.heard == []
     assert await held_by(network, station, is_present=False) == []
 
@@ -184,7 +202,7 @@ async def clears(network: Network, station: Station, **given: Any) -> Command:
     return await service.clear_profiles(
         network.pool,
         network.house.desk,
-        ClearChargingProfiles(**given),
+        ClearProfiles(**given),
         party_id=network.party_id,
         station_id=station.station_id,
         requested_by="operator:story",
@@ -199,7 +217,7 @@ async def test_profiles_are_cleared_by_id_and_by_what_they_are_for(network: Netw
     heard = await station.hears("ClearChargingProfile")
     assert heard == {"id" if version == "1.6" else "chargingProfileId": first.profile.profile_id}
     assert [h.profile.profile_id for h in await held_by(network, station)] == [second.profile.profile_id]
-    await clears(network, station, evse_number=1, purpose="tx_default", stack_level=1)
+    await clears(network, station, evse_number=1, purpose="session_default", stack_level=1)
     told = {"chargingProfilePurpose": "TxDefaultProfile", "stackLevel": 1}
     heard = await station.hears("ClearChargingProfile")
     if version == "1.6":
@@ -228,13 +246,13 @@ async def test_a_transactions_profile_ends_with_it(network: Network, version: st
     await station.plugs_in()
     await station.presents("TAG1")
     transaction_id = str(station.transactions[1].id)
-    await gives(network, station, night(purpose="tx", transaction_id=transaction_id))
+    await gives(network, station, night(purpose="session", transaction_id=transaction_id))
     await gives(network, station, night(stack_level=1))
     assert len(await held_by(network, station)) == 2
     await station.unplugs()
 
     async def is_gone() -> bool:
-        return [h.profile.purpose for h in await held_by(network, station)] == ["tx_default"]
+        return [h.profile.purpose for h in await held_by(network, station)] == ["session_default"]
 
     await network.until(is_gone, "the transaction's profile is gone")
 
@@ -360,8 +378,10 @@ async def test_limits_that_others_set_are_kept_until_they_are_gone(network: Netw
 
 async def test_a_dynamic_profile_is_renewed_at_once_and_when_the_station_asks(network: Network) -> None:
     station = await silent_station(network, "2.1")
-    schedule = Schedule(rate_unit="W", periods=(SchedulePeriod(start_s=0, limit=Decimal(7000)),))
-    dynamic = Profile(profile_id=0, purpose="tx_default", kind="dynamic", schedules=(schedule,), update_interval_s=60)
+    schedule = Schedule(rate_unit="W", periods=(Period(start_s=0, limit=Decimal(7000)),))
+    dynamic = ChargingProfile(
+        profile_id=0, purpose="session_default", timing="dynamic", schedules=(schedule,), update_interval_s=60
+    )
     held, _ = await gives(network, station, dynamic)
     number = held.profile.profile_id
     pulled = await station.says("PullDynamicScheduleUpdate", {"chargingProfileId": number})

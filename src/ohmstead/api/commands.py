@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta, Struct
 
-from ohmstead.accounts.access import require
+from ohmstead.accounts.access import Actor, require
 from ohmstead.api.operations import (
     CSV,
     NDJSON,
@@ -35,9 +35,11 @@ from ohmstead.api.problems import (
     UnsupportedMedia,
 )
 from ohmstead.core.db import Connection
-from ohmstead.stations import queries
+from ohmstead.stations import queries, vendors
+from ohmstead.stations import service as stations
+from ohmstead.stations.capabilities import Capability, capabilities
 from ohmstead.stations.commands import Command
-from ohmstead.stations.orders import Order, Raw
+from ohmstead.stations.orders import DataTransfer, Order, Raw
 from ohmstead.stations.queries import CommandFilter, without_secrets
 
 KEYSET = Keyset(item=Command, type=tuple[datetime, UUID], of=lambda command: (command.requested_at, command.command_id))
@@ -67,6 +69,9 @@ class SendQuery(Struct, kw_only=True, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+    wait_for_session: Annotated[
+        float, Meta(ge=0, le=300, description="Of a remote start: seconds to wait for the session that begins with it.")
+    ] = 0.0
 
 
 class RawQuery(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -83,6 +88,13 @@ class RawAnswer(Struct, frozen=True, kw_only=True):
     action: str
     message_id: str | None
     answer: Annotated[Any, Meta(description="The payload of the CALLRESULT.")]
+
+
+class Capabilities(Struct, frozen=True, kw_only=True):
+    """What a station can be ordered to do."""
+
+    ocpp_version: str | None
+    items: list[Capability]
 
 
 @get("/commands", opt=operation("commands:send", exports=(CSV, NDJSON)))
@@ -115,10 +127,11 @@ async def send_command(
     """Send an order to a station and wait for its answer.
 
     The answer is a command whatever became of it: `status` tells (`accepted`, `rejected`, `offline`, `queued`,
-    `timed_out`, `failed`). A station that answers later is still recorded. `kind: raw` takes the scope `commands:raw`.
+    `timed_out`, `failed`). A station that answers later is still recorded. Parameters that no station could take are
+    refused with 422; what this one cannot do is `failed` with `error_code` `refused`, and nothing was sent. `kind: raw`,
+    and messages of vendors that are not registered, take the scope `commands:raw`.
     """
-    if isinstance(given, Raw):
-        require(actor, "commands:raw")
+    require_for(actor, given)
     command = await desk.send(
         given,
         party_id=actor.party_id,
@@ -127,8 +140,30 @@ async def send_command(
         timeout_s=filters.timeout,
         queue_for_s=filters.queue_for,
     )
+    if filters.wait_for_session:
+        command = await desk.await_session(command, filters.wait_for_session)
     where = {"Location": f"/api/v1/commands/{command.command_id}"}
     return answer(without_secrets(command), headers=where)
+
+
+def require_for(actor: Actor, order: Order) -> None:
+    """Raises NotAllowed where an order takes more than the right to send orders."""
+    is_unchecked = isinstance(order, DataTransfer) and not vendors.is_registered(order.vendor_id)
+    if isinstance(order, Raw) or is_unchecked:
+        require(actor, "commands:raw")
+
+
+@get("/stations/{station_id:str}/capabilities", opt=operation("stations:read", errors=(404,)))
+async def list_capabilities(pool: ThePool, actor: TheActor, station_id: FromPath[str]) -> Response[Capabilities]:
+    """Read which kinds of orders the station can carry out, and why not the others.
+
+    By its OCPP version and by what it reported of itself.
+    """
+    async with pool.acquire() as conn:
+        station = await queries.get_station_view(conn, actor.party_id, station_id)
+        known = await stations.list_features(conn, {station_id: station.ocpp_version})
+    found = capabilities(station.ocpp_version, known[station_id])
+    return answer(Capabilities(ocpp_version=station.ocpp_version, items=found))
 
 
 @post(
@@ -200,4 +235,4 @@ def field_errors(text: str) -> list[FieldError]:
     ]
 
 
-HANDLERS = [list_commands, get_command, send_command, send_message]
+HANDLERS = [list_commands, get_command, send_command, list_capabilities, send_message]

@@ -3,11 +3,12 @@
 from typing import Any
 
 from ohmstead.accounts.model import ApiKey, AuditEntry
-from ohmstead.api.commands import RawAnswer
+from ohmstead.api.bulk import BulkCount, NewBulkCommand
+from ohmstead.api.commands import Capabilities, RawAnswer
 from ohmstead.api.events import OutboxPage
 from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
 from ohmstead.api.operations import Page
-from ohmstead.api.profiles import AllNeeds, Composites, Limits, NewProfile, Profiles
+from ohmstead.api.profiles import AllNeeds, ChargingLimits, Composites, NewProfile, Profiles
 from ohmstead.api.reservations import BatterySwaps, GroupPriorities, GroupPriority
 from ohmstead.api.sessions import ChargingPeriods, SessionEvents, SignedReadings
 from ohmstead.api.stations import BulkAnswer, SecretChange, Variables
@@ -15,6 +16,7 @@ from ohmstead.reservations.model import NewReservation, Reservation
 from ohmstead.sessions.notices.queries import SettlementView
 from ohmstead.sessions.queries import SampleView, SessionView
 from ohmstead.smartcharging.model import HeldProfile
+from ohmstead.stations.bulk.model import BulkCommand, BulkResult
 from ohmstead.stations.directory.service import (
     Adoption,
     LocationChange,
@@ -191,6 +193,35 @@ _TOKEN: dict[str, Any] = {
     "created_at": "2026-03-02T08:00:00Z",
     "updated_at": "2026-03-02T08:00:00Z",
 }
+_BULK: dict[str, Any] = {
+    "bulk_id": "019a9d63-9f00-7b11-8c22-0f1e2d3c4b5a",
+    "party_id": _PARTY,
+    "kind": "set_variables",
+    "parameters": {"values": {"OCPPCommCtrlr.HeartbeatInterval": "900"}, "attribute": "actual"},
+    "selection": {"ocpp_version": "2.0.1", "connected": True},
+    "status": "running",
+    "n_stations": 412,
+    "progress": {
+        "waiting": 200,
+        "queued": 2,
+        "sending": 4,
+        "sent": 6,
+        "accepted": 197,
+        "rejected": 1,
+        "failed": 1,
+        "timed_out": 1,
+        "offline": 0,
+        "expired": 0,
+        "cancelled": 0,
+    },
+    "timeout_s": 30.0,
+    "queue_for_s": 86400.0,
+    "at_once": 50,
+    "requested_by": f"key:{_KEY_ID}",
+    "requested_at": "2026-03-02T10:00:00Z",
+    "finished_at": None,
+    "cancelled_by": None,
+}
 _COMMAND: dict[str, Any] = {
     "command_id": _COMMAND_ID,
     "party_id": _PARTY,
@@ -208,6 +239,8 @@ _COMMAND: dict[str, Any] = {
     "answer": {"status": "Accepted"},
     "error_code": None,
     "error_text": None,
+    "session_id": None,
+    "bulk_id": None,
 }
 _KEY: dict[str, Any] = {
     "api_key_id": _KEY_ID,
@@ -223,10 +256,10 @@ _KEY: dict[str, Any] = {
 
 _PROFILE: dict[str, Any] = {
     "profile_id": 41,
-    "purpose": "tx_default",
-    "kind": "recurring",
+    "purpose": "session_default",
+    "timing": "recurring",
     "stack_level": 1,
-    "recurrency": "daily",
+    "recurs": "daily",
     "schedules": [
         {
             "rate_unit": "A",
@@ -326,7 +359,7 @@ EXAMPLES: dict[Any, Any] = {
             }
         ]
     },
-    Limits: {
+    ChargingLimits: {
         "items": [
             {
                 "evse_number": 0,
@@ -391,6 +424,36 @@ EXAMPLES: dict[Any, Any] = {
                 "updated_at": "2026-03-02T08:06:00Z",
             }
         ]
+    },
+    NewBulkCommand: {
+        "order": {"kind": "set_variables", "values": {"OCPPCommCtrlr.HeartbeatInterval": "900"}},
+        "selection": {"ocpp_version": "2.0.1", "connected": True},
+        "timeout": 30.0,
+        "queue_for": 86400.0,
+        "at_once": 50,
+    },
+    BulkCount: {"n_stations": 412},
+    BulkCommand: _BULK,
+    BulkResult: {
+        "station_id": "HARBOUR-01",
+        "status": "accepted",
+        "command_id": _COMMAND_ID,
+        "sent_at": "2026-03-02T10:00:00.004000Z",
+        "answered_at": "2026-03-02T10:00:00.131000Z",
+        "answer": {"status": "Accepted"},
+        "error_code": None,
+        "error_text": None,
+    },
+    Capabilities: {
+        "ocpp_version": "1.6",
+        "items": [
+            {"kind": "reset", "is_possible": True, "reason": None},
+            {
+                "kind": "set_display_message",
+                "is_possible": False,
+                "reason": "OCPP 1.6 has no display messages",
+            },
+        ],
     },
     Order: {"kind": "remote_start", "token_uid": "04A2B3C4D5E680", "evse_number": 1},
     Command: _COMMAND,

@@ -14,16 +14,16 @@ from ohmstead.core.errors import NotFound
 from ohmstead.smartcharging import queries
 from ohmstead.smartcharging import service as smartcharging
 from ohmstead.smartcharging.model import Composite, HeldLimit, HeldProfile, KeptNeeds
-from ohmstead.stations.charging_orders import ClearChargingProfiles, Number, Profile, RateUnit
-from ohmstead.stations.orders import Command
+from ohmstead.stations.orders import ChargingProfile, ClearProfiles, Command
+from ohmstead.stations.orders.form import Outlet, RateUnit
 from ohmstead.stations.queries import require_station, without_secrets
 
 
 class NewProfile(Struct, kw_only=True, forbid_unknown_fields=True):
     """A profile for an EVSE of a station; 0 is the whole station. A `profile_id` of 0 gets one of its own."""
 
-    evse_number: Number
-    profile: Profile
+    evse_number: Outlet
+    profile: ChargingProfile
 
 
 class ProfileQuery(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -46,8 +46,8 @@ class Profiles(Struct):
     items: list[HeldProfile]
 
 
-class Limits(Struct):
-    """Limits that somebody else set."""
+class ChargingLimits(Struct):
+    """ChargingLimits that somebody else set."""
 
     items: list[HeldLimit]
 
@@ -106,10 +106,7 @@ async def set_charging_profile(
             queue_for_s=filters.queue_for,
         )
     except smartcharging.Misfit as misfit:
-        faults = [fault.partition(": ") for fault in misfit.faults]
-        errors = [
-            FieldError(field if field == "evse_number" else f"profile.{field}", rule) for field, _, rule in faults
-        ]
+        errors = [FieldError(field, rule) for field, rule in misfit.faults]
         raise Unprocessable(misfit.text, errors) from misfit
     return answer(held)
 
@@ -128,7 +125,7 @@ async def clear_charging_profile(
     command = await smartcharging.clear_profiles(
         pool,
         desk,
-        ClearChargingProfiles(profile_id=profile_id),
+        ClearProfiles(profile_id=profile_id),
         party_id=actor.party_id,
         station_id=station_id,
         requested_by=actor.actor_id,
@@ -188,12 +185,12 @@ async def list_composite_schedules(pool: ThePool, actor: TheActor, station_id: F
 
 
 @get("/stations/{station_id:str}/charging-limits", opt=operation("stations:read", errors=(404,)))
-async def list_charging_limits(pool: ThePool, actor: TheActor, station_id: FromPath[str]) -> Response[Limits]:
+async def list_charging_limits(pool: ThePool, actor: TheActor, station_id: FromPath[str]) -> Response[ChargingLimits]:
     """List limits that somebody else set at the station: its energy manager, the grid operator."""
     async with pool.acquire() as conn:
         await require_station(conn, actor.party_id, station_id)
         found = await queries.list_limits(conn, actor.party_id, station_id)
-    return answer(Limits(found))
+    return answer(ChargingLimits(found))
 
 
 @get("/stations/{station_id:str}/charging-needs", opt=operation("sessions:read", errors=(404,)))

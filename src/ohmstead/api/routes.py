@@ -5,6 +5,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from ohmstead.api import (
+    bulk,
     commands,
     events,
     keys,
@@ -25,7 +26,7 @@ PREFIX = "/api/v1"
 RESOURCES = {
     "Locations": locations.HANDLERS,
     "Stations": stations.HANDLERS,
-    "Commands": commands.HANDLERS,
+    "Commands": [*commands.HANDLERS, *bulk.HANDLERS],
     "Messages": messages.HANDLERS,
     "Sessions": sessions.HANDLERS,
     "Tokens": tokens.HANDLERS,

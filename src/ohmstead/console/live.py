@@ -106,6 +106,8 @@ def news_of(event: Mapping[str, Any]) -> dict[str, Any] | None:
     `set`: place → text; `touch`: what changed, by name; `only`: the station whose page alone wants it.
     """
     station_id, kind = event.get("station_id"), event.get("kind")
+    if kind == "bulk_command":
+        return {"at": event.get("at"), "touch": [f"bulk:{event.get('bulk_id')}"]}
     if not isinstance(station_id, str):
         return None
     news: dict[str, Any] = {"at": event.get("at"), "touch": [f"station:{station_id}"]}

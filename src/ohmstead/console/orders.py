@@ -9,7 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from ohmstead.core.errors import Invalid
+from ohmstead.core.validation import fault_of
 from ohmstead.reports.model import ConnectorNow
+from ohmstead.stations import vendors
 from ohmstead.stations.commands import (
     Command,
     GetVariables,
@@ -23,6 +25,7 @@ from ohmstead.stations.commands import (
     Trigger,
     Unlock,
 )
+from ohmstead.stations.orders import DataTransfer
 from ohmstead.ui import figures
 
 KINDS = {
@@ -34,6 +37,7 @@ KINDS = {
     "ask": "Ask status",
     "read": "Read settings",
     "set": "Change setting",
+    "order": "Any order",
     "raw": "Raw message",
 }
 
@@ -48,16 +52,19 @@ STORED = {
     "get_variables": "Read settings",
     "set_variables": "Change setting",
     "transaction_status": "Ask about a session",
-    "reserve_now": "Reserve",
+    "reserve": "Reserve",
     "cancel_reservation": "Cancel a reservation",
-    "set_charging_profile": "Set a profile",
-    "clear_charging_profiles": "Clear profiles",
-    "get_charging_profiles": "Ask for profiles",
-    "get_composite_schedule": "Ask what it would deliver",
-    "update_dynamic_schedule": "Renew a limit",
+    "get_profiles": "Ask for profiles",
+    "composite_schedule": "Ask what it would deliver",
+    "update_schedule": "Renew a limit",
     "use_priority_charging": "Priority",
-    "cost_updated": "Tell the cost",
+    "update_cost": "Tell the cost",
     "raw": "Raw message",
+    "set_profile": "Charging profile",
+    "clear_profiles": "Clear charging profiles",
+    "clear_cache": "Clear token cache",
+    "update_firmware": "Update firmware",
+    "send_local_list": "Local list",
 }
 
 ASKABLE = {
@@ -173,7 +180,24 @@ def order_from(choice: Choice) -> Order:
         if not name:
             raise Invalid("Which setting?", "name")
         return SetVariables(values={name: choice.get("value")})
-    return _raw(choice)
+    return parsed(choice.get("order")) if kind == "order" else _raw(choice)
+
+
+def parsed(text: str) -> Order:
+    """An order written as the API takes it. Raises Invalid."""
+    try:
+        order: Order = msgspec.json.decode(text.encode(), type=Order)
+        return order
+    except msgspec.ValidationError as error:
+        field, why = fault_of(error)
+        raise Invalid(f"{field}: {why}" if field else why, "order") from error
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+        raise Invalid(f"Not JSON: {error}", "order") from error
+
+
+def is_unchecked(order: Order) -> bool:
+    """Does it take the right to send anything at all?"""
+    return isinstance(order, Raw) or (isinstance(order, DataTransfer) and not vendors.is_registered(order.vendor_id))
 
 
 def _raw(choice: Choice) -> Raw:
@@ -292,6 +316,14 @@ def _set(choice: Choice, _connectors: Sequence[ConnectorNow]) -> Effect:
     )
 
 
+def _any_effect(_choice: Choice, _connectors: Sequence[ConnectorNow]) -> Effect:
+    return Effect(
+        "attention",
+        "The order goes out in the words of the station’s version, once its parameters fit.",
+        "Send the order",
+    )
+
+
 def _raw_effect(choice: Choice, _connectors: Sequence[ConnectorNow]) -> Effect:
     action = choice.get("action") or "The message"
     return Effect(
@@ -310,6 +342,7 @@ _EFFECTS = {
     "ask": _ask,
     "read": _read,
     "set": _set,
+    "order": _any_effect,
     "raw": _raw_effect,
 }
 

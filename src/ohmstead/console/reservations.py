@@ -21,7 +21,7 @@ from ohmstead.reservations import service as reservations
 from ohmstead.reservations.model import OPEN, NewReservation
 from ohmstead.reservations.queries import ReservationFilter
 from ohmstead.smartcharging import queries as smartcharging
-from ohmstead.stations.charging_orders import SchedulePeriod
+from ohmstead.stations.orders import Period
 from ohmstead.ui import figures
 from ohmstead.ui.templating import page
 
@@ -167,7 +167,7 @@ async def profiles_page(request: PageRequest, pool: PoolIn, actor: ActorIn, stat
     )
 
 
-def steps(periods: Sequence[SchedulePeriod], unit: str) -> str:
+def steps(periods: Sequence[Period], unit: str) -> str:
     """Periods in words: `16 A, after 1 h 6 A`."""
     said = []
     for period in periods[:6]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar import Router
 
-from ohmstead.console import live, messages, overview, reservations, search, sessions, station, stations
+from ohmstead.console import bulk, live, messages, overview, reservations, search, sessions, station, stations
 from ohmstead.ui.templating import template_config
 
 __all__ = ["router", "template_config"]
@@ -25,6 +25,12 @@ router = Router(
         stations.import_table,
         stations.adopt_station,
         stations.reject_station,
+        bulk.new_bulk,
+        bulk.make_bulk,
+        bulk.bulks,
+        bulk.bulk,
+        bulk.results_csv,
+        bulk.cancel_bulk,
         station.station,
         station.station_now,
         station.station_timeline,

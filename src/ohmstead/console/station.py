@@ -20,6 +20,7 @@ from ohmstead.core.errors import Invalid, NotFound
 from ohmstead.reports.concerns import FAULTS
 from ohmstead.reports.model import ConnectorNow
 from ohmstead.reports.pages import queries
+from ohmstead.stations.capabilities import capabilities
 from ohmstead.stations.commands import Command
 from ohmstead.ui import charts, figures, states
 from ohmstead.ui.templating import View, page
@@ -107,8 +108,6 @@ async def send_command(
     allow(actor, "commands:send")
     form = await request.form()
     fields = {k: v for k, v in form.items() if isinstance(v, str) and k != "csrf_token"}
-    if fields.get("kind") == "raw":
-        allow(actor, "commands:raw")
     async with pool.acquire() as conn:
         connectors = await queries.list_connectors(conn, actor.party_id, [station_id])
         await _station(conn, actor, station_id)
@@ -116,8 +115,11 @@ async def send_command(
     done: Command | None = None
     error: Invalid | None = None
     try:
+        order = orders.order_from(choice)
+        if orders.is_unchecked(order):
+            allow(actor, "commands:raw")
         done = await desk.send(
-            orders.order_from(choice),
+            order,
             party_id=actor.party_id,
             station_id=station_id,
             requested_by=actor.actor_id,
@@ -133,11 +135,16 @@ async def send_command(
         context = await _now(conn, actor, station_id)
         context["commands"] = await queries.list_commands(conn, actor.party_id, station_id, LAST_COMMANDS)
     context |= _panel(context, view, fields)
+    errors = {}
+    if error:
+        errors = {
+            error.field if error.field in fields else choice.kind if choice.kind == "order" else "kind": error.text
+        }
     return page(
         request,
         "station/command.html",
         status=422 if error else 200,
-        **context | {"done": done, "errors": {error.field or "kind": error.text} if error else {}, "is_focus": True},
+        **context | {"done": done, "errors": errors, "is_focus": True},
     )
 
 
@@ -284,6 +291,7 @@ def _panel(context: dict[str, Any], view: View, fields: dict[str, str]) -> dict[
         "kinds": {k: v for k, v in orders.KINDS.items() if k != "raw" or view.may("commands:raw")},
         "stored_kinds": orders.STORED,
         "askable": orders.ASKABLE,
+        "capabilities": capabilities(context["station"]["ocpp_version"]) if choice.kind == "order" else [],
         "raw_actions": orders.actions_for(context["station"]["ocpp_version"]),
         "is_online": is_online,
         "done": None,

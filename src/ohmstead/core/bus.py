@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import nats
@@ -42,6 +43,8 @@ class Bus:
         self._listening: Counter[str] = Counter()
         self._saying: asyncio.Task[None] | None = None
         self._heard_of: dict[str, float] | None = None
+        self._echoes: dict[bytes, asyncio.Future[None]] | None = None
+        self._echo = f"ohmstead.echo.{uuid4().hex}"
 
     @classmethod
     async def connect(cls, url: str, name: str) -> Bus:
@@ -139,7 +142,9 @@ class Bus:
         async def said(_subject: str, data: bytes) -> None:
             until = time.monotonic() + _BELIEVED_FOR_S
             if self._heard_of is not None:
-                self._heard_of |= dict.fromkeys(msgspec.json.decode(data, type=list[str]), until)
+                now = time.monotonic()
+                believed = {subject: to for subject, to in self._heard_of.items() if to > now}
+                self._heard_of = believed | dict.fromkeys(msgspec.json.decode(data, type=list[str]), until)
 
         await self.listen(_LISTENING, said)
         await self.publish(_WHO_LISTENS, [])
@@ -147,6 +152,10 @@ class Bus:
     def has_listeners(self, subject: str) -> bool:
         """May somebody listen to this live subject? True as long as we do not watch."""
         return self._heard_of is None or self._heard_of.get(subject, 0.0) > time.monotonic()
+
+    def has_any_listeners(self) -> bool:
+        """May somebody listen to any live subject?"""
+        return self._heard_of is None or bool(self._heard_of)
 
     async def _say_that_we_listen(self, subject: str) -> None:
         self._listening[subject] += 1
@@ -174,9 +183,31 @@ class Bus:
     # ------------------------------------------------------------------------------- the end
 
     async def flush(self) -> None:
-        """Until the server has all that we published; a server that is away is not waited for."""
-        with contextlib.suppress(NatsError, TimeoutError):
-            await self._client.flush(5)
+        """Until the server has all that we published; a server that is away is not waited for.
+
+        Not the client's own flush: one that is given up (cancelled, or too slow) ends the client's reading when the
+        server answers after all, and the process hears nothing for half a minute.
+        """
+        if not self.is_connected:
+            return
+        if self._echoes is None:
+            echoes = self._echoes = {}
+
+            async def came_back(msg: Msg) -> None:
+                waiting = echoes.pop(msg.data, None)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(None)
+
+            await self._client.subscribe(self._echo, cb=came_back)
+        token = uuid4().bytes
+        self._echoes[token] = back = asyncio.get_running_loop().create_future()
+        try:
+            with contextlib.suppress(NatsError, TimeoutError):
+                await self._client.publish(self._echo, token)
+                async with asyncio.timeout(5):
+                    await back
+        finally:
+            self._echoes.pop(token, None)
 
     async def close(self) -> None:
         if self._saying is not None:

@@ -17,6 +17,10 @@ Row: TypeAlias = asyncpg.Record
 
 CONNECT_WITHIN_S = 10.0
 
+# A plan is kept as long as its connection. One made while a table was nearly empty walks it, and goes on to when the
+# table has a million rows.
+_BY_KEY = dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan"), "off")
+
 _json_encoder = msgspec.json.Encoder()
 
 
@@ -53,10 +57,13 @@ async def connect_pool(
     name: str = "ohmstead",
     command_timeout_s: float = 30,
     plans: Literal["auto", "force_generic_plan"] = "auto",
+    is_by_key: bool = False,
 ) -> Pool:
     """A pool of `size` connections. A unit of work has one, passed along: it never asks for a second one.
 
     `plans`: whether a statement may be planned anew for its parameters; not worth it where all are batches of rows.
+    `is_by_key`: all statements find their rows by key. Then none is planned as a walk over a whole table, however small
+    the table was when its statistics were made.
 
     A statement that takes longer than `command_timeout_s` raises TimeoutError. Where nothing comes back at all, since the
     network swallows it, that takes twice as long, and the connection is given up.
@@ -70,7 +77,13 @@ async def connect_pool(
         timeout=CONNECT_WITHIN_S,
         max_inactive_connection_lifetime=300,
         connection_class=_Pooled,
-        server_settings={"application_name": name, "timezone": "UTC", "jit": "off", "plan_cache_mode": plans},
+        server_settings={
+            "application_name": name,
+            "timezone": "UTC",
+            "jit": "off",
+            "plan_cache_mode": plans,
+            **(_BY_KEY if is_by_key else {}),
+        },
     )
 
 

@@ -74,7 +74,7 @@ create table charging_profile (
     profile_id     integer     not null,
     evse_number    integer     not null,
     purpose        text        not null,
-    kind           text        not null,
+    timing         text        not null,
     stack_level    integer     not null,
     transaction_id text,
     valid_from     timestamptz,

@@ -51,6 +51,39 @@ table battery_swap
     constraint battery_swap_pkey PRIMARY KEY (station_id, request_id, event)
     CREATE INDEX battery_swap_by_party ON public.battery_swap USING btree (party_id, received_at DESC)
 
+table bulk_command
+    -- One order to many stations. What each was sent is a row of command.
+    bulk_id uuid not null
+    party_id uuid not null
+    kind text not null
+    parameters jsonb not null
+    selection jsonb not null default '{}'::jsonb  -- By what the stations were chosen, for people to read.
+    status text not null default 'running'::text
+    n_stations integer not null
+    timeout_s real not null
+    queue_for_s real
+    at_once integer not null default 1000  -- At so many stations at most it is under way: sent, and not answered yet.
+    requested_by text not null
+    requested_at timestamp with time zone not null default now()
+    finished_at timestamp with time zone
+    cancelled_by text
+    constraint bulk_command_at_once_check CHECK ((at_once > 0))
+    constraint bulk_command_status_check CHECK ((status = ANY (ARRAY['running'::text, 'done'::text, 'cancelled'::text])))
+    constraint bulk_command_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint bulk_command_pkey PRIMARY KEY (bulk_id)
+    CREATE INDEX bulk_command_by_party ON public.bulk_command USING btree (party_id, requested_at DESC)
+    CREATE INDEX bulk_command_running ON public.bulk_command USING btree (requested_at) WHERE ((status <> 'done'::text) AND (finished_at IS NULL))
+
+table bulk_station
+    -- The stations of a bulk order, fixed when it was made. command_id: its turn has come.
+    bulk_id uuid not null
+    station_id text not null
+    command_id uuid
+    constraint bulk_station_bulk_id_fkey FOREIGN KEY (bulk_id) REFERENCES bulk_command(bulk_id) ON DELETE CASCADE
+    constraint bulk_station_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint bulk_station_pkey PRIMARY KEY (bulk_id, station_id)
+    CREATE INDEX bulk_station_waiting ON public.bulk_station USING btree (bulk_id, station_id) WHERE (command_id IS NULL)
+
 table charging_limit
     -- Limits that somebody else set at the station (energy manager, grid operator), until it says that they are gone; EVSE 0 is the station.
     station_id text not null
@@ -99,7 +132,7 @@ table charging_profile
     profile_id integer not null
     evse_number integer not null
     purpose text not null
-    kind text not null
+    timing text not null
     stack_level integer not null
     transaction_id text
     valid_from timestamp with time zone
@@ -132,13 +165,20 @@ table command
     answer jsonb
     error_code text
     error_text text
+    session_id uuid  -- The session that a remote start led to.
+    bulk_id uuid
+    part smallint not null default 1  -- Of an order that takes several OCPP messages, the one that message_id names; 1 to n_parts.
+    n_parts smallint not null default 1
     constraint command_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'sending'::text, 'sent'::text, 'accepted'::text, 'rejected'::text, 'failed'::text, 'timed_out'::text, 'offline'::text, 'expired'::text, 'cancelled'::text])))
     constraint command_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint command_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id)
     constraint command_pkey PRIMARY KEY (command_id)
+    CREATE INDEX command_by_bulk ON public.command USING btree (bulk_id) WHERE (bulk_id IS NOT NULL)
     CREATE UNIQUE INDEX command_by_message ON public.command USING btree (station_id, message_id) WHERE (message_id IS NOT NULL)
     CREATE INDEX command_by_party ON public.command USING btree (party_id, requested_at DESC)
+    CREATE INDEX command_by_session ON public.command USING btree (session_id) WHERE (session_id IS NOT NULL)
     CREATE INDEX command_by_station ON public.command USING btree (station_id, requested_at DESC)
+    CREATE INDEX command_starting ON public.command USING btree (requested_at) WHERE ((kind = 'remote_start'::text) AND (session_id IS NULL))
     CREATE INDEX command_waiting ON public.command USING btree (station_id, requested_at) WHERE (status = 'queued'::text)
 
 table composite_schedule

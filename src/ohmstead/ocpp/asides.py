@@ -11,9 +11,8 @@ from ohmstead.reservations import service as reservations
 from ohmstead.reservations.model import ReservationReport
 from ohmstead.sessions.costs import Costs
 from ohmstead.sessions.notices import service as notices
-from ohmstead.sessions.notices.model import BatterySwap, Settlement, VatAnswer
+from ohmstead.sessions.notices.model import BatterySwap, Settlement
 from ohmstead.smartcharging import service as smartcharging
-from ohmstead.smartcharging.model import CompositeReport
 
 
 async def take_in(conn: Connection, works: Sequence[Work], answers: Sequence[Answers]) -> None:
@@ -23,15 +22,8 @@ async def take_in(conn: Connection, works: Sequence[Work], answers: Sequence[Ans
     await notices.take_in(conn, [t for t in told if isinstance(t, Settlement | BatterySwap)])
     for work, answer in zip(works, answers, strict=True):
         for aside in work.asides:
-            if isinstance(aside, VatAnswer):
-                answer.aside = aside
-            elif not isinstance(aside, ReservationReport | Settlement | BatterySwap):
+            if not isinstance(aside, ReservationReport | Settlement | BatterySwap):
                 answer.aside = await smartcharging.take_report(conn, aside)
-
-
-async def keep(conn: Connection, aside: CompositeReport) -> None:
-    """What a station's answer to an order told beside its status."""
-    await smartcharging.take_report(conn, aside)
 
 
 async def price(conn: Connection, costs: Costs, works: Sequence[Work], answers: Sequence[Answers]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -19,11 +20,9 @@ from ohmstead.ocpp.commander import Commander
 from ohmstead.ocpp.connection import CallKey, Connection, spawn
 from ohmstead.ocpp.dispatch import TABLES, work_for
 from ohmstead.ocpp.ingest import Full, Ingest, Item, refusal_exchange
+from ohmstead.ocpp.inquiries import Inquiries
 from ohmstead.ocpp.rpc import Call, CallError, CallResult, ErrorCode, FrameError, Send, Version
 from ohmstead.ocpp.work import Inbound, Refused, Work
-from ohmstead.sessions.notices import service as notices
-from ohmstead.sessions.notices.model import VatQuestion
-from ohmstead.sessions.notices.ports import VatRegister
 from ohmstead.settings import Settings
 from ohmstead.stations.model import Station
 
@@ -68,13 +67,11 @@ class Pending:
 class Calls:
     """The calls of one gateway's stations. Implements connection.Doorman and ingest.Source."""
 
-    def __init__(
-        self, settings: Settings, ingest: Ingest, commander: Commander, vat_register: VatRegister | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, ingest: Ingest, commander: Commander, inquiries: Inquiries) -> None:
         self._settings = settings
-        self._vat_register = vat_register
         self._ingest = ingest
         self._commander = commander
+        self._inquiries = inquiries
         self._fresh: list[tuple[Connection, bytes]] = []
         self._answered: dict[tuple[Version, str], Counter] = {}
 
@@ -126,22 +123,20 @@ class Calls:
                 return
             pending.key = key
         work = work_for(frame, inbound)
-        if work.asks is not None:
-            if pending.key is not None:
-                connection.slot.remember(pending.key, pending)
-            spawn(self._ask(pending, work, work.asks))
-            return
-        self._ingest.take(Item(at=inbound.received_at, inbound=inbound, work=work, waiter=pending))
+        if work.first is not None:
+            spawn(self._ask_first(pending, work, work.first))
+        else:
+            self._ingest.take(Item(at=inbound.received_at, inbound=inbound, work=work, waiter=pending))
         if pending.key is not None:
             connection.slot.remember(pending.key, pending)
 
-    async def _ask(self, pending: Pending, work: Work, question: VatQuestion) -> None:
-        """Somebody outside is asked before the batch; nobody waits for it but this station."""
+    async def _ask_first(self, pending: Pending, work: Work, first: Callable[[Inquiries], Awaitable[None]]) -> None:
+        """Its station's next call waits meanwhile, nobody else's does."""
         inbound = pending.inbound
         try:
-            work.asides = (*work.asides, await notices.check_vat(self._vat_register, question))
+            await first(self._inquiries)
             self._ingest.take(Item(at=inbound.received_at, inbound=inbound, work=work, waiter=pending))
-        except Exception as error:  # noqa: BLE001  (whatever it is, the station gets its answer)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the station gets its answer and we go on)
             self.failed(pending, error)
 
     def committed(self, pending: Pending, payload: bytes | None) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
@@ -11,10 +13,12 @@ import msgspec
 
 from ohmstead.core import clock
 from ohmstead.core.bus import LIVE, Bus
+from ohmstead.core.db import Connection as DbConnection
 from ohmstead.core.db import Pool
 from ohmstead.core.errors import OhmsteadError, Refused
+from ohmstead.core.gathering import Gathering
 from ohmstead.core.log import logger
-from ohmstead.ocpp import asides, rpc, schemas
+from ohmstead.ocpp import rpc, schemas
 from ohmstead.ocpp.connection import Connection, Gone, Waiting
 from ohmstead.ocpp.dispatch import asked_for
 from ohmstead.ocpp.ingest import Ingest, Item
@@ -24,8 +28,10 @@ from ohmstead.ocpp.store import Exchange
 from ohmstead.ocpp.v2 import outbound as v2
 from ohmstead.ocpp.v16 import outbound as v16
 from ohmstead.reservations import service as reservations
+from ohmstead.stations import rules
 from ohmstead.stations import service as stations
-from ohmstead.stations.orders import Command, Dispatch, Receipt, Status, order_of
+from ohmstead.stations.features import Features
+from ohmstead.stations.orders import Command, Dispatch, GetVariables, Order, Receipt, Status, order_of
 from ohmstead.stations.redaction import hide_secrets_in_text
 
 log = logger("ohmstead.commander")
@@ -33,8 +39,8 @@ log = logger("ohmstead.commander")
 _FOR_ACCEPTED = frozenset(
     ("RemoteStartTransaction", "RemoteStopTransaction", "RequestStartTransaction", "RequestStopTransaction")
 )
-_ITEMS_OF = {"get_variables": "GetVariables", "set_variables": "SetVariables"}
 _Outcome: TypeAlias = tuple[Status, str | None, str | None, str | None]  # status, answer, error code, error text
+_Taken: TypeAlias = tuple[Command, Features] | None
 
 
 class Stations(Protocol):
@@ -53,18 +59,32 @@ class Commander:
         self._ingest = ingest
         self._timeout_s = timeout_s
         self._commanded: Counter[str] = Counter()
+        self._background: set[asyncio.Task[None]] = set()
+        # What many commands at once ask of the database goes there together.
+        self._taking: Gathering[tuple[UUID, str, str], _Taken] = Gathering(pool, _take)
+        self._naming: Gathering[stations.Named, None] = Gathering(pool, _name)
+        self._answering: Gathering[stations.Answered, Command | None] = Gathering(pool, _answer)
 
     def is_commanded(self, station_id: str) -> bool:
         """Is a command to this station being carried out?"""
         return station_id in self._commanded
 
     async def dispatched(self, data: bytes) -> Receipt:
-        """A desk asks for a command to be carried out; answered when the station did, or did not in time."""
+        """A desk asks for a command to be carried out; answered when the station did, or did not in time.
+
+        Who does not wait is answered at once: what became of it will stand on the row.
+        """
         dispatch = msgspec.json.decode(data, type=Dispatch)
         connection = self._here.find(dispatch.station_id)
         if connection is None:
             return Receipt(is_here=False)
-        await self._carry_out(connection, dispatch.command_id, dispatch.timeout_s)
+        carrying_out = self._carry_out(connection, dispatch.command_id, dispatch.timeout_s)
+        if dispatch.is_waited_for:
+            await carrying_out
+        else:
+            task = asyncio.create_task(carrying_out)
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
         return Receipt(is_here=True)
 
     async def send_queued(self, connection: Connection) -> None:
@@ -95,37 +115,43 @@ class Commander:
                 del self._commanded[connection.slot.station_id]
 
     async def _take_and_send(self, connection: Connection, command_id: UUID, timeout_s: float) -> None:
-        async with self._pool.acquire() as conn, conn.transaction():
-            command = await stations.take_command(conn, command_id)
-            if command is None:
-                return
-            # From here on only the station needs to know a new password.
-            await stations.blot_out_secrets(conn, command)
-            action = _ITEMS_OF.get(command.kind)
-            most_items = await stations.items_per_message(conn, command.station_id, action) if action else None
+        slot = connection.slot
+        taken = await self._taking.ask((command_id, slot.station_id, connection.version.value))
+        if taken is None:
+            return
+        command, features = taken
         try:
-            calls = self._calls(connection, command, most_items)
+            order = order_of(command)
+            rules.check_at(order, features)
+            calls = _calls(connection, order, features)
             _check_registration(connection, calls)
             await self._check_reservation(command)
         except OhmsteadError as error:
             await self._finish(command_id, ("failed", None, "refused", error.text))
             return
-        outcome: _Outcome = ("accepted", None, None, None)
-        for outgoing in calls:
-            faults = _faults(connection.version, outgoing)
-            if faults:
-                outcome = ("failed", None, "schema", "; ".join(faults)[:400])
+        # Before the first one leaves: half an order is worse than none.
+        if faults := [fault for outgoing in calls for fault in _faults(connection.version, outgoing)]:
+            await self._finish(command_id, ("failed", None, "schema", "; ".join(faults)[:400]))
+            return
+        is_question = isinstance(order, GetVariables)
+        outcomes: list[_Outcome] = []
+        for part, outgoing in enumerate(calls, 1):
+            outcome, result = await self._exchange(connection, outgoing, timeout_s, command_id, part, len(calls))
+            outcomes.append(outcome)
+            await self._keep(result)
+            # Questions go on: what one message asked for may be unknown, and what the next one asks for not.
+            if outcome[0] != "accepted" and not (outcome[0] == "rejected" and is_question):
                 break
-            outcome, result = await self._exchange(connection, outgoing, timeout_s, command_id)
-            if result is not None and result.variables:
-                async with self._pool.acquire() as conn, conn.transaction():
-                    await stations.keep_variables(conn, result.variables)
-            if result is not None and result.aside is not None:
-                async with self._pool.acquire() as conn, conn.transaction():
-                    await asides.keep(conn, result.aside)
-            if outcome[0] != "accepted":
-                break
-        await self._finish(command_id, outcome)
+        await self._finish(command_id, _whole(outcomes, len(calls), is_question=is_question))
+
+    async def _keep(self, result: Result | None) -> None:
+        if result is None or not (result.variables or result.keep):
+            return
+        async with self._pool.acquire() as conn, conn.transaction():
+            if result.variables:
+                await stations.keep_variables(conn, result.variables)
+            if result.keep is not None:
+                await result.keep(conn)
 
     async def _check_reservation(self, command: Command) -> None:
         """Nobody starts a car at an outlet that is kept for somebody else. Raises Refused."""
@@ -134,20 +160,20 @@ class Commander:
             async with self._pool.acquire() as conn:
                 await reservations.check_remote_start(conn, command.party_id, command.station_id, evse_number, uid)
 
-    def _calls(self, connection: Connection, command: Command, most_items: int | None = None) -> list[Outgoing]:
-        order = order_of(command)
-        if connection.version is Version.V16:
-            return v16.calls_for(order, command.station_id)
-        return v2.calls_for(order, command.station_id, most_items)
-
     async def _exchange(
-        self, connection: Connection, outgoing: Outgoing, timeout_s: float, command_id: UUID | None
+        self,
+        connection: Connection,
+        outgoing: Outgoing,
+        timeout_s: float,
+        command_id: UUID | None,
+        part: int = 1,
+        n_parts: int = 1,
     ) -> tuple[_Outcome, Result | None]:
         async def on_sent(waiting: Waiting) -> None:
             connection.expect(asked_for(outgoing.action, outgoing.payload))
             if command_id is not None:
-                async with self._pool.acquire() as conn, conn.transaction():
-                    await stations.command_named(conn, command_id, outgoing.action, waiting.message_id)
+                named = stations.Named(command_id, outgoing.action, waiting.message_id, part, n_parts)
+                await self._naming.ask(named)
 
         started = time.perf_counter()
         try:
@@ -216,10 +242,8 @@ class Commander:
     async def _finish(self, command_id: UUID, outcome: _Outcome) -> None:
         status, answer, code, text = outcome
         answered_at = clock.now() if status not in ("timed_out",) else None
-        async with self._pool.acquire() as conn, conn.transaction():
-            command = await stations.command_answered(
-                conn, command_id, status, answered_at, hide_secrets_in_text(answer), code, text
-            )
+        answered = stations.Answered(command_id, status, answered_at, hide_secrets_in_text(answer), code, text)
+        command = await self._answering.ask(answered)
         if command is not None:
             await self._tell(command)
 
@@ -236,27 +260,96 @@ class Commander:
 
     async def late_answer(self, connection: Connection, frame: CallResult | CallError) -> None:
         """An answer after our time-out, or over a newer connection: the station obeyed after all."""
+        station_id = connection.slot.station_id
         async with self._pool.acquire() as conn:
-            command = await stations.find_command_by_message(conn, connection.slot.station_id, frame.message_id)
-        if command is None or command.action is None:
-            log.info("stray_answer", station_id=connection.slot.station_id, message_id=frame.message_id)
-            return
+            found = await stations.find_command_by_message(conn, station_id, frame.message_id)
+            if found is None or found[0].action is None or found[0].answered_at is not None:
+                log.info("stray_answer", station_id=station_id, message_id=frame.message_id)
+                return
+            known = await stations.list_features(conn, {station_id: connection.version.value})
+        command, part, n_parts = found
         if isinstance(frame, CallError):
             await self._finish(command.command_id, ("failed", None, frame.code, frame.description))
             return
-        outgoing = Outgoing(action=command.action, payload=b"{}", read=v2.read_raw)
-        for candidate in self._calls(connection, command):
-            if candidate.action == command.action:
-                outgoing = candidate
+        outgoing = _as_sent(connection, command, known[station_id], part)
         outcome, result = _read(connection.version, outgoing, bytes(frame.payload))
-        if result is not None and result.variables:
-            async with self._pool.acquire() as conn, conn.transaction():
-                await stations.keep_variables(conn, result.variables)
-        if result is not None and result.aside is not None:
-            async with self._pool.acquire() as conn, conn.transaction():
-                await asides.keep(conn, result.aside)
-        await self._finish(command.command_id, outcome)
-        log.info("late_answer", station_id=connection.slot.station_id, action=command.action)
+        await self._keep(result)
+        before: list[_Outcome] = [("accepted", None, None, None)] * (part - 1)
+        await self._finish(command.command_id, _whole([*before, outcome], n_parts))
+        log.info("late_answer", station_id=station_id, action=command.action)
+
+
+async def _take(conn: DbConnection, asked: Sequence[tuple[UUID, str, str]]) -> list[_Taken]:
+    """Commands that still wait to be sent, with what is known of their stations."""
+    taken = {command.command_id: command for command in await stations.take_commands(conn, [one[0] for one in asked])}
+    for command in taken.values():
+        # From here on only the station needs to know a new password.
+        await stations.blot_out_secrets(conn, command)
+    versions: dict[str, str | None] = {station_id: v for command_id, station_id, v in asked if command_id in taken}
+    known = await stations.list_features(conn, versions) if versions else {}
+    return [
+        (taken[command_id], known[station_id]) if command_id in taken else None for command_id, station_id, _ in asked
+    ]
+
+
+async def _name(conn: DbConnection, named: Sequence[stations.Named]) -> list[None]:
+    await stations.commands_named(conn, named)
+    return [None] * len(named)
+
+
+async def _answer(conn: DbConnection, answered: Sequence[stations.Answered]) -> list[Command | None]:
+    # Of two answers to one command that come here together, the first counts.
+    first = {one.command_id: one for one in reversed(answered)}
+    changed = {command.command_id: command for command in await stations.commands_answered(conn, list(first.values()))}
+    return [changed.get(one.command_id) if first[one.command_id] is one else None for one in answered]
+
+
+def _calls(connection: Connection, order: Order, features: Features) -> list[Outgoing]:
+    calls_for = v16.calls_for if connection.version is Version.V16 else v2.calls_for
+    return calls_for(order, connection.slot.station_id, features)
+
+
+def _as_sent(connection: Connection, command: Command, features: Features, part: int) -> Outgoing:
+    """The message that a command became, to read its late answer by. The station may have changed its version since."""
+    assert command.action is not None
+    try:
+        calls = _calls(connection, order_of(command), features)
+        if part <= len(calls) and calls[part - 1].action == command.action:
+            return calls[part - 1]
+    except OhmsteadError:
+        pass  # passwords are blotted out of the row by now; the answer's own status tells enough
+    read = v16.read_raw if connection.version is Version.V16 else v2.read_raw
+    return Outgoing(action=command.action, payload=b"{}", read=read)
+
+
+def _whole(outcomes: Sequence[_Outcome], n_parts: int, *, is_question: bool = False) -> _Outcome:
+    """What became of an order that took several messages."""
+    status, _, code, _ = outcomes[-1]
+    if n_parts == 1:
+        return outcomes[-1]
+    texts = [outcome[3] for outcome in outcomes if outcome[3]]
+    if len(outcomes) < n_parts:
+        texts.append(f"message {len(outcomes)} of {n_parts}; those after it were not sent")
+        if status == "accepted":
+            status, code = "failed", "incomplete"
+    elif status == "rejected" and "accepted" in [outcome[0] for outcome in outcomes] and is_question:
+        status = "accepted"  # something was told
+    return status, _merged([outcome[1] for outcome in outcomes]), code, "; ".join(texts) or None
+
+
+def _merged(answers: Sequence[str | None]) -> str | None:
+    """Answers that are a list each become one list; of others the last one stands for all."""
+    values = [msgspec.json.decode(answer) for answer in answers if answer is not None]
+    names = {
+        name for value in values if isinstance(value, dict) for name, item in value.items() if isinstance(item, list)
+    }
+    if len(values) < 2 or not names or not all(isinstance(value, dict) for value in values):
+        return answers[-1]
+    merged: dict[str, object] = {}
+    for value in values:
+        for name, item in value.items():
+            merged[name] = [*merged.get(name, []), *item] if name in names else item  # type: ignore[misc]
+    return msgspec.json.encode(merged).decode()
 
 
 def _check_registration(connection: Connection, calls: list[Outgoing]) -> None:

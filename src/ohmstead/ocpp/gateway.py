@@ -24,6 +24,7 @@ from ohmstead.ocpp.calls import Calls
 from ohmstead.ocpp.commander import Commander
 from ohmstead.ocpp.connection import Connection, Flow, Slot, spawn
 from ohmstead.ocpp.ingest import Full, Ingest, Item
+from ohmstead.ocpp.inquiries import Inquiries
 from ohmstead.ocpp.limits import AttemptLimiter, NewcomerLimiter, SignalLimiter, TakeoverWatch
 from ohmstead.ocpp.rpc import Version
 from ohmstead.ocpp.security import (
@@ -40,7 +41,6 @@ from ohmstead.ocpp.socket import StationSocket
 from ohmstead.ocpp.tls import CertificateReloader, TlsFiles
 from ohmstead.reservations.holds import Holds
 from ohmstead.sessions.costs import Costs
-from ohmstead.sessions.notices.ports import VatRegister
 from ohmstead.settings import Settings
 from ohmstead.stations import credentials
 from ohmstead.stations import service as stations
@@ -71,7 +71,7 @@ class Gateway:
         *,
         flow: Flow | None = None,
         costs: Costs | None = None,
-        vat_register: VatRegister | None = None,
+        inquiries: Inquiries | None = None,
     ) -> None:
         self.gateway_id = new_id()
         self.settings = settings
@@ -91,7 +91,7 @@ class Gateway:
         self._holds = Holds()
         self.ingest = Ingest(pool, bus, no_authorization=settings.no_authorization, holds=self._holds, costs=costs)
         self.commander = Commander(self, pool, bus, self.ingest, settings.call_timeout_s)
-        self.calls = Calls(settings, self.ingest, self.commander, vat_register)
+        self.calls = Calls(settings, self.ingest, self.commander, inquiries or Inquiries())
         self.ingest.source = self.calls
 
     # -------------------------------------------------------------------------------------------- life

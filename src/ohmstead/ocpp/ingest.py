@@ -374,6 +374,8 @@ class Ingest:
     def _word_news(
         self, items: list[Item], works: list[Work], answers: list[Answers], changed: list[tuple[Session, str]]
     ) -> None:
+        if not self._teller.is_anything_heard():
+            return
         by_id: dict[UUID, tuple[Session, str]] | None = None
         for item, work, answer in zip(items, works, answers, strict=True):
             if item.inbound is None or not self._teller.is_heard(item.inbound.station.party_id):

@@ -29,6 +29,10 @@ class Teller:
         self._nudged_at = 0.0
         self._nudging: asyncio.Task[None] | None = None
 
+    def is_anything_heard(self) -> bool:
+        """Does anybody listen to any news?"""
+        return self._bus is not None and self._bus.has_any_listeners()
+
     def is_heard(self, party_id: UUID) -> bool:
         """Does anybody listen to this party's news?"""
         return self._bus is not None and self._bus.has_listeners(self._subject(party_id))
@@ -45,8 +49,9 @@ class Teller:
             return
         by_party: dict[UUID, list[dict[str, Any]]] = {}
         for item in batch:
-            for party_id, news in item.news or ():
-                by_party.setdefault(party_id, []).append(news)
+            if item.news:
+                for party_id, news in item.news:
+                    by_party.setdefault(party_id, []).append(news)
         for party_id, news_list in by_party.items():
             if self.is_heard(party_id):
                 await self._bus.publish(self._subject(party_id), news_list)

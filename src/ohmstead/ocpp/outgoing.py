@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable
+from typing import Literal
 
 import msgspec
 
+from ohmstead.core.db import Connection
 from ohmstead.stations.model import Variable
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What a station's answer means. `text`: its own word for a refusal or a condition."""
+    """What a station's answer means. `text`: its own word for a refusal or a condition. `keep` writes down what else it
+    told, in a transaction of its own; the answer may come twice.
+    """
 
     status: Literal["accepted", "rejected"]
     text: str | None = None
     variables: tuple[Variable, ...] = ()
-    aside: Any = None  # what ocpp.asides takes in
+    keep: Callable[[Connection], Awaitable[None]] | None = None
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):

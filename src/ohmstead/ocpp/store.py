@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -57,7 +57,27 @@ def row(exchange: Exchange) -> Row:
 # any party: the stations of a batch
 def logged(rows: Sequence[Row]) -> list[Write]:
     """Lines for the log."""
-    return [Write(_LOG, [list(column) for column in zip(*rows, strict=True)])] if rows else []
+    if not rows:
+        return []
+    columns = list(zip(*rows, strict=True))
+    joined = [_joined(column) for column in columns] if len(rows) > 1 else [None]
+    if None in joined:
+        return [Write(_LOG, [list(column) for column in columns])]
+    return [Write(_LOG_JOINED, joined)]
+
+
+def _joined(column: tuple[Any, ...]) -> str | None:
+    """A column as one text, which both ends of the wire take apart and put together faster than an array. None where a
+    value itself has one of the two marks in it, which no JSON has.
+    """
+    n_absent = column.count(None)
+    if n_absent:
+        column = tuple(_ABSENT if value is None else value for value in column)
+    if not isinstance(column[0], str) or (n_absent and not all(isinstance(value, str) for value in column)):
+        column = tuple(map(str, column))
+    text = _BETWEEN.join(column)
+    is_plain = text.count(_BETWEEN) == len(column) - 1 and text.count(_ABSENT) == n_absent
+    return text if is_plain else None
 
 
 # any party: messages that a gateway is about to log
@@ -71,8 +91,17 @@ async def strike(conn: Connection, arrivals: Sequence[Arrival]) -> None:
     )
 
 
-_LOG = f"""
+_BETWEEN, _ABSENT = "\x1f", "\x1e"
+_TYPES = ("text", "timestamptz", *["text"] * 8, "integer")
+
+
+def _insert(column: str) -> str:
+    """`column` with {n} and {type} for its number and SQL type."""
+    columns = ", ".join(column.format(n=n, type=sql) for n, sql in enumerate(_TYPES, start=1))
+    return f"""
 lines as (
-    insert into ocpp_message ({", ".join(_COLUMNS)})
-    select * from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-           $8::text[], $9::text[], $10::text[], $11::integer[]))"""
+    insert into ocpp_message ({", ".join(_COLUMNS)}) select * from unnest({columns}))"""
+
+
+_LOG = _insert("${n}::{type}[]")
+_LOG_JOINED = _insert(r"string_to_array(${n}, e'\x1f', e'\x1e')::{type}[]")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
+from ohmstead.ocpp.inquiries import Inquiries
 from ohmstead.ocpp.rpc import ErrorCode, Version
 from ohmstead.sessions.costs import Cost
 from ohmstead.sessions.model import Outcome, ReportKind, TransactionReport
-from ohmstead.sessions.notices.model import VatQuestion
 from ohmstead.stations.model import (
     BootOutcome,
     BootReport,
@@ -62,8 +62,8 @@ class Answers(msgspec.Struct, kw_only=True):
 class Work(msgspec.Struct, kw_only=True):
     """Neutral reports of one message, and `reply`, which words the answer's payload once they are taken in; an answer
     that is always the same is there already. `asides` are reports of kinds that few messages have (ocpp.asides).
-    `asks`: what somebody outside must be asked before anything is decided; the answer becomes an aside. `priced` words
-    the answer where it is known what the session costs.
+    `first` asks the outside world before the work goes into a batch. `priced` words the answer where it is known what the
+    session costs.
     """
 
     reply: Callable[[Answers], Any] | bytes
@@ -75,7 +75,7 @@ class Work(msgspec.Struct, kw_only=True):
     variables: tuple[Variable, ...] = ()
     signals: tuple[Signal, ...] = ()
     asides: tuple[Any, ...] = ()
-    asks: VatQuestion | None = None
+    first: Callable[[Inquiries], Awaitable[None]] | None = None
     priced: Callable[[Answers], Any] | None = None
 
 

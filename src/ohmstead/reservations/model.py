@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from ohmstead.stations.charging_orders import Instant
+from ohmstead.stations.orders.form import Instant
 
 # requested: in our books, the station has not said yes; accepted: it has, and the time has not come; active: it keeps
 # the outlet free now. The rest is over: nobody came (no_show), the station never kept it (expired), …

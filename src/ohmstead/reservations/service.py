@@ -168,7 +168,7 @@ async def _end(conn: Connection, found: Reservation, happening: Any, reason: str
     if found.told_at is None:
         return
     waited = await stations.cancel_queued(
-        conn, found.party_id, found.station_id, "reserve_now", "number", str(found.number)
+        conn, found.party_id, found.station_id, "reserve", "reservation_id", str(found.number)
     )
     if not waited:
         await _tell_to_let_go(conn, found)
@@ -198,10 +198,10 @@ async def take_reports(conn: Connection, reports: Sequence[ReservationReport]) -
 
 async def learn(conn: Connection, commands: Sequence[dict[str, Any]]) -> None:
     """What stations answered to orders about reservations; may come any number of times."""
-    asked = [c for c in commands if c["kind"] in ("reserve_now", "cancel_reservation")]
-    known = await store.lock_told(conn, [(c["station_id"], int(c["parameters"]["number"])) for c in asked])
+    asked = [c for c in commands if c["kind"] in ("reserve", "cancel_reservation")]
+    known = await store.lock_told(conn, [(c["station_id"], int(c["parameters"]["reservation_id"])) for c in asked])
     for command in asked:
-        found = known.get((command["station_id"], int(command["parameters"]["number"])))
+        found = known.get((command["station_id"], int(command["parameters"]["reservation_id"])))
         if found is None:
             continue
         if command["kind"] == "cancel_reservation":

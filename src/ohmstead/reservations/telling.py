@@ -13,8 +13,8 @@ from ohmstead.core.log import logger
 from ohmstead.reservations import service
 from ohmstead.reservations.model import Reservation
 from ohmstead.stations import service as stations
-from ohmstead.stations.charging_orders import CancelReservation, ReserveNow
 from ohmstead.stations.commands import Command, CommandDesk
+from ohmstead.stations.orders import CancelReservation, Reserve, TokenRef
 
 log = logger("ohmstead.reservations")
 
@@ -45,14 +45,13 @@ async def _tell_due(pool: Pool, desk: CommandDesk, reservation_id: UUID | None) 
 async def _tell(pool: Pool, desk: CommandDesk, reservation: Reservation) -> None:
     async with pool.acquire() as conn:
         is_any = reservation.scope == "station" and await service.is_true(conn, reservation.station_id, _ANY_OUTLET)
-    order = ReserveNow(
-        number=reservation.number,
+    order = Reserve(
+        reservation_id=reservation.number,
         expires_at=reservation.until_at,
-        token_uid=reservation.token_uid,
-        token_type=reservation.token_type,
-        group_uid=reservation.group_uid,
+        token=TokenRef(uid=reservation.token_uid, type=reservation.token_type),
+        group=TokenRef(uid=reservation.group_uid, type="Central") if reservation.group_uid else None,
         evse_number=None if is_any else reservation.evse_number,
-        connector_type=reservation.connector_type if is_any else None,
+        connector_standard=reservation.connector_type if is_any else None,
     )
     command = await desk.send(
         order,
@@ -75,7 +74,7 @@ async def let_go(pool: Pool, desk: CommandDesk, payload: Any) -> None:
     if clock.now() >= until_at:
         return
     command = await desk.send(
-        CancelReservation(number=payload["number"]),
+        CancelReservation(reservation_id=payload["number"]),
         party_id=UUID(payload["party_id"]),
         station_id=payload["station_id"],
         requested_by="system:reservations",

@@ -501,3 +501,15 @@ async def open_of_stations(conn: Connection, station_ids: Sequence[str]) -> list
         list(station_ids),
     )
     return [row["session_id"] for row in rows]
+
+
+# any party: stations that a remote start was sent to
+async def list_begun(conn: Connection, station_ids: Sequence[str], since: datetime) -> list[Row]:
+    """Sessions that were first heard of since then and that no command has for its own."""
+    return await conn.fetch(
+        "select session_id, station_id, evse_number, token_uid, remote_start_id, ocpp_version <> '1.6' as is_numbered,"
+        " first_received_at as at from session s where station_id = any($1) and first_received_at >= $2"
+        " and not exists (select from command c where c.session_id = s.session_id)",
+        list(station_ids),
+        since,
+    )

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import msgspec
 
-from ohmstead.stations.charging_orders import Profile, RateUnit, Schedule, SchedulePeriod
+from ohmstead.stations.orders import ChargingProfile, Period, Schedule
+from ohmstead.stations.orders.form import RateUnit
 
 ProfileStatus: TypeAlias = Literal["sent", "held", "refused", "cleared", "unknown"]
 NeedsStatus: TypeAlias = Literal["received", "planned", "refused", "impossible", "superseded"]
@@ -25,7 +26,7 @@ class ProfilesReport(msgspec.Struct, frozen=True, kw_only=True):
     request_id: int
     evse_number: int
     source: str
-    profiles: tuple[Profile, ...]
+    profiles: tuple[ChargingProfile, ...]
     is_last: bool
     at: datetime
 
@@ -51,7 +52,7 @@ class CompositeReport(msgspec.Struct, frozen=True, kw_only=True):
     rate_unit: RateUnit
     starts_at: datetime
     duration_s: int
-    periods: tuple[SchedulePeriod, ...]
+    periods: tuple[Period, ...]
 
 
 class Needs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -109,24 +110,10 @@ class UpdatePull(msgspec.Struct, frozen=True, kw_only=True):
     profile_id: int
 
 
-SmartReport: TypeAlias = (
-    ProfilesReport | LimitReport | CompositeReport | NeedsReport | EvScheduleReport | PriorityReport | UpdatePull
-)
+SmartReport: TypeAlias = ProfilesReport | LimitReport | NeedsReport | EvScheduleReport | PriorityReport | UpdatePull
 
 
 # ------------------------------------------------------------------------------------ what we keep
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a station can hold, as far as it told; None: it did not."""
-
-    ocpp_version: str = "2.0.1"
-    max_stack_level: int | None = None
-    rate_units: frozenset[RateUnit] | None = None
-    max_periods: int | None = None
-    max_profiles: int | None = None
-    evse_numbers: frozenset[int] = frozenset()
-    supports_dynamic: bool | None = None
 
 
 class Electric(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +132,7 @@ class HeldProfile(msgspec.Struct, frozen=True, kw_only=True):
     evse_number: int
     status: ProfileStatus
     source: str
-    profile: Profile
+    profile: ChargingProfile
     set_by: str
     set_at: datetime
     confirmed_at: datetime | None = None
@@ -159,7 +146,7 @@ class Composite(msgspec.Struct, frozen=True, kw_only=True):
     rate_unit: RateUnit
     starts_at: datetime
     duration_s: int
-    periods: tuple[SchedulePeriod, ...]
+    periods: tuple[Period, ...]
     received_at: datetime
 
 

@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import Literal, TypeAlias
 
-from ohmstead.smartcharging.model import Electric, Limits, Needs
+from ohmstead.smartcharging.model import Electric, Needs
 from ohmstead.smartcharging.profiles import STEP, to_amperes, to_watts
-from ohmstead.stations.charging_orders import RateUnit, Schedule, SchedulePeriod
+from ohmstead.stations.features import Features
+from ohmstead.stations.orders import Period, Schedule
+from ohmstead.stations.orders.form import RateUnit
 
 Shape: TypeAlias = Literal["flat", "late"]
 HOUR_S = 3600
@@ -19,17 +21,19 @@ SPARE = Decimal("0.1")  # of the time is kept in hand: cars take less than they 
 _WHOLE = Decimal(1)
 
 
-def plan(needs: Needs, electric: Electric, limits: Limits, now: datetime, *, shape: Shape = "flat") -> Schedule | None:
+def plan(
+    needs: Needs, electric: Electric, features: Features, now: datetime, *, shape: Shape = "flat"
+) -> Schedule | None:
     """A schedule that begins at `now`; None when the car and the outlet have nothing in common.
 
     flat: as little power as does it in time; late: the car's minimum first, then all that goes. Without a departure, or
     when there is no time to lose, everything from the beginning.
     """
-    unit = _unit(electric, limits)
+    unit = _unit(electric, features)
     floor, cap = _bounds(needs, electric, unit)
     if cap <= 0 or floor > cap:
         return None
-    periods = _periods(needs, electric, limits, now, shape, unit, floor, cap)
+    periods = _periods(needs, electric, features, now, shape, unit, floor, cap)
     return Schedule(rate_unit=unit, periods=tuple(periods), starts_at=now)
 
 
@@ -39,17 +43,15 @@ def energy_wh(schedule: Schedule, electric: Electric, until_s: Decimal | int) ->
     for period, following in zip(schedule.periods, [*schedule.periods[1:], None], strict=True):
         ends_s = min(Decimal(following.start_s) if following is not None else Decimal(until_s), Decimal(until_s))
         if period.limit is not None and ends_s > period.start_s:
-            total += _watts(period.limit, electric, schedule.rate_unit, period.number_phases) * (
-                ends_s - period.start_s
-            )
+            total += _watts(period.limit, electric, schedule.rate_unit, period.n_phases) * (ends_s - period.start_s)
     return total / HOUR_S
 
 
-def _unit(electric: Electric, limits: Limits) -> RateUnit:
+def _unit(electric: Electric, features: Features) -> RateUnit:
     """Watts for direct current, and wherever the station takes them."""
-    if limits.rate_units == frozenset({"A"}):
+    if features.rate_units == frozenset({"A"}):
         return "A"
-    return "W" if electric.is_dc or limits.rate_units is not None else "A"
+    return "W" if electric.is_dc or features.rate_units else "A"
 
 
 def _bounds(needs: Needs, electric: Electric, unit: RateUnit) -> tuple[Decimal, Decimal]:
@@ -70,13 +72,13 @@ def _bounds(needs: Needs, electric: Electric, unit: RateUnit) -> tuple[Decimal, 
 def _periods(
     needs: Needs,
     electric: Electric,
-    limits: Limits,
+    features: Features,
     now: datetime,
     shape: Shape,
     unit: RateUnit,
     floor: Decimal,
     cap: Decimal,
-) -> list[SchedulePeriod]:
+) -> list[Period]:
     everything = [_period(0, cap, electric)]
     if needs.energy_wh is None or needs.departs_at is None:
         return everything
@@ -86,7 +88,7 @@ def _periods(
     time_s = left_s * (1 - SPARE)
     cap_w = _watts(cap, electric, unit, None)
     needed_w = needs.energy_wh * HOUR_S / time_s
-    n_periods = min(n for n in (limits.max_periods, needs.max_periods, 1024) if n is not None)
+    n_periods = min(n for n in (features.most_periods, needs.max_periods, 1024) if n is not None)
     if needed_w >= cap_w or n_periods < 2:
         return everything if needed_w >= cap_w else [_period(0, _rate(needed_w, electric, unit, floor, cap), electric)]
     if shape == "late":
@@ -98,7 +100,7 @@ def _periods(
 
 def _late(
     wanted_wh: Decimal, electric: Electric, unit: RateUnit, floor: Decimal, cap: Decimal, time_s: Decimal
-) -> list[SchedulePeriod]:
+) -> list[Period]:
     """The minimum until it is just early enough for all that goes."""
     low_w, high_w = _watts(floor, electric, unit, None), _watts(cap, electric, unit, None)
     if low_w >= high_w:
@@ -120,10 +122,10 @@ def _amperes_up(watts: Decimal, electric: Electric) -> Decimal:
     return amperes if to_watts(amperes, electric) >= watts else amperes + STEP
 
 
-def _watts(limit: Decimal, electric: Electric, unit: RateUnit, number_phases: int | None) -> Decimal:
-    return limit if unit == "W" else to_watts(limit, electric, number_phases)
+def _watts(limit: Decimal, electric: Electric, unit: RateUnit, n_phases: int | None) -> Decimal:
+    return limit if unit == "W" else to_watts(limit, electric, n_phases)
 
 
-def _period(start_s: int, limit: Decimal, electric: Electric) -> SchedulePeriod:
+def _period(start_s: int, limit: Decimal, electric: Electric) -> Period:
     n_phases = electric.n_phases if not electric.is_dc and electric.n_phases != 3 else None
-    return SchedulePeriod(start_s=start_s, limit=limit, number_phases=n_phases)
+    return Period(start_s=start_s, limit=limit, n_phases=n_phases)

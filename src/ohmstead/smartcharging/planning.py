@@ -14,8 +14,8 @@ from ohmstead.core.log import logger
 from ohmstead.smartcharging import plan as plans
 from ohmstead.smartcharging import service, store
 from ohmstead.smartcharging.model import Electric, Needs
-from ohmstead.stations.charging_orders import Profile
 from ohmstead.stations.commands import CommandDesk
+from ohmstead.stations.orders import ChargingProfile
 
 log = logger("ohmstead.smartcharging")
 
@@ -76,20 +76,22 @@ async def answer_needs(pool: Pool, desk: CommandDesk, payload: Any, *, shape: pl
                 await store.save_plan(conn, needs_id, "refused", detail="the station did not answer")
 
 
-async def _profile(conn: Connection, waiting: store.Waiting, now: datetime, shape: plans.Shape) -> Profile | None:
-    limits = await service.limits_of(conn, waiting.station_id)
+async def _profile(
+    conn: Connection, waiting: store.Waiting, now: datetime, shape: plans.Shape
+) -> ChargingProfile | None:
+    features = await service.features_of(conn, waiting.station_id)
     electric = for_car(await service.electric_of(conn, waiting.station_id, waiting.evse_number), waiting.needs)
-    schedule = plans.plan(waiting.needs, electric, limits, now, shape=shape)
+    schedule = plans.plan(waiting.needs, electric, features, now, shape=shape)
     if schedule is None:
         return None
     assert waiting.transaction_id is not None
     profile_id = waiting.profile_id or await store.earlier_profile_id(
         conn, waiting.station_id, waiting.evse_number, waiting.transaction_id
     )
-    return Profile(
+    return ChargingProfile(
         profile_id=profile_id or await store.next_profile_id(conn),
-        purpose="tx",
-        kind="absolute",
+        purpose="session",
+        timing="absolute",
         stack_level=0,
         transaction_id=waiting.transaction_id,
         schedules=(schedule,),

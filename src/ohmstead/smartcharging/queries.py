@@ -7,7 +7,7 @@ import msgspec
 from ohmstead.core.db import Connection
 from ohmstead.smartcharging.model import Composite, HeldLimit, HeldProfile, KeptNeeds, Needs
 from ohmstead.smartcharging.store import HELD, held_of
-from ohmstead.stations.charging_orders import Schedule, SchedulePeriod
+from ohmstead.stations.orders import Period, Schedule
 
 _OF_PARTY = " and exists (select from station s where s.station_id = t.station_id and s.party_id = $1)"
 
@@ -35,10 +35,7 @@ async def list_composites(conn: Connection, party_id: UUID, station_id: str) -> 
         party_id,
         station_id,
     )
-    return [
-        Composite(**{**dict(row), "periods": msgspec.convert(row["periods"], tuple[SchedulePeriod, ...])})
-        for row in rows
-    ]
+    return [Composite(**{**dict(row), "periods": msgspec.convert(row["periods"], tuple[Period, ...])}) for row in rows]
 
 
 async def list_limits(conn: Connection, party_id: UUID, station_id: str) -> list[HeldLimit]:

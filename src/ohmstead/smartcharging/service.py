@@ -22,7 +22,6 @@ from ohmstead.smartcharging.model import (
     EvScheduleReport,
     HeldProfile,
     LimitReport,
-    Limits,
     NeedsReport,
     PriorityReport,
     ProfilesReport,
@@ -30,61 +29,41 @@ from ohmstead.smartcharging.model import (
     UpdatePull,
 )
 from ohmstead.stations import service as stations
-from ohmstead.stations.charging_orders import (
-    ClearChargingProfiles,
-    GetChargingProfiles,
-    GetCompositeSchedule,
-    Profile,
-    RateUnit,
-    SchedulePeriod,
-    SetChargingProfile,
-    UpdateDynamicSchedule,
-)
 from ohmstead.stations.commands import Command, CommandDesk
+from ohmstead.stations.features import Features
+from ohmstead.stations.orders import (
+    ChargingProfile,
+    ClearProfiles,
+    CompositeSchedule,
+    GetProfiles,
+    Limits,
+    Period,
+    SetProfile,
+    UpdateSchedule,
+)
+from ohmstead.stations.orders.form import RateUnit
+from ohmstead.stations.profile_rules import Fault
 from ohmstead.stations.queries import require_station
 
 PLAN_JOB = "answer_charging_needs"
 PLAN_AGAIN_AFTER_S = 3.0  # the transaction may not be told of yet, or the station did not answer
-# what stations call them: 1.6 keys, and 2.x SmartChargingCtrlr
-_STACK = ("ChargeProfileMaxStackLevel", "SmartChargingCtrlr.ProfileStackLevel")
-_UNITS = ("ChargingScheduleAllowedChargingRateUnit", "SmartChargingCtrlr.RateUnit")
-_PERIODS = ("ChargingScheduleMaxPeriods", "SmartChargingCtrlr.PeriodsPerSchedule")
-_PROFILES = ("MaxChargingProfilesInstalled", "SmartChargingCtrlr.Entries[ChargingProfiles]")
-_DYNAMIC = ("SmartChargingCtrlr.SupportsDynamicProfiles",)
-_UNIT_WORDS: dict[str, RateUnit] = {"a": "A", "current": "A", "w": "W", "power": "W"}
 
 
 class Misfit(OhmsteadError):
-    """A profile that the station cannot hold. `faults`: each as `field: rule`."""
+    """A profile that the station cannot hold. `faults`: fields and the rules they break."""
 
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("; ".join(faults), faults=faults)
+    def __init__(self, faults: list[Fault]) -> None:
+        text = "; ".join(f"{field}: {rule}" for field, rule in faults)
+        super().__init__(text, faults=[list(fault) for fault in faults])
         self.faults = faults
 
 
-async def limits_of(conn: Connection, station_id: str) -> Limits:
+async def features_of(conn: Connection, station_id: str) -> Features:
     """What a station can hold, as far as it ever told. Raises NotFound."""
     wiring = await store.find_wiring(conn, station_id, 0)
     if wiring is None:
         raise NotFound(f"no station {station_id}")
-    told = await store.told_by(conn, station_id, [*_STACK, *_UNITS, *_PERIODS, *_PROFILES, *_DYNAMIC])
-
-    def number(names: tuple[str, ...]) -> int | None:
-        found = next((told[name] for name in names if name in told), "")
-        return int(found) if found.isascii() and found.isdigit() else None
-
-    units = next((told[name] for name in _UNITS if name in told), "")
-    words = {word.strip().lower() for word in units.split(",")}
-    dynamic = told.get(_DYNAMIC[0])
-    return Limits(
-        ocpp_version=wiring.ocpp_version or "1.6",
-        max_stack_level=number(_STACK),
-        rate_units=frozenset(_UNIT_WORDS[word] for word in words if word in _UNIT_WORDS) or None,
-        max_periods=number(_PERIODS),
-        max_profiles=number(_PROFILES),
-        evse_numbers=frozenset(wiring.evse_numbers),
-        supports_dynamic=dynamic.lower() == "true" if dynamic is not None else None,
-    )
+    return (await stations.list_features(conn, {station_id: wiring.ocpp_version or "1.6"}))[station_id]
 
 
 async def electric_of(conn: Connection, station_id: str, evse_number: int) -> Electric:
@@ -107,7 +86,7 @@ async def set_profile(
     party_id: UUID,
     station_id: str,
     evse_number: int,
-    profile: Profile,
+    profile: ChargingProfile,
     requested_by: str,
     timeout_s: float = 30,
     queue_for_s: float | None = None,
@@ -119,18 +98,19 @@ async def set_profile(
     """
     async with pool.acquire() as conn, conn.transaction():
         await require_station(conn, party_id, station_id)
-        limits = await limits_of(conn, station_id)
+        features = await features_of(conn, station_id)
         held = await store.list_held(conn, station_id)
         if profile.profile_id == 0:
             profile = msgspec.structs.replace(profile, profile_id=await store.next_profile_id(conn))
-        if limits.rate_units is not None and len(limits.rate_units) == 1:
-            [unit] = limits.rate_units
+        if len(features.rate_units) == 1:
+            unit: RateUnit = "W" if "W" in features.rate_units else "A"
             profile = profiles.in_unit(profile, unit, await electric_of(conn, station_id, evse_number))
-        if found := profiles.faults(profile, evse_number, limits, held):
+        order = SetProfile(evse_number=evse_number, profile=profile)
+        if found := profiles.faults(order, features, held, clock.now()):
             raise Misfit(found)
         await store.save_profiles(conn, station_id, evse_number, [profile], status="sent", set_by=requested_by)
     command = await desk.send(
-        SetChargingProfile(evse_number=evse_number, profile=profile),
+        order,
         party_id=party_id,
         station_id=station_id,
         requested_by=requested_by,
@@ -147,7 +127,7 @@ async def set_profile(
 async def clear_profiles(
     pool: Pool,
     desk: CommandDesk,
-    order: ClearChargingProfiles,
+    order: ClearProfiles,
     *,
     party_id: UUID,
     station_id: str,
@@ -172,13 +152,13 @@ async def ask_for_profiles(
         request_id = await store.next_profile_id(conn)
         await store.begin_report(conn, station_id, request_id, is_full=True)
     command = await desk.send(
-        GetChargingProfiles(request_id=request_id),
+        GetProfiles(request_id=request_id),
         party_id=party_id,
         station_id=station_id,
         requested_by=requested_by,
         timeout_s=timeout_s,
     )
-    if command.status == "rejected" and (command.error_text or "").startswith("NoProfiles"):
+    if command.status == "accepted" and command.error_text == "NoProfiles":
         async with pool.acquire() as conn, conn.transaction():
             await store.clear_matching(conn, station_id)
     return command
@@ -195,7 +175,7 @@ async def ask_for_composite(
     requested_by: str,
 ) -> Command:
     """What the station would deliver; its answer is kept as the EVSE's composite schedule."""
-    order = GetCompositeSchedule(evse_number=evse_number, duration_s=duration_s, rate_unit=rate_unit)
+    order = CompositeSchedule(evse_number=evse_number, duration_s=duration_s, rate_unit=rate_unit)
     return await desk.send(order, party_id=party_id, station_id=station_id, requested_by=requested_by)
 
 
@@ -215,18 +195,18 @@ async def update_dynamic(
         found = await store.find_profile(conn, station_id, profile_id)
         if found is None or found.status != "held":
             raise NotFound(f"{station_id} holds no profile {profile_id}")
-        if found.profile.kind != "dynamic":
+        if found.profile.timing != "dynamic":
             raise Invalid("not a dynamic profile", "profile_id")
         [schedule] = found.profile.schedules
         changed = msgspec.structs.replace(
             found.profile,
-            schedules=(msgspec.structs.replace(schedule, periods=(SchedulePeriod(start_s=0, limit=limit),)),),
+            schedules=(msgspec.structs.replace(schedule, periods=(Period(start_s=0, limit=limit),)),),
         )
         await store.save_profiles(
             conn, station_id, found.evse_number, [changed], status="held", set_by=requested_by, source=found.source
         )
     return await desk.send(
-        UpdateDynamicSchedule(profile_id=profile_id, limit=limit),
+        UpdateSchedule(profile_id=profile_id, limits=Limits(limit=limit)),
         party_id=party_id,
         station_id=station_id,
         requested_by=requested_by,
@@ -240,13 +220,28 @@ async def learn(conn: Connection, commands: Sequence[dict[str, Any]]) -> None:
     """What stations answered to orders about profiles; may come any number of times."""
     for command in commands:
         station_id, status, parameters = command["station_id"], command["status"], command["parameters"]
-        if command["kind"] == "set_charging_profile":
+        if command["kind"] == "set_profile":
             profile_id = int(parameters["profile"]["profile_id"])
             is_lost = status in ("timed_out", "offline") or command["error_code"] == "connection_lost"
+            if status == "accepted" and await store.find_profile(conn, station_id, profile_id) is None:
+                await _keep_given(conn, command)
             await _learn_set(conn, station_id, profile_id, "lost" if is_lost else status, command["error_text"])
-        elif command["kind"] == "clear_charging_profiles" and _is_cleared(status, command["error_text"]):
+        elif command["kind"] == "clear_profiles" and _is_cleared(status, command["error_text"]):
             criteria = {name: parameters.get(name) for name in ("profile_id", "evse_number", "purpose", "stack_level")}
             await store.clear_matching(conn, station_id, **criteria, set_before=_instant(command["requested_at"]))
+
+
+async def _keep_given(conn: Connection, command: dict[str, Any]) -> None:
+    """A profile that was given by a plain order, not through `set_profile`."""
+    order = msgspec.convert({"kind": command["kind"], **command["parameters"]}, SetProfile)
+    await store.save_profiles(
+        conn,
+        command["station_id"],
+        order.evse_number,
+        [order.profile],
+        status="held",
+        set_by=command["requested_by"],
+    )
 
 
 def _instant(at: str | datetime) -> datetime:
@@ -292,7 +287,7 @@ async def plan_needs(conn: Connection, needs_id: str, tries: int = 0) -> None:
     await jobs.enqueue(conn, PLAN_JOB, payload, after_s=PLAN_AGAIN_AFTER_S if tries else 0)
 
 
-async def take_report(conn: Connection, report: SmartReport) -> SchedulePeriod | None:
+async def take_report(conn: Connection, report: SmartReport) -> Period | None:
     """What a station tells about power. Gives the present values of a dynamic profile to one that asks for them."""
     match report:
         case ProfilesReport():
@@ -300,8 +295,6 @@ async def take_report(conn: Connection, report: SmartReport) -> SchedulePeriod |
         case LimitReport():
             await store.save_limit(conn, report)
             await _tell(conn, "ChargingLimitCleared" if report.is_cleared else "ChargingLimitSet", report.station_id)
-        case CompositeReport():
-            await store.save_composite(conn, report)
         case NeedsReport():
             needs_id = new_id()
             await store.insert_needs(conn, needs_id, report)
@@ -312,9 +305,14 @@ async def take_report(conn: Connection, report: SmartReport) -> SchedulePeriod |
             await store.save_priority(conn, report)
         case UpdatePull():
             found = await store.find_profile(conn, report.station_id, report.profile_id)
-            if found is not None and found.status == "held" and found.profile.kind == "dynamic":
+            if found is not None and found.status == "held" and found.profile.timing == "dynamic":
                 return found.profile.schedules[0].periods[0]
     return None
+
+
+async def keep_composite(conn: Connection, report: CompositeReport) -> None:
+    """What a station answered to the question what it would deliver; the last answer counts."""
+    await store.save_composite(conn, report)
 
 
 async def _take_profiles(conn: Connection, report: ProfilesReport) -> None:

@@ -23,14 +23,14 @@ from ohmstead.smartcharging.model import (
     ProfilesReport,
     ProfileStatus,
 )
-from ohmstead.stations.charging_orders import Profile
+from ohmstead.stations.orders import ChargingProfile
 
 HELD = "station_id, evse_number, status, source, profile, set_by, set_at, confirmed_at, detail"
 
 
 def held_of(row: Row) -> HeldProfile:
     fields = dict(row)
-    fields["profile"] = msgspec.convert(fields["profile"], Profile)
+    fields["profile"] = msgspec.convert(fields["profile"], ChargingProfile)
     return HeldProfile(**fields)
 
 
@@ -60,7 +60,7 @@ async def save_profiles(
     conn: Connection,
     station_id: str,
     evse_number: int,
-    profiles: Sequence[Profile],
+    profiles: Sequence[ChargingProfile],
     *,
     status: ProfileStatus,
     set_by: str,
@@ -71,7 +71,7 @@ async def save_profiles(
         {
             "profile_id": p.profile_id,
             "purpose": p.purpose,
-            "kind": p.kind,
+            "timing": p.timing,
             "stack_level": p.stack_level,
             "transaction_id": p.transaction_id,
             "valid_from": p.valid_from,
@@ -81,14 +81,14 @@ async def save_profiles(
         for p in profiles
     ]
     await conn.execute(
-        "insert into charging_profile as c (station_id, profile_id, evse_number, purpose, kind, stack_level,"
+        "insert into charging_profile as c (station_id, profile_id, evse_number, purpose, timing, stack_level,"
         " transaction_id, valid_from, valid_until, profile, source, status, set_by, confirmed_at)"
-        " select $1, u.profile_id, $2, u.purpose, u.kind, u.stack_level, u.transaction_id, u.valid_from, u.valid_until,"
+        " select $1, u.profile_id, $2, u.purpose, u.timing, u.stack_level, u.transaction_id, u.valid_from, u.valid_until,"
         " u.profile, $3, $4, $5, case when $4 = 'held' then now() end"
-        " from json_to_recordset($6::json) as u (profile_id integer, purpose text, kind text, stack_level integer,"
+        " from json_to_recordset($6::json) as u (profile_id integer, purpose text, timing text, stack_level integer,"
         " transaction_id text, valid_from timestamptz, valid_until timestamptz, profile jsonb)"
         " on conflict (station_id, profile_id) do update set evse_number = excluded.evse_number,"
-        " purpose = excluded.purpose, kind = excluded.kind, stack_level = excluded.stack_level,"
+        " purpose = excluded.purpose, timing = excluded.timing, stack_level = excluded.stack_level,"
         " transaction_id = excluded.transaction_id, valid_from = excluded.valid_from,"
         " valid_until = excluded.valid_until, profile = excluded.profile, source = excluded.source,"
         " status = excluded.status, detail = null, confirmed_at = coalesce(excluded.confirmed_at, c.confirmed_at),"
@@ -362,7 +362,6 @@ class Wiring(msgspec.Struct, frozen=True):
     """What is registered of an outlet."""
 
     ocpp_version: str | None
-    evse_numbers: list[int]
     current_type: str | None
     max_power_w: Decimal | None
 
@@ -370,8 +369,7 @@ class Wiring(msgspec.Struct, frozen=True):
 # any party: the caller knows the station by its party
 async def find_wiring(conn: Connection, station_id: str, evse_number: int) -> Wiring | None:
     row = await conn.fetchrow(
-        "select s.ocpp_version, array(select evse_number from evse where station_id = $1 order by 1) as evse_numbers,"
-        " e.current_type, coalesce(e.max_power_w, s.max_power_w)::numeric as max_power_w"
+        "select s.ocpp_version, e.current_type, coalesce(e.max_power_w, s.max_power_w)::numeric as max_power_w"
         " from station s left join evse e on e.station_id = s.station_id and e.evse_number = $2"
         " where s.station_id = $1",
         station_id,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -19,7 +18,7 @@ from ohmstead.core.bus import Bus, Unanswered
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.errors import NotFound
 from ohmstead.core.ids import new_id
-from ohmstead.stations import store
+from ohmstead.stations import rules, store
 from ohmstead.stations.orders import (
     Command,
     Dispatch,
@@ -37,7 +36,10 @@ from ohmstead.stations.orders import (
     Trigger,
     Unlock,
     gateway_subject,
+    kind_of,
+    numbered,
     order_of,
+    parameters_of,
 )
 
 __all__ = [
@@ -89,18 +91,19 @@ class CommandDesk:
         A station that is not connected: `offline` at once, or `queued` until `queue_for_s` seconds from now if asked.
         One that is between two gateways, since its own was restarted or died, is waited for: MOVING_S at most.
         A station that answers after the wait is over still has its answer recorded. Raises NotFound for a station that
-        is not the party's.
+        is not the party's, Invalid for parameters that no station could take.
         """
-        parameters: dict[str, Any] = msgspec.to_builtins(order)
-        kind = parameters.pop("kind")
+        order = numbered(order)
         now = clock.now()
+        rules.check(order, now)
+        kind = kind_of(order)
         command = Command(
             command_id=new_id(),
             party_id=party_id,
             station_id=station_id,
             kind=kind,
             action=order.action if isinstance(order, Raw) else None,
-            parameters=parameters,
+            parameters=parameters_of(order),
             status="sending",
             requested_by=requested_by,
             requested_at=now,
@@ -123,6 +126,17 @@ class CommandDesk:
             result = await store.get_command(conn, party_id, command.command_id)
         metrics.commands.labels(kind, result.status).inc()
         return result
+
+    async def await_session(self, command: Command, within_s: float) -> Command:
+        """A remote start with the session that began with it, once one has; as it is when none does in time."""
+        until = time.monotonic() + within_s
+        while command.kind == "remote_start" and command.status == "accepted" and command.session_id is None:
+            if time.monotonic() >= until:
+                break
+            await asyncio.sleep(LOOK_EVERY_S)
+            async with self._pool.acquire() as conn:
+                command = await store.get_command(conn, command.party_id, command.command_id)
+        return command
 
     async def _deliver(self, command: Command, timeout_s: float, moving_s: float) -> bool:
         """Bring it to the gateway that holds the station. `moving_s`: how long to look for one on its way elsewhere."""

@@ -192,10 +192,7 @@ cross join lateral (
 """
 
 
-async def list_stations(
-    conn: Connection, party_id: UUID, wanted: StationFilter, *, after: str | None = None, limit: int = 100
-) -> list[StationView]:
-    """By id, with their EVSEs and connectors; `after` is the id of the last one of the page before."""
+def _fitting(party_id: UUID, wanted: StationFilter) -> Conditions:
     where = Conditions()
     where.add("s.party_id = {}", party_id)
     where.add("s.retired_at is not null" if wanted.retired else "s.retired_at is null")
@@ -207,6 +204,23 @@ async def list_stations(
         where.add("g.gateway_id is not null" if wanted.connected else "g.gateway_id is null")
     if wanted.q:
         where.add("concat_ws(' ', s.station_id, s.name, s.vendor, s.model, s.serial_number) ilike {}", like(wanted.q))
+    return where
+
+
+async def list_station_ids(conn: Connection, party_id: UUID, wanted: StationFilter) -> list[str]:
+    """Those that fit, all of them."""
+    where = _fitting(party_id, wanted)
+    rows = await conn.fetch(
+        f"select x.station_id from ({_STATION} where {where.sql}) x order by x.station_id", *where.values
+    )
+    return [row["station_id"] for row in rows]
+
+
+async def list_stations(
+    conn: Connection, party_id: UUID, wanted: StationFilter, *, after: str | None = None, limit: int = 100
+) -> list[StationView]:
+    """By id, with their EVSEs and connectors; `after` is the id of the last one of the page before."""
+    where = _fitting(party_id, wanted)
     where.add_given("s.station_id > {}", after)
     rows = await conn.fetch(
         f"{_STATION} where {where.sql} order by s.station_id limit {where.parameter(limit)}", *where.values
@@ -352,7 +366,7 @@ async def list_connection_changes(
 
 _COMMAND = (
     "command_id, party_id, station_id, kind, action, parameters, status, requested_by, requested_at, expires_at,"
-    " sent_at, answered_at, message_id, answer, error_code, error_text"
+    " sent_at, answered_at, message_id, answer, error_code, error_text, session_id, bulk_id"
 )
 
 

@@ -8,12 +8,15 @@ from ohmstead.core.log import REDACTED
 
 # 1.6 security whitepaper §4; 2.x SecurityCtrlr.BasicAuthPassword.
 _NAMES = ("AuthorizationKey", "BasicAuthPassword")
+_LOWER_NAMES = frozenset(name.lower() for name in _NAMES)
+# Fields that hold one themselves: of network profiles, with their modems and VPNs.
+_FIELDS = frozenset({"password", "basicAuthPassword", "apnPassword", "simPin", "sim_pin"})
 _VALUE_KEYS = frozenset({"value", "attributeValue"})
 
 
 def is_secret(name: str) -> bool:
     """Does a variable of this name hold a password?"""
-    return name in _NAMES
+    return name.lower() in _LOWER_NAMES
 
 
 def hide_secrets(value: Any) -> Any:
@@ -21,12 +24,9 @@ def hide_secrets(value: Any) -> Any:
     if isinstance(value, dict):
         if _names_secret(value):
             return _without_values(value)
-        # An order's own spelling: the variable's name is the key.
+        is_vpn = "server" in value and "password" in value
         return {
-            key: REDACTED
-            if isinstance(key, str) and key.endswith(_NAMES) and isinstance(item, str)
-            else hide_secrets(item)
-            for key, item in value.items()
+            key: REDACTED if _is_secret_field(key, item, is_vpn) else hide_secrets(item) for key, item in value.items()
         }
     if isinstance(value, list):
         return [hide_secrets(item) for item in value]
@@ -35,7 +35,7 @@ def hide_secrets(value: Any) -> Any:
 
 def hide_secrets_in_text(text: str | None) -> str | None:
     """The same for JSON text, which stays as it is, byte for byte, when there is nothing to hide."""
-    if text is None or "Auth" not in text or not any(name in text for name in _NAMES):
+    if text is None or ("assword" not in text and "AuthorizationKey" not in text and "simPin" not in text):
         return text
     try:
         return msgspec.json.encode(hide_secrets(msgspec.json.decode(text))).decode()
@@ -43,10 +43,17 @@ def hide_secrets_in_text(text: str | None) -> str | None:
         return REDACTED
 
 
+def _is_secret_field(key: Any, item: Any, is_vpn: bool) -> bool:
+    if item is None or isinstance(item, dict | list):
+        return False
+    # An order's own spelling: the variable's name is the key.
+    return isinstance(key, str) and (key in _FIELDS or key.endswith(_NAMES) or (is_vpn and key == "key"))
+
+
 def _names_secret(item: dict[str, Any]) -> bool:
     variable = item.get("variable")
     name = variable.get("name") if isinstance(variable, dict) else item.get("key")
-    return name in _NAMES
+    return isinstance(name, str) and is_secret(name)
 
 
 def _without_values(value: Any) -> Any:

@@ -23,7 +23,7 @@ from ohmstead.stations.model import (
     StatusReport,
     Variable,
 )
-from ohmstead.stations.orders import Command, Status
+from ohmstead.stations.orders import Command
 from ohmstead.stations.redaction import hide_secrets, is_secret
 
 find_station = store.find_station
@@ -31,10 +31,15 @@ list_addresses = store.list_addresses
 save_seen = store.save_seen
 beat_gateway = store.beat_gateway
 list_queued = store.list_queued
-take_command = store.take_command
-items_per_message = store.items_per_message
-command_named = store.command_named
+take_commands = store.take_commands
+list_features = store.list_features
+commands_named = store.commands_named
 cancel_queued = store.cancel_queued
+list_starting = store.list_starting
+starts_found = store.starts_found
+Starting = store.Starting
+Named = store.Named
+Answered = store.Answered
 find_command_by_message = store.find_command_by_message
 
 
@@ -150,23 +155,16 @@ async def blot_out_secrets(conn: Connection, command: Command) -> None:
 
 
 # Orders whose answers change more than the command itself: other rooms hear of them through the outbox.
-FOLLOWED = frozenset(("reserve_now", "cancel_reservation", "set_charging_profile", "clear_charging_profiles"))
+FOLLOWED = frozenset(("reserve", "cancel_reservation", "set_profile", "clear_profiles"))
 
 
-async def command_answered(
-    conn: Connection,
-    command_id: UUID,
-    status: Status,
-    at: datetime | None,
-    answer: str | None = None,
-    error_code: str | None = None,
-    error_text: str | None = None,
-) -> Command | None:
-    """What became of a command; None when that was known already."""
-    command = await store.command_answered(conn, command_id, status, at, answer, error_code, error_text)
-    if command is not None and command.kind in FOLLOWED:
-        await record(conn, [_event("CommandAnswered", command.station_id, command.party_id, answered(command))])
-    return command
+async def commands_answered(conn: Connection, found: Sequence[Answered]) -> list[Command]:
+    """What became of commands; returns those of which that was not known already."""
+    commands = await store.commands_answered(conn, found)
+    followed = [command for command in commands if command.kind in FOLLOWED]
+    if followed:
+        await record(conn, [_event("CommandAnswered", c.station_id, c.party_id, answered(c)) for c in followed])
+    return commands
 
 
 def answered(command: Command) -> dict[str, object]:
@@ -179,6 +177,7 @@ def answered(command: Command) -> dict[str, object]:
         "error_code": command.error_code,
         "error_text": command.error_text,
         "station_id": command.station_id,
+        "requested_by": command.requested_by,
         "requested_at": command.requested_at,
     }
 

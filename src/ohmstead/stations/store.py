@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from ohmstead.core.db import Connection, Row, to_json
 from ohmstead.core.errors import NotFound
 from ohmstead.core.writes import Write
+from ohmstead.stations import features
+from ohmstead.stations.features import Features
 from ohmstead.stations.model import (
     MOVING,
     BootReport,
@@ -331,7 +335,7 @@ async def release_gateways(conn: Connection, gateway_id: UUID | None, older_than
 _COMMAND = (
     "command_id, party_id, station_id, kind, action, parameters, status, requested_by, requested_at, expires_at,"
     " sent_at,"
-    " answered_at, message_id, answer, error_code, error_text"
+    " answered_at, message_id, answer, error_code, error_text, session_id, bulk_id"
 )
 
 
@@ -370,14 +374,14 @@ async def get_command(conn: Connection, party_id: UUID, command_id: UUID) -> Com
 
 
 # any party: dispatched to the gateway by id, which only the desk knows
-async def take_command(conn: Connection, command_id: UUID) -> Command | None:
-    """The command if it still waits to be sent; it is `sent` from here on, so that nobody sends it twice."""
-    row = await conn.fetchrow(
-        f"update command set status = 'sent', sent_at = clock_timestamp() where command_id = $1"
+async def take_commands(conn: Connection, command_ids: Sequence[UUID]) -> list[Command]:
+    """Those that still wait to be sent; they are `sent` from here on, so that nobody sends them twice."""
+    rows = await conn.fetch(
+        f"update command set status = 'sent', sent_at = clock_timestamp() where command_id = any($1)"
         f" and status in ('sending', 'queued') and (expires_at is null or expires_at > now()) returning {_COMMAND}",
-        command_id,
+        list(command_ids),
     )
-    return _command(row) if row else None
+    return [_command(row) for row in rows]
 
 
 # any party: a command that its gateway is about to send
@@ -395,57 +399,128 @@ async def list_queued(conn: Connection, station_id: str) -> list[UUID]:
     return [row["command_id"] for row in rows]
 
 
-# any party: the gateway is about to send to it
-async def items_per_message(conn: Connection, station_id: str, action: str) -> int | None:
-    """How many items the station takes in one message of this kind, if it ever told (2.x DeviceDataCtrlr)."""
-    told: str | None = await conn.fetchval(
-        "select value from station_variable where station_id = $1 and component = 'DeviceDataCtrlr'"
-        " and variable = 'ItemsPerMessage[' || $2 || ']' and attribute = 'Actual'",
-        station_id,
-        action,
+# any party: the gateway is about to send to it, or the caller checked whose it is
+async def list_features(conn: Connection, versions: Mapping[str, str | None]) -> dict[str, Features]:
+    """What stations told of themselves that orders depend on. `versions`: by station, the one that it speaks."""
+    rows = await conn.fetch(
+        "select station_id, component, variable, value from station_variable where station_id = any($1)"
+        " and attribute = 'Actual' and (component, variable) in (select * from unnest($2::text[], $3::text[]))",
+        list(versions),
+        [component for component, _ in features.VARIABLES],
+        [variable for _, variable in features.VARIABLES],
     )
-    return int(told) if told is not None and told.isascii() and told.isdigit() and int(told) > 0 else None
+    reported: dict[str, dict[tuple[str, str], str]] = {station_id: {} for station_id in versions}
+    for row in rows:
+        reported[row["station_id"]][row["component"], row["variable"]] = row["value"] or ""
+    outlets: dict[str, dict[int, tuple[int, ...]]] = {station_id: {} for station_id in versions}
+    for row in await conn.fetch(
+        "select e.station_id, e.evse_number, array_remove(array_agg(c.connector_number order by c.connector_number),"
+        " null) as connectors from evse e left join connector c using (station_id, evse_number)"
+        " where e.station_id = any($1) group by e.station_id, e.evse_number",
+        list(versions),
+    ):
+        outlets[row["station_id"]][row["evse_number"]] = tuple(row["connectors"])
+    return {
+        station_id: features.read(version, outlets[station_id], reported[station_id])
+        for station_id, version in versions.items()
+    }
+
+
+class Named(msgspec.Struct, frozen=True):
+    """Which OCPP message a command became: of several the `part`th."""
+
+    command_id: UUID
+    action: str
+    message_id: str
+    part: int = 1
+    n_parts: int = 1
 
 
 # any party: the gateway that sent it
-async def command_named(conn: Connection, command_id: UUID, action: str, message_id: str) -> None:
-    """Which OCPP message a command became; late answers find the command by it."""
+async def commands_named(conn: Connection, named: Sequence[Named]) -> None:
+    """Late answers find the command by its message."""
     await conn.execute(
-        "update command set action = $2, message_id = $3 where command_id = $1", command_id, action, message_id
+        "update command c set action = n.action, message_id = n.message_id, part = n.part, n_parts = n.n_parts"
+        " from json_to_recordset($1::json) as n (command_id uuid, action text, message_id text, part smallint,"
+        " n_parts smallint) where c.command_id = n.command_id",
+        to_json(named),
     )
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """What became of a command. `answer` is JSON text."""
+
+    command_id: UUID
+    status: Status
+    at: datetime | None
+    answer: str | None = None
+    error_code: str | None = None
+    error_text: str | None = None
 
 
 # any party: the gateway that sent it
-async def command_answered(
-    conn: Connection,
-    command_id: UUID,
-    status: Status,
-    at: datetime | None,
-    answer: str | None = None,
-    error_code: str | None = None,
-    error_text: str | None = None,
-) -> Command | None:
-    """What became of a command. An answer always counts, even after we stopped waiting for it."""
-    row = await conn.fetchrow(
-        "update command set status = $2, answered_at = $3, answer = $4::jsonb, error_code = $5, error_text ="
-        " left($6, 500)"
-        f" where command_id = $1 and answered_at is null returning {_COMMAND}",
-        command_id,
-        status,
-        at,
-        answer,
-        error_code,
-        error_text,
+async def commands_answered(conn: Connection, answered: Sequence[Answered]) -> list[Command]:
+    """Those that changed by it. An answer always counts, even after we stopped waiting for it; only the first one does."""
+    rows = await conn.fetch(
+        "update command c set status = a.status, answered_at = a.at, answer = a.answer::jsonb,"
+        " error_code = a.error_code, error_text = left(a.error_text, 500)"
+        " from json_to_recordset($1::json) as a (command_id uuid, status text, at timestamptz, answer text,"
+        " error_code text, error_text text) where c.command_id = a.command_id and c.answered_at is null"
+        f" returning {', '.join('c.' + name.strip() for name in _COMMAND.split(','))}",
+        to_json(answered),
     )
-    return _command(row) if row else None
+    return [_command(row) for row in rows]
 
 
 # any party: a station's late answer, found by the message it answers
-async def find_command_by_message(conn: Connection, station_id: str, message_id: str) -> Command | None:
+async def find_command_by_message(
+    conn: Connection, station_id: str, message_id: str
+) -> tuple[Command, int, int] | None:
+    """The command, which part of it the message was, and how many parts it has."""
     row = await conn.fetchrow(
-        f"select {_COMMAND} from command where station_id = $1 and message_id = $2", station_id, message_id
+        f"select {_COMMAND}, part, n_parts from command where station_id = $1 and message_id = $2",
+        station_id,
+        message_id,
     )
-    return _command(row) if row else None
+    if row is None:
+        return None
+    fields = dict(row)
+    part, n_parts = fields.pop("part"), fields.pop("n_parts")
+    return Command(**fields), part, n_parts
+
+
+class Starting(msgspec.Struct, frozen=True):
+    """A remote start that was sent and has no session yet."""
+
+    command_id: UUID
+    station_id: str
+    token_uid: str
+    evse_number: int | None
+    remote_start_id: int | None
+    requested_at: datetime
+
+
+# any party: for the worker, who looks for their sessions
+async def list_starting(conn: Connection, since: datetime) -> list[Starting]:
+    rows = await conn.fetch(
+        "select command_id, station_id, parameters->>'token_uid' as token_uid,"
+        " (parameters->>'evse_number')::integer as evse_number,"
+        " (parameters->>'remote_start_id')::integer as remote_start_id, requested_at from command"
+        " where kind = 'remote_start' and session_id is null and requested_at >= $1"
+        " and status in ('sent', 'accepted', 'timed_out')",
+        since,
+    )
+    return [Starting(**row) for row in rows]
+
+
+# any party: for the worker, who found their sessions
+async def starts_found(conn: Connection, found: Mapping[UUID, UUID]) -> None:
+    await conn.execute(
+        "update command c set session_id = f.session_id from unnest($1::uuid[], $2::uuid[]) as f (command_id, session_id)"
+        " where c.command_id = f.command_id",
+        list(found),
+        list(found.values()),
+    )
 
 
 # any party: the desk that made the row
@@ -463,7 +538,9 @@ async def command_undelivered(conn: Connection, command_id: UUID, status: Status
 async def expire_commands(conn: Connection, at: datetime, given_up_after: timedelta) -> list[UUID]:
     rows = await conn.fetch(
         "update command set status = case status when 'queued' then 'expired' else 'timed_out' end,"
-        " answered_at = case status when 'queued' then $1::timestamptz end"
+        " answered_at = case status when 'queued' then $1::timestamptz end,"
+        " error_text = case when status = 'queued' then 'the station did not come back in time' when message_id is null"
+        "  then 'its gateway ended before it was sent' else 'its gateway ended before the station answered' end"
         " where (status = 'queued' and expires_at <= $1)"
         " or (status in ('sending', 'sent') and coalesce(sent_at, requested_at) < $1 - $2::interval)"
         " returning command_id",

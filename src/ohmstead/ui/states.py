@@ -64,6 +64,7 @@ SESSIONS: dict[str, Look] = {
 }
 
 COMMANDS: dict[str, Look] = {
+    "waiting": Look("off", "hand", "Waits its turn"),
     "queued": Look("working", "hand", "Queued until it connects"),
     "sending": Look("working", "hand", "On its way"),
     "sent": Look("working", "hand", "Sent, no answer yet"),
@@ -73,6 +74,12 @@ COMMANDS: dict[str, Look] = {
     "timed_out": Look("attention", "attention", "No answer in time"),
     "offline": Look("failed", "off", "Station offline"),
     "expired": Look("attention", "attention", "Expired"),
+    "cancelled": Look("off", "off", "Cancelled"),
+}
+
+BULKS: dict[str, Look] = {
+    "running": Look("working", "working", "Under way"),
+    "done": Look("ok", "ok", "Over"),
     "cancelled": Look("off", "off", "Cancelled"),
 }
 
@@ -92,3 +99,7 @@ def session(status: str, charging_state: str | None = None) -> Look:
 
 def command(status: str) -> Look:
     return COMMANDS.get(status, UNKNOWN)
+
+
+def bulk(status: str) -> Look:
+    return BULKS.get(status, UNKNOWN)

@@ -8,11 +8,12 @@ from typing import Any, Literal
 import msgspec
 
 from ohmstead.ocpp import rpc
-from ohmstead.ocpp.v2 import charging
+from ohmstead.ocpp.inquiries import Inquiries
 from ohmstead.ocpp.v2 import messages as m
+from ohmstead.ocpp.v2 import profiles
 from ohmstead.ocpp.work import Answers, Inbound, Work, instant, kept
 from ohmstead.reservations.model import ReservationReport
-from ohmstead.sessions.notices.model import BatterySwap, Settlement, VatAnswer, VatQuestion
+from ohmstead.sessions.notices.model import BatterySwap, Settlement, VatAnswer
 from ohmstead.smartcharging.model import (
     EvScheduleReport,
     LimitReport,
@@ -23,7 +24,7 @@ from ohmstead.smartcharging.model import (
     SmartReport,
     UpdatePull,
 )
-from ohmstead.stations.charging_orders import SchedulePeriod
+from ohmstead.stations.orders import Period
 
 _UPDATES: dict[str, Literal["ran_out", "let_go", "unused"]] = {
     "Expired": "ran_out",
@@ -61,7 +62,7 @@ def report_charging_profiles(message: m.ReportChargingProfilesRequest, inbound: 
         request_id=message.request_id,
         evse_number=message.evse_id,
         source=message.charging_limit_source,
-        profiles=tuple(charging.profile_of(p) for p in message.charging_profile),
+        profiles=tuple(profiles.profile_of(p) for p in message.charging_profile),
         is_last=not message.tbc,
         at=inbound.received_at,
     )
@@ -76,7 +77,7 @@ def notify_charging_limit(message: m.NotifyChargingLimitRequest, inbound: Inboun
         source=limit.charging_limit_source,
         is_grid_critical=limit.is_grid_critical,
         is_local_generation=limit.is_local_generation,
-        schedules=tuple(charging.schedule_of(s) for s in message.charging_schedule or []),
+        schedules=tuple(profiles.schedule_of(s) for s in message.charging_schedule or []),
         at=inbound.received_at,
     )
     return _aside(report, inbound, m.NotifyChargingLimitResponse())
@@ -153,7 +154,7 @@ def notify_ev_charging_schedule(message: m.NotifyEVChargingScheduleRequest, inbo
         station_id=inbound.station.station_id,
         evse_number=message.evse_id,
         at=instant(message.time_base),
-        schedule=charging.schedule_of(message.charging_schedule),
+        schedule=profiles.schedule_of(message.charging_schedule),
     )
     return _aside(report, inbound, m.NotifyEVChargingScheduleResponse(status="Accepted"))
 
@@ -170,14 +171,12 @@ def notify_priority_charging(message: m.NotifyPriorityChargingRequest, inbound: 
 
 def pull_dynamic_schedule_update(message: m.PullDynamicScheduleUpdateRequest, inbound: Inbound) -> Work:
     def reply(answers: Answers) -> m.PullDynamicScheduleUpdateResponse:
-        period: SchedulePeriod | None = answers.aside
+        period: Period | None = answers.aside
         if period is None:
             return m.PullDynamicScheduleUpdateResponse(
                 status="Rejected", status_info=m.StatusInfoType(reason_code="UnknownProfile")
             )
-        update = m.ChargingScheduleUpdateType(
-            limit=period.limit, discharge_limit=period.discharge_limit, setpoint=period.setpoint
-        )
+        update = m.ChargingScheduleUpdateType(**profiles.limits_type(period))
         return m.PullDynamicScheduleUpdateResponse(status="Accepted", schedule_update=update)
 
     pull = UpdatePull(station_id=inbound.station.station_id, profile_id=message.charging_profile_id)
@@ -220,8 +219,13 @@ def battery_swap(message: m.BatterySwapRequest, inbound: Inbound) -> Work:
 def vat_number_validation(message: m.VatNumberValidationRequest, inbound: Inbound) -> Work:
     """Accepted only where the register confirms the number."""
 
-    def reply(answers: Answers) -> m.VatNumberValidationResponse:
-        found: VatAnswer = answers.aside
+    found = VatAnswer(number=message.vat_number, is_valid=None)
+
+    async def first(inquiries: Inquiries) -> None:
+        nonlocal found
+        found = await inquiries.vat(message.vat_number)
+
+    def reply(_: Answers) -> m.VatNumberValidationResponse:
         response = m.VatNumberValidationResponse(
             vat_number=message.vat_number, evse_id=message.evse_id, status="Accepted" if found.is_valid else "Rejected"
         )
@@ -238,7 +242,7 @@ def vat_number_validation(message: m.VatNumberValidationRequest, inbound: Inboun
             )
         return response
 
-    return Work(asks=VatQuestion(message.vat_number), records=(kept(inbound),), reply=reply)
+    return Work(records=(kept(inbound),), reply=reply, first=first)
 
 
 def _aside(report: SmartReport | ReservationReport | Settlement | BatterySwap, inbound: Inbound, reply: Any) -> Work:

@@ -89,6 +89,12 @@ def _turned(order: str) -> str:
     return ", ".join([*turned, tie] if tie else turned)
 
 
+_FOUND = f"""with found as ({_STATIONS}
+    and ($2 = '' or concat_ws(' ', st.station_id, st.name, l.name, l.city, st.vendor, st.model, st.serial_number,
+                              st.firmware_version) ilike '%' || $2 || '%')
+    and ($3::uuid is null or st.location_id = $3))"""
+
+
 async def list_stations(
     conn: Connection,
     party_id: UUID,
@@ -103,13 +109,9 @@ async def list_stations(
 ) -> StationPage:
     """A page of stations with their connectors, and the counts under each chip for the same text and location."""
     order = _STATION_ORDERS[sort]
-    found = f"""with found as ({_STATIONS}
-        and ($2 = '' or concat_ws(' ', st.station_id, st.name, l.name, l.city, st.vendor, st.model, st.serial_number,
-                                  st.firmware_version) ilike '%' || $2 || '%')
-        and ($3::uuid is null or st.location_id = $3))"""
     pattern = escaped(text)
     counts = await conn.fetchrow(
-        found
+        _FOUND
         + " select "
         + ", ".join(f'count(*) filter (where {rule}) as "{name}"' for name, rule in _CHIPS.items())
         + " from found",
@@ -119,7 +121,7 @@ async def list_stations(
     )
     assert counts is not None
     rows = await conn.fetch(
-        found + f" select * from found where {_CHIPS[chip]} order by {_turned(order) if is_descending else order}"
+        _FOUND + f" select * from found where {_CHIPS[chip]} order by {_turned(order) if is_descending else order}"
         " limit $4 offset $5",
         party_id,
         pattern,
@@ -134,6 +136,19 @@ async def list_stations(
     for station in stations:
         station.connectors = by_station.get(station.station_id, [])
     return StationPage(rows=stations, n_found=counts[chip], counts=dict(counts))
+
+
+async def list_station_ids(
+    conn: Connection, party_id: UUID, *, chip: str = "all", text: str = "", location_id: UUID | None = None
+) -> list[str]:
+    """All stations that the list would show."""
+    rows = await conn.fetch(
+        f"{_FOUND} select station_id from found where {_CHIPS[chip]} order by station_id",
+        party_id,
+        escaped(text),
+        location_id,
+    )
+    return [row["station_id"] for row in rows]
 
 
 async def list_connectors(conn: Connection, party_id: UUID, station_ids: list[str]) -> list[ConnectorNow]:

@@ -40,12 +40,6 @@ class BatterySwap(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-class VatQuestion(msgspec.Struct, frozen=True):
-    """Whose VAT number is this?"""
-
-    number: str
-
-
 class VatAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a VAT number. `is_valid` None: nobody could tell."""
 

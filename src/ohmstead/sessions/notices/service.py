@@ -9,7 +9,7 @@ from ohmstead.core.errors import ExternalFailure
 from ohmstead.core.events import Event, record
 from ohmstead.core.log import logger
 from ohmstead.sessions.notices import store, vat
-from ohmstead.sessions.notices.model import BatterySwap, Settlement, VatAnswer, VatQuestion
+from ohmstead.sessions.notices.model import BatterySwap, Settlement, VatAnswer
 from ohmstead.sessions.notices.ports import VatRegister
 
 log = logger("ohmstead.notices")
@@ -26,18 +26,18 @@ async def take_in(conn: Connection, found: Sequence[Settlement | BatterySwap]) -
         await store.insert_swaps(conn, swaps, [s.party_id for s in swaps])
 
 
-async def check_vat(register: VatRegister | None, question: VatQuestion) -> VatAnswer:
+async def check_vat(register: VatRegister | None, number: str) -> VatAnswer:
     """Is it a VAT number, and whose? Without a register nobody can tell; a wrong form is wrong without asking."""
-    parsed = vat.parse(question.number)
+    parsed = vat.parse(number)
     if parsed is None:
-        return VatAnswer(number=question.number, is_valid=False, reason="no VAT number has this form")
+        return VatAnswer(number=number, is_valid=False, reason="no VAT number has this form")
     if register is None:
-        return VatAnswer(number=question.number, is_valid=None, reason="no register is asked here")
+        return VatAnswer(number=number, is_valid=None, reason="no register is asked here")
     try:
         return await register.look_up(*parsed)
     except ExternalFailure as failure:
         log.warning("vat_register_failed", error=failure.text)
-        return VatAnswer(number=question.number, is_valid=None, reason="the register did not answer")
+        return VatAnswer(number=number, is_valid=None, reason="the register did not answer")
 
 
 def _fact(one: Settlement) -> Event:

@@ -16,8 +16,8 @@ from ohmstead.sessions import store as sessions
 from ohmstead.sessions.costs import Cost, Costs
 from ohmstead.sessions.model import Session
 from ohmstead.sessions.telling import store
-from ohmstead.stations.charging_orders import CostUpdated
 from ohmstead.stations.commands import CommandDesk
+from ohmstead.stations.orders import UpdateCost
 
 log = logger("ohmstead.costs")
 
@@ -70,12 +70,12 @@ async def _tell(pool: Pool, desk: CommandDesk, costs: Costs, session_ids: Sequen
 
 async def _send(pool: Pool, desk: CommandDesk, session: Session, cost: Cost, is_first: bool, is_final: bool) -> bool:
     total = cost.total.rounded()
-    order = CostUpdated(
+    order = UpdateCost(
         transaction_id=session.transaction_id,
         total_cost=total.amount,
         is_final=is_final,
         meter_wh=int(session.register_last_wh) if session.register_last_wh is not None else None,
-        state="Charging" if session.charging_state == "charging" else "Idle",
+        state="charging" if session.charging_state == "charging" else "idle",
         at=session.last_event_at,
         price_kwh=cost.price_kwh,
         price_text=cost.price_text if is_first or is_final else None,
