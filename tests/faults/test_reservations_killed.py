@@ -46,7 +46,7 @@ async def test_a_worker_killed_before_the_answer_loses_nothing(db: Pool, setting
             return str(await db.fetchval("select status from reservation where number = $1", made.number))
 
         async def is_answered() -> bool:
-            return bool(await db.fetchval("select status = 'accepted' from command where kind = 'reserve_now'"))
+            return bool(await db.fetchval("select status = 'accepted' from command where kind = 'reserve'"))
 
         await until(is_answered, "the answer is on the row", 20)
         assert await status() == "requested"

@@ -488,10 +488,10 @@ async def test_an_old_yes_that_is_heard_of_again_changes_nothing(network: Networ
     payload = {"reservationId": made.number, "reservationUpdateStatus": "Removed"}
     await station.says("ReservationStatusUpdate", payload)
     yes = {
-        "kind": "reserve_now",
+        "kind": "reserve",
         "status": "accepted",
         "station_id": station.station_id,
-        "parameters": {"number": made.number},
+        "parameters": {"reservation_id": made.number},
         "error_code": None,
         "error_text": None,
     }
