@@ -18,14 +18,15 @@ from ohmstead.accounts import service as accounts
 from ohmstead.adapters.ocsp.adapter import HttpResponders
 from ohmstead.adapters.pnc.adapter import HttpPool
 from ohmstead.adapters.pnc.settings import PoolSettings
+from ohmstead.adapters.vat.adapter import HttpVatRegister
 from ohmstead.core import health, metrics, migrations
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool, connect_one, connect_pool
 from ohmstead.core.health import Watch
 from ohmstead.core.log import logger
 from ohmstead.ocpp.gateway import Gateway
+from ohmstead.ocpp.inquiries import Inquiries
 from ohmstead.settings import Settings
-from ohmstead.stations.certificates.inquiries import Inquiries
 
 log = logger("ohmstead.app")
 
@@ -85,7 +86,8 @@ def _inquiries(settings: Settings, pool: Pool) -> Inquiries:
     ev_pool = None
     if settings.pnc_pool_url is not None:
         ev_pool = HttpPool(PoolSettings(url=settings.pnc_pool_url, token=settings.pnc_pool_token))
-    return Inquiries(pool, HttpResponders(settings.ocsp_hosts), ev_pool)
+    vat_register = HttpVatRegister(settings.vat_register_url) if settings.vat_register_url else None
+    return Inquiries(pool, HttpResponders(settings.ocsp_hosts), ev_pool, vat_register)
 
 
 async def run_web(settings: Settings) -> None:

@@ -149,6 +149,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     no_authorization: Annotated[
         Literal["accept", "reject"], _about("Sessions that a station starts without asking for authorization.")
     ] = "accept"
+    charging_plan: Annotated[
+        Literal["flat", "late"],
+        _about("Cars that tell when they leave: charged evenly until then, or late, as fast as goes."),
+    ] = "flat"
+    vat_register_url: Annotated[
+        str | None, _about("Register of VAT numbers that speaks as VIES does; none: no number is confirmed.")
+    ] = None
 
     quirks_dir: Annotated[
         Path | None, _about("Directory with quirk profiles of your own (YAML), read beside those that come along.")

@@ -18,10 +18,17 @@ from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool, connect_one
 from ohmstead.core.events import Event
 from ohmstead.core.log import logger
+from ohmstead.reservations import service as reservations
+from ohmstead.reservations import telling
 from ohmstead.sessions import gaps, starts
 from ohmstead.sessions.autocharge import service as autocharge
+from ohmstead.sessions.costs import Costs
+from ohmstead.sessions.reserving import note_use
 from ohmstead.sessions.settling.service import settle
+from ohmstead.sessions.telling import service as telling_costs
 from ohmstead.settings import Settings
+from ohmstead.smartcharging import planning
+from ohmstead.smartcharging import service as smartcharging
 from ohmstead.stations import commands
 from ohmstead.stations import service as stations
 from ohmstead.stations.bulk import service as bulk
@@ -49,6 +56,7 @@ log = logger("ohmstead.worker")
 GATEWAY_SILENT_S = 20.0
 PARTITIONS_EVERY_S = 60.0
 ROLLOUTS_EVERY_S = 5.0
+COSTS_EVERY_S = 15.0
 
 
 async def run(
@@ -61,20 +69,25 @@ async def run(
     upkeep_every_s: float = 1.0,
     rollouts_every_s: float = ROLLOUTS_EVERY_S,
     runner: events.Runner | None = None,
+    costs: Costs | None = None,
 ) -> None:
     """All of it, until cancelled. Stations are asked about missing messages after `ask_after_s` seconds.
 
-    `runner`: what runs the outbox's consumers, for who wants to know of them.
+    `runner`: what runs the outbox's consumers, for who wants to know of them. `costs`: whoever knows what sessions cost;
+    stations are told nothing of costs without.
     """
     runner = runner or events.Runner(pool, bus, gather_s)
     for consumer, handle, kinds in _consumers(ask_after_s, upkeep_every_s):
         runner.add(consumer, handle, kinds)
+    if costs is not None:
+        runner.add("sessions.costs", telling_costs.notice_end, ("SessionSettled",))
     links = Links(settings.files_base_url, settings.secret())
     desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts))
     keeper = upkeep.Keeper(pool, bus, desk, settings.secret(), book_at(settings.quirks_dir))
     campaigns = Campaigns(pool, FileDesk(pool, desk, links, settings.file_link_s))
     timers: tuple[tuple[float, str, Callable[[], Awaitable[object]]], ...] = (
         (0.5, "remote_starts", partial(starts.notice, pool)),
+        (2, "reservations", partial(_pass_reservations, pool, desk)),
         (5, "release_gateways", partial(_release_gateways, pool)),
         (5, "expire_commands", partial(_expire_commands, pool)),
         (15, "undelivered_certificates", partial(certificates.follow_up, pool)),
@@ -86,11 +99,13 @@ async def run(
     )
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())
-        group.create_task(_jobs(settings, pool, bus, desk))
+        group.create_task(_jobs(settings, pool, bus, desk, costs))
         group.create_task(bulk.Runner(pool, bus).run())
         group.create_task(keeper.run(upkeep_every_s))
         for seconds, name, work in timers:
             group.create_task(_every(seconds, name, work))
+        if costs is not None:
+            group.create_task(_every(COSTS_EVERY_S, "costs", partial(telling_costs.tell_running, pool, desk, costs)))
 
 
 def _consumers(ask_after_s: float, upkeep_every_s: float) -> tuple[tuple[str, events.Consumer, tuple[str, ...]], ...]:
@@ -103,6 +118,8 @@ def _consumers(ask_after_s: float, upkeep_every_s: float) -> tuple[tuple[str, ev
         ("certificates.sign", certificates.enqueue_signing, ("CertificateRequested",)),
         ("certificates.upgrades", upgrades.go_on_after_certificate, ("CertificateDelivered",)),
         ("files.booted", files.booted, ("StationBooted",)),
+        ("reservations", _reservations, ("CommandAnswered", "SessionStarted")),
+        ("smartcharging", smartcharging.follow, ("CommandAnswered", "ChargingNeedsReported", "SessionEnded")),
     )
 
 
@@ -110,7 +127,18 @@ async def _settle(conn: Connection, found: list[Event]) -> None:
     await settle(conn, [UUID(event.payload["session_id"]) for event in found])
 
 
-async def _jobs(settings: Settings, pool: Pool, bus: Bus, desk: CommandDesk) -> None:
+async def _reservations(conn: Connection, found: list[Event]) -> None:
+    await reservations.learn(conn, [event.payload for event in found if event.kind == "CommandAnswered"])
+    await note_use(conn, [event for event in found if event.kind == "SessionStarted"])
+
+
+async def _pass_reservations(pool: Pool, desk: CommandDesk) -> None:
+    async with pool.acquire() as conn, conn.transaction():
+        await reservations.pass_time(conn, clock.now())
+    await telling.tell_due(pool, desk)
+
+
+async def _jobs(settings: Settings, pool: Pool, bus: Bus, desk: CommandDesk, costs: Costs | None) -> None:
     """Jobs and cron timers, on a connection of their own, anew whenever it is lost."""
     signers = certificate_signers(settings, pool, bus)
     storage = storage_of(settings)
@@ -124,6 +152,14 @@ async def _jobs(settings: Settings, pool: Pool, bus: Bus, desk: CommandDesk) -> 
                 queue.on(certificates.SIGN_JOB, partial(certificates.sign, pool, desk, signers))
                 queue.on(upgrades.JOB, partial(upgrades.go_on, pool, desk))
                 queue.on(files.UNPACK, lambda payload: _unpack(settings, pool, storage, payload))
+                queue.on(reservations.TELL_JOB, lambda payload: telling.tell(pool, desk, payload))
+                queue.on(reservations.LET_GO_JOB, lambda payload: telling.let_go(pool, desk, payload))
+                queue.on(
+                    smartcharging.PLAN_JOB,
+                    lambda payload: planning.answer_needs(pool, desk, payload, shape=settings.charging_plan),
+                )
+                if costs is not None:
+                    queue.on(telling_costs.FINAL_JOB, partial(telling_costs.tell_final, pool, desk, costs))
                 queue.every("retention", "23 3 * * *", lambda: _retention(settings, pool))
                 queue.every("old_logs", "43 3 * * *", lambda: _drop_old_logs(settings, pool, storage))
                 await queue.run()

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,12 +20,12 @@ ROUTES = [handler for handlers in RESOURCES.values() for handler in handlers]
 WITH_IDS = [handler for handler in ROUTES if "{" in next(iter(handler.paths))]
 UUIDS = (
     *("session_id", "token_id", "location_id", "command_id", "bulk_id", "api_key_id", "certificate_id"),
-    *("template_id", "image_id", "rollout_id", "log_id"),
+    *("template_id", "image_id", "rollout_id", "log_id", "reservation_id"),
 )
 UNKNOWN_IDS = (
     dict.fromkeys(("station_id", "digest", "action", "kind", "request_id"), "X")
     | dict.fromkeys(UUIDS, "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f")
-    | {"position": "1"}
+    | {"position": "1", "profile_id": "1"}
 )
 LISTS = [h for h in ROUTES if h.handler_name.startswith("list_") and h not in WITH_IDS]
 
@@ -72,10 +73,15 @@ async def ids_of(api: Visitor) -> dict[str, str]:
         " values ($1, 'NotifyReport', 4711, 'x', 0, true)",
         session["station_id"],
     )
+    ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    wanted = {"station_id": session["station_id"], "token_uid": session["token_uid"], "until_at": ends}
+    reservation = await api.posts("/reservations", wanted, expect=201)
     return {
         "template_id": template["template_id"],
         "kind": "NotifyReport",
         "request_id": "4711",
+        "reservation_id": reservation["reservation_id"],
+        "profile_id": "77001",
         "station_id": session["station_id"],
         "session_id": session["session_id"],
         "token_id": session["token_id"],
@@ -123,7 +129,7 @@ async def contents(api: Visitor) -> str:
     tables = (
         *("location", "station", "token", "command", "bulk_command"),
         *("api_key", "audit_entry", "certificate", "configuration_template"),
-        *("firmware_image", "rollout", "file_job"),
+        *("firmware_image", "rollout", "file_job", "reservation"),
     )
     for table in tables:
         found = await api.network.pool.fetch(

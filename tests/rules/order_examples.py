@@ -313,7 +313,19 @@ EXAMPLES: dict[type[o.OrderForm], tuple[o.Order, ...]] = {
         o.GetDisplayMessages(message_ids=(1,), priority="normal", while_state="idle", request_id=6),
     ),
     o.ClearDisplayMessage: (o.ClearDisplayMessage(message_id=1),),
-    o.UpdateCost: (o.UpdateCost(transaction_id="tx", total_cost=Decimal("1.25")),),
+    o.UpdateCost: (
+        o.UpdateCost(transaction_id="17", total_cost=Decimal("1.25")),
+        o.UpdateCost(
+            transaction_id="17",
+            total_cost=Decimal("1.25"),
+            meter_wh=2500,
+            state="idle",
+            at=NOW,
+            price_kwh=Decimal("0.5"),
+            price_text="EUR 0.50/kWh",
+            token_uid="TAG1",
+        ),
+    ),
     o.SetDefaultTariff: (
         o.SetDefaultTariff(tariff=SMALL_TARIFF),
         o.SetDefaultTariff(tariff=TARIFF, evse_number=1),

@@ -105,7 +105,7 @@ def test_capabilities_tell_of_every_kind(version: str) -> None:
     assert [one.kind for one in told] == sorted(o.KINDS)
     assert all(one.is_possible == (one.reason is None) for one in told)
     impossible = {one.kind: one.reason for one in told if not one.is_possible}
-    assert len(impossible) == {"1.6": 32, "2.0.1": 15, "2.1": 0}[version]
+    assert len(impossible) == {"1.6": 31, "2.0.1": 15, "2.1": 0}[version]
     if version == "1.6":
         assert impossible["set_display_message"] == "OCPP 1.6 has no display messages"
 

@@ -18,7 +18,6 @@ from ohmstead.core.db import Pool
 from ohmstead.core.ids import new_id
 from ohmstead.ocpp.gateway import Gateway
 from ohmstead.settings import Settings
-from ohmstead.stations.certificates.inquiries import Inquiries
 from ohmstead.stations.commands import Command, CommandDesk, Order
 from ohmstead.stations.files.addresses import Guard
 from tests.stories.patience import Look, reading, until
@@ -51,12 +50,12 @@ class Door:
 class Installation:
     """What all stories of a run share."""
 
-    def __init__(self, settings: Settings, pool: Pool, bus: Bus, inquiries: Inquiries | None = None) -> None:
+    def __init__(self, settings: Settings, pool: Pool, bus: Bus, **outside: Any) -> None:
         self.settings = settings
+        self.outside = outside  # what implements ports to the outside world
         self.pool = pool
         self.bus = bus
         self.desk = CommandDesk(pool, bus)
-        self._inquiries = inquiries
         self.desk = CommandDesk(pool, bus, GUARD)
         self._door: Door | None = None
 
@@ -72,7 +71,7 @@ class Installation:
 
     async def open_door(self, port: int = 0) -> Door:
         """One more gateway, on a port of its own; `url` leads to the latest."""
-        gateway = Gateway(self.settings, self.pool, self.bus, inquiries=self._inquiries)
+        gateway = Gateway(self.settings, self.pool, self.bus, **self.outside)
         runner = web.AppRunner(gateway.application(), access_log=None, handler_cancellation=False, shutdown_timeout=5)
         await runner.setup()
         serving = asyncio.create_task(gateway.run())
@@ -103,6 +102,7 @@ class Installation:
                 upkeep_every_s=0.05,
                 rollouts_every_s=0.2,
                 runner=runner,
+                costs=self.outside.get("costs"),
             )
         )
 

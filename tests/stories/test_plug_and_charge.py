@@ -15,8 +15,8 @@ from ohmstead.accounts import access
 from ohmstead.adapters.ocsp.adapter import HttpResponders
 from ohmstead.adapters.pnc.adapter import HttpPool
 from ohmstead.adapters.pnc.settings import PoolSettings
+from ohmstead.ocpp.inquiries import Inquiries
 from ohmstead.stations.certificates import ocsp, service
-from ohmstead.stations.certificates.inquiries import Inquiries
 from ohmstead.stations.orders import CertificateRef
 from tests.contracts.outside import Behaving, listening
 from tests.rules.contract_pki import DAY, EMAID, Holder, Operator, Responder
@@ -73,7 +73,9 @@ async def world(network: Network, installation: Installation) -> AsyncIterator[W
         operator.__post_init__()  # so that its certificates name the responder
         responders = HttpResponders([url.removeprefix("http://")], deadline_s=0.4)
         inquiries = Inquiries(installation.pool, responders, HttpPool(PoolSettings(url=pool_url, deadline_s=0.4)))
-        door = await Installation(installation.settings, installation.pool, installation.bus, inquiries).open_door()
+        door = await Installation(
+            installation.settings, installation.pool, installation.bus, inquiries=inquiries
+        ).open_door()
         await network.token("NLTNMC00122045", type="eMAID")
         found = World(operator, responder, server, pool, door, network)
         await found.trusts(operator.root)

@@ -21,19 +21,31 @@ ACTIONS: Final[dict[str, str]] = {
     "sessions:read": "Read sessions, their samples, events, periods and signed readings.",
     "tokens:read": "Read tokens.",
     "tokens:write": "Create, change, block and delete tokens.",
+    "reservations:read": "Read reservations.",
+    "reservations:write": "Reserve outlets and cancel reservations; set which groups come first.",
     "messages:read": "Read the OCPP message log.",
     "events:read": "Follow the live stream and the durable events.",
     ADMIN: "Everything, API keys and the audit log included.",
 }
 
-_READ: Final = frozenset({"stations:read", "sessions:read", "tokens:read", "messages:read", "events:read", "logs:read"})
+_READ: Final = frozenset(
+    {
+        "stations:read",
+        "sessions:read",
+        "tokens:read",
+        "messages:read",
+        "events:read",
+        "logs:read",
+        "reservations:read",
+    }
+)
 
 ROLES: Final[dict[str, frozenset[str]]] = {
     "owner": frozenset(ACTIONS),
     "operations": frozenset(ACTIONS) - {ADMIN},
     "technician": (_READ - {"tokens:read"}) | {"stations:write", "commands:send", "commands:raw", "firmware:write"},
     "finance": frozenset({"stations:read", "sessions:read", "tokens:read", "events:read"}),
-    "support": _READ | {"commands:send", "tokens:write"},
+    "support": _READ | {"commands:send", "tokens:write", "reservations:write"},
     "read_only": _READ,
 }
 

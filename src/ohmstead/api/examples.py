@@ -11,9 +11,14 @@ from ohmstead.api.events import OutboxPage
 from ohmstead.api.file_examples import FILE_EXAMPLES
 from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
 from ohmstead.api.operations import Page
+from ohmstead.api.profiles import AllNeeds, ChargingLimits, Composites, NewProfile, Profiles
+from ohmstead.api.reservations import BatterySwaps, GroupPriorities, GroupPriority
 from ohmstead.api.sessions import ChargingPeriods, SessionEvents, SignedReadings
 from ohmstead.api.stations import BulkAnswer, SecretChange, Variables
+from ohmstead.reservations.model import NewReservation, Reservation
+from ohmstead.sessions.notices.queries import SettlementView
 from ohmstead.sessions.queries import SampleView, SessionView
+from ohmstead.smartcharging.model import HeldProfile
 from ohmstead.stations.bulk.model import BulkCommand, BulkResult
 from ohmstead.stations.directory.service import (
     Adoption,
@@ -257,9 +262,147 @@ _KEY: dict[str, Any] = {
     "revoked_at": None,
 }
 
+_PROFILE: dict[str, Any] = {
+    "profile_id": 41,
+    "purpose": "session_default",
+    "timing": "recurring",
+    "stack_level": 1,
+    "recurs": "daily",
+    "schedules": [
+        {
+            "rate_unit": "A",
+            "starts_at": "2026-03-02T00:00:00Z",
+            "periods": [{"start_s": 0, "limit": 32}, {"start_s": 61200, "limit": 10}],
+        }
+    ],
+}
+_HELD: dict[str, Any] = {
+    "station_id": "HARBOUR-01",
+    "evse_number": 0,
+    "status": "held",
+    "source": "CSO",
+    "profile": _PROFILE,
+    "set_by": f"key:{_KEY_ID}",
+    "set_at": "2026-03-02T10:00:00Z",
+    "confirmed_at": "2026-03-02T10:00:00.131000Z",
+    "detail": None,
+}
+_RESERVATION: dict[str, Any] = {
+    "reservation_id": "019a9d64-1100-7c01-9d00-1a2b3c4d5e6f",
+    "party_id": _PARTY,
+    "number": 1207,
+    "station_id": "HARBOUR-01",
+    "evse_number": 1,
+    "location_id": _LOCATION_ID,
+    "scope": "evse",
+    "connector_type": None,
+    "token_uid": "04A2B3C4D5E680",
+    "token_type": "ISO14443",
+    "group_uid": None,
+    "priority": 0,
+    "from_at": "2026-03-02T10:00:00Z",
+    "until_at": "2026-03-02T10:30:00Z",
+    "status": "active",
+    "reason": None,
+    "is_held": True,
+    "tell_at": "2026-03-02T10:00:00Z",
+    "told_at": "2026-03-02T10:00:00.020000Z",
+    "session_id": None,
+    "requested_by": f"key:{_KEY_ID}",
+    "version": 2,
+    "created_at": "2026-03-02T10:00:00Z",
+    "updated_at": "2026-03-02T10:00:00.131000Z",
+}
+
 EXAMPLES: dict[Any, Any] = {
     **certificate_examples.EXAMPLES,
     **DEVICE_EXAMPLES,
+    NewReservation: {
+        "station_id": "HARBOUR-01",
+        "evse_number": 1,
+        "token_uid": "04A2B3C4D5E680",
+        "until_at": "2026-03-02T10:30:00Z",
+    },
+    Reservation: _RESERVATION,
+    GroupPriority: {"group_uid": "RESCUE", "priority": 5},
+    GroupPriorities: {"items": [{"group_uid": "RESCUE", "priority": 5}]},
+    SettlementView: {
+        "settlement_id": 17,
+        "station_id": "HARBOUR-01",
+        "psp_ref": "9f3c1a",
+        "transaction_id": "d2f7c6a0-4b1e",
+        "session_id": _SESSION_ID,
+        "status": "settled",
+        "status_info": None,
+        "amount": 15.63,
+        "settled_at": "2026-03-02T09:31:50Z",
+        "receipt_id": None,
+        "receipt_url": None,
+        "vat_number": None,
+        "vat_company": None,
+        "received_at": "2026-03-02T09:31:50.210000Z",
+    },
+    BatterySwaps: {
+        "items": [
+            {
+                "station_id": "HARBOUR-SWAP",
+                "request_id": 3,
+                "event": "in",
+                "token_uid": "04A2B3C4D5E680",
+                "batteries": [{"evseId": 1, "serialNumber": "B-1", "soC": 12, "soH": 98}],
+                "received_at": "2026-03-02T09:31:50.210000Z",
+            }
+        ]
+    },
+    NewProfile: {"evse_number": 0, "profile": _PROFILE},
+    HeldProfile: _HELD,
+    Profiles: {"items": [_HELD]},
+    Composites: {
+        "items": [
+            {
+                "evse_number": 1,
+                "rate_unit": "A",
+                "starts_at": "2026-03-02T10:00:00Z",
+                "duration_s": 3600,
+                "periods": [{"start_s": 0, "limit": 32}],
+                "received_at": "2026-03-02T10:00:00.131000Z",
+            }
+        ]
+    },
+    ChargingLimits: {
+        "items": [
+            {
+                "evse_number": 0,
+                "source": "EMS",
+                "since": "2026-03-02T10:00:00Z",
+                "is_grid_critical": None,
+                "is_local_generation": None,
+                "schedules": [{"rate_unit": "A", "periods": [{"start_s": 0, "limit": 16}]}],
+            }
+        ]
+    },
+    AllNeeds: {
+        "items": [
+            {
+                "needs_id": "019a9d64-2200-7c01-9d00-1a2b3c4d5e6f",
+                "evse_number": 1,
+                "received_at": "2026-03-02T10:00:00Z",
+                "needs": {
+                    "is_dc": False,
+                    "n_phases": 3,
+                    "energy_wh": 20000,
+                    "departs_at": "2026-03-02T18:00:00Z",
+                    "max_current_a": 32,
+                },
+                "status": "planned",
+                "detail": None,
+                "transaction_id": "d2f7c6a0-4b1e",
+                "profile_id": 42,
+                "ev_schedule": None,
+                "ev_schedule_at": None,
+            }
+        ]
+    },
     NewLocation: _NEW_LOCATION,
     LocationChange: {"name": "Harbour Car Park East"},
     Location: _LOCATION,

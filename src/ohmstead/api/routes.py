@@ -15,7 +15,9 @@ from ohmstead.api import (
     keys,
     locations,
     messages,
+    profiles,
     reference,
+    reservations,
     sessions,
     stations,
     templates,
@@ -38,6 +40,8 @@ RESOURCES = {
     "Messages": messages.HANDLERS,
     "Sessions": sessions.HANDLERS,
     "Tokens": tokens.HANDLERS,
+    "Reservations": reservations.HANDLERS,
+    "Charging profiles": profiles.HANDLERS,
     "Events": events.HANDLERS,
     "Access": keys.HANDLERS,
 }

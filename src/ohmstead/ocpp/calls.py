@@ -20,10 +20,10 @@ from ohmstead.ocpp.commander import Commander
 from ohmstead.ocpp.connection import CallKey, Connection, spawn
 from ohmstead.ocpp.dispatch import TABLES, work_for
 from ohmstead.ocpp.ingest import Full, Ingest, Item, refusal_exchange
+from ohmstead.ocpp.inquiries import Inquiries
 from ohmstead.ocpp.rpc import Call, CallError, CallResult, ErrorCode, FrameError, Send, Version
 from ohmstead.ocpp.work import Inbound, Refused, Work
 from ohmstead.settings import Settings
-from ohmstead.stations.certificates.inquiries import Inquiries
 from ohmstead.stations.model import Station
 from ohmstead.stations.quirks.book import book_at
 

@@ -27,6 +27,7 @@ from ohmstead.ocpp.rpc import CallError, CallResult, ErrorCode, Version
 from ohmstead.ocpp.store import Exchange
 from ohmstead.ocpp.v2 import outbound as v2
 from ohmstead.ocpp.v16 import outbound as v16
+from ohmstead.reservations import service as reservations
 from ohmstead.stations import rules
 from ohmstead.stations import service as stations
 from ohmstead.stations.device import service as device
@@ -125,6 +126,7 @@ class Commander:
             rules.check_at(order, features)
             calls = _calls(connection, order, features)
             _check_registration(connection, calls)
+            await self._check_reservation(command)
         except OhmsteadError as error:
             await self._finish(command_id, ("failed", None, "refused", error.text))
             return
@@ -151,6 +153,13 @@ class Commander:
                 await device.answered(conn, result.variables, command)
             if result.keep is not None:
                 await result.keep(conn)
+
+    async def _check_reservation(self, command: Command) -> None:
+        """Nobody starts a car at an outlet that is kept for somebody else. Raises Refused."""
+        if command.kind == "remote_start":
+            evse_number, uid = command.parameters.get("evse_number"), command.parameters["token_uid"]
+            async with self._pool.acquire() as conn:
+                await reservations.check_remote_start(conn, command.party_id, command.station_id, evse_number, uid)
 
     async def _exchange(
         self,

@@ -24,6 +24,7 @@ from ohmstead.ocpp.calls import Calls
 from ohmstead.ocpp.commander import Commander
 from ohmstead.ocpp.connection import Connection, Flow, Slot, spawn
 from ohmstead.ocpp.ingest import Full, Ingest, Item
+from ohmstead.ocpp.inquiries import Inquiries
 from ohmstead.ocpp.limits import AttemptLimiter, NewcomerLimiter, SignalLimiter, TakeoverWatch
 from ohmstead.ocpp.rpc import Version
 from ohmstead.ocpp.security import (
@@ -39,10 +40,11 @@ from ohmstead.ocpp.security import (
 from ohmstead.ocpp.socket import StationSocket
 from ohmstead.ocpp.tls import CertificateReloader, TlsFiles
 from ohmstead.ocpp.trust import Trust
+from ohmstead.reservations.holds import Holds
+from ohmstead.sessions.costs import Costs
 from ohmstead.settings import Settings
 from ohmstead.stations import credentials
 from ohmstead.stations import service as stations
-from ohmstead.stations.certificates.inquiries import Inquiries
 from ohmstead.stations.certificates.vault import Vault
 from ohmstead.stations.device import onboarding
 from ohmstead.stations.model import MOVING, Connected, Disconnected, Signal, Station
@@ -72,6 +74,7 @@ class Gateway:
         bus: Bus,
         *,
         flow: Flow | None = None,
+        costs: Costs | None = None,
         inquiries: Inquiries | None = None,
     ) -> None:
         self.gateway_id = new_id()
@@ -91,11 +94,14 @@ class Gateway:
         self.trust = Trust(pool, bus, self._tls, Vault(settings.secret()))
         self.is_draining = self._is_stopped = False
         self._quirks = book_at(settings.quirks_dir)
+        self._holds = Holds()
         self.ingest = Ingest(
             pool,
             bus,
             no_authorization=settings.no_authorization,
             organization=settings.tls_client_organization,
+            holds=self._holds,
+            costs=costs,
         )
         self.commander = Commander(self, pool, bus, self.ingest, settings.call_timeout_s)
         self.calls = Calls(settings, self.ingest, self.commander, inquiries or Inquiries(pool))
@@ -153,6 +159,7 @@ class Gateway:
             asyncio.create_task(self._keep_alive()),
             asyncio.create_task(self._tls.run()),
             asyncio.create_task(self.trust.run()),
+            asyncio.create_task(self._holds.run(self._pool, self._bus)),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

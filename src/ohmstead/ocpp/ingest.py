@@ -19,12 +19,14 @@ from ohmstead.core.db import Connection, Pool
 from ohmstead.core.health import storing
 from ohmstead.core.log import logger
 from ohmstead.core.writes import write_all
-from ohmstead.ocpp import rpc, store
+from ohmstead.ocpp import asides, rpc, store
+from ohmstead.ocpp.asides import price
 from ohmstead.ocpp.news import News, Teller, connection_news, message_news, session_news
 from ohmstead.ocpp.rpc import ErrorCode, Version
 from ohmstead.ocpp.store import Exchange
 from ohmstead.ocpp.work import Answers, Inbound, Work
 from ohmstead.sessions import service as sessions
+from ohmstead.sessions.costs import Costs
 from ohmstead.sessions.memory import SessionMemory, Stale
 from ohmstead.sessions.model import Session
 from ohmstead.stations import service as stations
@@ -34,6 +36,7 @@ from ohmstead.stations.files.service import take_reports
 from ohmstead.stations.model import Connected, Disconnected, Signal
 from ohmstead.stations.redaction import hide_secrets_in_text
 from ohmstead.tokens.authorization import NoAuthorization
+from ohmstead.tokens.service import OutletHolds
 
 log = logger("ohmstead.ingest")
 
@@ -120,11 +123,15 @@ class Ingest:
         *,
         no_authorization: NoAuthorization = "accept",
         organization: str | None = None,
+        holds: OutletHolds | None = None,
+        costs: Costs | None = None,
         gather_s: float = GATHER_S,
     ) -> None:
         self._pool = pool
         self._organization = organization
         self._no_authorization: NoAuthorization = no_authorization
+        self._holds = holds
+        self._costs = costs
         self._gather_s = gather_s
         self._teller = Teller(bus)
         self._memory = SessionMemory()
@@ -337,6 +344,9 @@ class Ingest:
         works = [item.work for item in items if item.work is not None]
         has_events = await _boot(conn, items, works, answers)
         has_events |= await _sign(conn, works, answers, self._organization)
+        if any(w.asides for w in works):
+            await asides.take_in(conn, works, answers)
+            has_events = True
         await stations.keep_records(conn, [r for w in works for r in w.records])
         await device.take_in(conn, [w.device for w in works if w.device is not None], now)
         await stations.keep_signals(conn, [s for w in works for s in w.signals])
@@ -346,7 +356,13 @@ class Ingest:
         if reported is not None:
             writes += reported.writes
             facts += reported.facts
+        if self._costs is not None:
+            await price(conn, self._costs, works, answers)
         for item, work, answer in zip(items, works, answers, strict=True):
+            if answer.cost is not None and work.priced is not None:
+                item.payload = rpc.to_json(work.priced(answer))
+                lines.append(row_of(item))
+                continue
             reply = work.reply if isinstance(work.reply, bytes) else work.reply(answer)
             item.payload = reply if reply is None or isinstance(reply, bytes) else rpc.to_json(reply)
             lines.append(row_of(item))
@@ -389,6 +405,7 @@ class Ingest:
             [w.authorization for w in works if w.authorization is not None],
             memory=self._memory,
             no_authorization=self._no_authorization,
+            holds=self._holds,
         )
         for n, outcome in zip(telling, reported.outcomes, strict=True):
             answers[n].session = outcome
@@ -402,7 +419,9 @@ def _needs_transaction(item: Item) -> bool:
     work = item.work
     if work is None:
         return item.exchange is None
-    return bool(work.boot or work.records or work.device or work.signals or work.signing or work.file_reports)
+    return bool(
+        work.boot or work.records or work.device or work.signals or work.signing or work.file_reports or work.asides
+    )
 
 
 class _Stored(msgspec.Struct):

@@ -11,9 +11,10 @@ from typing import Any
 
 import msgspec
 
+from ohmstead.ocpp.inquiries import Inquiries
 from ohmstead.ocpp.rpc import ErrorCode, Version
+from ohmstead.sessions.costs import Cost
 from ohmstead.sessions.model import Outcome, ReportKind, TransactionReport
-from ohmstead.stations.certificates.inquiries import Inquiries
 from ohmstead.stations.certificates.model import SigningOutcome, SigningReport
 from ohmstead.stations.device.model import DeviceReport
 from ohmstead.stations.files.model import FileReport
@@ -57,11 +58,15 @@ class Answers(msgspec.Struct, kw_only=True):
     boot: BootOutcome | None = None
     authorization: Authorization | None = None
     signing: SigningOutcome | None = None
+    aside: Any = None
+    cost: Cost | None = None
 
 
 class Work(msgspec.Struct, kw_only=True):
     """Neutral reports of one message, and `reply`, which words the answer's payload once they are taken in; an answer
-    that is always the same is there already. `first` asks the outside world before the work goes into a batch.
+    that is always the same is there already. `asides` are reports of kinds that few messages have (ocpp.asides).
+    `first` asks the outside world before the work goes into a batch. `priced` words the answer where it is known what the
+    session costs.
     """
 
     reply: Callable[[Answers], Any] | bytes
@@ -75,6 +80,8 @@ class Work(msgspec.Struct, kw_only=True):
     signing: SigningReport | None = None
     first: Callable[[Inquiries], Awaitable[None]] | None = None
     file_reports: tuple[FileReport, ...] = ()
+    asides: tuple[Any, ...] = ()
+    priced: Callable[[Answers], Any] | None = None
 
 
 Handler = Callable[[Any, Inbound], Work]

@@ -24,6 +24,7 @@ from ohmstead.stations.model import Signal
 from ohmstead.tokens import service as tokens
 from ohmstead.tokens.authorization import NoAuthorization
 from ohmstead.tokens.model import Authorization, AuthorizationRequest
+from ohmstead.tokens.service import OutletHolds
 
 open_by_token = store.open_by_token
 
@@ -109,6 +110,7 @@ async def take_in(
     *,
     memory: SessionMemory | None = None,
     no_authorization: NoAuthorization = "accept",
+    holds: OutletHolds | None = None,
 ) -> Reported:
     """Decide what becomes of what stations say about charging; reads only.
 
@@ -117,7 +119,7 @@ async def take_in(
     only when the database does.
     """
     known, sessions = await _load(conn, reports, memory if memory is not None else SessionMemory())
-    answers, authorizations = await _authorize(conn, reports, sessions, requests, no_authorization)
+    answers, authorizations = await _authorize(conn, reports, sessions, requests, no_authorization, holds)
     numbers = await _transaction_numbers(conn, reports, sessions)
     batch = Batch()
     outcomes: list[Outcome] = []
@@ -243,6 +245,7 @@ async def _authorize(
     sessions: Sequence[Session | None],
     requests: Sequence[AuthorizationRequest],
     no_authorization: NoAuthorization,
+    holds: OutletHolds | None,
 ) -> tuple[dict[int, Authorization], list[Authorization]]:
     asked = [n for n, item in enumerate(reports) if item.token is not None]
     if not asked and not requests:
@@ -252,6 +255,7 @@ async def _authorize(
         [*requests, *(_request(reports[n], sessions[n]) for n in asked)],
         open_sessions=store.open_by_token,
         no_authorization=no_authorization,
+        holds=holds,
     )
     return dict(zip(asked, answers[len(requests) :], strict=True)), answers[: len(requests)]
 
@@ -266,6 +270,8 @@ def _request(item: TransactionReport, session: Session | None) -> AuthorizationR
         time_zone=item.time_zone,
         is_start=not item.is_stop_token,
         session_id=session.session_id if session else None,
+        station_id=item.station_id,
+        evse_number=item.evse_number,
     )
 
 

@@ -32,7 +32,6 @@ _NOT_IN_16: Final[dict[type[o.OrderForm], str]] = {
     o.SetDisplayMessage: "no display messages",
     o.GetDisplayMessages: "no display messages",
     o.ClearDisplayMessage: "no display messages",
-    o.UpdateCost: "no running cost; a station with the vendor extension org.openchargealliance.costmsg takes data_transfer",
 }
 # What came with 2.1, likewise.
 _SINCE_21: Final[dict[type[o.OrderForm], str]] = {

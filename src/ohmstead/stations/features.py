@@ -42,7 +42,16 @@ _MESSAGES: Final = {
 _SMART: Final = "SmartChargingCtrlr"
 VARIABLES: Final[tuple[tuple[str, str], ...]] = (
     *_CONTROLLERS,
-    *((_SMART, name) for name in ("ProfileStackLevel", "PeriodsPerSchedule", "RateUnit")),
+    *(
+        (_SMART, name)
+        for name in (
+            "ProfileStackLevel",
+            "PeriodsPerSchedule",
+            "RateUnit",
+            "Entries[ChargingProfiles]",
+            "SupportsDynamicProfiles",
+        )
+    ),
     *(
         (component, f"{name}[{action}]")
         for action in _MESSAGES
@@ -61,6 +70,7 @@ VARIABLES: Final[tuple[tuple[str, str], ...]] = (
             "SupportedFeatureProfiles",
             "ChargeProfileMaxStackLevel",
             "ChargingScheduleMaxPeriods",
+            "MaxChargingProfilesInstalled",
             "ChargingScheduleAllowedChargingRateUnit",
             "GetConfigurationMaxKeys",
             "SendLocalListMaxLength",
@@ -82,6 +92,8 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     lacks: frozenset[Feature] = frozenset()
     most_stack_level: int | None = None
     most_periods: int | None = None
+    most_profiles: int | None = None
+    supports_dynamic: bool | None = None
     rate_units: frozenset[str] = frozenset()
     most_list_entries: int | None = None
     most_items: dict[str, int] = {}
@@ -98,6 +110,8 @@ def read(version: str | None, outlets: dict[int, tuple[int, ...]], reported: Rep
         lacks=frozenset(f for name, f in _CONTROLLERS.items() if reported.get(name, "").lower() == "false"),
         most_stack_level=_number(reported.get((_SMART, "ProfileStackLevel"))),
         most_periods=_number(reported.get((_SMART, "PeriodsPerSchedule"))),
+        most_profiles=_number(reported.get((_SMART, "Entries[ChargingProfiles]"))),
+        supports_dynamic=_truth(reported.get((_SMART, "SupportsDynamicProfiles"))),
         rate_units=frozenset(unit for unit in _listed(reported.get((_SMART, "RateUnit"))) if unit in ("A", "W")),
         most_items=_most("ItemsPerMessage", reported),
         most_bytes=_most("BytesPerMessage", reported),
@@ -116,6 +130,7 @@ def _of_keys(outlets: dict[int, tuple[int, ...]], keys: Mapping[str, str]) -> Fe
         lacks=frozenset(f for name, f in _KEY_PROFILES.items() if told and name not in told),
         most_stack_level=_number(keys.get("ChargeProfileMaxStackLevel")),
         most_periods=_number(keys.get("ChargingScheduleMaxPeriods")),
+        most_profiles=_number(keys.get("MaxChargingProfilesInstalled")),
         rate_units=frozenset(unit for unit in rates if unit),
         most_list_entries=_number(keys.get("LocalAuthListMaxLength")),
         most_items={kind: most for kind, key in sizes.items() if (most := _number(keys.get(key)))},
@@ -140,3 +155,7 @@ def _listed(value: str | None) -> list[str]:
 def _number(value: str | None) -> int | None:
     text = (value or "").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _truth(value: str | None) -> bool | None:
+    return {"true": True, "false": False}.get((value or "").strip().lower())

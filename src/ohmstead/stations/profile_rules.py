@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import TypeAlias
 
 from ohmstead.stations import orders as o
@@ -13,6 +14,9 @@ Fault: TypeAlias = tuple[str, str]
 
 MOST_SCHEDULES = 3
 MOST_PERIODS = 1024
+RECURS_S = {"daily": 86_400, "weekly": 604_800}
+_STEP = Decimal("0.1")
+_NEW_PURPOSES = ("priority_charging", "local_generation")
 
 
 def profile_faults(profile: o.ChargingProfile, field: str = "profile") -> Iterator[Fault]:
@@ -32,12 +36,17 @@ def profile_faults(profile: o.ChargingProfile, field: str = "profile") -> Iterat
     if profile.timing == "dynamic" and (len(profile.schedules) != 1 or len(profile.schedules[0].periods) != 1):
         yield f"{field}.schedules", "a dynamic profile has one schedule of one period"
     for n, schedule in enumerate(profile.schedules):
-        yield from _schedule_faults(schedule, profile.timing, f"{field}.schedules.{n}")
+        where = f"{field}.schedules.{n}"
+        yield from _schedule_faults(schedule, profile.timing, where)
+        if profile.recurs is not None and (schedule.duration_s or 0) > RECURS_S[profile.recurs]:
+            yield f"{where}.duration_s", f"is longer than it recurs ({RECURS_S[profile.recurs]} s)"
 
 
 def _schedule_faults(schedule: o.Schedule, timing: str, field: str) -> Iterator[Fault]:
     if timing in ("absolute", "recurring") and schedule.starts_at is None:
         yield f"{field}.starts_at", f"is needed in {timing} profiles (K01.FR.40)"
+    if timing == "dynamic" and schedule.starts_at is not None:
+        yield f"{field}.starts_at", "a dynamic profile holds from when it is set"
     if timing == "relative" and schedule.starts_at is not None:
         yield f"{field}.starts_at", "a relative profile starts with the session (K01.FR.41)"
     if schedule.duration_s is not None and schedule.duration_s < 1:
@@ -91,6 +100,7 @@ def profile_faults_at(profile: o.ChargingProfile, features: Features, field: str
     most = features.most_stack_level
     if most is not None and profile.stack_level > most:
         yield f"{field}.stack_level", f"this station knows levels up to {most}"
+    yield from _version_faults(profile, features, field)
     for n, schedule in enumerate(profile.schedules):
         where = f"{field}.schedules.{n}"
         if features.rate_units and schedule.rate_unit not in features.rate_units:
@@ -100,3 +110,27 @@ def profile_faults_at(profile: o.ChargingProfile, features: Features, field: str
                 f"{where}.periods",
                 f"{len(schedule.periods)} periods, and this station takes {features.most_periods}",
             )
+
+
+def _version_faults(profile: o.ChargingProfile, features: Features, field: str) -> Iterator[Fault]:
+    version = features.version
+    if version in (None, "2.1"):
+        if profile.timing == "dynamic" and features.supports_dynamic is False:
+            yield f"{field}.timing", "this station takes no dynamic profiles"
+        return
+    if profile.purpose in _NEW_PURPOSES:
+        yield f"{field}.purpose", f"OCPP {version} has no charging profiles for {profile.purpose.replace('_', ' ')}"
+    if profile.timing == "dynamic":
+        yield f"{field}.timing", f"OCPP {version} has no dynamic charging profiles"
+    if version == "1.6" and len(profile.schedules) != 1:
+        yield f"{field}.schedules", "OCPP 1.6 takes one schedule in a profile"
+    for n, schedule in enumerate(profile.schedules):
+        for k, period in enumerate(schedule.periods):
+            where = f"{field}.schedules.{n}.periods.{k}"
+            if period.limit is None:
+                yield f"{where}.limit", f"is needed in OCPP {version}"
+            elif version == "1.6" and period.limit % _STEP:
+                yield f"{where}.limit", "OCPP 1.6 takes one decimal"
+            for name in ("discharge_limit", "setpoint"):
+                if getattr(period, name) is not None:
+                    yield f"{where}.{name}", f"OCPP {version} has none"

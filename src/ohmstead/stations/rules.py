@@ -54,6 +54,14 @@ def check_at(order: o.Order, features: Features) -> None:
     _raise(_faults_at(order, features))
 
 
+def faults(order: o.Order, features: Features, now: datetime) -> _Faults:
+    """Every rule that the parameters break, of both kinds."""
+    rules = _RULES.get(type(order))
+    if rules is not None:
+        yield from rules(order, now)
+    yield from _faults_at(order, features)
+
+
 def _raise(faults: _Faults) -> None:
     for field, rule in faults:
         raise Invalid(f"{field}: {rule}", field)
@@ -118,7 +126,7 @@ def _set_profile(order: o.SetProfile, _now: datetime) -> _Faults:
             yield "profile.transaction_id", "is needed for a profile for a session (K01.FR.03)"
     elif profile.transaction_id is not None:
         yield "profile.transaction_id", "belongs to profiles for a session alone"
-    if profile.purpose == "station_max" and evse != 0:
+    if profile.purpose in ("station_max", "local_generation") and evse != 0:
         yield "evse_number", "a limit of the whole station is set at 0"
     yield from profile_faults(profile)
 

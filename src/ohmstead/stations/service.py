@@ -31,7 +31,7 @@ list_queued = store.list_queued
 take_commands = store.take_commands
 list_features = store.list_features
 commands_named = store.commands_named
-commands_answered = store.commands_answered
+cancel_queued = store.cancel_queued
 list_starting = store.list_starting
 starts_found = store.starts_found
 Starting = store.Starting
@@ -149,6 +149,34 @@ async def blot_out_secrets(conn: Connection, command: Command) -> None:
     shown = hide_secrets(command.parameters)
     if shown != command.parameters:
         await store.replace_parameters(conn, command.command_id, shown)
+
+
+# Orders whose answers change more than the command itself: other rooms hear of them through the outbox.
+FOLLOWED = frozenset(("reserve", "cancel_reservation", "set_profile", "clear_profiles"))
+
+
+async def commands_answered(conn: Connection, found: Sequence[Answered]) -> list[Command]:
+    """What became of commands; returns those of which that was not known already."""
+    commands = await store.commands_answered(conn, found)
+    followed = [command for command in commands if command.kind in FOLLOWED]
+    if followed:
+        await record(conn, [_event("CommandAnswered", c.station_id, c.party_id, answered(c)) for c in followed])
+    return commands
+
+
+def answered(command: Command) -> dict[str, object]:
+    """A command as the fact that it was answered tells it."""
+    return {
+        "command_id": str(command.command_id),
+        "kind": command.kind,
+        "status": command.status,
+        "parameters": command.parameters,
+        "error_code": command.error_code,
+        "error_text": command.error_text,
+        "station_id": command.station_id,
+        "requested_by": command.requested_by,
+        "requested_at": command.requested_at,
+    }
 
 
 def note_signals(signals: Sequence[Signal]) -> tuple[list[Write], list[Event]]:

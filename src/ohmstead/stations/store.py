@@ -523,6 +523,20 @@ async def expire_commands(conn: Connection, at: datetime, given_up_after: timede
     return [row["command_id"] for row in rows]
 
 
+async def cancel_queued(conn: Connection, party_id: UUID, station_id: str, kind: str, name: str, value: str) -> int:
+    """Orders of a kind, with this parameter, that still wait for their station go out no more; returns how many."""
+    rows = await conn.fetch(
+        "update command set status = 'cancelled', answered_at = now() where party_id = $1 and station_id = $2"
+        " and kind = $3 and status = 'queued' and parameters->>$4 = $5 returning command_id",
+        party_id,
+        station_id,
+        kind,
+        name,
+        value,
+    )
+    return len(rows)
+
+
 # any party: the desk checked the party when it made the row
 async def gateway_of(conn: Connection, station_id: str) -> tuple[UUID | None, bool]:
     """The gateway that holds a station now, if any is alive; and whether one sent it elsewhere a moment ago."""

@@ -37,7 +37,8 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """May this token charge here now? `at` is the station's time of asking, `time_zone` the location's.
 
     `session_id`: a session that the token already holds and that does not count against `max_sessions`.
-    `is_start`: a session begins with it, so concurrent use matters and a master pass is of no use.
+    `is_start`: a session begins with it, so concurrent use matters and a master pass is of no use. `station_id` and
+    `evse_number`: where, as far as it is known.
     """
 
     party_id: UUID
@@ -48,6 +49,8 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str = "UTC"
     is_start: bool = True
     session_id: UUID | None = None
+    station_id: str | None = None
+    evse_number: int | None = None
 
 
 class Authorization(msgspec.Struct, frozen=True, kw_only=True):

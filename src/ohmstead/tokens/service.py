@@ -22,12 +22,28 @@ class OpenSessions(Protocol):
         ...
 
 
+class OutletHolds(Protocol):
+    """What the reservations room tells about outlets that are kept for somebody."""
+
+    @property
+    def stations(self) -> set[str]:
+        """Stations that may have such outlets now; at hand, since nearly always there is none."""
+        ...
+
+    async def judge(
+        self, conn: Connection, requests: Sequence[AuthorizationRequest], answers: Sequence[Authorization]
+    ) -> list[Authorization]:
+        """The answers, with those refused that would take a reserved outlet from whom it is kept for."""
+        ...
+
+
 async def authorize(
     conn: Connection,
     requests: Sequence[AuthorizationRequest],
     *,
     open_sessions: OpenSessions,
     no_authorization: NoAuthorization = "accept",
+    holds: OutletHolds | None = None,
 ) -> list[Authorization]:
     """An answer for each request, in order. Two starts with one token in one call count against each other."""
     if not requests:
@@ -47,4 +63,6 @@ async def authorize(
         if request.is_start and answer.is_accepted and request.session_id not in holders:
             granted[key] = granted.get(key, 0) + 1
         answers.append(answer)
+    if holds is not None and holds.stations and any(r.station_id in holds.stations for r in requests):
+        return await holds.judge(conn, requests, answers)
     return answers

@@ -6,11 +6,13 @@ import hashlib
 from datetime import datetime
 from typing import Any, Literal, cast
 
+from ohmstead.ocpp import vendors
 from ohmstead.ocpp.readings import PERIODIC, grouped, number, reading
 from ohmstead.ocpp.v16 import files
 from ohmstead.ocpp.v16 import messages as m
 from ohmstead.ocpp.v16.certificates import sign_certificate
 from ohmstead.ocpp.work import NOTHING, Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
+from ohmstead.reservations.model import ReservationReport
 from ohmstead.sessions.autocharge.service import VEHICLE_SHOWN
 from ohmstead.sessions.metering import BEGIN, END
 from ohmstead.sessions.model import (
@@ -79,6 +81,7 @@ def authorize(message: m.AuthorizeRequest, inbound: Inbound) -> Work:
             at=inbound.received_at,
             location_id=station.location_id,
             time_zone=station.time_zone,
+            station_id=station.station_id,
             is_start=False,  # the card may be shown to stop: ConcurrentTx is for StartTransaction (1.6 §7.2)
         ),
         reply=lambda answers: m.AuthorizeResponse(id_tag_info=id_tag_info(answers.authorization)),
@@ -169,7 +172,15 @@ def start_transaction(message: m.StartTransactionRequest, inbound: Inbound) -> W
             transaction_id=int(answers.session.transaction_id or 0),
         )
 
-    return Work(report=report, reply=reply)
+    return Work(report=report, reply=reply, asides=_used(message, inbound))
+
+
+def _used(message: m.StartTransactionRequest, inbound: Inbound) -> tuple[ReservationReport, ...]:
+    """The station says that the reservation of this number was used (1.6 §5.13)."""
+    number, station_id = message.reservation_id, inbound.station.station_id
+    if number is None:
+        return ()
+    return (ReservationReport(station_id=station_id, number=number, what="used", at=inbound.received_at),)
 
 
 def stop_transaction(message: m.StopTransactionRequest, inbound: Inbound) -> Work:
@@ -204,8 +215,11 @@ def meter_values(message: m.MeterValuesRequest, inbound: Inbound) -> Work:
     return Work(report=report, reply=NOTHING)
 
 
-def data_transfer(_message: m.DataTransferRequest, inbound: Inbound) -> Work:
-    return Work(records=(kept(inbound),), reply=lambda _: m.DataTransferResponse(status="UnknownVendorId"))
+def data_transfer(message: m.DataTransferRequest, inbound: Inbound) -> Work:
+    def reply(answer: vendors.VendorAnswer) -> m.DataTransferResponse:
+        return m.DataTransferResponse(status=answer.status, data=answer.text)
+
+    return vendors.work_for(message.vendor_id, message.message_id, message.data, inbound, reply)
 
 
 def security_event_notification(message: m.SecurityEventNotificationRequest, inbound: Inbound) -> Work:

@@ -14,9 +14,9 @@ from ohmstead.core.errors import Refused
 from ohmstead.core.portions import portions
 from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.rpc import to_json
-from ohmstead.ocpp.v16 import certificates, profiles, upkeep
+from ohmstead.ocpp.v16 import certificates, costs, profiles, upkeep
 from ohmstead.ocpp.v16 import messages as m
-from ohmstead.ocpp.v16.asking import call, instant, number, one_connector, read_raw, tag
+from ohmstead.ocpp.v16.asking import MOST_TOKEN, call, instant, number, one_connector, read_raw, tag
 from ohmstead.stations import orders as o
 from ohmstead.stations.capabilities import why_not
 from ohmstead.stations.features import Features
@@ -48,6 +48,10 @@ def calls_for(order: o.Order, station_id: str, features: Features | None = None)
                 raise Refused("OCPP 1.6 keys have one value, no attributes")
             is_alone = len(order.values) == 1
             return [_change_configuration(name, value, station_id, is_alone) for name, value in order.values.items()]
+        case o.CompositeSchedule():
+            return [profiles.composite(order, station_id)]
+        case o.UpdateCost():
+            return costs.update_cost(order)
         case o.Raw():
             return [Outgoing(action=order.action, payload=to_json(order.payload), read=read_raw)]
         case _:
@@ -146,7 +150,8 @@ def _reserve(order: o.Reserve) -> Outgoing:
         expiry_date=instant(order.expires_at),
         id_tag=tag(order.token.uid),
         reservation_id=number(order.reservation_id),
-        parent_id_tag=tag(order.group.uid) if order.group is not None else None,
+        # A group that 1.6 has no room for is left to us: the station asks about tokens that it does not keep it for.
+        parent_id_tag=order.group.uid if order.group is not None and len(order.group.uid) <= MOST_TOKEN else None,
     )
     return call("ReserveNow", payload)
 

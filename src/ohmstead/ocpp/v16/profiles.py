@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import msgspec
+
 from ohmstead.core.errors import Refused
-from ohmstead.ocpp.outgoing import Outgoing
+from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.v16 import messages as m
-from ohmstead.ocpp.v16.asking import call, instant, one_connector, tag, transaction_number
+from ohmstead.ocpp.v16.asking import call, instant, one_connector, read_raw, tag, transaction_number
+from ohmstead.ocpp.work import instant as at
+from ohmstead.smartcharging import service as smartcharging
+from ohmstead.smartcharging.model import CompositeReport
 from ohmstead.stations import orders as o
 from ohmstead.stations.orders.form import OrderForm
 
@@ -90,11 +96,36 @@ def _clear(order: o.ClearProfiles) -> Outgoing:
     return call("ClearChargingProfile", payload)
 
 
-def _composite(order: o.CompositeSchedule) -> Outgoing:
+def composite(order: o.CompositeSchedule, station_id: str) -> Outgoing:
+    """The answer is kept for the station that gave it."""
+
+    def read(answer: msgspec.Struct) -> Result:
+        assert isinstance(answer, m.GetCompositeScheduleResponse)
+        told = answer.charging_schedule
+        if answer.status != "Accepted":
+            return read_raw(answer)
+        if told is None:
+            return Result("accepted", "without a schedule")
+        starts = answer.schedule_start or told.start_schedule
+        if starts is None:
+            return Result("accepted", "without a beginning")
+        report = CompositeReport(
+            station_id=station_id,
+            evse_number=answer.connector_id if answer.connector_id is not None else order.evse_number,
+            rate_unit=told.charging_rate_unit,
+            starts_at=at(starts),
+            duration_s=told.duration if told.duration is not None else order.duration_s,
+            periods=tuple(
+                o.Period(start_s=p.start_period, limit=p.limit, n_phases=p.number_phases)
+                for p in told.charging_schedule_period
+            ),
+        )
+        return Result("accepted", keep=partial(smartcharging.keep_composite, report=report))
+
     payload = m.GetCompositeScheduleRequest(
         connector_id=order.evse_number, duration=order.duration_s, charging_rate_unit=order.rate_unit
     )
-    return call("GetCompositeSchedule", payload)
+    return call("GetCompositeSchedule", payload, read)
 
 
 TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
@@ -102,5 +133,4 @@ TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
     o.RemoteStop: _remote_stop,
     o.SetProfile: _set,
     o.ClearProfiles: _clear,
-    o.CompositeSchedule: _composite,
 }

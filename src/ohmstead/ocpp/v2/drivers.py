@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from ohmstead.core.errors import Refused
 from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.v2 import messages as m
 from ohmstead.ocpp.v2.asking import call, instant, number, read_found, some, token
@@ -32,6 +33,23 @@ _STATES: dict[str | None, Any] = {
     None: None,
 }
 _FORMATS: dict[str, Any] = {"ascii": "ASCII", "html": "HTML", "uri": "URI", "utf8": "UTF8", "qr_code": "QRCODE"}
+
+# OCPI's names of plugs and sockets, as the stations' register has them → OCPP's cEnum words (2.x appendix, connector types)
+_PLUGS: dict[str | None, str] = {
+    "CHADEMO": "cG105",
+    "CHAOJI": "cChaoJi",
+    "DOMESTIC_F": "sCEE-7-7",
+    "GBT_AC": "cGBT-AC",
+    "GBT_DC": "cGBT-DC",
+    "IEC_60309_2_single_16": "s309-1P-16A",
+    "IEC_62196_T1": "cType1",
+    "IEC_62196_T1_COMBO": "cCCS1",
+    "IEC_62196_T2": "sType2",
+    "IEC_62196_T2_COMBO": "cCCS2",
+    "NEMA_5_20": "Other1PhMax16A",
+    "SAE_J3400": "cTesla",
+    "TESLA_S": "cTesla",
+}
 
 
 def content(given: o.Text) -> m.MessageContentType:
@@ -67,7 +85,7 @@ def _reserve(order: o.Reserve) -> Outgoing:
         id=number(order.reservation_id),
         expiry_date_time=instant(order.expires_at),
         id_token=token(order.token),
-        connector_type=order.connector_standard,
+        connector_type=_PLUGS.get(order.connector_standard, order.connector_standard),
         evse_id=order.evse_number,
         group_id_token=token(order.group) if order.group is not None else None,
     )
@@ -108,6 +126,8 @@ def _hide(order: o.ClearDisplayMessage) -> Outgoing:
 
 
 def _cost(order: o.UpdateCost) -> Outgoing:
+    if order.is_final:
+        raise Refused("OCPP 2.x stations learn the final cost with the answer to the transaction's end")
     payload = m.CostUpdatedRequest(total_cost=order.total_cost, transaction_id=order.transaction_id)
     return call("CostUpdated", payload)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from ohmstead.ocpp import vendors
 from ohmstead.ocpp.readings import PERIODIC, grouped, reading
-from ohmstead.ocpp.v2 import contracts, files, reports
+from ohmstead.ocpp.rpc import Version
+from ohmstead.ocpp.v2 import contracts, files, notices, reports
 from ohmstead.ocpp.v2 import messages as m
 from ohmstead.ocpp.v2.certificates import sign_certificate
 from ohmstead.ocpp.work import NOTHING, Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
+from ohmstead.reservations.model import ReservationReport
 from ohmstead.sessions.autocharge.service import VEHICLE_SHOWN
 from ohmstead.sessions.model import (
     ENERGY_REGISTER,
@@ -78,6 +81,7 @@ def authorize(message: m.AuthorizeRequest, inbound: Inbound) -> Work:
             at=inbound.received_at,
             location_id=station.location_id,
             time_zone=station.time_zone,
+            station_id=station.station_id,
             is_start=False,  # the card may be shown to stop: ConcurrentTx is for the Started event
         ),
         reply=reply,
@@ -185,14 +189,32 @@ def transaction_event(message: m.TransactionEventRequest, inbound: Inbound) -> W
     report.remote_start_id = info.remote_start_id
     report.reservation_id = message.reservation_id
     report.samples = samples(message.meter_value or [])
+    asides = _used(message, inbound) if message.reservation_id is not None else ()
+    # 2.0.1 hears what a charge costs when it is over; running costs travel with CostUpdated (I02).
+    priced = _priced if message.event_type == "Ended" or inbound.version is Version.V21 else None
     if report.token is None:
-        return Work(report=report, reply=NOTHING)
+        return Work(report=report, reply=NOTHING, priced=priced, asides=asides)
 
     def reply(answers: Answers) -> m.TransactionEventResponse:
         authorization = answers.session.authorization if answers.session else None
         return m.TransactionEventResponse(id_token_info=id_token_info(authorization) if authorization else None)
 
-    return Work(report=report, reply=reply)
+    return Work(report=report, reply=reply, priced=priced, asides=asides)
+
+
+def _priced(answers: Answers) -> m.TransactionEventResponse:
+    authorization = answers.session.authorization if answers.session else None
+    return m.TransactionEventResponse(
+        id_token_info=id_token_info(authorization) if authorization else None,
+        total_cost=answers.cost.total.rounded().amount if answers.cost else None,
+    )
+
+
+def _used(message: m.TransactionEventRequest, inbound: Inbound) -> tuple[ReservationReport, ...]:
+    """The station says that the reservation of this number was used (H03)."""
+    number = message.reservation_id or 0
+    station_id = inbound.station.station_id
+    return (ReservationReport(station_id=station_id, number=number, what="used", at=inbound.received_at),)
 
 
 def meter_values(message: m.MeterValuesRequest, inbound: Inbound) -> Work:
@@ -216,14 +238,11 @@ def security_event_notification(message: m.SecurityEventNotificationRequest, inb
     return Work(signals=(signal,), records=(kept(inbound),), reply=lambda _: m.SecurityEventNotificationResponse())
 
 
-def vat_number_validation(message: m.VatNumberValidationRequest, inbound: Inbound) -> Work:
-    """Kept; no register of VAT numbers is asked yet, so none is confirmed."""
-    return Work(
-        records=(kept(inbound),),
-        reply=lambda _: m.VatNumberValidationResponse(
-            vat_number=message.vat_number, evse_id=message.evse_id, status="Rejected"
-        ),
-    )
+def data_transfer(message: m.DataTransferRequest, inbound: Inbound) -> Work:
+    def reply(answer: vendors.VendorAnswer) -> m.DataTransferResponse:
+        return m.DataTransferResponse(status=answer.status, data=answer.data)
+
+    return vendors.work_for(message.vendor_id, message.message_id, message.data, inbound, reply)
 
 
 def recorded(response: type[Any] | None, **fields: Any) -> Handler:
@@ -237,11 +256,11 @@ def recorded(response: type[Any] | None, **fields: Any) -> Handler:
 
 TABLE: dict[str, tuple[type[Any], Handler]] = {
     "Authorize": (m.AuthorizeRequest, authorize),
-    "BatterySwap": (m.BatterySwapRequest, recorded(m.BatterySwapResponse)),
+    "BatterySwap": (m.BatterySwapRequest, notices.battery_swap),
     "BootNotification": (m.BootNotificationRequest, boot_notification),
-    "ClearedChargingLimit": (m.ClearedChargingLimitRequest, recorded(m.ClearedChargingLimitResponse)),
+    "ClearedChargingLimit": (m.ClearedChargingLimitRequest, notices.cleared_charging_limit),
     "ClosePeriodicEventStream": (m.ClosePeriodicEventStreamRequest, recorded(m.ClosePeriodicEventStreamResponse)),
-    "DataTransfer": (m.DataTransferRequest, recorded(m.DataTransferResponse, status="UnknownVendorId")),
+    "DataTransfer": (m.DataTransferRequest, data_transfer),
     "FirmwareStatusNotification": (
         m.FirmwareStatusNotificationRequest,
         files.told("firmware", m.FirmwareStatusNotificationResponse),
@@ -258,25 +277,19 @@ TABLE: dict[str, tuple[type[Any], Handler]] = {
     "Heartbeat": (m.HeartbeatRequest, heartbeat),
     "LogStatusNotification": (m.LogStatusNotificationRequest, files.told("log", m.LogStatusNotificationResponse)),
     "MeterValues": (m.MeterValuesRequest, meter_values),
-    "NotifyChargingLimit": (m.NotifyChargingLimitRequest, recorded(m.NotifyChargingLimitResponse)),
+    "NotifyChargingLimit": (m.NotifyChargingLimitRequest, notices.notify_charging_limit),
     "NotifyCustomerInformation": (m.NotifyCustomerInformationRequest, reports.notify_customer_information),
     "NotifyDERAlarm": (m.NotifyDERAlarmRequest, recorded(m.NotifyDERAlarmResponse)),
     "NotifyDERStartStop": (m.NotifyDERStartStopRequest, recorded(m.NotifyDERStartStopResponse)),
     "NotifyDisplayMessages": (m.NotifyDisplayMessagesRequest, reports.notify_display_messages),
-    "NotifyEVChargingNeeds": (
-        m.NotifyEVChargingNeedsRequest,
-        recorded(m.NotifyEVChargingNeedsResponse, status="Rejected"),
-    ),
-    "NotifyEVChargingSchedule": (
-        m.NotifyEVChargingScheduleRequest,
-        recorded(m.NotifyEVChargingScheduleResponse, status="Accepted"),
-    ),
+    "NotifyEVChargingNeeds": (m.NotifyEVChargingNeedsRequest, notices.notify_ev_charging_needs),
+    "NotifyEVChargingSchedule": (m.NotifyEVChargingScheduleRequest, notices.notify_ev_charging_schedule),
     "NotifyEvent": (m.NotifyEventRequest, notify_event),
     "NotifyMonitoringReport": (m.NotifyMonitoringReportRequest, reports.notify_monitoring_report),
     "NotifyPeriodicEventStream": (m.NotifyPeriodicEventStreamRequest, recorded(None)),
-    "NotifyPriorityCharging": (m.NotifyPriorityChargingRequest, recorded(m.NotifyPriorityChargingResponse)),
+    "NotifyPriorityCharging": (m.NotifyPriorityChargingRequest, notices.notify_priority_charging),
     "NotifyReport": (m.NotifyReportRequest, reports.notify_report),
-    "NotifySettlement": (m.NotifySettlementRequest, recorded(m.NotifySettlementResponse)),
+    "NotifySettlement": (m.NotifySettlementRequest, notices.notify_settlement),
     "OpenPeriodicEventStream": (
         m.OpenPeriodicEventStreamRequest,
         recorded(m.OpenPeriodicEventStreamResponse, status="Accepted"),
@@ -285,18 +298,15 @@ TABLE: dict[str, tuple[type[Any], Handler]] = {
         m.PublishFirmwareStatusNotificationRequest,
         files.told("publish", m.PublishFirmwareStatusNotificationResponse),
     ),
-    "PullDynamicScheduleUpdate": (
-        m.PullDynamicScheduleUpdateRequest,
-        recorded(m.PullDynamicScheduleUpdateResponse, status="Rejected"),
-    ),
-    "ReportChargingProfiles": (m.ReportChargingProfilesRequest, recorded(m.ReportChargingProfilesResponse)),
+    "PullDynamicScheduleUpdate": (m.PullDynamicScheduleUpdateRequest, notices.pull_dynamic_schedule_update),
+    "ReportChargingProfiles": (m.ReportChargingProfilesRequest, notices.report_charging_profiles),
     "ReportDERControl": (m.ReportDERControlRequest, recorded(m.ReportDERControlResponse)),
-    "ReservationStatusUpdate": (m.ReservationStatusUpdateRequest, recorded(m.ReservationStatusUpdateResponse)),
+    "ReservationStatusUpdate": (m.ReservationStatusUpdateRequest, notices.reservation_status_update),
     "SecurityEventNotification": (m.SecurityEventNotificationRequest, security_event_notification),
     "SignCertificate": (m.SignCertificateRequest, sign_certificate),
     "StatusNotification": (m.StatusNotificationRequest, status_notification),
     "TransactionEvent": (m.TransactionEventRequest, transaction_event),
-    "VatNumberValidation": (m.VatNumberValidationRequest, vat_number_validation),
+    "VatNumberValidation": (m.VatNumberValidationRequest, notices.vat_number_validation),
 }
 
 

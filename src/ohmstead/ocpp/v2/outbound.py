@@ -115,6 +115,7 @@ def _data_transfer(order: o.DataTransfer) -> Outgoing:
     return Outgoing(action="DataTransfer", payload=to_json(payload), read=read_raw)
 
 
+_SPLIT = {**device.SPLIT, **profiles.SPLIT}
 TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
     o.Reset: _reset,
     o.Unlock: _unlock,

@@ -1,15 +1,24 @@
-"""OCPP 2.x, us → station: charging profiles and other orders about power and sessions."""
+"""OCPP 2.x: charging profiles in both directions, and other orders about power and sessions (us → station)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
 from typing import Any
 
+import msgspec
+
 from ohmstead.core.errors import Refused
-from ohmstead.ocpp.outgoing import Outgoing
+from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.v2 import messages as m
-from ohmstead.ocpp.v2.asking import call, instant, number, read_found, some
+from ohmstead.ocpp.v2.asking import call, instant, number, read_found, read_raw, some
+from ohmstead.ocpp.work import instant as at
+from ohmstead.smartcharging import service as smartcharging
+from ohmstead.smartcharging.model import CompositeReport
 from ohmstead.stations import orders as o
+from ohmstead.stations.features import Features
+from ohmstead.stations.orders.charging import LimitAtSoc, PowerPoint
 from ohmstead.stations.orders.form import OrderForm
 
 _PURPOSES: dict[str, Any] = {
@@ -38,6 +47,10 @@ _OPERATIONS: dict[str | None, Any] = {
     "local_load_balancing": "LocalLoadBalancing",
     None: None,
 }
+_PURPOSE_OF: dict[str, Any] = {theirs: ours for ours, theirs in _PURPOSES.items()}
+_TIMING_OF: dict[str, Any] = {theirs: ours for ours, theirs in _TIMINGS.items()}
+_RECURS_OF: dict[str | None, Any] = {theirs: ours for ours, theirs in _RECURS.items()}
+_OPERATION_OF: dict[str | None, Any] = {theirs: ours for ours, theirs in _OPERATIONS.items()}
 _WAYS: dict[str, Any] = {
     "ac_single_phase": "AC_single_phase",
     "ac_two_phase": "AC_two_phase",
@@ -88,15 +101,15 @@ def _schedule(n: int, given: o.Schedule) -> m.ChargingScheduleType:
     )
 
 
-def _limits(given: o.Limits) -> dict[str, Any]:
-    # The names of 2.1 are ours.
+def limits_type(given: o.Limits) -> dict[str, Any]:
+    """Limits as 2.1 names them."""
     return {name: getattr(given, name) for name in o.Limits.__struct_fields__}
 
 
 def _period(given: o.Period) -> m.ChargingSchedulePeriodType:
     return m.ChargingSchedulePeriodType(
         start_period=given.start_s,
-        **_limits(given),
+        **limits_type(given),
         number_phases=given.n_phases,
         phase_to_use=given.phase_to_use,
         preconditioning_request=given.is_preconditioning,
@@ -108,6 +121,60 @@ def _period(given: o.Period) -> m.ChargingSchedulePeriodType:
         ),
         v2x_signal_watt_curve=some(
             m.V2XSignalWattPointType(signal=int(p.at), power=p.power_w) for p in given.power_over_signal
+        ),
+    )
+
+
+def profile_of(told: m.ChargingProfileType) -> o.ChargingProfile:
+    """A profile as a station told it, in our words."""
+    return o.ChargingProfile(
+        profile_id=told.id,
+        stack_level=told.stack_level,
+        purpose=_PURPOSE_OF[told.charging_profile_purpose],
+        timing=_TIMING_OF[told.charging_profile_kind],
+        schedules=tuple(schedule_of(s) for s in told.charging_schedule),
+        recurs=_RECURS_OF[told.recurrency_kind],
+        valid_from=at(told.valid_from) if told.valid_from else None,
+        valid_until=at(told.valid_to) if told.valid_to else None,
+        transaction_id=told.transaction_id,
+        offline_for_s=told.max_offline_duration,
+        is_invalid_after_offline=told.invalid_after_offline_duration,
+        update_interval_s=told.dyn_update_interval,
+        updated_at=at(told.dyn_update_time) if told.dyn_update_time else None,
+    )
+
+
+def schedule_of(told: m.ChargingScheduleType) -> o.Schedule:
+    """A schedule as a station told it, in our words."""
+    at_soc = told.limit_at_so_c
+    return o.Schedule(
+        schedule_id=told.id,
+        rate_unit=told.charging_rate_unit,
+        periods=tuple(period_of(p) for p in told.charging_schedule_period),
+        starts_at=at(told.start_schedule) if told.start_schedule else None,
+        duration_s=told.duration,
+        min_rate=told.min_charging_rate,
+        limit_at_soc=LimitAtSoc(soc_percent=at_soc.soc, limit=at_soc.limit) if at_soc else None,
+        power_tolerance_w=told.power_tolerance,
+        is_local_time=told.use_local_time,
+        random_delay_s=told.randomized_delay,
+    )
+
+
+def period_of(told: m.ChargingSchedulePeriodType) -> o.Period:
+    """A period as a station told it, in our words."""
+    return o.Period(
+        start_s=told.start_period,
+        **{name: getattr(told, name) for name in o.Limits.__struct_fields__},
+        n_phases=told.number_phases,
+        phase_to_use=told.phase_to_use,
+        is_preconditioning=told.preconditioning_request,
+        is_evse_asleep=told.evse_sleep,
+        baseline_w=told.v2x_baseline,
+        operation=_OPERATION_OF[told.operation_mode],
+        power_over_frequency=tuple(PowerPoint(at=p.frequency, power_w=p.power) for p in told.v2x_freq_watt_curve or ()),
+        power_over_signal=tuple(
+            PowerPoint(at=Decimal(p.signal), power_w=p.power) for p in told.v2x_signal_watt_curve or ()
         ),
     )
 
@@ -168,15 +235,32 @@ def _get(order: o.GetProfiles) -> Outgoing:
     return call("GetChargingProfiles", payload, read_found)
 
 
-def _composite(order: o.CompositeSchedule) -> Outgoing:
+def _composite(order: o.CompositeSchedule, station_id: str, _known: Features) -> list[Outgoing]:
+    def read(answer: msgspec.Struct) -> Result:
+        assert isinstance(answer, m.GetCompositeScheduleResponse)
+        told = answer.schedule
+        if answer.status != "Accepted":
+            return read_raw(answer)
+        if told is None:
+            return Result("accepted", "without a schedule")
+        report = CompositeReport(
+            station_id=station_id,
+            evse_number=told.evse_id,
+            rate_unit=told.charging_rate_unit,
+            starts_at=at(told.schedule_start),
+            duration_s=told.duration,
+            periods=tuple(period_of(p) for p in told.charging_schedule_period),
+        )
+        return Result("accepted", keep=partial(smartcharging.keep_composite, report=report))
+
     payload = m.GetCompositeScheduleRequest(
         duration=order.duration_s, evse_id=order.evse_number, charging_rate_unit=order.rate_unit
     )
-    return call("GetCompositeSchedule", payload)
+    return [call("GetCompositeSchedule", payload, read)]
 
 
 def _update(order: o.UpdateSchedule) -> Outgoing:
-    update = m.ChargingScheduleUpdateType(**_limits(order.limits))
+    update = m.ChargingScheduleUpdateType(**limits_type(order.limits))
     payload = m.UpdateDynamicScheduleRequest(charging_profile_id=order.profile_id, schedule_update=update)
     return call("UpdateDynamicSchedule", payload)
 
@@ -204,9 +288,11 @@ TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
     o.SetProfile: _set,
     o.ClearProfiles: _clear,
     o.GetProfiles: _get,
-    o.CompositeSchedule: _composite,
     o.UpdateSchedule: _update,
     o.UsePriorityCharging: _priority,
     o.SignalFrequencyReserve: _reserve_signal,
     o.AllowEnergyTransfer: _ways,
 }
+
+# Whose answers are kept for the station that gave them.
+SPLIT: dict[type[OrderForm], Callable[[Any, str, Features], list[Outgoing]]] = {o.CompositeSchedule: _composite}

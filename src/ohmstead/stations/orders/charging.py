@@ -116,7 +116,7 @@ class ChargingProfile(Part, frozen=True, kw_only=True):
     """Limits with a purpose. Of several that hold at once the highest stack level of each purpose counts."""
 
     profile_id: Whole
-    stack_level: int
+    stack_level: int = 0
     purpose: Purpose
     timing: Literal["absolute", "recurring", "relative", "dynamic"]
     schedules: tuple[Schedule, ...]

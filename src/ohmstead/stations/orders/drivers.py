@@ -52,13 +52,16 @@ class SendLocalList(OrderForm, tag="send_local_list", frozen=True, kw_only=True)
 
 
 class Reserve(OrderForm, tag="reserve", frozen=True, kw_only=True):
-    """Keep an EVSE free for a token until `expires_at`. Without `evse_number`, any that fits."""
+    """Keep an EVSE free for a token until `expires_at`. Without `evse_number`, any that fits.
+
+    `connector_standard` (2.x): as OCPI or as OCPP names it.
+    """
 
     token: TokenRef
     expires_at: Instant
     reservation_id: RequestId | None = None
     evse_number: EvseNumber | None = None
-    connector_standard: Annotated[str, Meta(min_length=1, max_length=20)] | None = None
+    connector_standard: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
     group: TokenRef | None = None
 
 
@@ -98,10 +101,21 @@ class ClearDisplayMessage(OrderForm, tag="clear_display_message", frozen=True, k
 
 
 class UpdateCost(OrderForm, tag="update_cost", frozen=True, kw_only=True):
-    """Show what the session costs so far, in the currency of its tariff."""
+    """Show what the session costs so far, in the currency of its tariff; with `is_final` the bill.
+
+    2.x takes the total alone, and no bill: that is in the answer to the session's end. 1.6 stations take it as California
+    pricing (`org.openchargealliance.costmsg`), with the rest; `price_text`, a sentence for the driver, is then said first.
+    """
 
     transaction_id: TransactionId
     total_cost: Decimal
+    is_final: bool = False
+    meter_wh: Count | None = None
+    state: Literal["charging", "idle"] = "charging"
+    at: Instant | None = None
+    price_kwh: Decimal | None = None
+    price_text: Annotated[str, Meta(max_length=512)] | None = None
+    token_uid: Uid | None = None
 
 
 class Conditions(Part, frozen=True, kw_only=True):

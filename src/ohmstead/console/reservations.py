@@ -1,0 +1,180 @@
+"""Which outlets are kept, and for whom? Reservations, and what charging profiles a station holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow, opened, uuid_of
+from ohmstead.core import clock
+from ohmstead.core.errors import Conflict, Invalid, NotFound, OhmsteadError, Refused
+from ohmstead.core.events import NUDGE
+from ohmstead.reports.pages import queries as pages
+from ohmstead.reservations import holds, queries
+from ohmstead.reservations import service as reservations
+from ohmstead.reservations.model import OPEN, NewReservation
+from ohmstead.reservations.queries import ReservationFilter
+from ohmstead.smartcharging import queries as smartcharging
+from ohmstead.stations.orders import Period
+from ohmstead.ui import figures
+from ohmstead.ui.templating import page
+
+SHOWN = 200
+LONGEST_MIN = 14 * 24 * 60
+# tone and word of each status
+LOOKS = {
+    "requested": ("attention", "Asked for"),
+    "accepted": ("working", "Agreed"),
+    "active": ("working", "Kept free"),
+    "used": ("ok", "Used"),
+    "refused": ("failed", "Refused"),
+    "expired": ("off", "Expired"),
+    "no_show": ("attention", "Nobody came"),
+    "cancelled": ("off", "Cancelled"),
+}
+
+
+@get("/reservations")
+async def reservations_page(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[str]:
+    """The list, with the form for one more."""
+    return await _page(request, pool, actor, {}, {})
+
+
+@post("/reservations", status_code=200)
+async def add_reservation(request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn) -> Response[Any]:
+    """Reserve an outlet from now on."""
+    allow(actor, "reservations:write")
+    form = await request.form()
+    given = {k: v.strip() for k, v in form.items() if isinstance(v, str) and k != "csrf_token"}
+    try:
+        wanted = _wanted(given)
+        async with pool.acquire() as conn, conn.transaction():
+            await reservations.book(conn, actor, wanted)
+    except (Invalid, NotFound, Conflict, Refused) as error:
+        return await _page(request, pool, actor, given, {_field(error): error.text})
+    await _tell(bus)
+    return Redirect("/reservations", status_code=303)
+
+
+@post("/reservations/{reservation_id:str}/cancel", status_code=200)
+async def cancel_reservation(
+    request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn, reservation_id: FromPath[str]
+) -> Response[Any]:
+    """Let an outlet go; one that is over already stays as it is."""
+    allow(actor, "reservations:write")
+    try:
+        async with pool.acquire() as conn, conn.transaction():
+            await reservations.cancel(conn, actor, uuid_of(reservation_id, "reservation"))
+    except Conflict as error:
+        return await _page(request, pool, actor, {}, {"list": error.text})
+    await _tell(bus)
+    return Redirect("/reservations", status_code=303)
+
+
+async def _tell(bus: BusIn) -> None:
+    await bus.publish(holds.NUDGE, {})
+    await bus.publish(NUDGE, {})
+
+
+async def _page(
+    request: PageRequest, pool: PoolIn, actor: ActorIn, given: Mapping[str, str], errors: Mapping[str, str]
+) -> Response[str]:
+    async with pool.acquire() as conn:
+        view = await opened(request, conn, actor, "reservations:read")
+        wanted = ReservationFilter(open=view.query.get("show") == "open", station=view.query.get("station") or None)
+        found = await queries.list_reservations(conn, actor.party_id, wanted, limit=SHOWN)
+        counts = await queries.count_by_state(conn, actor.party_id, clock.now())
+    return page(
+        request,
+        "console/reservations.html",
+        status=422 if errors else 200,
+        headline=headline(counts),
+        found=found,
+        counts=counts,
+        looks=LOOKS,
+        is_open=lambda r: r.status in OPEN,
+        given=given,
+        errors=errors,
+    )
+
+
+def headline(counts: Mapping[str, int]) -> str:
+    """The answer in one sentence."""
+    kept, asked, missed = counts.get("active", 0), counts.get("requested", 0), counts.get("no_show", 0)
+    coming = counts.get("accepted", 0)
+    if not any((kept, asked, coming, missed)):
+        return "No outlet is reserved."
+    parts = [f"{figures.plural(kept, 'outlet')} kept free" if kept else "No outlet kept free"]
+    if coming + asked:
+        parts.append(f"{coming + asked} to come")
+    if missed:
+        parts.append(f"{missed} to which nobody came since yesterday")
+    return ", ".join(parts) + "."
+
+
+def _wanted(given: Mapping[str, str]) -> NewReservation:
+    minutes, evse = given.get("minutes", ""), given.get("evse_number", "")
+    if not (minutes.isascii() and minutes.isdigit() and 0 < int(minutes) <= LONGEST_MIN):
+        raise Invalid(f"Minutes, 1 to {LONGEST_MIN}.", "minutes")
+    if evse and not (evse.isascii() and evse.isdigit() and 0 < int(evse) < 1000):
+        raise Invalid("A number from 1, or nothing for any.", "evse_number")
+    if not given.get("station_id"):
+        raise Invalid("Which station?", "station_id")
+    if not given.get("token_uid"):
+        raise Invalid("For whom? Give a token.", "token_uid")
+    return NewReservation(
+        station_id=given["station_id"],
+        evse_number=int(evse) if evse else None,
+        token_uid=given["token_uid"],
+        until_at=clock.now() + timedelta(minutes=int(minutes)),
+    )
+
+
+def _field(error: OhmsteadError) -> str:
+    if isinstance(error, Invalid):
+        return error.field
+    return "token_uid" if isinstance(error, Refused) else "station_id"
+
+
+@get("/stations/{station_id:str}/profiles")
+async def profiles_page(request: PageRequest, pool: PoolIn, actor: ActorIn, station_id: FromPath[str]) -> Response[str]:
+    """What limits a station: its profiles, what others set, what it says it would deliver, what cars asked for."""
+    async with pool.acquire() as conn:
+        await opened(request, conn, actor)
+        station = await pages.find_station(conn, actor.party_id, station_id)
+        if station is None:
+            raise NotFound(f"no station {station_id}")
+        held = await smartcharging.list_profiles(conn, actor.party_id, station_id, is_present=False, limit=SHOWN)
+        limits = await smartcharging.list_limits(conn, actor.party_id, station_id)
+        composites = await smartcharging.list_composites(conn, actor.party_id, station_id)
+        needs = await smartcharging.list_needs(conn, actor.party_id, station_id, 10)
+    return page(
+        request,
+        "station/profiles.html",
+        station=station,
+        held=held,
+        n_held=sum(h.status == "held" for h in held),
+        limits=limits,
+        composites=composites,
+        needs=needs,
+        steps=steps,
+    )
+
+
+def steps(periods: Sequence[Period], unit: str) -> str:
+    """Periods in words: `16 A, after 1 h 6 A`."""
+    said = []
+    for period in periods[:6]:
+        limit = "no limit" if period.limit is None else f"{_plain(period.limit)} {unit}"
+        said.append(f"after {figures.span(timedelta(seconds=period.start_s))} {limit}" if period.start_s else limit)
+    return ", ".join(said) + (f" … {len(periods)} steps" if len(periods) > 6 else "")
+
+
+def _plain(value: Decimal) -> str:
+    return format(value.normalize(), "f")

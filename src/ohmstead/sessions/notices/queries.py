@@ -1,0 +1,74 @@
+"""Settlements and battery swaps as the API shows them: reading only, one party at a time."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from msgspec import Meta, Struct
+
+from ohmstead.core.conditions import Conditions
+from ohmstead.core.db import Connection
+
+
+class SettlementView(Struct, frozen=True, kw_only=True):
+    """A payment that a terminal settled."""
+
+    settlement_id: int
+    station_id: str
+    psp_ref: Annotated[str, Meta(description="The payment provider's reference.")]
+    transaction_id: str | None
+    session_id: Annotated[UUID | None, Meta(description="The session that was paid for, where it is known.")]
+    status: Literal["settled", "canceled", "rejected", "failed"]
+    status_info: str | None
+    amount: Decimal
+    settled_at: datetime
+    receipt_id: str | None
+    receipt_url: str | None
+    vat_number: str | None
+    vat_company: Any
+    received_at: datetime
+
+
+class BatterySwapView(Struct, frozen=True, kw_only=True):
+    """Batteries in or out."""
+
+    station_id: str
+    request_id: int
+    event: Literal["in", "out", "out_timeout"]
+    token_uid: str
+    batteries: Any
+    received_at: datetime
+
+
+async def list_settlements(
+    conn: Connection, party_id: UUID, *, station_id: str | None = None, after: int | None = None, limit: int = 100
+) -> list[SettlementView]:
+    """Newest first."""
+    where = Conditions()
+    where.add("t.party_id = {}", party_id)
+    where.add_given("t.station_id = {}", station_id)
+    where.add_given("t.settlement_id < {}", after)
+    rows = await conn.fetch(
+        "select t.settlement_id, t.station_id, t.psp_ref, t.transaction_id, s.session_id, t.status, t.status_info,"
+        " t.amount, t.settled_at, t.receipt_id, t.receipt_url, t.vat_number, t.vat_company, t.received_at"
+        " from settlement t left join lateral (select session_id from session s where s.station_id = t.station_id"
+        "  and s.transaction_id = t.transaction_id order by s.run desc limit 1) s on true"
+        f" where {where.sql} order by t.settlement_id desc limit {where.parameter(limit)}",
+        *where.values,
+    )
+    return [SettlementView(**row) for row in rows]
+
+
+async def list_battery_swaps(
+    conn: Connection, party_id: UUID, *, station_id: str | None = None, limit: int = 100
+) -> list[BatterySwapView]:
+    """Newest first."""
+    rows = await conn.fetch(
+        "select station_id, request_id, event, token_uid, batteries, received_at from battery_swap"
+        " where party_id = $1 and ($2::text is null or station_id = $2) order by received_at desc limit $3",
+        party_id,
+        station_id,
+        limit,
+    )
+    return [BatterySwapView(**row) for row in rows]

@@ -1,0 +1,32 @@
+"""A session that begins at an outlet kept for its token uses the reservation up, whether the station says so or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from ohmstead.core.db import Connection
+from ohmstead.core.events import Event
+from ohmstead.reservations import service as reservations
+from ohmstead.reservations.model import Use
+from ohmstead.sessions import store
+
+
+async def note_use(conn: Connection, found: Sequence[Event]) -> None:
+    """Outbox consumer of `SessionStarted`."""
+    sessions = await store.get_for_update(conn, sorted({UUID(event.payload["session_id"]) for event in found}))
+    await reservations.use(
+        conn,
+        [
+            Use(
+                session_id=session.session_id,
+                station_id=session.station_id,
+                evse_number=session.evse_number,
+                token_uid=session.token_uid if session.authorization_status == "accepted" else None,
+                group_uid=session.group_uid,
+                at=session.started_at,
+                number=session.reservation_id,
+            )
+            for session in sessions.values()
+        ],
+    )

@@ -1,0 +1,335 @@
+"""Profiles at stations: given, taken away, asked for, and what stations say about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from ohmstead.core import clock, jobs
+from ohmstead.core.db import Connection, Pool
+from ohmstead.core.errors import Invalid, NotFound, OhmsteadError
+from ohmstead.core.events import Event, record
+from ohmstead.core.ids import new_id
+from ohmstead.smartcharging import profiles, store
+from ohmstead.smartcharging.model import (
+    CompositeReport,
+    Electric,
+    EvScheduleReport,
+    HeldProfile,
+    LimitReport,
+    NeedsReport,
+    PriorityReport,
+    ProfilesReport,
+    SmartReport,
+    UpdatePull,
+)
+from ohmstead.stations import service as stations
+from ohmstead.stations.commands import Command, CommandDesk
+from ohmstead.stations.features import Features
+from ohmstead.stations.orders import (
+    ChargingProfile,
+    ClearProfiles,
+    CompositeSchedule,
+    GetProfiles,
+    Limits,
+    Period,
+    SetProfile,
+    UpdateSchedule,
+)
+from ohmstead.stations.orders.form import RateUnit
+from ohmstead.stations.profile_rules import Fault
+from ohmstead.stations.queries import require_station
+
+PLAN_JOB = "answer_charging_needs"
+PLAN_AGAIN_AFTER_S = 3.0  # the transaction may not be told of yet, or the station did not answer
+
+
+class Misfit(OhmsteadError):
+    """A profile that the station cannot hold. `faults`: fields and the rules they break."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        text = "; ".join(f"{field}: {rule}" for field, rule in faults)
+        super().__init__(text, faults=[list(fault) for fault in faults])
+        self.faults = faults
+
+
+async def features_of(conn: Connection, station_id: str) -> Features:
+    """What a station can hold, as far as it ever told. Raises NotFound."""
+    wiring = await store.find_wiring(conn, station_id, 0)
+    if wiring is None:
+        raise NotFound(f"no station {station_id}")
+    return (await stations.list_features(conn, {station_id: wiring.ocpp_version or "1.6"}))[station_id]
+
+
+async def electric_of(conn: Connection, station_id: str, evse_number: int) -> Electric:
+    """How an outlet is wired, as far as it is registered or reported."""
+    wiring = await store.find_wiring(conn, station_id, evse_number)
+    names = (f"EVSE@{evse_number}.SupplyPhases", f"EVSE@{evse_number}.Power")
+    told = await store.told_by(conn, station_id, names)
+    phases = told.get(names[0], "3")
+    return Electric(
+        is_dc=wiring is not None and wiring.current_type == "DC",
+        n_phases=int(phases) if phases in ("1", "2", "3") else 3,
+        max_power_w=wiring.max_power_w if wiring is not None else None,
+    )
+
+
+async def set_profile(
+    pool: Pool,
+    desk: CommandDesk,
+    *,
+    party_id: UUID,
+    station_id: str,
+    evse_number: int,
+    profile: ChargingProfile,
+    requested_by: str,
+    timeout_s: float = 30,
+    queue_for_s: float | None = None,
+) -> tuple[HeldProfile, Command]:
+    """Give a station a profile and remember what it said. A `profile_id` of 0 gets one of its own.
+
+    A schedule in a unit that the station does not take is converted by the outlet's phases and voltage. Raises Misfit,
+    before anything is sent, for what the station cannot hold; NotFound.
+    """
+    async with pool.acquire() as conn, conn.transaction():
+        await require_station(conn, party_id, station_id)
+        features = await features_of(conn, station_id)
+        held = await store.list_held(conn, station_id)
+        if profile.profile_id == 0:
+            profile = msgspec.structs.replace(profile, profile_id=await store.next_profile_id(conn))
+        if len(features.rate_units) == 1:
+            unit: RateUnit = "W" if "W" in features.rate_units else "A"
+            profile = profiles.in_unit(profile, unit, await electric_of(conn, station_id, evse_number))
+        order = SetProfile(evse_number=evse_number, profile=profile)
+        if found := profiles.faults(order, features, held, clock.now()):
+            raise Misfit(found)
+        await store.save_profiles(conn, station_id, evse_number, [profile], status="sent", set_by=requested_by)
+    command = await desk.send(
+        order,
+        party_id=party_id,
+        station_id=station_id,
+        requested_by=requested_by,
+        timeout_s=timeout_s,
+        queue_for_s=queue_for_s,
+    )
+    async with pool.acquire() as conn, conn.transaction():
+        await learn(conn, [stations.answered(command)])
+        after = await store.find_profile(conn, station_id, profile.profile_id)
+    assert after is not None
+    return after, command
+
+
+async def clear_profiles(
+    pool: Pool,
+    desk: CommandDesk,
+    order: ClearProfiles,
+    *,
+    party_id: UUID,
+    station_id: str,
+    requested_by: str,
+    timeout_s: float = 30,
+) -> Command:
+    """Take profiles away. What the station does not know is not there either."""
+    command = await desk.send(
+        order, party_id=party_id, station_id=station_id, requested_by=requested_by, timeout_s=timeout_s
+    )
+    async with pool.acquire() as conn, conn.transaction():
+        await learn(conn, [stations.answered(command)])
+    return command
+
+
+async def ask_for_profiles(
+    pool: Pool, desk: CommandDesk, *, party_id: UUID, station_id: str, requested_by: str, timeout_s: float = 30
+) -> Command:
+    """2.x: have the station report all its profiles; afterwards those that it did not name count as gone."""
+    async with pool.acquire() as conn, conn.transaction():
+        await require_station(conn, party_id, station_id)
+        request_id = await store.next_profile_id(conn)
+        await store.begin_report(conn, station_id, request_id, is_full=True)
+    command = await desk.send(
+        GetProfiles(request_id=request_id),
+        party_id=party_id,
+        station_id=station_id,
+        requested_by=requested_by,
+        timeout_s=timeout_s,
+    )
+    if command.status == "accepted" and command.error_text == "NoProfiles":
+        async with pool.acquire() as conn, conn.transaction():
+            await store.clear_matching(conn, station_id)
+    return command
+
+
+async def ask_for_composite(
+    desk: CommandDesk,
+    *,
+    party_id: UUID,
+    station_id: str,
+    evse_number: int,
+    duration_s: int,
+    rate_unit: RateUnit | None,
+    requested_by: str,
+) -> Command:
+    """What the station would deliver; its answer is kept as the EVSE's composite schedule."""
+    order = CompositeSchedule(evse_number=evse_number, duration_s=duration_s, rate_unit=rate_unit)
+    return await desk.send(order, party_id=party_id, station_id=station_id, requested_by=requested_by)
+
+
+async def update_dynamic(
+    pool: Pool,
+    desk: CommandDesk,
+    *,
+    party_id: UUID,
+    station_id: str,
+    profile_id: int,
+    limit: Decimal,
+    requested_by: str,
+) -> Command:
+    """2.1: another limit for a dynamic profile, told at once, and to a station that asks for it later (K28)."""
+    async with pool.acquire() as conn, conn.transaction():
+        await require_station(conn, party_id, station_id)
+        found = await store.find_profile(conn, station_id, profile_id)
+        if found is None or found.status != "held":
+            raise NotFound(f"{station_id} holds no profile {profile_id}")
+        if found.profile.timing != "dynamic":
+            raise Invalid("not a dynamic profile", "profile_id")
+        [schedule] = found.profile.schedules
+        changed = msgspec.structs.replace(
+            found.profile,
+            schedules=(msgspec.structs.replace(schedule, periods=(Period(start_s=0, limit=limit),)),),
+        )
+        await store.save_profiles(
+            conn, station_id, found.evse_number, [changed], status="held", set_by=requested_by, source=found.source
+        )
+    return await desk.send(
+        UpdateSchedule(profile_id=profile_id, limits=Limits(limit=limit)),
+        party_id=party_id,
+        station_id=station_id,
+        requested_by=requested_by,
+    )
+
+
+# ------------------------------------------------------------------------------------------ what stations say
+
+
+async def learn(conn: Connection, commands: Sequence[dict[str, Any]]) -> None:
+    """What stations answered to orders about profiles; may come any number of times."""
+    for command in commands:
+        station_id, status, parameters = command["station_id"], command["status"], command["parameters"]
+        if command["kind"] == "set_profile":
+            profile_id = int(parameters["profile"]["profile_id"])
+            is_lost = status in ("timed_out", "offline") or command["error_code"] == "connection_lost"
+            if status == "accepted" and await store.find_profile(conn, station_id, profile_id) is None:
+                await _keep_given(conn, command)
+            await _learn_set(conn, station_id, profile_id, "lost" if is_lost else status, command["error_text"])
+        elif command["kind"] == "clear_profiles" and _is_cleared(status, command["error_text"]):
+            criteria = {name: parameters.get(name) for name in ("profile_id", "evse_number", "purpose", "stack_level")}
+            await store.clear_matching(conn, station_id, **criteria, set_before=_instant(command["requested_at"]))
+
+
+async def _keep_given(conn: Connection, command: dict[str, Any]) -> None:
+    """A profile that was given by a plain order, not through `set_profile`."""
+    order = msgspec.convert({"kind": command["kind"], **command["parameters"]}, SetProfile)
+    await store.save_profiles(
+        conn,
+        command["station_id"],
+        order.evse_number,
+        [order.profile],
+        status="held",
+        set_by=command["requested_by"],
+    )
+
+
+def _instant(at: str | datetime) -> datetime:
+    """As a command has it, or as the outbox tells of it."""
+    return at if isinstance(at, datetime) else datetime.fromisoformat(at)
+
+
+def _is_cleared(status: str, text: str | None) -> bool:
+    """A station that knows no such profile (Unknown) has none."""
+    return status == "accepted" or (status == "rejected" and (text or "").startswith("Unknown"))
+
+
+async def _learn_set(conn: Connection, station_id: str, profile_id: int, status: str, text: str | None) -> None:
+    match status:
+        case "accepted":
+            await store.profile_answered(conn, station_id, profile_id, "held", None)
+            await store.needs_answered(conn, station_id, profile_id, "planned", None)
+        case "rejected" | "failed" | "cancelled" | "expired":
+            await store.profile_answered(conn, station_id, profile_id, "refused", text or status)
+            await store.needs_answered(conn, station_id, profile_id, "refused", text or status)
+        case "lost":
+            await store.profile_answered(conn, station_id, profile_id, "unknown", text or "the station did not answer")
+
+
+async def follow(conn: Connection, found: list[Event]) -> None:
+    """Outbox consumer: answers to orders, needs to be planned for, transactions that ended."""
+    await learn(conn, [event.payload for event in found if event.kind == "CommandAnswered"])
+    for event in found:
+        if event.kind == "ChargingNeedsReported":
+            await plan_needs(conn, event.payload["needs_id"])
+    ended = [
+        (event.payload["station_id"], event.payload["transaction_id"])
+        for event in found
+        if event.kind == "SessionEnded"
+    ]
+    if ended:
+        await store.end_transaction_profiles(conn, ended)
+
+
+async def plan_needs(conn: Connection, needs_id: str, tries: int = 0) -> None:
+    """Have a plan made, once the caller's transaction commits; at another try a moment later."""
+    payload = {"needs_id": needs_id, "tries": tries}
+    await jobs.enqueue(conn, PLAN_JOB, payload, after_s=PLAN_AGAIN_AFTER_S if tries else 0)
+
+
+async def take_report(conn: Connection, report: SmartReport) -> Period | None:
+    """What a station tells about power. Gives the present values of a dynamic profile to one that asks for them."""
+    match report:
+        case ProfilesReport():
+            await _take_profiles(conn, report)
+        case LimitReport():
+            await store.save_limit(conn, report)
+            await _tell(conn, "ChargingLimitCleared" if report.is_cleared else "ChargingLimitSet", report.station_id)
+        case NeedsReport():
+            needs_id = new_id()
+            await store.insert_needs(conn, needs_id, report)
+            await _tell(conn, "ChargingNeedsReported", report.station_id, report.party_id, needs_id=str(needs_id))
+        case EvScheduleReport():
+            await store.save_ev_schedule(conn, report)
+        case PriorityReport():
+            await store.save_priority(conn, report)
+        case UpdatePull():
+            found = await store.find_profile(conn, report.station_id, report.profile_id)
+            if found is not None and found.status == "held" and found.profile.timing == "dynamic":
+                return found.profile.schedules[0].periods[0]
+    return None
+
+
+async def keep_composite(conn: Connection, report: CompositeReport) -> None:
+    """What a station answered to the question what it would deliver; the last answer counts."""
+    await store.save_composite(conn, report)
+
+
+async def _take_profiles(conn: Connection, report: ProfilesReport) -> None:
+    await store.save_profiles(
+        conn,
+        report.station_id,
+        report.evse_number,
+        report.profiles,
+        status="held",
+        set_by=f"station:{report.source}",
+        source=report.source,
+    )
+    is_done, named = await store.add_to_report(conn, report)
+    if is_done:
+        await store.clear_matching(conn, report.station_id, except_ids=named)
+
+
+async def _tell(conn: Connection, kind: str, station_id: str, party_id: UUID | None = None, **payload: object) -> None:
+    subject = f"station/{station_id}"
+    await record(conn, [Event(kind, subject, {"station_id": station_id, "at": clock.now(), **payload}, party_id)])

@@ -1,0 +1,378 @@
+"""Charging profiles, limits and needs in PostgreSQL: the write side, and what decisions read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from ohmstead.core.db import Connection, Row, to_json
+from ohmstead.smartcharging.model import (
+    CompositeReport,
+    EvScheduleReport,
+    HeldProfile,
+    LimitReport,
+    Needs,
+    NeedsReport,
+    NeedsStatus,
+    PriorityReport,
+    ProfilesReport,
+    ProfileStatus,
+)
+from ohmstead.stations.orders import ChargingProfile
+
+HELD = "station_id, evse_number, status, source, profile, set_by, set_at, confirmed_at, detail"
+
+
+def held_of(row: Row) -> HeldProfile:
+    fields = dict(row)
+    fields["profile"] = msgspec.convert(fields["profile"], ChargingProfile)
+    return HeldProfile(**fields)
+
+
+async def next_profile_id(conn: Connection) -> int:
+    """An id that no profile of ours had before, at any station."""
+    number: int = await conn.fetchval("select nextval('charging_profile_number')")
+    return number
+
+
+async def list_held(conn: Connection, station_id: str) -> list[HeldProfile]:
+    """Profiles that a station has, or may have since it has not answered yet."""
+    rows = await conn.fetch(
+        f"select {HELD} from charging_profile where station_id = $1 and status in ('held', 'sent') order by profile_id",
+        station_id,
+    )
+    return [held_of(row) for row in rows]
+
+
+async def find_profile(conn: Connection, station_id: str, profile_id: int) -> HeldProfile | None:
+    row = await conn.fetchrow(
+        f"select {HELD} from charging_profile where station_id = $1 and profile_id = $2", station_id, profile_id
+    )
+    return held_of(row) if row else None
+
+
+async def save_profiles(
+    conn: Connection,
+    station_id: str,
+    evse_number: int,
+    profiles: Sequence[ChargingProfile],
+    *,
+    status: ProfileStatus,
+    set_by: str,
+    source: str = "CSO",
+) -> None:
+    """Profiles as they are now; what a station told of one that we set keeps who set it."""
+    rows = [
+        {
+            "profile_id": p.profile_id,
+            "purpose": p.purpose,
+            "timing": p.timing,
+            "stack_level": p.stack_level,
+            "transaction_id": p.transaction_id,
+            "valid_from": p.valid_from,
+            "valid_until": p.valid_until,
+            "profile": p,
+        }
+        for p in profiles
+    ]
+    await conn.execute(
+        "insert into charging_profile as c (station_id, profile_id, evse_number, purpose, timing, stack_level,"
+        " transaction_id, valid_from, valid_until, profile, source, status, set_by, confirmed_at)"
+        " select $1, u.profile_id, $2, u.purpose, u.timing, u.stack_level, u.transaction_id, u.valid_from, u.valid_until,"
+        " u.profile, $3, $4, $5, case when $4 = 'held' then now() end"
+        " from json_to_recordset($6::json) as u (profile_id integer, purpose text, timing text, stack_level integer,"
+        " transaction_id text, valid_from timestamptz, valid_until timestamptz, profile jsonb)"
+        " on conflict (station_id, profile_id) do update set evse_number = excluded.evse_number,"
+        " purpose = excluded.purpose, timing = excluded.timing, stack_level = excluded.stack_level,"
+        " transaction_id = excluded.transaction_id, valid_from = excluded.valid_from,"
+        " valid_until = excluded.valid_until, profile = excluded.profile, source = excluded.source,"
+        " status = excluded.status, detail = null, confirmed_at = coalesce(excluded.confirmed_at, c.confirmed_at),"
+        " set_by = case when excluded.status = 'held' then c.set_by else excluded.set_by end,"
+        " set_at = case when excluded.status = 'held' then c.set_at else now() end",
+        station_id,
+        evse_number,
+        source,
+        status,
+        set_by,
+        to_json(rows),
+    )
+
+
+async def profile_answered(
+    conn: Connection, station_id: str, profile_id: int, status: ProfileStatus, detail: str | None
+) -> None:
+    await conn.execute(
+        "update charging_profile set status = $3, detail = left($4, 500),"
+        " confirmed_at = case when $3 = 'held' then now() else confirmed_at end"
+        # What is known already, or was cleared since, an answer that is heard of again does not change.
+        " where station_id = $1 and profile_id = $2 and status in ('sent', 'unknown')",
+        station_id,
+        profile_id,
+        status,
+        detail,
+    )
+
+
+async def clear_matching(
+    conn: Connection,
+    station_id: str,
+    *,
+    profile_id: int | None = None,
+    evse_number: int | None = None,
+    purpose: str | None = None,
+    stack_level: int | None = None,
+    except_ids: Sequence[int] = (),
+    set_before: datetime | None = None,
+) -> None:
+    """The station has these no more; with `set_before`, only those that it was given by then."""
+    await conn.execute(
+        "update charging_profile set status = 'cleared', confirmed_at = now() where station_id = $1"
+        " and status in ('held', 'sent', 'unknown') and ($2::integer is null or profile_id = $2)"
+        " and ($3::integer is null or evse_number = $3) and ($4::text is null or purpose = $4)"
+        " and ($5::integer is null or stack_level = $5) and not profile_id = any($6)"
+        " and ($7::timestamptz is null or set_at <= $7)",
+        station_id,
+        profile_id,
+        evse_number,
+        purpose,
+        stack_level,
+        list(except_ids),
+        set_before,
+    )
+
+
+async def end_transaction_profiles(conn: Connection, ended: Sequence[tuple[str, str]]) -> None:
+    """A transaction's own profiles end with it (1.6 §3.13.1, 2.x K01): the station drops them by itself."""
+    await conn.execute(
+        "update charging_profile c set status = 'cleared', detail = 'the transaction ended' from"
+        " unnest($1::text[], $2::text[]) as u (station_id, transaction_id) where c.station_id = u.station_id"
+        " and c.transaction_id = u.transaction_id and c.status in ('held', 'sent', 'unknown')",
+        [station_id for station_id, _ in ended],
+        [transaction_id for _, transaction_id in ended],
+    )
+
+
+async def begin_report(conn: Connection, station_id: str, request_id: int, *, is_full: bool) -> None:
+    await conn.execute(
+        "insert into profile_report (station_id, request_id, is_full) values ($1, $2, $3) on conflict do nothing",
+        station_id,
+        request_id,
+        is_full,
+    )
+
+
+async def add_to_report(conn: Connection, report: ProfilesReport) -> tuple[bool, list[int]]:
+    """One more part: whether the report is now complete and was one of everything, and the ids it named so far."""
+    row = await conn.fetchrow(
+        "insert into profile_report as p (station_id, request_id, n_chunks, is_complete, profile_ids)"
+        " values ($1, $2, 1, $3, $4) on conflict (station_id, request_id) do update set n_chunks = p.n_chunks + 1,"
+        " is_complete = p.is_complete or excluded.is_complete,"
+        " profile_ids = (select array_agg(distinct id) from unnest(p.profile_ids || excluded.profile_ids) as id)"
+        " returning is_complete and is_full as is_done, profile_ids",
+        report.station_id,
+        report.request_id,
+        report.is_last,
+        [p.profile_id for p in report.profiles],
+    )
+    assert row is not None
+    return row["is_done"], row["profile_ids"] or []
+
+
+async def save_composite(conn: Connection, report: CompositeReport) -> None:
+    await conn.execute(
+        "insert into composite_schedule (station_id, evse_number, rate_unit, starts_at, duration_s, periods)"
+        " values ($1, $2, $3, $4, $5, $6) on conflict (station_id, evse_number, rate_unit) do update set"
+        " starts_at = excluded.starts_at, duration_s = excluded.duration_s, periods = excluded.periods,"
+        " received_at = now()",
+        report.station_id,
+        report.evse_number,
+        report.rate_unit,
+        report.starts_at,
+        report.duration_s,
+        to_json(report.periods),
+    )
+
+
+async def save_limit(conn: Connection, report: LimitReport) -> None:
+    if report.is_cleared:
+        await conn.execute(
+            "delete from charging_limit where station_id = $1 and evse_number = $2 and source = $3",
+            report.station_id,
+            report.evse_number,
+            report.source,
+        )
+        return
+    await conn.execute(
+        "insert into charging_limit (station_id, evse_number, source, is_grid_critical, is_local_generation, schedules,"
+        " since) values ($1, $2, $3, $4, $5, $6, $7) on conflict (station_id, evse_number, source) do update set"
+        " is_grid_critical = excluded.is_grid_critical, is_local_generation = excluded.is_local_generation,"
+        " schedules = excluded.schedules, since = excluded.since",
+        report.station_id,
+        report.evse_number,
+        report.source,
+        report.is_grid_critical,
+        report.is_local_generation,
+        to_json(report.schedules),
+        report.at,
+    )
+
+
+async def save_priority(conn: Connection, report: PriorityReport) -> None:
+    await conn.execute(
+        "insert into priority_charging values ($1, $2, $3, $4) on conflict (station_id, transaction_id) do update set"
+        " is_active = excluded.is_active, changed_at = excluded.changed_at",
+        report.station_id,
+        report.transaction_id,
+        report.is_active,
+        report.at,
+    )
+
+
+# ------------------------------------------------------------------------------------------ needs
+
+
+async def insert_needs(conn: Connection, needs_id: UUID, report: NeedsReport) -> None:
+    """What the car wanted before, and was not answered, does not count any more."""
+    await conn.execute(
+        "update charging_needs set status = 'superseded' where station_id = $1 and evse_number = $2"
+        " and status = 'received'",
+        report.station_id,
+        report.evse_number,
+    )
+    await conn.execute(
+        "insert into charging_needs (needs_id, station_id, evse_number, received_at, needs) values ($1, $2, $3, $4, $5)",
+        needs_id,
+        report.station_id,
+        report.evse_number,
+        report.at,
+        to_json(report.needs),
+    )
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """Needs that wait for their plan, and the transaction at their outlet if there is one."""
+
+    needs_id: UUID
+    party_id: UUID
+    station_id: str
+    evse_number: int
+    received_at: datetime
+    needs: Needs
+    profile_id: int | None
+    transaction_id: str | None
+
+
+# any party: by id, for the worker
+async def lock_waiting(conn: Connection, needs_id: UUID) -> Waiting | None:
+    row = await conn.fetchrow(
+        "select n.needs_id, s.party_id, n.station_id, n.evse_number, n.received_at, n.needs, n.profile_id,"
+        " (select t.transaction_id from session t where t.station_id = n.station_id"
+        "   and t.evse_number = n.evse_number and t.status in ('pending', 'active') order by t.started_at desc limit 1)"
+        " as transaction_id from charging_needs n join station s using (station_id)"
+        " where n.needs_id = $1 and n.status = 'received' for update of n",
+        needs_id,
+    )
+    if row is None:
+        return None
+    return Waiting(**{**dict(row), "needs": msgspec.convert(row["needs"], Needs)})
+
+
+async def earlier_profile_id(conn: Connection, station_id: str, evse_number: int, transaction_id: str) -> int | None:
+    """The profile that this transaction was planned with before: a new plan replaces it."""
+    found: int | None = await conn.fetchval(
+        "select profile_id from charging_needs where station_id = $1 and evse_number = $2 and transaction_id = $3"
+        " and profile_id is not null order by received_at desc limit 1",
+        station_id,
+        evse_number,
+        transaction_id,
+    )
+    return found
+
+
+async def save_plan(
+    conn: Connection,
+    needs_id: UUID,
+    status: NeedsStatus,
+    *,
+    detail: str | None = None,
+    transaction_id: str | None = None,
+    profile_id: int | None = None,
+    plan: Any = None,
+) -> None:
+    await conn.execute(
+        "update charging_needs set status = $2, detail = left($3, 500), transaction_id = coalesce($4, transaction_id),"
+        " profile_id = coalesce($5, profile_id), plan = coalesce($6::jsonb, plan) where needs_id = $1",
+        needs_id,
+        status,
+        detail,
+        transaction_id,
+        profile_id,
+        to_json(plan) if plan is not None else None,
+    )
+
+
+async def needs_answered(
+    conn: Connection, station_id: str, profile_id: int, status: NeedsStatus, detail: str | None
+) -> None:
+    """The station took the plan, or did not."""
+    await conn.execute(
+        "update charging_needs set status = $3, detail = left($4, 500) where needs_id = (select needs_id from"
+        " charging_needs where station_id = $1 and profile_id = $2 order by received_at desc limit 1)"
+        " and status in ('received', 'planned')",
+        station_id,
+        profile_id,
+        status,
+        detail,
+    )
+
+
+async def save_ev_schedule(conn: Connection, report: EvScheduleReport) -> None:
+    await conn.execute(
+        "update charging_needs set ev_schedule = $3, ev_schedule_at = $4 where needs_id = (select needs_id from"
+        " charging_needs where station_id = $1 and evse_number = $2 order by received_at desc limit 1)",
+        report.station_id,
+        report.evse_number,
+        to_json(report.schedule),
+        report.at,
+    )
+
+
+# ------------------------------------------------------------------------------------------ what stations told
+
+
+# any party: the caller knows the station by its party
+async def told_by(conn: Connection, station_id: str, names: Sequence[str]) -> dict[str, str]:
+    """Variables by `component.variable` (1.6: the key alone), those of `names` that the station reported."""
+    rows = await conn.fetch(
+        "select concat_ws('.', nullif(component, ''), variable) as name, value from station_variable"
+        " where station_id = $1 and attribute in ('Actual', 'MaxSet') and value is not null"
+        " and concat_ws('.', nullif(component, ''), variable) = any($2) order by attribute",
+        station_id,
+        list(names),
+    )
+    return {row["name"]: row["value"] for row in rows}
+
+
+class Wiring(msgspec.Struct, frozen=True):
+    """What is registered of an outlet."""
+
+    ocpp_version: str | None
+    current_type: str | None
+    max_power_w: Decimal | None
+
+
+# any party: the caller knows the station by its party
+async def find_wiring(conn: Connection, station_id: str, evse_number: int) -> Wiring | None:
+    row = await conn.fetchrow(
+        "select s.ocpp_version, e.current_type, coalesce(e.max_power_w, s.max_power_w)::numeric as max_power_w"
+        " from station s left join evse e on e.station_id = s.station_id and e.evse_number = $2"
+        " where s.station_id = $1",
+        station_id,
+        evse_number,
+    )
+    return Wiring(**row) if row else None
