@@ -50,7 +50,7 @@ def calls_for(order: o.Order, station_id: str, features: Features | None = None)
         _refuse_news(order)
     if (of_station := certificates.TABLE.get(type(order))) is not None:
         return of_station(order, station_id)
-    if (split := device.SPLIT.get(type(order))) is not None:
+    if (split := _SPLIT.get(type(order))) is not None:
         return split(order, station_id, known)
     return [TABLE[type(order)](order)]
 
