@@ -411,6 +411,8 @@ async def story_2(csms: Csms) -> None:
         ("UnknownComponent", None),
         ("NotSupportedAttributeType", None),
     ]
+    told = await csms.call("SIM-1", "GetVariables", {"getVariableData": [named("ClockCtrlr", "DateTime")]})
+    assert told["getVariableResult"][0]["attributeValue"] == iso(virtual_now())
     given = [
         named("OCPPCommCtrlr", "HeartbeatInterval", attributeValue="60"),
         named("LocalAuthListCtrlr", "Entries", attributeValue="5"),

@@ -4,10 +4,13 @@ Only what differs from the table is kept per station, so that thousands of stati
 of the OCPP 2.1 appendices, chapter 3; the 1.6 keys those of OCPP 1.6 §9 and the security whitepaper.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
+
+from ohmstead.simulator.clock import iso
 
 Access: TypeAlias = Literal["ReadOnly", "ReadWrite", "WriteOnly"]
 Name2: TypeAlias = tuple[str, str, str | None]
@@ -119,6 +122,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("light_intensity", "LightIntensity", _two("ChargingStation", "LightIntensity"), "60", data_type="integer",
             unit="Percent"),
     Setting("time_source", None, _two("ClockCtrlr", "TimeSource"), "Heartbeat", data_type="SequenceList"),
+    Setting("clock", None, _two("ClockCtrlr", "DateTime"), "", _RO, "dateTime"),
     Setting("reservation_enabled", "ReserveConnectorZeroSupported", _two("ReservationCtrlr", "Enabled"), "true", _RO,
             "boolean"),
     Setting("min_status_s", "MinimumStatusDuration", None, "0", data_type="integer", unit="s"),
@@ -148,11 +152,12 @@ class Refusal(Exception):
 
 
 class Device:
-    """One station's settings. Values are texts, as the protocols carry them."""
+    """One station's settings. Values are texts, as the protocols carry them. `now` is what its clock says."""
 
-    __slots__ = ("_changed",)
+    __slots__ = ("_changed", "_now")
 
-    def __init__(self, **given: str) -> None:
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC), **given: str) -> None:
+        self._now = now
         self._changed: dict[str, str] = {}
         for name, value in given.items():
             self.assign(name, value)
@@ -167,6 +172,8 @@ class Device:
 
     def text(self, name: str) -> str:
         """The value as text."""
+        if name == "clock":
+            return iso(self._now())
         return self._changed.get(name, BY_NAME[name].default)
 
     def number(self, name: str) -> int:

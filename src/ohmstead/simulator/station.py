@@ -47,7 +47,7 @@ class Station:
         self.quirks = quirks.choose(world.options.quirks, plan.version)
         offset_s = world.options.clock_offset_s + (CLOCK_OFFSET_S if "clock-offset" in self.quirks else 0.0)
         self.clock = StationClock(world.now, offset_s, is_lost="epoch-clock" in self.quirks)
-        self.device = Device(connectors=str(len(plan.evses)), identity=plan.station_id)
+        self.device = Device(self.clock.now, connectors=str(len(plan.evses)), identity=plan.station_id)
         self.device.assign("tx_start_point", plan.tx_start_point)
         if world.options.sample_interval_s is not None:
             self.device.assign("sample_interval_s", str(world.options.sample_interval_s))
