@@ -6,11 +6,13 @@ needs the right to create databases.
 
 import asyncio
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from secrets import token_hex
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -20,7 +22,7 @@ from ohmstead import embedded
 from ohmstead.core.db import Pool, connect_pool
 from ohmstead.core.migrations import migrate
 from ohmstead.settings import Settings
-from tests import environment
+from tests import environment, side_by_side
 
 # Rows that a migration wrote or that the schema lives by; everything else is emptied between tests.
 _CLEAN = """
@@ -50,6 +52,16 @@ end $$
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
     config.addinivalue_line("markers", "browser: needs Chromium (python -m playwright install chromium)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        items[:] = side_by_side.greedy_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> side_by_side.SideBySide:
+    return side_by_side.SideBySide(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -33,12 +33,17 @@ def free_port() -> int:
     Below those that the system gives to outgoing connections: one of these could be some client's a moment later.
     """
     while True:
-        port = 10000 + secrets.randbelow(10000)
+        port = 10000 + 5000 * _process() + secrets.randbelow(5000)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             if port not in _given:
                 _given.add(port)
                 return port
+
+
+def _process() -> int:
+    # Two processes run the tests side by side: each gives out ports of its own.
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 2
 
 
 def _sweep() -> None:
