@@ -4,6 +4,7 @@ A file stays in one process. Those that start, kill or starve whole installation
 two of them at once would want more than a small machine has.
 """
 
+# mypy: disable-error-code="import-untyped,misc"
 from collections.abc import Iterable
 
 import pytest
@@ -23,7 +24,7 @@ def greedy_first(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     return sorted(items, key=lambda item: not is_greedy(item.nodeid))
 
 
-class SideBySide(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+class SideBySide(LoadScopeScheduling):
     """Gives each process the next file when it has nearly done its last; the greedy ones are as one file."""
 
     def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
