@@ -187,7 +187,7 @@ def doctor(
 def test(context: typer.Context) -> None:
     """Run the tests; everything after `test` goes to pytest: `test tests/stories -k offline`.
 
-    All of them together run in two processes, which halves the time; `-n` says otherwise.
+    All of them together run in two processes, `-n 0` in one.
     """
     arguments = []
     everything = True

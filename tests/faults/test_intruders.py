@@ -112,7 +112,8 @@ class Witness:
 @pytest.mark.parametrize(
     ("guesses", "addresses", "identities", "most_judged"),
     [
-        (10_000, [THIEF], [*GUESSED, *(f"UNKNOWN-{n}" for n in range(50))], 400),
+        # An address may fail 300 times and twice a second more; what is judged at the same moment comes on top.
+        (10_000, [THIEF], [*GUESSED, *(f"UNKNOWN-{n}" for n in range(50))], 650),
         (3_000, [THIEF, *(f"127.0.3.{n}" for n in range(1, 50))], GUESSED, 1_500),
     ],
     ids=["from one address", "from fifty"],

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -39,14 +40,15 @@ asyncio.run(main())
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cluster() -> Iterator[Path]:
     """A data directory as a clean stop leaves it, to copy from: quicker than making one for each test."""
-    path = tmp_path_factory.mktemp("cluster", numbered=True) / "data"
-    path.mkdir()
-    for directory in (path, *list(path.parents)[:3]):
-        directory.chmod(0o711)
-    asyncio.run(_make(path))
-    return path
+    with tempfile.TemporaryDirectory(prefix="ohmstead-cluster-", ignore_cleanup_errors=True) as name:
+        path = Path(name) / "data"
+        path.mkdir()
+        for directory in (path, path.parent):
+            directory.chmod(0o711)
+        asyncio.run(_make(path))
+        yield path
 
 
 async def _make(path: Path) -> None:
