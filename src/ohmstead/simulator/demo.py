@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ohmstead.core import clock
 from ohmstead.core.errors import ExternalFailure, Invalid
-from ohmstead.simulator import city, memory
+from ohmstead.simulator import city, memory, scenes
 from ohmstead.simulator.files import HttpPorter
 from ohmstead.simulator.fleet import Fleet
 from ohmstead.simulator.memory import Memory
@@ -33,11 +33,14 @@ _PARALLEL = 16
 
 
 class DemoState(Struct):
-    """What the demo remembers. `played`: what each station's meters showed when its past had been replayed."""
+    """What the demo remembers. `played`: what each station's meters showed when its past had been replayed. `is_set`:
+    what operators have under way was set up.
+    """
 
     until: datetime
     passwords: dict[str, str] = {}
     played: dict[str, dict[int, int]] = {}
+    is_set: bool = False
 
 
 class Notebook:
@@ -118,8 +121,32 @@ async def demo_stations(
         # Those with the shortest past first: they come to life within seconds, while the others still tell theirs.
         plans.sort(key=lambda plan: history.n_sessions(plan.station_id))
         fleet = Fleet(plans, world, state=notebook.outlets_file, per_s=60, prelude=history.play)
-        with ProgressLine(console, world.tally, past=history.progress) as line:
-            await fleet.run(on_tick=line.tick)
+        setting = asyncio.create_task(_set_scenes(api_url, api_key, plans, cards, history, notebook, state, console))
+        try:
+            with ProgressLine(console, world.tally, past=history.progress) as line:
+                await fleet.run(on_tick=line.tick)
+        finally:
+            setting.cancel()
+
+
+async def _set_scenes(
+    api_url: str,
+    api_key: str,
+    plans: list[StationPlan],
+    cards: list[Token],
+    history: "History",
+    notebook: Notebook,
+    state: DemoState,
+    console: Console,
+) -> None:
+    """Once per installation, when the past is told: before, orders would wait behind it."""
+    if state.is_set:
+        return
+    await history.was_told.wait()
+    for failure in await scenes.play(api_url, api_key, plans, cards):
+        console.print(f"Left out of the demo: {failure}", highlight=False, soft_wrap=True)
+    state.is_set = True
+    notebook.save(state)
 
 
 async def _provision_patiently(
@@ -161,6 +188,9 @@ class History:
                     self._past.setdefault(session.station, []).append(session)
         self._n_total = sum(len(sessions) for sessions in self._past.values())
         self._n_waiting = len(self._past)
+        self.was_told = asyncio.Event()
+        if self.is_over:
+            self.was_told.set()
 
     @property
     def is_over(self) -> bool:
@@ -188,6 +218,7 @@ class History:
             self._notebook.save(self._state)
         self._n_waiting -= 1
         if self.is_over:
+            self.was_told.set()
             self._console.print(
                 f"Replayed {self._n_done:,} sessions of the last {DAYS} days, {self._energy_wh / 1e6:,.1f} MWh.",
                 highlight=False,

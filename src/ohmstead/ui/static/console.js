@@ -108,9 +108,35 @@
       for (const field of event.target.elements) if (field.name && field.value === "") field.disabled = true;
   });
 
+  /* ------------------------------------------------------------------------------ what cannot be taken back: ask once */
+
+  const ask = one("#ask");
+  let asked = null;
+  document.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (!ask || !button?.dataset.ask || asked === button) { asked = null; return; }
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const { action } = button.form, words = button.textContent;
+    one("#ask-text", ask).textContent = button.dataset.ask;
+    one("[value=yes]", ask).textContent = button.textContent.trim();
+    ask.returnValue = "no";
+    ask.onclose = () => {
+      /* The page may have been drawn anew meanwhile. */
+      const now = button.isConnected ? button
+        : all("[data-ask]").find((other) => other.form?.action === action && other.textContent === words);
+      if (ask.returnValue !== "yes" || !now) return;
+      asked = now;
+      now.form.requestSubmit(now);
+    };
+    ask.showModal();
+  }, true);
+
   /* --------------------------------------------------------------------------------------------------------- keys */
 
-  const jumps = { o: "/", s: "/stations", e: "/sessions" };
+  const jumps = {
+    o: "/", s: "/stations", e: "/sessions", f: "/firmware", t: "/templates", r: "/reservations", c: "/certificates",
+  };
   let isGoing = 0;
   const rows = () => all("[data-row]").filter((row) => row.offsetParent !== null);
   const move = (step) => {
