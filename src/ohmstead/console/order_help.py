@@ -32,7 +32,7 @@ def fields(kind: str) -> tuple[Field, ...]:
 @cache
 def about(kind: str) -> str:
     """What an order of this kind does, in a sentence. Raises KeyError."""
-    return (orders.KINDS[kind].__doc__ or "").partition("\n")[0]
+    return (orders.KINDS[kind].__doc__ or "").partition("\n")[0].replace("`", "")
 
 
 @cache

@@ -213,7 +213,9 @@ def _doing(connectors: Sequence[ConnectorNow]) -> str:
     if not connectors:
         return "Online; it has not reported a connector yet."
     if len(free) == len(connectors):
-        return "Free, nothing is being charged." if len(free) == 1 else f"All {len(free)} connectors are free."
+        if len(free) == 1:
+            return "Free, nothing is being charged."
+        return "Both connectors are free." if len(free) == 2 else f"All {len(free)} connectors are free."
     if free:
         return f"{figures.plural(len(free), 'connector is', 'connectors are')} free."
     return "Online, out of service." if all(c.state == "unavailable" for c in connectors) else "Online."

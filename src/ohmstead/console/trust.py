@@ -34,7 +34,7 @@ FILTERS = {
 WORDS = {
     "soon": f"Ends within {SOON_DAYS} days",
     "active": "In use",
-    "issued": "On its way",
+    "issued": "Issued, not yet used",
     "revoked": "Revoked",
     "all": "All",
 }

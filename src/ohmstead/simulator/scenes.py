@@ -34,7 +34,7 @@ class Desk:
 
     async def send(self, method: str, path: str, given: Any = None, *, content: bytes | None = None) -> dict[str, Any]:
         """One request; the answer's object."""
-        body: dict[str, Any] = {"json": given} if content is None else {"data": content}
+        body: dict[str, Any] = {"json": given or {}} if content is None else {"data": content}
         try:
             async with self._session.request(method, self._base + path, **body) as response:
                 if response.status >= 300:
@@ -144,7 +144,7 @@ async def rollout(desk: Desk, plans: Sequence[StationPlan]) -> None:
     }
     made = await desk.send("POST", "/firmware", given)
     await desk.send("PUT", f"/firmware/{made['image_id']}/content", content=image)
-    begun = {"image_id": made["image_id"], "name": f"{vendor} {NEW_VERSION}", "waves": [10, 100], "at_once": 2}
+    begun = {"image_id": made["image_id"], "name": f"{vendor} {NEW_VERSION}", "waves": [10, 100], "at_once": 1}
     await desk.send("POST", "/rollouts", begun)
 
 
@@ -168,9 +168,13 @@ async def limit(desk: Desk, plans: Sequence[StationPlan]) -> None:
 
 
 async def order_to_all(desk: Desk) -> None:
-    """All are asked for their settings: pages about them are filled from it, and some say no to what they lack."""
-    given = {"order": {"kind": "get_variables"}, "selection": {}, "at_once": 4}
-    await desk.send("POST", "/bulk-commands", given)
+    """All are asked for their settings; then all are to show a welcome, which those of OCPP 1.6 cannot."""
+    welcome = {"content": "Welcome. Hold your card to the reader."}
+    for order in (
+        {"kind": "get_variables"},
+        {"kind": "set_display_message", "message_id": 1, "text": welcome},
+    ):
+        await desk.send("POST", "/bulk-commands", {"order": order, "selection": {}})
 
 
 async def _unless_there(asked: Awaitable[dict[str, Any]]) -> None:

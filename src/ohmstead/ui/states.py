@@ -111,7 +111,7 @@ FILES: dict[str, Look] = {
 }
 
 CERTIFICATES: dict[str, Look] = {
-    "issued": Look("working", "hand", "On its way"),
+    "issued": Look("working", "ok", "Issued"),
     "active": Look("ok", "ok", "In use"),
     "rejected": Look("failed", "failed", "Not taken"),
     "revoked": Look("off", "off", "Revoked"),

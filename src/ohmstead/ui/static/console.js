@@ -73,6 +73,10 @@
   document.addEventListener("htmx:sendError", () => say("The server cannot be reached. What you typed is still here."));
   document.addEventListener("htmx:responseError", (event) =>
     say(`The server answered ${event.detail.xhr.status}. What you typed is still here.`));
+  document.addEventListener("htmx:xhr:progress", (event) => {
+    const place = one("[data-progress]", event.target), { loaded, total } = event.detail;
+    if (place && total) place.textContent = loaded < total ? `, ${Math.floor(100 * loaded / total)} %` : ", being checked";
+  });
   document.addEventListener("htmx:afterSettle", (event) => {
     one("[data-focus]", event.detail.elt)?.focus({ preventScroll: false });
     if (mapOf(event.detail.elt)) fitMap();
@@ -94,6 +98,8 @@
     const menu = one("details.menu[open]");
     if (menu && !menu.contains(event.target)) menu.open = false;
   });
+
+  one(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
   /* --------------------------------------------------------------------------------- forms that send themselves */
 
