@@ -16,7 +16,7 @@ from litestar.response import Redirect, Stream
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, SettingsIn, allow, opened, uuid_of
 from ohmstead.core.errors import Invalid, NotFound, OhmsteadError
 from ohmstead.core.forms import FirstFile
-from ohmstead.core.validation import fault_of
+from ohmstead.core.validation import fault_of, in_words
 from ohmstead.stations.files import campaigns, queries, service
 from ohmstead.stations.files.desk import FileDesk
 from ohmstead.stations.files.model import (
@@ -86,7 +86,7 @@ async def announce_firmware(request: PageRequest, pool: PoolIn, actor: ActorIn) 
             made = await service.create_image(conn, actor, image)
     except msgspec.ValidationError as error:
         field, why = fault_of(error)
-        return await _firmware_page(request, pool, actor, given, {field or "name": why})
+        return await _firmware_page(request, pool, actor, given, {field or "name": in_words(why)})
     except Invalid as invalid:
         return await _firmware_page(request, pool, actor, given, {invalid.field or "name": invalid.text})
     return Redirect(f"/firmware/{made.image_id}", status_code=303)
@@ -208,7 +208,7 @@ def _rollout_from(given: dict[str, str], image_id: UUID) -> NewRollout:
         return msgspec.convert(msgspec.to_builtins(raw), NewRollout)
     except msgspec.ValidationError as error:
         field, why = fault_of(error)
-        raise Invalid(why, field.partition(".")[0].partition("[")[0]) from error
+        raise Invalid(in_words(why), field.partition(".")[0].partition("[")[0]) from error
 
 
 def _whole(given: dict[str, str], field: str) -> int:
@@ -235,8 +235,8 @@ async def rollout_page(request: PageRequest, pool: PoolIn, actor: ActorIn, rollo
         await opened(request, conn, actor)
         rollout = await queries.get_rollout(conn, actor.party_id, uuid_of(rollout_id, "rollout"))
     n = len(rollout.stations)
-    n_done = sum(rollout.counts.get(word, 0) for word in ("installed", "failed", "skipped"))
-    return page(request, "console/rollout.html", rollout=rollout, n=n, n_done=n_done)
+    n_over = sum(rollout.counts.get(word, 0) for word in ("installed", "failed", "skipped"))
+    return page(request, "console/rollout.html", rollout=rollout, n=n, n_over=n_over)
 
 
 @post("/rollouts/{rollout_id:str}/{verb:str}")

@@ -97,6 +97,7 @@ async def demo_stations(
         notebook.forget_outlets()
     state.passwords = made.passwords
     notebook.save(state)
+    known = _known(notebook, state)
     async with WebSocketDialer(url) as dialer, HttpPorter() as porter:
         world = World(
             dialer,
@@ -111,10 +112,11 @@ async def demo_stations(
             demand=city.CityDemand(speed),
             tokens=cards,
             nonce=uuid.uuid4().hex[:12] + "-",
-            memory=_known_outlets(notebook, state),
+            memory=known.stations,
             porter=porter,
         )
         world.passwords = state.passwords
+        world.firmware = known.firmware
         if stopping is not None:
             world.stopping = stopping
         history = History(plans, cards, state, notebook, seed, console)
@@ -233,7 +235,7 @@ class History:
         return self._n_done, self._n_total
 
 
-def _known_outlets(notebook: Notebook, state: DemoState) -> dict[str, dict[int, OutletMemory]]:
+def _known(notebook: Notebook, state: DemoState) -> Memory:
     """What the last live run left, and where there was none what the replay came to."""
     try:
         known = memory.load(notebook.outlets_file)
@@ -243,4 +245,4 @@ def _known_outlets(notebook: Notebook, state: DemoState) -> dict[str, dict[int, 
         outlets = known.stations.setdefault(station_id, {})
         for number, register_wh in registers.items():
             outlets.setdefault(number, OutletMemory(register_wh * 1000))
-    return known.stations
+    return known
