@@ -27,6 +27,8 @@ from ohmstead.simulator.world import Options, OutletMemory, World, first_registe
 DAYS = 30
 CARDS_PER_STATION = 4
 HISTORY_SAMPLES = 3
+# So many stations that have told their past are enough for what operators have under way.
+TELLERS = 20
 FAULTS_PER_DAY = 0.12
 OFFLINE_PER_DAY = 0.15
 _PARALLEL = 16
@@ -141,11 +143,12 @@ async def _set_scenes(
     state: DemoState,
     console: Console,
 ) -> None:
-    """Once per installation, when the past is told: before, orders would wait behind it."""
+    """Once per installation, at stations that have told their past: firmware restarts them."""
     if state.is_set:
         return
-    await history.was_told.wait()
-    for failure in await scenes.play(api_url, api_key, plans, cards):
+    await history.has_tellers.wait()
+    told = [plan for plan in plans if history.n_sessions(plan.station_id) == 0]
+    for failure in await scenes.play(api_url, api_key, told, cards):
         console.print(f"Left out of the demo: {failure}", highlight=False, soft_wrap=True)
     state.is_set = True
     notebook.save(state)
@@ -189,10 +192,10 @@ class History:
                 if session.station not in state.played:
                     self._past.setdefault(session.station, []).append(session)
         self._n_total = sum(len(sessions) for sessions in self._past.values())
-        self._n_waiting = len(self._past)
-        self.was_told = asyncio.Event()
-        if self.is_over:
-            self.was_told.set()
+        self._n_waiting = self._n_stations = len(self._past)
+        self.has_tellers = asyncio.Event()
+        self._n_tellers = min(TELLERS, self._n_waiting)
+        self._note_told()
 
     @property
     def is_over(self) -> bool:
@@ -219,12 +222,16 @@ class History:
             self._state.played[station.plan.station_id] = outcome.register_wh
             self._notebook.save(self._state)
         self._n_waiting -= 1
+        self._note_told()
         if self.is_over:
-            self.was_told.set()
             self._console.print(
                 f"Replayed {self._n_done:,} sessions of the last {DAYS} days, {self._energy_wh / 1e6:,.1f} MWh.",
                 highlight=False,
             )
+
+    def _note_told(self) -> None:
+        if self._n_stations - self._n_waiting >= self._n_tellers:
+            self.has_tellers.set()
 
     def _advance(self, session: PastSession) -> None:
         self._n_done += 1

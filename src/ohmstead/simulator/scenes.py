@@ -50,7 +50,7 @@ class Desk:
 
 
 async def play(api_url: str, api_key: str, plans: Sequence[StationPlan], cards: Sequence[Token]) -> list[str]:
-    """Set every scene up, each by itself; returns what could not be, in the API's words."""
+    """Set every scene up, each by itself, at stations of `plans`; returns what could not be, in the API's words."""
     headers = {"Authorization": f"Bearer {api_key}"}
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     failures: list[str] = []
@@ -61,9 +61,9 @@ async def play(api_url: str, api_key: str, plans: Sequence[StationPlan], cards: 
             lambda: reservations(desk, plans, cards),
             lambda: certificates(desk, plans),
             lambda: logs(desk, plans),
-            lambda: rollout(desk, plans),
             lambda: limit(desk, plans),
             lambda: order_to_all(desk),
+            lambda: rollout(desk, plans),
         ]
         for scene in scenes:
             try:
@@ -90,14 +90,23 @@ def _of(plans: Sequence[StationPlan], *versions: str) -> list[StationPlan]:
 
 
 async def template(desk: Desk, plans: Sequence[StationPlan]) -> None:
-    """Two templates. A few stations are left alone by templates, so they are off; one setting cannot be set at all."""
+    """Two templates. A few stations are left alone by templates; a few others cannot set what one of them wants."""
     for plan in _of(plans, "2.0.1", "2.1")[1:12:5]:
         await desk.send("PATCH", f"/stations/{plan.station_id}", {"takes_templates": False})
-    for name, generation, variables in (
-        ("Livelier stations", "2.x", {"OCPPCommCtrlr.HeartbeatInterval": "300", "TxCtrlr.EVConnectionTimeOut": "90"}),
-        ("Short queues", "1.6", {"ConnectionTimeOut": "90", "LocalAuthListMaxLength": "500"}),
+    older = [plan.station_id for plan in _of(plans, "1.6")[:3]]
+    for given in (
+        {
+            "name": "Livelier stations",
+            "generation": "2.x",
+            "variables": {"OCPPCommCtrlr.HeartbeatInterval": "300", "TxCtrlr.EVConnectionTimeOut": "90"},
+        },
+        {
+            "name": "Short queues",
+            "generation": "1.6",
+            "variables": {"ConnectionTimeOut": "90", "LocalAuthListMaxLength": "500"},
+            "station_ids": older or None,
+        },
     ):
-        given = {"name": name, "generation": generation, "variables": variables}
         await _unless_there(desk.send("POST", "/templates", given))
 
 
@@ -130,21 +139,23 @@ async def logs(desk: Desk, plans: Sequence[StationPlan]) -> None:
 
 
 async def rollout(desk: Desk, plans: Sequence[StationPlan]) -> None:
-    """New firmware for the most frequent make, a few stations at a time: it is under way for minutes."""
-    vendors = [plan.vendor for plan in plans]
-    vendor = max(sorted(set(vendors)), key=vendors.count)
+    """New firmware, one station after the other: it is under way for minutes."""
     image = firmware_image()
     given = {
-        "name": f"{vendor.split()[0].lower()}-{NEW_VERSION}.bin",
+        "name": f"simulated-{NEW_VERSION}.bin",
         "version": NEW_VERSION,
-        "vendor": vendor,
-        "model": "*",
         "sha256": hashlib.sha256(image).hexdigest(),
         "notes": "Mends the clock after a power cut.",
     }
     made = await desk.send("POST", "/firmware", given)
     await desk.send("PUT", f"/firmware/{made['image_id']}/content", content=image)
-    begun = {"image_id": made["image_id"], "name": f"{vendor} {NEW_VERSION}", "waves": [10, 100], "at_once": 1}
+    begun = {
+        "image_id": made["image_id"],
+        "name": f"Simulated stations {NEW_VERSION}",
+        "stations": {"station_ids": [plan.station_id for plan in plans]},
+        "waves": [10, 100],
+        "at_once": 1,
+    }
     await desk.send("POST", "/rollouts", begun)
 
 
