@@ -33,7 +33,15 @@ log = logger("ohmstead.app")
 # Stations wait behind the gateway's statements, and none of those is long: a database that stalls is told to them soon.
 _COMMAND_TIMEOUT_S = {"gateway": 8.0, "web": 30.0, "worker": 30.0}
 DEMO_KEY_NAME = "Demo simulator"
-DEMO_SCOPES = ("stations:read", "stations:write", "tokens:read", "tokens:write")
+DEMO_SCOPES = (
+    "stations:read",
+    "stations:write",
+    "tokens:read",
+    "tokens:write",
+    "commands:send",
+    "firmware:write",
+    "reservations:write",
+)
 
 
 async def migrate(settings: Settings) -> list[str]:

@@ -20,11 +20,11 @@ async def test_a_certificate_is_shown_and_revoked(visitor: Visitor) -> None:
     page = await visitor.opens(path)
     assert page.heading == "Its certificate is good for 364 more days."
     (row,) = page.rows()
-    assert row.startswith(f"station CN={station.station_id} issued")
+    assert row.startswith(f"CN={station.station_id} station Issued")
     action = next(form.attributes["action"] for form in page.all("form") if "revoke" in form.attributes["action"])
     await visitor.sends(action, token=False, expect=403)
     await visitor.sends(action, expect=303)
-    assert "revoked" in (await visitor.opens(path)).rows()[0]
+    assert "Revoked" in (await visitor.opens(path)).rows()[0]
 
 
 async def test_a_station_is_asked_and_says_what_it_has(visitor: Visitor) -> None:

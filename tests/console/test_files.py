@@ -102,7 +102,8 @@ async def test_terms_of_a_rollout_that_make_no_sense_are_said(visitor: Visitor) 
     path = await image_of(visitor)
     for fields in ({"waves": "50"}, {"waves": "x"}, {"at_once": "0"}, {"window_from": "25:00"}, {"stations": "NOBODY"}):
         page = await visitor.sends(f"{path}/rollout", expect=422, **{"name": "x", "waves": "100"} | fields)
-        assert next(page.all("p", role="alert")).text.strip()
+        assert next(page.all("span", role="alert")).text.strip()
+        assert 'value="x"' in page.html
 
 
 async def test_a_log_is_asked_for_and_read_in_the_browser(visitor: Visitor) -> None:

@@ -135,8 +135,11 @@ async def test_any_order_can_be_given_and_what_the_version_cannot_is_said_before
     station = await visitor.network.station("1.6")
     path = f"/stations/{station.station_id}/command"
     form = await visitor.opens(f"{path}?kind=order", hx_request="true")
-    assert "set_display_message OCPP 1.6 has no display messages" in form.text
-    assert "clear_cache possible" in form.text
+    assert "Set display message: OCPP 1.6 has no display messages" in form.text
+    assert [option.text for option in form.all("option", value="clear_cache") if "disabled" not in option.attributes]
+    begun = await visitor.opens(f"{path}?kind=order&pick=set_profile", hx_request="true")
+    assert '"purpose"' in begun.text
+    assert "profile.schedules[].rate_unit A | W needed" in begun.text
     visitor.client.headers["HX-Request"] = "true"
     good = await visitor.sends(path, kind="order", order='{"kind": "clear_profiles", "profile_id": 7}')
     assert "The station answered Accepted" in good.text

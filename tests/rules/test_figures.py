@@ -114,3 +114,20 @@ def test_thinning_keeps_peaks_and_dips() -> None:
     assert points[4321] in kept
     assert points[7000] in kept
     assert [x for x, _ in kept] == sorted(x for x, _ in kept)
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "text"),
+    [
+        (None, "–"),
+        (0, "0 B"),
+        (753, "753 B"),
+        (2615, "2.6 kB"),
+        (1 << 20, "1.0 MB"),
+        (999_960, "1.0 MB"),
+        (48_234_496, "48.2 MB"),
+        (5 * 10**15, "5,000 TB"),
+    ],
+)
+def test_sizes_are_said_with_two_digits_that_matter(n_bytes: int | None, text: str) -> None:
+    assert figures.size(n_bytes) == text

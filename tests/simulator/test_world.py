@@ -124,6 +124,7 @@ def test_registers_and_cut_transactions_survive_in_the_state_file(tmp_path: Path
     async def live(*visits: tuple[float, float, float], seconds: float, nonce: str) -> None:
         world = make_world(csms, demand=Planned(*visits), nonce=nonce)
         world.memory.update(memory.load(state).stations)
+        world.firmware = memory.load(state).firmware
         await Fleet([StationPlan("SIM-1", "2.0.1")], world, state=state).run(seconds)
 
     virtually(lambda: live((10, 3600, 4000), seconds=8000, nonce="a-"))
@@ -135,6 +136,11 @@ def test_registers_and_cut_transactions_survive_in_the_state_file(tmp_path: Path
     assert found == sorted(found)
     last = csms.of("TransactionEvent")[-1]
     assert (last["eventType"], last["transactionInfo"]["stoppedReason"]) == ("Ended", "PowerLoss")
+    installed = memory.load(state)
+    memory.save(state, Memory(installed.stations, {}, {"SIM-1": "9.9"}))
+    virtually(lambda: live(seconds=100, nonce="c-"))
+    assert csms.of("BootNotification")[-1]["chargingStation"]["firmwareVersion"] == "9.9"
+    assert memory.load(state).firmware == {"SIM-1": "9.9"}
     state.write_text("not json")
     with pytest.raises(Invalid):
         memory.load(state)

@@ -12,6 +12,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from ohmstead.accounts.access import Actor
+from ohmstead.console import order_help
 from ohmstead.console import orders as forms
 from ohmstead.console.exports import csv_response
 from ohmstead.console.frame import ActorIn, BusIn, DeskIn, PageRequest, PoolIn, allow, opened, uuid_of
@@ -23,6 +24,7 @@ from ohmstead.reports.pages import queries as pages
 from ohmstead.stations import rules
 from ohmstead.stations.bulk import queries, service
 from ohmstead.stations.bulk.model import BulkCommand, ResultFilter
+from ohmstead.stations.capabilities import capabilities
 from ohmstead.stations.orders import ClearCache, Order
 from ohmstead.ui import figures
 from ohmstead.ui.templating import page
@@ -65,7 +67,7 @@ async def new_bulk(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respon
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "commands:send")
         n = len(await _chosen(conn, actor, view.query))
-    return _form(request, actor, dict(view.query), n)
+    return _form(request, actor, order_help.picked(view.query), n)
 
 
 @post("/stations/bulk", status_code=200)
@@ -139,6 +141,8 @@ def _form(
         selection=_selection(fields),
         effect=EFFECTS[kind].format(message=choice.get("message", "StatusNotification")),
         askable=forms.ASKABLE,
+        order_help=order_help,
+        capabilities=capabilities("2.1") if kind == "order" else [],
         is_asked=is_asked,
         errors=errors,
     )

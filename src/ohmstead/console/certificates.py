@@ -86,12 +86,19 @@ async def do(
             if command.status != "accepted":
                 raise Refused(f"{states.command(command.status).word}. {command.error_text or ''}".strip())
     except (Invalid, Refused) as error:
-        return await _page(request, pool, actor, station_id, error=error)
+        given = {name: str(form.get(name, "")) for name in ("to_profile", "url")}
+        return await _page(request, pool, actor, station_id, error=error, given=given)
     return Redirect(f"/stations/{station_id}/certificates", status_code=303)
 
 
 async def _page(
-    request: PageRequest, pool: PoolIn, actor: Actor, station_id: str, error: OhmsteadError | None = None
+    request: PageRequest,
+    pool: PoolIn,
+    actor: Actor,
+    station_id: str,
+    *,
+    error: OhmsteadError | None = None,
+    given: dict[str, str] | None = None,
 ) -> Response[str]:
     async with pool.acquire() as conn:
         await opened(request, conn, actor)
@@ -115,6 +122,7 @@ async def _page(
         **context,
         headline=headline(found, station["security_profile"]),
         error=error.text if error else None,
+        given=given or {"to_profile": "", "url": ""},
     )
 
 

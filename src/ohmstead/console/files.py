@@ -16,9 +16,18 @@ from litestar.response import Redirect, Stream
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, SettingsIn, allow, opened, uuid_of
 from ohmstead.core.errors import Invalid, NotFound, OhmsteadError
 from ohmstead.core.forms import FirstFile
+from ohmstead.core.validation import fault_of, in_words
 from ohmstead.stations.files import campaigns, queries, service
 from ohmstead.stations.files.desk import FileDesk
-from ohmstead.stations.files.model import Filter, FirmwareRequest, LogRequest, NewImage, NewRollout, RolloutStatus
+from ohmstead.stations.files.model import (
+    Filter,
+    FirmwareRequest,
+    Image,
+    LogRequest,
+    NewImage,
+    NewRollout,
+    RolloutStatus,
+)
 from ohmstead.stations.files.ports import Storage
 from ohmstead.stations.files.reading import read_lines
 from ohmstead.stations.files.spool import Spool
@@ -29,6 +38,17 @@ SpoolIn: TypeAlias = NamedDependency[SkipValidation[Spool]]
 FileDeskIn: TypeAlias = NamedDependency[SkipValidation[FileDesk]]
 
 LINES = 500
+# What the form of a rollout begins with.
+ROLLOUT = {
+    "name": "",
+    "stations": "",
+    "waves": "5, 100",
+    "at_once": "10",
+    "failure_limit_percent": "20",
+    "window_from": "",
+    "window_to": "",
+    "only_idle": "yes",
+}
 WAIT_S = 25.0
 _VERBS: dict[str, RolloutStatus] = {"pause": "paused", "resume": "running", "cancel": "cancelled"}
 
@@ -51,6 +71,7 @@ async def _firmware_page(
         rollouts = await queries.list_rollouts(conn, actor.party_id, limit=50)
     status = 422 if errors else 200
     context: dict[str, Any] = {"images": images, "rollouts": rollouts, "given": given, "errors": errors}
+    context["meant_for"] = meant_for
     return page(request, "console/firmware.html", status=status, **context)
 
 
@@ -64,8 +85,8 @@ async def announce_firmware(request: PageRequest, pool: PoolIn, actor: ActorIn) 
         async with pool.acquire() as conn, conn.transaction():
             made = await service.create_image(conn, actor, image)
     except msgspec.ValidationError as error:
-        field = str(error).rpartition("$.")[2].rstrip("`") if "$." in str(error) else "name"
-        return await _firmware_page(request, pool, actor, given, {field: str(error).partition(" - ")[0]})
+        field, why = fault_of(error)
+        return await _firmware_page(request, pool, actor, given, {field or "name": in_words(why)})
     except Invalid as invalid:
         return await _firmware_page(request, pool, actor, given, {invalid.field or "name": invalid.text})
     return Redirect(f"/firmware/{made.image_id}", status_code=303)
@@ -74,14 +95,41 @@ async def announce_firmware(request: PageRequest, pool: PoolIn, actor: ActorIn) 
 @get("/firmware/{image_id:str}")
 async def image_page(request: PageRequest, pool: PoolIn, actor: ActorIn, image_id: FromPath[str]) -> Response[str]:
     """One image: what it is for, its file, and the way to the stations."""
-    return await _image_page(request, pool, actor, uuid_of(image_id, "firmware"), None)
+    return await _image_page(request, pool, actor, uuid_of(image_id, "firmware"))
 
 
-async def _image_page(request: PageRequest, pool: Any, actor: Any, image_id: UUID, error: str | None) -> Response[str]:
+async def _image_page(
+    request: PageRequest,
+    pool: Any,
+    actor: Any,
+    image_id: UUID,
+    *,
+    error: str | None = None,
+    given: dict[str, str] | None = None,
+    errors: dict[str, str] | None = None,
+) -> Response[str]:
     async with pool.acquire() as conn:
         await opened(request, conn, actor)
         image = await queries.get_image(conn, actor.party_id, image_id)
-    return page(request, "console/firmware_image.html", status=422 if error else 200, image=image, error=error)
+    return page(
+        request,
+        "console/firmware_image.html",
+        status=422 if error or errors else 200,
+        image=image,
+        meant_for=meant_for,
+        error=error,
+        given=dict.fromkeys(ROLLOUT, "") | (given if given is not None else ROLLOUT | {"name": image.version}),
+        errors=errors or {},
+    )
+
+
+def meant_for(image: Image) -> str:
+    """Which stations an image is for, in words."""
+    make = "every station"
+    if image.vendor != "*" or image.model != "*":
+        make = f"any {image.model}" if image.vendor == "*" else image.vendor
+        make += f" {image.model}" if "*" not in (image.vendor, image.model) else ""
+    return make if image.from_version == "*" else f"{make}, from {image.from_version}"
 
 
 @post("/firmware/{image_id:str}/content", status_code=200, request_max_body_size=None)
@@ -106,7 +154,7 @@ async def upload_firmware(
             await service.store_image(pool, storage, actor, found, received)
     except OhmsteadError as refused:
         error = refused.text
-    return await _image_page(request, pool, actor, found, error)
+    return await _image_page(request, pool, actor, found, error=error)
 
 
 @post("/firmware/{image_id:str}/retire")
@@ -133,28 +181,51 @@ async def begin_rollout(request: PageRequest, pool: PoolIn, actor: ActorIn, imag
             rollout = await campaigns.create_rollout(conn, actor, wanted)
     except NotFound:
         raise
-    except (OhmsteadError, ValueError) as error:
-        text = error.text if isinstance(error, OhmsteadError) else str(error).partition(" - at")[0]
-        return await _image_page(request, pool, actor, found, text)
+    except Invalid as invalid:
+        return await _image_page(
+            request, pool, actor, found, given=given, errors={invalid.field or "name": invalid.text}
+        )
+    except OhmsteadError as refused:
+        return await _image_page(request, pool, actor, found, given=given, errors={"stations": refused.text})
     return Redirect(f"/rollouts/{rollout.rollout_id}", status_code=303)
 
 
 def _rollout_from(given: dict[str, str], image_id: UUID) -> NewRollout:
-    """Raises ValueError for numbers and times that are none."""
+    """Raises Invalid with the field that does not fit."""
     ids = given.get("stations", "").replace(",", " ").split()
-    hours = [time.fromisoformat(given[n]) if given.get(n) else None for n in ("window_from", "window_to")]
+    hours = {name: _time(given, name) for name in ("window_from", "window_to")}
     raw = {
         "image_id": image_id,
         "name": given.get("name", ""),
         "stations": Filter(station_ids=ids or None),
-        "waves": [int(part) for part in given.get("waves", "100").replace(",", " ").split()],
-        "at_once": int(given.get("at_once") or 10),
-        "failure_limit_percent": int(given.get("failure_limit_percent") or 20),
+        "waves": [_number(part, "waves") for part in given.get("waves", "").replace(",", " ").split()],
+        "at_once": _whole(given, "at_once"),
+        "failure_limit_percent": _whole(given, "failure_limit_percent"),
         "only_idle": given.get("only_idle") == "yes",
-        "window_from": hours[0],
-        "window_to": hours[1],
+        **hours,
     }
-    return msgspec.convert(msgspec.to_builtins(raw), NewRollout)
+    try:
+        return msgspec.convert(msgspec.to_builtins(raw), NewRollout)
+    except msgspec.ValidationError as error:
+        field, why = fault_of(error)
+        raise Invalid(in_words(why), field.partition(".")[0].partition("[")[0]) from error
+
+
+def _whole(given: dict[str, str], field: str) -> int:
+    return _number(given.get(field) or ROLLOUT[field], field)
+
+
+def _number(text: str, field: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Invalid(f"{text[:20]!r} is no whole number", field)
+    return int(text)
+
+
+def _time(given: dict[str, str], field: str) -> time | None:
+    try:
+        return time.fromisoformat(given[field]) if given.get(field) else None
+    except ValueError:
+        raise Invalid("a time of day, as 22:00", field) from None
 
 
 @get("/rollouts/{rollout_id:str}")
@@ -164,8 +235,8 @@ async def rollout_page(request: PageRequest, pool: PoolIn, actor: ActorIn, rollo
         await opened(request, conn, actor)
         rollout = await queries.get_rollout(conn, actor.party_id, uuid_of(rollout_id, "rollout"))
     n = len(rollout.stations)
-    n_done = sum(rollout.counts.get(word, 0) for word in ("installed", "failed", "skipped"))
-    return page(request, "console/rollout.html", rollout=rollout, n=n, n_done=n_done)
+    n_over = sum(rollout.counts.get(word, 0) for word in ("installed", "failed", "skipped"))
+    return page(request, "console/rollout.html", rollout=rollout, n=n, n_over=n_over)
 
 
 @post("/rollouts/{rollout_id:str}/{verb:str}")

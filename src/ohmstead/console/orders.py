@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from ohmstead.core.errors import Invalid
-from ohmstead.core.validation import fault_of
+from ohmstead.core.validation import fault_of, in_words
 from ohmstead.reports.model import ConnectorNow
 from ohmstead.stations import vendors
 from ohmstead.stations.commands import (
@@ -195,6 +195,7 @@ def parsed(text: str) -> Order:
         return order
     except msgspec.ValidationError as error:
         field, why = fault_of(error)
+        why = in_words(why)
         raise Invalid(f"{field}: {why}" if field else why, "order") from error
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise Invalid(f"Not JSON: {error}", "order") from error

@@ -213,7 +213,7 @@ def _strip(found: Overview, groups: dict[str, int]) -> list[Figure]:
         Figure(
             name="Energy today",
             value=energy,
-            unit=f"{energy_unit} by {clock_text}",
+            unit=energy_unit,
             path="/sessions?day=today",
             **_share(found.energy_today_wh, found.energy_yesterday_wh, past_energy),
         ),

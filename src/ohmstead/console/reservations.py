@@ -11,6 +11,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from ohmstead.console.configuration import who
 from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow, opened, uuid_of
 from ohmstead.core import clock
 from ohmstead.core.errors import Conflict, Invalid, NotFound, OhmsteadError, Refused
@@ -164,6 +165,7 @@ async def profiles_page(request: PageRequest, pool: PoolIn, actor: ActorIn, stat
         composites=composites,
         needs=needs,
         steps=steps,
+        who=lambda by: who(by, {}),
     )
 
 

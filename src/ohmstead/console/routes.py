@@ -18,6 +18,7 @@ from ohmstead.console import (
     station,
     stations,
     templates,
+    trust,
 )
 from ohmstead.ui.templating import template_config
 
@@ -55,6 +56,9 @@ router = Router(
         certificates.certificates,
         certificates.revoke,
         certificates.do,
+        trust.trust,
+        trust.add_root,
+        trust.revoke_any,
         templates.template_list,
         templates.new_template,
         templates.add_template,

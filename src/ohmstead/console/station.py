@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from ohmstead.accounts.access import Actor
-from ohmstead.console import orders, timeline
+from ohmstead.console import order_help, orders, timeline
 from ohmstead.console.frame import ActorIn, DeskIn, PageRequest, PoolIn, allow, opened
 from ohmstead.console.messages import FIRST, log_lines, next_page
 from ohmstead.core import clock
@@ -42,7 +42,7 @@ async def station(request: PageRequest, pool: PoolIn, actor: ActorIn, station_id
         before, after = await queries.neighbours(conn, actor.party_id, station_id)
         context |= await _timeline(conn, actor, context)
         context |= await _log(conn, actor, station_id, view)
-        context |= _panel(context, view, dict(view.query))
+        context |= _panel(context, view, order_help.picked(view.query))
         context["commands"] = await queries.list_commands(conn, actor.party_id, station_id, LAST_COMMANDS)
         context["n_variables"] = await queries.count_variables(conn, actor.party_id, station_id)
         context["locations"] = (
@@ -83,7 +83,7 @@ async def command_form(request: PageRequest, pool: PoolIn, actor: ActorIn, stati
         view = await opened(request, conn, actor, "commands:send")
         context = await _now(conn, actor, station_id)
         context["commands"] = await queries.list_commands(conn, actor.party_id, station_id, LAST_COMMANDS)
-    context |= _panel(context, view, dict(view.query))
+    context |= _panel(context, view, order_help.picked(view.query))
     context["is_focus"] = view.query["focus"] == "1"
     return page(request, "station/command.html", **context)
 
@@ -213,7 +213,9 @@ def _doing(connectors: Sequence[ConnectorNow]) -> str:
     if not connectors:
         return "Online; it has not reported a connector yet."
     if len(free) == len(connectors):
-        return "Free, nothing is being charged." if len(free) == 1 else f"All {len(free)} connectors are free."
+        if len(free) == 1:
+            return "Free, nothing is being charged."
+        return "Both connectors are free." if len(free) == 2 else f"All {len(free)} connectors are free."
     if free:
         return f"{figures.plural(len(free), 'connector is', 'connectors are')} free."
     return "Online, out of service." if all(c.state == "unavailable" for c in connectors) else "Online."
@@ -282,6 +284,7 @@ def _panel(context: dict[str, Any], view: View, fields: dict[str, str]) -> dict[
         "stored_kinds": orders.STORED,
         "askable": orders.ASKABLE,
         "capabilities": capabilities(context["station"]["ocpp_version"]) if choice.kind == "order" else [],
+        "order_help": order_help,
         "raw_actions": orders.actions_for(context["station"]["ocpp_version"]),
         "is_online": is_online,
         "done": None,

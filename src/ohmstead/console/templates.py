@@ -14,7 +14,7 @@ from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow, o
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Conflict, Invalid
 from ohmstead.core.events import NUDGE
-from ohmstead.core.validation import fault_of
+from ohmstead.core.validation import fault_of, in_words
 from ohmstead.reports.pages import queries as pages
 from ohmstead.stations.device import queries, templates
 from ohmstead.stations.device.drift import PLACEHOLDERS
@@ -172,5 +172,5 @@ def _shown(found: TemplateView) -> dict[str, str]:
 def _errors(error: Invalid | Conflict | msgspec.ValidationError) -> dict[str, str]:
     if isinstance(error, msgspec.ValidationError):
         field, text = fault_of(error)
-        return {(field.partition(".")[0].partition("[")[0] or "name"): text}
+        return {(field.partition(".")[0].partition("[")[0] or "name"): in_words(text)}
     return {(error.field if isinstance(error, Invalid) and error.field else "name"): error.text}

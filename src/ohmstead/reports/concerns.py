@@ -17,6 +17,10 @@ TOGETHER = timedelta(minutes=2)
 # A station that was lost this recently most likely restarts or has a short gap in its network.
 GRACE = timedelta(minutes=2)
 
+# Renewal begins thirty days ahead (stations.certificates): what still ends this soon needs a person.
+CERTIFICATE_SOON = timedelta(days=14)
+CERTIFICATE_URGENT = timedelta(days=3)
+
 _RANK = {"failed": 0, "attention": 1, "working": 2}
 
 # OCPP 1.6 §7.6 ChargePointErrorCode, in plain words.
@@ -215,6 +219,33 @@ def of_refusals(rows: Rows) -> list[Concern]:
                 since_at=row["last_at"],
                 path=path,
                 action=action,
+                station_id=station_id,
+            )
+        )
+    return found
+
+
+def of_certificates(rows: Rows, now: datetime) -> list[Concern]:
+    """Certificates that end soon: roots, which nobody renews by itself, and those of stations that did not ask anew."""
+    found = []
+    for row in rows:
+        days = max(0, (row["not_after"] - now).days)
+        station_id = row["station_id"]
+        what = f"The certificate {row['subject'].removeprefix('CN=')}" if station_id is None else "Its certificate"
+        then = (
+            "Contracts and stations under it are refused from then on."
+            if station_id is None
+            else "It was asked to renew it and has not yet; with security profile 3 it cannot connect from then on."
+        )
+        found.append(
+            Concern(
+                urgency="failed" if days < CERTIFICATE_URGENT.days else "attention",
+                kind="certificate",
+                title="certificate ends soon" if station_id else "a trusted root ends soon",
+                text=f"{what} ends in {_count(days, 'day')}. {then}",
+                since_at=None,
+                path=f"{station_path(station_id)}/certificates" if station_id else "/certificates",
+                action="See it",
                 station_id=station_id,
             )
         )

@@ -229,6 +229,21 @@ async def refused_connections(conn: Connection, party_id: UUID, since: datetime)
     )
 
 
+async def ending_certificates(conn: Connection, party_id: UUID, until: datetime) -> list[Row]:
+    """Good now and over by then, with nothing in their place; the next to end first. Those that are short-lived by
+    intention count in their last quarter only.
+    """
+    return await conn.fetch(
+        "select c.station_id, c.kind, c.subject, c.not_after from certificate c"
+        " left join station st on st.station_id = c.station_id"
+        " where c.party_id = $1 and c.not_after > now() and c.not_after < $2 and c.status = 'active'"
+        " and c.replaced_by is null"
+        " and now() > c.not_after - (c.not_after - c.not_before) / 4 and st.retired_at is null order by c.not_after limit 50",
+        party_id,
+        until,
+    )
+
+
 async def recent_sessions(conn: Connection, party_id: UUID, since: datetime, limit: int) -> list[Row]:
     """Sessions that began or ended lately, for the feed."""
     return await conn.fetch(

@@ -137,6 +137,9 @@ async def list_concerns(conn: Connection, party_id: UUID) -> list[Concern]:
             *concerns.of_pending(await queries.pending_stations(conn, party_id)),
             *concerns.of_orphans(await queries.orphan_sessions(conn, party_id, now - ORPHANS_FOR)),
             *concerns.of_refusals(await queries.refused_connections(conn, party_id, now - FAULTS_FOR)),
+            *concerns.of_certificates(
+                await queries.ending_certificates(conn, party_id, now + concerns.CERTIFICATE_SOON), now
+            ),
         ]
     )
 

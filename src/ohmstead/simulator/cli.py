@@ -226,7 +226,7 @@ async def _simulate(run: Run, *, is_idle: bool) -> int:
         passwords = made.passwords
         console.print(f"{made.n_created:,} stations made, {len(run.tokens):,} tokens.", highlight=False)
         if run.state:
-            memory.save(run.state, memory.Memory(known.stations, passwords))
+            memory.save(run.state, memory.Memory(known.stations, passwords, known.firmware))
     tls = run.dialer.get("tls")
     async with WebSocketDialer(run.url, **run.dialer) as dialer, HttpPorter(tls) as porter:
         world = World(
@@ -239,6 +239,7 @@ async def _simulate(run: Run, *, is_idle: bool) -> int:
             porter=porter,
         )
         world.passwords = passwords
+        world.firmware = known.firmware
         _stop_on_signals(world.stopping)
         began = time.monotonic()
         code = 0

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ohmstead.core import clock
 from ohmstead.core.errors import ExternalFailure, Invalid
-from ohmstead.simulator import city, memory
+from ohmstead.simulator import city, memory, scenes
 from ohmstead.simulator.files import HttpPorter
 from ohmstead.simulator.fleet import Fleet
 from ohmstead.simulator.memory import Memory
@@ -27,17 +27,22 @@ from ohmstead.simulator.world import Options, OutletMemory, World, first_registe
 DAYS = 30
 CARDS_PER_STATION = 4
 HISTORY_SAMPLES = 3
+# So many stations that have told their past are enough for what operators have under way.
+TELLERS = 20
 FAULTS_PER_DAY = 0.12
 OFFLINE_PER_DAY = 0.15
 _PARALLEL = 16
 
 
 class DemoState(Struct):
-    """What the demo remembers. `played`: what each station's meters showed when its past had been replayed."""
+    """What the demo remembers. `played`: what each station's meters showed when its past had been replayed. `is_set`:
+    what operators have under way was set up.
+    """
 
     until: datetime
     passwords: dict[str, str] = {}
     played: dict[str, dict[int, int]] = {}
+    is_set: bool = False
 
 
 class Notebook:
@@ -94,6 +99,7 @@ async def demo_stations(
         notebook.forget_outlets()
     state.passwords = made.passwords
     notebook.save(state)
+    known = _known(notebook, state)
     async with WebSocketDialer(url) as dialer, HttpPorter() as porter:
         world = World(
             dialer,
@@ -108,18 +114,44 @@ async def demo_stations(
             demand=city.CityDemand(speed),
             tokens=cards,
             nonce=uuid.uuid4().hex[:12] + "-",
-            memory=_known_outlets(notebook, state),
+            memory=known.stations,
             porter=porter,
         )
         world.passwords = state.passwords
+        world.firmware = known.firmware
         if stopping is not None:
             world.stopping = stopping
         history = History(plans, cards, state, notebook, seed, console)
         # Those with the shortest past first: they come to life within seconds, while the others still tell theirs.
         plans.sort(key=lambda plan: history.n_sessions(plan.station_id))
         fleet = Fleet(plans, world, state=notebook.outlets_file, per_s=60, prelude=history.play)
-        with ProgressLine(console, world.tally, past=history.progress) as line:
-            await fleet.run(on_tick=line.tick)
+        setting = asyncio.create_task(_set_scenes(api_url, api_key, plans, cards, history, notebook, state, console))
+        try:
+            with ProgressLine(console, world.tally, past=history.progress) as line:
+                await fleet.run(on_tick=line.tick)
+        finally:
+            setting.cancel()
+
+
+async def _set_scenes(
+    api_url: str,
+    api_key: str,
+    plans: list[StationPlan],
+    cards: list[Token],
+    history: "History",
+    notebook: Notebook,
+    state: DemoState,
+    console: Console,
+) -> None:
+    """Once per installation, at stations that have told their past: firmware restarts them."""
+    if state.is_set:
+        return
+    await history.has_tellers.wait()
+    told = [plan for plan in plans if history.n_sessions(plan.station_id) == 0]
+    for failure in await scenes.play(api_url, api_key, told, cards):
+        console.print(f"Left out of the demo: {failure}", highlight=False, soft_wrap=True)
+    state.is_set = True
+    notebook.save(state)
 
 
 async def _provision_patiently(
@@ -160,7 +192,10 @@ class History:
                 if session.station not in state.played:
                     self._past.setdefault(session.station, []).append(session)
         self._n_total = sum(len(sessions) for sessions in self._past.values())
-        self._n_waiting = len(self._past)
+        self._n_waiting = self._n_stations = len(self._past)
+        self.has_tellers = asyncio.Event()
+        self._n_tellers = min(TELLERS, self._n_waiting)
+        self._note_told()
 
     @property
     def is_over(self) -> bool:
@@ -187,11 +222,16 @@ class History:
             self._state.played[station.plan.station_id] = outcome.register_wh
             self._notebook.save(self._state)
         self._n_waiting -= 1
+        self._note_told()
         if self.is_over:
             self._console.print(
                 f"Replayed {self._n_done:,} sessions of the last {DAYS} days, {self._energy_wh / 1e6:,.1f} MWh.",
                 highlight=False,
             )
+
+    def _note_told(self) -> None:
+        if self._n_stations - self._n_waiting >= self._n_tellers:
+            self.has_tellers.set()
 
     def _advance(self, session: PastSession) -> None:
         self._n_done += 1
@@ -202,7 +242,7 @@ class History:
         return self._n_done, self._n_total
 
 
-def _known_outlets(notebook: Notebook, state: DemoState) -> dict[str, dict[int, OutletMemory]]:
+def _known(notebook: Notebook, state: DemoState) -> Memory:
     """What the last live run left, and where there was none what the replay came to."""
     try:
         known = memory.load(notebook.outlets_file)
@@ -212,4 +252,4 @@ def _known_outlets(notebook: Notebook, state: DemoState) -> dict[str, dict[int, 
         outlets = known.stations.setdefault(station_id, {})
         for number, register_wh in registers.items():
             outlets.setdefault(number, OutletMemory(register_wh * 1000))
-    return known.stations
+    return known

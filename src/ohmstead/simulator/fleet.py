@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec import structs
+
 from ohmstead.simulator import memory
 from ohmstead.simulator.memory import Memory
 from ohmstead.simulator.plan import StationPlan
@@ -60,7 +62,9 @@ class Fleet:
         loop = asyncio.get_running_loop()
         began = loop.time()
         for index, plan in enumerate(self._plans):
-            station = Station(plan, self._world, self._prelude)
+            # What was installed in an earlier run is still installed.
+            version = self._world.firmware.get(plan.station_id, plan.firmware_version)
+            station = Station(structs.replace(plan, firmware_version=version), self._world, self._prelude)
             self.stations.append(station)
             task = loop.create_task(station.run())
             task.add_done_callback(self._ended)
@@ -86,4 +90,7 @@ class Fleet:
         if self._state is not None:
             kept = dict(self._world.memory)
             kept.update({station.plan.station_id: station.memory() for station in self.stations if station.is_alive})
-            memory.save(self._state, Memory(kept, self._world.passwords))
+            planned = {plan.station_id: plan.firmware_version for plan in self._plans}
+            runs = {s.plan.station_id: s.plan.firmware_version for s in self.stations}
+            new = {station_id: version for station_id, version in runs.items() if version != planned[station_id]}
+            memory.save(self._state, Memory(kept, self._world.passwords, self._world.firmware | new))

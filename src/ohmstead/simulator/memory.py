@@ -11,10 +11,11 @@ from ohmstead.simulator.world import OutletMemory
 
 
 class Memory(Struct):
-    """Outlets by station and EVSE; passwords by station, those that the API generated."""
+    """Outlets by station and EVSE; passwords by station, those that the API generated; firmware that was installed."""
 
     stations: dict[str, dict[int, OutletMemory]] = {}
     passwords: dict[str, str] = {}
+    firmware: dict[str, str] = {}
 
 
 def load(path: Path) -> Memory:

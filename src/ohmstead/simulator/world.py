@@ -126,6 +126,7 @@ class World:
         self.porter = porter
         self.tally = Tally()
         self.passwords: dict[str, str] = {}
+        self.firmware: dict[str, str] = {}
         self.stopping = asyncio.Event()
 
     def random(self, *names: object) -> Random:

@@ -47,6 +47,18 @@ def power(power_w: Number | None) -> tuple[str, str]:
     return f"{kilowatts:,.{digits}f}", "kW"
 
 
+def size(n_bytes: int | None) -> str:
+    """Bytes as people say them: 753 B, 2.6 kB, 48.2 MB, 1.3 GB."""
+    if n_bytes is None:
+        return NONE
+    value, unit = float(n_bytes), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 999.5:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:,.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:,.1f} {unit}"
+
+
 def percent(value: Number | None) -> str:
     return NONE if value is None else f"{float(value):.0f} %"
 

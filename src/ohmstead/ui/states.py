@@ -110,6 +110,14 @@ FILES: dict[str, Look] = {
     "superseded": Look("off", "off", "Superseded"),
 }
 
+CERTIFICATES: dict[str, Look] = {
+    "issued": Look("working", "ok", "Issued"),
+    "active": Look("ok", "ok", "In use"),
+    "rejected": Look("failed", "failed", "Not taken"),
+    "revoked": Look("off", "off", "Revoked"),
+    "expired": Look("failed", "failed", "Expired"),
+}
+
 BULKS: dict[str, Look] = {
     "running": Look("working", "working", "Under way"),
     "done": Look("ok", "ok", "Over"),
@@ -136,6 +144,10 @@ def file(status: str) -> Look:
 
 def command(status: str) -> Look:
     return COMMANDS.get(status, UNKNOWN)
+
+
+def certificate(status: str) -> Look:
+    return CERTIFICATES.get(status, UNKNOWN)
 
 
 def bulk(status: str) -> Look:

@@ -220,6 +220,7 @@ def _environment() -> Environment:
         span=figures.span,
         number=figures.number,
         latency=figures.latency,
+        size=figures.size,
         pretty=pretty,
         plain=plain,
     )

@@ -337,7 +337,7 @@ async def add_root(conn: Connection, actor: Actor, kind: CertificateUse, pem: st
     except x509.ExtensionNotFound:
         is_authority = False
     except Exception as error:
-        raise Invalid(f"not one root certificate, PEM: {error}"[:200], field="certificate_pem") from error
+        raise Invalid("not one certificate in PEM form, or not its own root", field="certificate_pem") from error
     if not is_authority:
         raise Invalid("not an authority's certificate", field="certificate_pem")
     if root.not_valid_after_utc <= clock.now():

@@ -73,6 +73,10 @@
   document.addEventListener("htmx:sendError", () => say("The server cannot be reached. What you typed is still here."));
   document.addEventListener("htmx:responseError", (event) =>
     say(`The server answered ${event.detail.xhr.status}. What you typed is still here.`));
+  document.addEventListener("htmx:xhr:progress", (event) => {
+    const place = one("[data-progress]", event.target), { loaded, total } = event.detail;
+    if (place && total) place.textContent = loaded < total ? `, ${Math.floor(100 * loaded / total)} %` : ", being checked";
+  });
   document.addEventListener("htmx:afterSettle", (event) => {
     one("[data-focus]", event.detail.elt)?.focus({ preventScroll: false });
     if (mapOf(event.detail.elt)) fitMap();
@@ -95,6 +99,8 @@
     if (menu && !menu.contains(event.target)) menu.open = false;
   });
 
+  one(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
   /* --------------------------------------------------------------------------------- forms that send themselves */
 
   document.addEventListener("change", async (event) => {
@@ -108,9 +114,35 @@
       for (const field of event.target.elements) if (field.name && field.value === "") field.disabled = true;
   });
 
+  /* ------------------------------------------------------------------------------ what cannot be taken back: ask once */
+
+  const ask = one("#ask");
+  let asked = null;
+  document.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (!ask || !button?.dataset.ask || asked === button) { asked = null; return; }
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const { action } = button.form, words = button.textContent;
+    one("#ask-text", ask).textContent = button.dataset.ask;
+    one("[value=yes]", ask).textContent = button.textContent.trim();
+    ask.returnValue = "no";
+    ask.onclose = () => {
+      /* The page may have been drawn anew meanwhile. */
+      const now = button.isConnected ? button
+        : all("[data-ask]").find((other) => other.form?.action === action && other.textContent === words);
+      if (ask.returnValue !== "yes" || !now) return;
+      asked = now;
+      now.form.requestSubmit(now);
+    };
+    ask.showModal();
+  }, true);
+
   /* --------------------------------------------------------------------------------------------------------- keys */
 
-  const jumps = { o: "/", s: "/stations", e: "/sessions" };
+  const jumps = {
+    o: "/", s: "/stations", e: "/sessions", f: "/firmware", t: "/templates", r: "/reservations", c: "/certificates",
+  };
   let isGoing = 0;
   const rows = () => all("[data-row]").filter((row) => row.offsetParent !== null);
   const move = (step) => {

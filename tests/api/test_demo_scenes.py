@@ -1,0 +1,31 @@
+"""What the demo shows as under way is made with the demo's own key."""
+
+from ohmstead.app import DEMO_SCOPES
+from ohmstead.simulator import scenes
+from ohmstead.simulator.plan import EvsePlan, StationPlan, Token
+from tests.api.door import Front
+from tests.stories.network import Network
+
+
+async def test_every_scene_is_set_with_what_the_demos_key_may(front: Front) -> None:
+    network = await Network(front.house).found()
+    async with front.visitor(network, "admin") as owner:
+        plans = []
+        for version in ("1.6", "2.0.1", "2.1"):
+            station = await network.station(version, f"DEMO{len(plans)}")
+            evses = (EvsePlan(1), EvsePlan(2))
+            plans.append(StationPlan(station.station_id, version, evses))
+        cards = [Token("CARD1"), Token("CARD2")]
+        for card in cards:
+            await owner.posts("/tokens", {"uid": card.uid}, expect=201)
+        key = await front.new_key(network, *DEMO_SCOPES)
+        assert await scenes.play(front.url, key, plans, cards) == []
+        assert {t["name"] for t in (await owner.gets("/templates"))["items"]} == {"Livelier stations", "Short queues"}
+        assert len((await owner.gets("/reservations"))["items"]) == 2
+        assert [r["name"] for r in (await owner.gets("/rollouts"))["items"]] == ["Simulated stations 2.2.0"]
+        assert len((await owner.gets("/bulk-commands"))["items"]) == 2
+        assert len((await owner.gets("/logs"))["items"]) == 2
+        (ending,) = (await owner.gets("/certificates", expires_within_days=30))["items"]
+        assert ending["subject"] == "CN=Demo Mobility Contract Root"
+    for station in network.stations:
+        await station.leaves()
