@@ -14,6 +14,7 @@ from ohmstead.stations.commands import Command
 from ohmstead.stations.orders import (
     ChargingProfile,
     ClearProfiles,
+    Limits,
     Period,
     Schedule,
     SetProfile,
@@ -392,7 +393,7 @@ async def test_a_dynamic_profile_is_renewed_at_once_and_when_the_station_asks(ne
         party_id=network.party_id,
         station_id=station.station_id,
         profile_id=number,
-        limit=Decimal("4500.5"),
+        limits=Limits(limit=Decimal("4500.5")),
         requested_by="operator:story",
     )
     assert command.status == "accepted"
