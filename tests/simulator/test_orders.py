@@ -529,7 +529,13 @@ def test_a_dynamic_profile_follows_its_updates() -> None:
         assert (await csms.call("SIM-1", "UpdateDynamicSchedule", update))["status"] == "Accepted"
         await asyncio.sleep(121)
         seen.append(powers(csms)[-1][1])
+        # Now it asks by itself.
+        csms.dynamic_limit = 10
+        assert await set_profile(csms, "2.1", 1, given | {"dynUpdateInterval": 30}) == "Accepted"
+        await asyncio.sleep(121)
+        seen.append(powers(csms)[-1][1])
+        assert len(csms.of("PullDynamicScheduleUpdate")) == 4
 
     virtually(story)
     assert csms.problems == []
-    assert seen == [3 * 230 * 7]
+    assert seen == [3 * 230 * 7, 3 * 230 * 10]

@@ -89,6 +89,7 @@ class Outlet:
             max_power_w=self.plan.max_power_w,
             transaction_id=transaction.transaction_id if transaction else None,
             started_at=transaction.started_at if transaction else None,
+            soc_percent=100 * self.car.soc if self.car is not None else None,
             charging_outlets=max(1, sum(1 for o in self.station.outlets.values() if o.is_drawing)),
         )
 
