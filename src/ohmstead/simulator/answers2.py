@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from ohmstead.ocpp.v2 import messages as m
-from ohmstead.simulator import answers21, dynamic, profile_forms, reports2
+from ohmstead.simulator import answers21, dynamic, needs, profile_forms, reports2
 from ohmstead.simulator.clock import iso, parse_instant
 from ohmstead.simulator.jobs import FirmwareOrder, LogOrder
 from ohmstead.simulator.link import Answer, Message
@@ -206,7 +206,11 @@ def _set_profile(station: "Station", request: m.SetChargingProfileRequest) -> Re
             station.spawn(dynamic.keep_pulling(station, profile.profile_id, interval_s))
     if refusal is not None:
         return m.SetChargingProfileResponse(status="Rejected", status_info=_why("InvalidProfile", refusal))
-    return m.SetChargingProfileResponse(status="Accepted")
+    taken = m.SetChargingProfileResponse(status="Accepted")
+    outlet = station.outlets.get(request.evse_id)
+    if given.charging_profile_purpose != "TxProfile" or outlet is None or not station.world.options.cars_talk:
+        return taken
+    return Answer(taken, then=lambda: needs.tell_schedule(outlet))
 
 
 def _clear_profile(station: "Station", request: m.ClearChargingProfileRequest) -> Result:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from ohmstead.simulator import profiles
+from ohmstead.simulator import needs, profiles
 from ohmstead.simulator.car import Car
 from ohmstead.simulator.charging import Charging
 from ohmstead.simulator.meter import Meter, Reading
@@ -268,6 +268,8 @@ class Outlet:
         self.leaves_at = asyncio.get_running_loop().time() + visit.stay_s / station.speed
         try:
             if await self._arrive(visit, order):
+                if station.world.options.cars_talk and not station.is_v16:
+                    needs.tell_needs(self)
                 await self._charging.run(visit)
             await self._depart()
         finally:
