@@ -378,6 +378,7 @@ class Talk(msgspec.Struct, frozen=True):
     profile_id: int | None
 
 
+# any party: a station tells of its own outlet
 async def find_talk(conn: Connection, station_id: str, evse_number: int) -> Talk:
     """What is known at an outlet now; everything None: nothing."""
     row = await conn.fetchrow(
@@ -419,6 +420,7 @@ async def forget_ways(conn: Connection, ended: Sequence[tuple[str, str]]) -> Non
     )
 
 
+# any party: stations by id, for the worker
 async def end_offline_profiles(conn: Connection, station_ids: Sequence[str]) -> None:
     """Stations came back: profiles that were good for so long without us, and not afterwards, are gone by now (K01)."""
     await conn.execute(
