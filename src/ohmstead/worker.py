@@ -119,7 +119,11 @@ def _consumers(ask_after_s: float, upkeep_every_s: float) -> tuple[tuple[str, ev
         ("certificates.upgrades", upgrades.go_on_after_certificate, ("CertificateDelivered",)),
         ("files.booted", files.booted, ("StationBooted",)),
         ("reservations", _reservations, ("CommandAnswered", "SessionStarted")),
-        ("smartcharging", smartcharging.follow, ("CommandAnswered", "ChargingNeedsReported", "SessionEnded")),
+        (
+            "smartcharging",
+            smartcharging.follow,
+            ("CommandAnswered", "ChargingNeedsReported", "SessionEnded", "StationConnected"),
+        ),
     )
 
 

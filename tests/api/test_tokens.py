@@ -13,8 +13,11 @@ async def test_a_token_is_created_changed_blocked_unblocked_and_deleted(api: Vis
     )
     path = f"/tokens/{made['token_id']}"
     assert made["valid_until"] == "2029-12-31T23:00:00Z"
-    changed = await api.patches(path, {"label": "Van", "max_sessions": None}, if_match='"1"')
+    assert made["may_discharge"] is False
+    change = {"label": "Van", "max_sessions": None, "may_discharge": True}
+    changed = await api.patches(path, change, if_match='"1"')
     assert (changed["label"], changed["max_sessions"], changed["version"]) == ("Van", None, 2)
+    assert changed["may_discharge"] is True
     assert (await api.posts(f"{path}/block"))["status"] == "blocked"
     assert [token["uid"] for token in (await api.gets("/tokens", status="blocked"))["items"]] == ["04A2B3C4"]
     assert (await api.posts(f"{path}/unblock"))["status"] == "active"

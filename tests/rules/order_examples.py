@@ -39,11 +39,10 @@ FULL_PERIOD = o.Period(
     setpoint=Decimal("5"),
     setpoint_reactive=Decimal("-1"),
     n_phases=3,
-    operation="local_frequency",
+    operation="central_frequency",
     is_preconditioning=True,
     is_evse_asleep=False,
     baseline_w=Decimal("100"),
-    power_over_frequency=(charging.PowerPoint(at=Decimal("49.9"), power_w=Decimal("1000")),),
     power_over_signal=(charging.PowerPoint(at=Decimal("3"), power_w=Decimal("500.5")),),
 )
 FULL_PROFILE = profile(

@@ -14,6 +14,7 @@ from ohmstead.smartcharging import profiles
 from ohmstead.smartcharging.model import Electric, HeldProfile
 from ohmstead.stations.features import Features
 from ohmstead.stations.orders import ChargingProfile, Period, Schedule, SetProfile
+from ohmstead.stations.orders.charging import PowerPoint
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 AC = Electric(n_phases=3, max_power_w=Decimal(22_000))
@@ -103,6 +104,66 @@ def test_a_station_that_takes_watts_only_is_not_sent_amperes() -> None:
     converted = profiles.in_unit(profile((0, 16), unit="A"), "W", AC)
     assert faults(converted, 1, watts_only, []) == []
     assert converted.schedules[0].periods[0].limit == 11_040
+
+
+def in_mode(operation: str | None, **values: Any) -> ChargingProfile:
+    one = profile()
+    period = Period(start_s=0, operation=operation, **values)  # type: ignore[arg-type]
+    return msgspec.structs.replace(one, schedules=(msgspec.structs.replace(one.schedules[0], periods=(period,)),))
+
+
+CURVE = (PowerPoint(at=Decimal(50), power_w=Decimal(0)),)
+ZERO, SOME = Decimal(0), Decimal(5000)
+
+
+@pytest.mark.parametrize(
+    ("operation", "values", "field"),
+    [
+        (None, {}, "limit"),
+        (None, {"setpoint": SOME}, None),
+        ("charging_only", {"limit": ZERO}, None),
+        ("charging_only", {}, "limit"),
+        ("charging_only", {"limit": SOME, "discharge_limit": -SOME}, "discharge_limit"),
+        ("charging_only", {"limit": SOME, "setpoint": SOME}, "setpoint"),
+        ("central_setpoint", {"setpoint": ZERO}, None),
+        ("central_setpoint", {"limit": SOME}, "setpoint"),
+        ("central_frequency", {"limit": SOME}, "setpoint"),
+        ("central_frequency", {"setpoint": SOME, "power_over_signal": CURVE}, None),
+        ("central_frequency", {"setpoint": SOME, "power_over_frequency": CURVE}, "power_over_frequency"),
+        ("local_frequency", {"power_over_frequency": CURVE}, None),
+        ("local_frequency", {}, "power_over_frequency"),
+        ("external_setpoint", {"limit": SOME, "discharge_limit": -SOME}, None),
+        ("external_setpoint", {"setpoint": SOME}, "setpoint"),
+        ("external_limits", {}, None),
+        ("local_load_balancing", {"setpoint": -SOME}, "setpoint"),
+        ("local_load_balancing", {"power_over_signal": CURVE}, "power_over_signal"),
+        ("idle", {}, None),
+    ],
+)
+def test_a_mode_of_operation_has_what_it_lives_by(operation: str | None, values: dict[str, Any], field: str) -> None:
+    expected = [] if field is None else [f"profile.schedules.0.periods.0.{field}"]
+    assert faults(in_mode(operation, **values), 1, Features(version="2.1"), []) == expected
+
+
+@pytest.mark.parametrize(
+    ("wrong", "evse_number", "field"),
+    [
+        (in_mode("central_setpoint", setpoint=SOME), 1, None),
+        (msgspec.structs.replace(in_mode("idle"), purpose="station_max"), 0, "periods.0.operation"),
+        (msgspec.structs.replace(in_mode("idle"), purpose="local_generation"), 0, "periods.0.operation"),
+        (msgspec.structs.replace(in_mode("external_limits"), purpose="local_generation"), 0, None),
+        (profile(purpose="priority_charging", duration_s=60), 1, "duration_s"),
+    ],
+)
+def test_a_purpose_leaves_room_for_some_modes_and_no_end(wrong: ChargingProfile, evse_number: int, field: str) -> None:
+    expected = [] if field is None else [f"profile.schedules.0.{field}"]
+    assert faults(wrong, evse_number, Features(version="2.1"), []) == expected
+
+
+def test_only_sessions_begin_at_random() -> None:
+    late = profile(purpose="station_max")
+    late = msgspec.structs.replace(late, schedules=(msgspec.structs.replace(late.schedules[0], random_delay_s=60),))
+    assert faults(late, 0, Features(version="2.1"), []) == ["profile.schedules.0.random_delay_s"]
 
 
 def test_1_6_takes_one_schedule_one_decimal_and_no_new_purposes() -> None:

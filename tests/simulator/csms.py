@@ -110,6 +110,7 @@ class Csms:
         self.boot_statuses: list[tuple[str, int]] = []
         self.refuses: dict[str, int] = {}
         self.is_reachable = True
+        self.dynamic_limit: float | None = None
         self._stalled: set[str] = set()
         self.drops_after = 0
         self.n_dropped = 0
@@ -203,6 +204,11 @@ class Csms:
             return {"transactionId": number, "idTagInfo": {"status": self.verdict(payload["idTag"])}}
         if action == "TransactionEvent" and payload.get("idToken"):
             return {"idTokenInfo": {"status": self.verdict(payload["idToken"]["idToken"])}}
+        if action == "PullDynamicScheduleUpdate":
+            limit = self.dynamic_limit
+            return (
+                {"status": "Rejected"} if limit is None else {"status": "Accepted", "scheduleUpdate": {"limit": limit}}
+            )
         if action in ("SignCertificate", "DataTransfer"):
             return {"status": "Accepted"}
         return {}

@@ -529,7 +529,35 @@ def test_a_dynamic_profile_follows_its_updates() -> None:
         assert (await csms.call("SIM-1", "UpdateDynamicSchedule", update))["status"] == "Accepted"
         await asyncio.sleep(121)
         seen.append(powers(csms)[-1][1])
+        # Now it asks by itself.
+        csms.dynamic_limit = 10
+        assert await set_profile(csms, "2.1", 1, given | {"dynUpdateInterval": 30}) == "Accepted"
+        await asyncio.sleep(121)
+        seen.append(powers(csms)[-1][1])
+        assert len(csms.of("PullDynamicScheduleUpdate")) == 4
 
     virtually(story)
     assert csms.problems == []
-    assert seen == [3 * 230 * 7]
+    assert seen == [3 * 230 * 7, 3 * 230 * 10]
+
+
+@pytest.mark.parametrize("version", ["2.0.1", "2.1"])
+def test_a_car_that_talks_tells_its_needs_and_keeps_to_the_profile_it_gets(version: str) -> None:
+    csms = Csms()
+
+    async def story() -> None:
+        demand = Planned((10, 14_000, 60_000))
+        starts(make_station(version, make_world(csms, demand=demand, sample_interval_s=60, cars_talk=True)))
+        await until_charging(csms, version)
+        [asked] = await csms.until("NotifyEVChargingNeeds")
+        assert asked["evseId"] == 1
+        assert asked["chargingNeeds"]["acChargingParameters"]["energyAmount"] > 13_000
+        transaction_id = csms.of("TransactionEvent")[-1]["transactionInfo"]["transactionId"]
+        given = profile(version, "TxProfile", 10, "A", profile_id=8) | {"transactionId": transaction_id}
+        assert await set_profile(csms, version, 1, given) == "Accepted"
+        [chosen] = await csms.until("NotifyEVChargingSchedule")
+        periods = chosen["chargingSchedule"]["chargingSchedulePeriod"]
+        assert [p["limit"] for p in periods] == [3 * 230 * 10]
+
+    virtually(story)
+    assert csms.problems == []

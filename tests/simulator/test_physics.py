@@ -105,6 +105,29 @@ def test_a_profile_that_cannot_be_obeyed_is_refused(changes: dict[str, object]) 
     assert stack.profiles == []
 
 
+def test_a_full_battery_is_given_less_and_a_drawn_delay_is_kept() -> None:
+    stack = stack_of(make(1, 30, limit_at_soc=(80, 12.0)))
+    for soc, limit in ((None, 30), (79, 30), (80, 12)):
+        assert amperes(stack, outlet=Outlet(1, 3, False, 22_000, "t", AT, soc_percent=soc)) == limit
+    late = stack_of(make(1, 8, stack_level=0), make(2, 16, stack_level=1, delay_s=30.0))
+    assert [amperes(late, s) for s in (1, 29, 31)] == [8, 8, 16]
+    assert late.next_change_s(AC, AT) == 30
+
+
+def test_a_profile_lasts_offline_as_long_as_it_says_and_some_never_come_back() -> None:
+    stack = stack_of(
+        make(1, 6),
+        make(2, 16, stack_level=1, offline_for_s=60),
+        make(3, 24, stack_level=2, offline_for_s=0, is_invalid_after_offline=True),
+    )
+    assert stack.minds_the_line
+    assert amperes(stack) == 24
+    stack.offline_since = AT
+    assert [amperes(stack, s) for s in (1, 59, 61)] == [16, 16, 6]
+    assert stack.came_back(AT + timedelta(seconds=90)) == 1
+    assert amperes(stack, 91) == 16
+
+
 def test_the_composite_schedule_joins_what_is_equal_and_ends_at_the_outlets_maximum() -> None:
     stack = stack_of(make(1, 0, periods=(Period(0, 10), Period(300, 10), Period(600, 16)), duration_s=900))
     slots = [(slot.start_s, slot.limit) for slot in stack.composite(AC, AT, 1200, "A")]

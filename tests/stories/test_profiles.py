@@ -14,6 +14,7 @@ from ohmstead.stations.commands import Command
 from ohmstead.stations.orders import (
     ChargingProfile,
     ClearProfiles,
+    Limits,
     Period,
     Schedule,
     SetProfile,
@@ -392,7 +393,7 @@ async def test_a_dynamic_profile_is_renewed_at_once_and_when_the_station_asks(ne
         party_id=network.party_id,
         station_id=station.station_id,
         profile_id=number,
-        limit=Decimal("4500.5"),
+        limits=Limits(limit=Decimal("4500.5")),
         requested_by="operator:story",
     )
     assert command.status == "accepted"
@@ -549,6 +550,7 @@ async def test_direct_current_and_the_cars_own_schedule(network: Network, versio
 async def test_a_car_that_could_also_give_back_is_charged(network: Network) -> None:
     station = await charging_station(network, "2.1")
     await network.pool.execute("update evse set current_type = 'DC' where station_id = $1", station.station_id)
+    await network.pool.execute("update token set may_discharge = true where party_id = $1", network.party_id)
     v2x = {"minChargePower": 1000, "maxChargePower": 11_000, "maxDischargePower": 9000, "evTargetEnergyRequest": 5000}
     needs = {"requestedEnergyTransfer": "DC_BPT", "controlMode": "DynamicControl", "v2xChargingParameters": v2x}
     await station.says("NotifyEVChargingNeeds", {"evseId": 1, "chargingNeeds": needs})

@@ -187,6 +187,7 @@ _TOKEN: dict[str, Any] = {
     "label": "Pool car 7",
     "group_uid": None,
     "is_master": False,
+    "may_discharge": False,
     "contract_id": None,
     "valid_from": None,
     "valid_until": "2027-12-31T23:00:00Z",
@@ -400,6 +401,9 @@ EXAMPLES: dict[Any, Any] = {
                 "profile_id": 42,
                 "ev_schedule": None,
                 "ev_schedule_at": None,
+                "selected_schedule_id": None,
+                "is_tolerance_accepted": None,
+                "n_rejected": 0,
             }
         ]
     },

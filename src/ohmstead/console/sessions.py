@@ -83,6 +83,7 @@ EVENTS = {
     "suspended_evse": ("attention", "hand", "The station gives no power"),
     "connected": ("working", "link", "Car plugged in"),
     "idle": ("off", "off", "Idle"),
+    "operation_mode_changed": ("working", "working", "Mode of operation"),
     "ended": ("ok", "ok", "Session ends"),
     "superseded": ("attention", "attention", "Another session began at this outlet"),
     "messages_missing": ("attention", "attention", "No more messages are expected"),
@@ -397,5 +398,7 @@ def _event_note(event: Mapping[str, Any]) -> str:
         return str(detail.get("token", "")) + (f", {status}" if status and status != "accepted" else "")
     if event["kind"] in ("ended", "superseded"):
         return feed.stop_reason(detail.get("reason"))
+    if event["kind"] == "operation_mode_changed":
+        return str(detail.get("mode", "")).replace("_", " ")
     trigger = detail.get("trigger")
     return "".join(f" {c.lower()}" if c.isupper() else c for c in trigger).strip() if isinstance(trigger, str) else ""

@@ -8,6 +8,15 @@ sequence reservation_number integer 1..2147483647 cycle
 
 sequence transaction_number integer 1..2147483647 cycle
 
+table allowed_transfer
+    -- Ways of energy transfer that stations were told for a session and took (OCPP 2.1 NotifyAllowedEnergyTransfer); until the session ends they count instead of what its token may.
+    station_id text not null
+    transaction_id text not null
+    ways text[] not null
+    told_at timestamp with time zone not null default now()
+    constraint allowed_transfer_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint allowed_transfer_pkey PRIMARY KEY (station_id, transaction_id)
+
 table api_key
     api_key_id uuid not null
     party_id uuid not null
@@ -159,14 +168,17 @@ table charging_needs
     evse_number integer not null
     received_at timestamp with time zone not null
     needs jsonb not null
-    status text not null default 'received'::text
+    status text not null default 'received'::text  -- free: the car may take what it likes within the limits there are, and was told so; rejected: it chose more than it may have and gets its profile once more.
     detail text
     transaction_id text
     profile_id integer
     plan jsonb
     ev_schedule jsonb
     ev_schedule_at timestamp with time zone
-    constraint charging_needs_status_check CHECK ((status = ANY (ARRAY['received'::text, 'planned'::text, 'refused'::text, 'impossible'::text, 'superseded'::text])))
+    selected_schedule_id integer  -- Which schedule of its profile the car chose (ISO 15118-20).
+    is_tolerance_accepted boolean  -- The car keeps to the power tolerance of its profile.
+    n_rejected smallint not null default 0  -- How often the car chose a schedule beyond its limits.
+    constraint charging_needs_status_check CHECK ((status = ANY (ARRAY['received'::text, 'planned'::text, 'refused'::text, 'impossible'::text, 'superseded'::text, 'free'::text, 'rejected'::text])))
     constraint charging_needs_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint charging_needs_pkey PRIMARY KEY (needs_id)
     CREATE INDEX charging_needs_by_outlet ON public.charging_needs USING btree (station_id, evse_number, received_at DESC)
@@ -1052,6 +1064,7 @@ table token
     updated_at timestamp with time zone not null default now()
     autocharge boolean not null default false  -- Its holder wants cars to be recognised: one that is shown just before it charges may charge alone from then on.
     paired_with uuid  -- A vehicle's token: the card that it was paired with, and whose limits it has.
+    may_discharge boolean not null default false  -- Its holder lets cars give energy back: without it a session only charges (OCPP 2.1 Q01).
     constraint token_from_minute_check CHECK (((from_minute >= 0) AND (from_minute <= 1439)))
     constraint token_max_sessions_check CHECK ((max_sessions > 0))
     constraint token_status_check CHECK ((status = ANY (ARRAY['active'::text, 'blocked'::text])))

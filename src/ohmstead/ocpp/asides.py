@@ -12,7 +12,9 @@ from ohmstead.reservations.model import ReservationReport
 from ohmstead.sessions.costs import Costs
 from ohmstead.sessions.notices import service as notices
 from ohmstead.sessions.notices.model import BatterySwap, Settlement
+from ohmstead.smartcharging import negotiating
 from ohmstead.smartcharging import service as smartcharging
+from ohmstead.smartcharging.model import CarReport, EvScheduleReport, NeedsReport, SmartReport
 
 
 async def take_in(conn: Connection, works: Sequence[Work], answers: Sequence[Answers]) -> None:
@@ -23,7 +25,17 @@ async def take_in(conn: Connection, works: Sequence[Work], answers: Sequence[Ans
     for work, answer in zip(works, answers, strict=True):
         for aside in work.asides:
             if not isinstance(aside, ReservationReport | Settlement | BatterySwap):
-                answer.aside = await smartcharging.take_report(conn, aside)
+                answer.aside = await _about_power(conn, aside)
+
+
+async def _about_power(conn: Connection, aside: CarReport | SmartReport) -> object:
+    match aside:
+        case NeedsReport():
+            return await negotiating.hear_needs(conn, aside)
+        case EvScheduleReport():
+            return await negotiating.hear_schedule(conn, aside)
+        case _:
+            return await smartcharging.take_report(conn, aside)
 
 
 async def price(conn: Connection, costs: Costs, works: Sequence[Work], answers: Sequence[Answers]) -> None:

@@ -227,6 +227,8 @@ def _take_in(change: Change, report: TransactionReport, authorization: Authoriza
             change.events.append(SessionEvent(at, report.charging_state, {"trigger": report.trigger}))
         if is_latest and after.ended_at is None:
             after.charging_state = report.charging_state
+    if report.operation_mode is not None and report.trigger == "operation_mode_changed":
+        change.events.append(SessionEvent(at, "operation_mode_changed", {"mode": report.operation_mode}))
     if report.token is not None and report.is_stop_token:
         after.stop_token_uid = report.token.uid
     if report.kind == "ended":

@@ -110,6 +110,7 @@ class TransactionReport(msgspec.Struct, kw_only=True):
     stop_reason: str | None = None
     remote_start_id: int | None = None
     reservation_id: int | None = None
+    operation_mode: str | None = None
     samples: tuple[MeterSample, ...] = ()
 
 

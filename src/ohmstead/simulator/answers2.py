@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from ohmstead.ocpp.v2 import messages as m
-from ohmstead.simulator import answers21, profile_forms, reports2
+from ohmstead.simulator import answers21, dynamic, needs, profile_forms, reports2
 from ohmstead.simulator.clock import iso, parse_instant
 from ohmstead.simulator.jobs import FirmwareOrder, LogOrder
 from ohmstead.simulator.link import Answer, Message
@@ -198,10 +198,19 @@ def _set_profile(station: "Station", request: m.SetChargingProfileRequest) -> Re
     elif request.evse_id and request.evse_id not in station.outlets:
         refusal = "no such EVSE"
     if refusal is None:
-        refusal = station.install_profile(profile_forms.from2(request.evse_id, given, given.transaction_id))
+        known = {p.profile_id: p.update_interval_s for p in station.profiles.profiles}
+        profile = profile_forms.from2(request.evse_id, given, given.transaction_id)
+        refusal = station.install_profile(profile)
+        interval_s = profile.update_interval_s
+        if refusal is None and profile.kind == "dynamic" and interval_s and known.get(profile.profile_id) != interval_s:
+            station.spawn(dynamic.keep_pulling(station, profile.profile_id, interval_s))
     if refusal is not None:
         return m.SetChargingProfileResponse(status="Rejected", status_info=_why("InvalidProfile", refusal))
-    return m.SetChargingProfileResponse(status="Accepted")
+    taken = m.SetChargingProfileResponse(status="Accepted")
+    outlet = station.outlets.get(request.evse_id)
+    if given.charging_profile_purpose != "TxProfile" or outlet is None or not station.world.options.cars_talk:
+        return taken
+    return Answer(taken, then=lambda: needs.tell_schedule(outlet))
 
 
 def _clear_profile(station: "Station", request: m.ClearChargingProfileRequest) -> Result:

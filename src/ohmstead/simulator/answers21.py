@@ -4,9 +4,10 @@
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from ohmstead.ocpp.v2 import messages as m
+from ohmstead.simulator import dynamic
 from ohmstead.simulator.clock import iso
 from ohmstead.simulator.link import Answer, Message
 from ohmstead.simulator.profiles import Profile
@@ -150,17 +151,8 @@ def _change_tariff(station: "Station", request: m.ChangeTransactionTariffRequest
 
 
 def _update_dynamic(station: "Station", request: m.UpdateDynamicScheduleRequest) -> Result:
-    found = next(
-        (p for p in station.profiles.profiles if (p.profile_id, p.kind) == (request.charging_profile_id, "dynamic")),
-        None,
-    )
-    update = request.schedule_update
-    value = update.limit if update.limit is not None else update.setpoint
-    if found is None or value is None:
-        return m.UpdateDynamicScheduleResponse(status="Rejected")
-    period = structs.replace(found.periods[0], limit=max(0.0, float(value)))
-    refusal = station.install_profile(structs.replace(found, periods=(period,)))
-    return m.UpdateDynamicScheduleResponse(status="Rejected" if refusal else "Accepted")
+    is_taken = dynamic.take_update(station, request.charging_profile_id, request.schedule_update)
+    return m.UpdateDynamicScheduleResponse(status="Accepted" if is_taken else "Rejected")
 
 
 def _use_priority(station: "Station", request: m.UsePriorityChargingRequest) -> Result:

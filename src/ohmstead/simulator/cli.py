@@ -96,6 +96,9 @@ def simulate(
         float, typer.Option(min=0.1, max=1000, help="Shortens stays and gaps, not power.", rich_help_panel=CARS)
     ] = 1.0,
     idle: Annotated[bool, typer.Option(help="No cars: wait for remote starts.", rich_help_panel=CARS)] = False,
+    cars_talk: Annotated[
+        bool, typer.Option(help="Cars at 2.x stations tell what they need (ISO 15118).", rich_help_panel=CARS)
+    ] = False,
     sample_interval: Annotated[
         int | None, typer.Option(min=0, help="Seconds between meter values.", rich_help_panel=CARS)
     ] = None,
@@ -161,6 +164,7 @@ def simulate(
                 offline_per_day=offline,
                 clock_offset_s=clock_offset,
                 quirks=names,
+                cars_talk=cars_talk,
             ),
             passwords=given | (_read_passwords(password_file) if password_file else {}),
             api_url=api_url.rstrip("/") if api_url else None,

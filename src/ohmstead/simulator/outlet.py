@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from ohmstead.simulator import profiles
+from ohmstead.simulator import needs, profiles
 from ohmstead.simulator.car import Car
 from ohmstead.simulator.charging import Charging
 from ohmstead.simulator.meter import Meter, Reading
@@ -89,6 +89,7 @@ class Outlet:
             max_power_w=self.plan.max_power_w,
             transaction_id=transaction.transaction_id if transaction else None,
             started_at=transaction.started_at if transaction else None,
+            soc_percent=100 * self.car.soc if self.car is not None else None,
             charging_outlets=max(1, sum(1 for o in self.station.outlets.values() if o.is_drawing)),
         )
 
@@ -267,6 +268,8 @@ class Outlet:
         self.leaves_at = asyncio.get_running_loop().time() + visit.stay_s / station.speed
         try:
             if await self._arrive(visit, order):
+                if station.world.options.cars_talk and not station.is_v16:
+                    needs.tell_needs(self)
                 await self._charging.run(visit)
             await self._depart()
         finally:

@@ -58,7 +58,10 @@ def from2(evse_number: int, given: m2.ChargingProfileType, transaction_id: str |
         stack_level=given.stack_level,
         kind=cast(Any, given.charging_profile_kind.lower()),
         unit=schedule.charging_rate_unit,
-        periods=tuple(Period(p.start_period, _limit2(p), p.number_phases) for p in schedule.charging_schedule_period),
+        periods=tuple(
+            Period(p.start_period, _limit2(p), p.number_phases, p.operation_mode)
+            for p in schedule.charging_schedule_period
+        ),
         start_at=parse_instant(schedule.start_schedule),
         duration_s=schedule.duration,
         recurrency=cast(Any, given.recurrency_kind.lower()) if given.recurrency_kind else None,
@@ -67,6 +70,11 @@ def from2(evse_number: int, given: m2.ChargingProfileType, transaction_id: str |
         transaction_id=transaction_id,
         min_rate=float(schedule.min_charging_rate) if schedule.min_charging_rate is not None else None,
         schedule_id=schedule.id,
+        limit_at_soc=(at_soc.soc, float(at_soc.limit)) if (at_soc := schedule.limit_at_so_c) else None,
+        random_delay_s=schedule.randomized_delay or 0,
+        offline_for_s=given.max_offline_duration,
+        is_invalid_after_offline=bool(given.invalid_after_offline_duration),
+        update_interval_s=given.dyn_update_interval or 0,
     )
 
 
@@ -86,6 +94,9 @@ def to2(profile: Profile) -> m2.ChargingProfileType:
         valid_from=iso(profile.valid_from) if profile.valid_from else None,
         valid_to=iso(profile.valid_to) if profile.valid_to else None,
         transaction_id=profile.transaction_id,
+        max_offline_duration=profile.offline_for_s,
+        invalid_after_offline_duration=profile.is_invalid_after_offline or None,
+        dyn_update_interval=profile.update_interval_s or None,
         charging_schedule=[
             m2.ChargingScheduleType(
                 id=profile.schedule_id,
@@ -93,11 +104,16 @@ def to2(profile: Profile) -> m2.ChargingProfileType:
                 start_schedule=iso(profile.start_at) if profile.start_at else None,
                 duration=profile.duration_s,
                 min_charging_rate=number(profile.min_rate) if profile.min_rate is not None else None,
+                limit_at_so_c=m2.LimitAtSoCType(soc=profile.limit_at_soc[0], limit=number(profile.limit_at_soc[1]))
+                if profile.limit_at_soc
+                else None,
+                randomized_delay=profile.random_delay_s or None,
                 charging_schedule_period=[
                     m2.ChargingSchedulePeriodType(
                         start_period=p.start_s,
                         limit=number(p.limit) if p.limit is not None else None,
                         number_phases=p.phases,
+                        operation_mode=cast(Any, p.operation),
                     )
                     for p in profile.periods
                 ],

@@ -29,6 +29,7 @@ class Period(Struct, frozen=True):
     start_s: int
     limit: float | None
     phases: int | None = None
+    operation: str | None = None
 
 
 class Limit(Struct, frozen=True):
@@ -65,7 +66,12 @@ NO_LIMIT = Limit()
 
 
 class Profile(Struct, frozen=True):
-    """One profile in force on `evse_number` (0: the whole station; for a default: each EVSE)."""
+    """One profile in force on `evse_number` (0: the whole station; for a default: each EVSE).
+
+    2.1: `limit_at_soc` is a percentage and the limit from there on; every period begins `delay_s` later, which the station
+    draws within `random_delay_s`; offline it is good for `offline_for_s`, and gone for good after that if
+    `is_invalid_after_offline`.
+    """
 
     profile_id: int
     evse_number: int
@@ -82,6 +88,12 @@ class Profile(Struct, frozen=True):
     transaction_id: str | None = None
     min_rate: float | None = None
     schedule_id: int = 1
+    limit_at_soc: tuple[int, float] | None = None
+    random_delay_s: int = 0
+    delay_s: float = 0.0
+    offline_for_s: int | None = None
+    is_invalid_after_offline: bool = False
+    update_interval_s: int = 0
 
     def limit_at(self, at: datetime, started_at: datetime | None) -> Limit | None:
         """The limit in force, or None where the profile says nothing. `started_at`: begin of the transaction."""
@@ -90,7 +102,7 @@ class Profile(Struct, frozen=True):
         origin = self._origin(at, started_at)
         if origin is None:
             return None
-        elapsed_s = (at - origin).total_seconds()
+        elapsed_s = (at - origin).total_seconds() - self.delay_s
         if elapsed_s < 0 or (self.duration_s is not None and elapsed_s >= self.duration_s):
             return None
         found: Period | None = None
@@ -100,7 +112,7 @@ class Profile(Struct, frozen=True):
             found = period
         if found is None:
             return None
-        return Limit(power_w=found.limit) if self.unit == "W" else Limit(current_a=found.limit)
+        return NO_LIMIT if found.limit is None else self.of_limit(found.limit)
 
     def _origin(self, at: datetime, started_at: datetime | None) -> datetime | None:
         if self.kind == "relative":
@@ -112,13 +124,23 @@ class Profile(Struct, frozen=True):
             return start + every * ((at - start) // every)
         return start
 
+    def is_out_of_time(self, offline_since: datetime | None, at: datetime) -> bool:
+        """Offline for longer than it is good for."""
+        if offline_since is None or self.offline_for_s is None:
+            return False
+        return (at - offline_since).total_seconds() >= self.offline_for_s
+
+    def of_limit(self, value: float) -> Limit:
+        """A number in the profile's unit."""
+        return Limit(power_w=value) if self.unit == "W" else Limit(current_a=value)
+
     def edges_after(self, at: datetime, started_at: datetime | None) -> list[datetime]:
         """Instants after `at` at which the profile may say something else."""
         edges = [t for t in (self.valid_from, self.valid_to) if t is not None]
         origin = self._origin(at, started_at)
         if origin is not None:
             ends = [p.start_s for p in self.periods] + ([] if self.duration_s is None else [self.duration_s])
-            edges += [origin + timedelta(seconds=s) for s in ends]
+            edges += [origin + timedelta(seconds=s + self.delay_s) for s in ends]
             if self.kind == "recurring":
                 edges.append(origin + (7 * _DAY if self.recurrency == "weekly" else _DAY))
         return [t for t in edges if t > at]
@@ -141,16 +163,18 @@ class Outlet(Struct, frozen=True):
     transaction_id: str | None = None
     started_at: datetime | None = None
     charging_outlets: int = 1
+    soc_percent: float | None = None
 
 
 class ProfileStack:
     """All profiles installed at one station. It has no clock: every question names its instant."""
 
-    __slots__ = ("prioritised", "profiles")
+    __slots__ = ("offline_since", "prioritised", "profiles")
 
     def __init__(self) -> None:
         self.profiles: list[Profile] = []
         self.prioritised: set[str] = set()
+        self.offline_since: datetime | None = None
 
     def install(self, profile: Profile) -> str | None:
         """Keep a profile. Returns None, or why it is refused.
@@ -194,6 +218,16 @@ class ProfileStack:
         self.remove(lambda p: p.purpose == "tx" and p.transaction_id == transaction_id)
         self.prioritised.discard(transaction_id)
 
+    @property
+    def minds_the_line(self) -> bool:
+        """Something here is good only for a while without a CSMS."""
+        return any(p.offline_for_s is not None for p in self.profiles)
+
+    def came_back(self, at: datetime) -> int:
+        """The line is up again: profiles that did not outlast its absence are forgotten; how many that were (2.1 K01)."""
+        since, self.offline_since = self.offline_since, None
+        return self.remove(lambda p: p.is_invalid_after_offline and p.is_out_of_time(since, at))
+
     def limit_at(self, outlet: Outlet, at: datetime) -> Limit:
         """What the outlet may draw at an instant."""
         allowed = self._leading("tx", outlet, at) or self._leading("tx_default", outlet, at) or NO_LIMIT
@@ -213,12 +247,14 @@ class ProfileStack:
                 continue
             if purpose == "tx" and profile.transaction_id != outlet.transaction_id:
                 continue
+            if profile.is_out_of_time(self.offline_since, at):
+                continue
             rank = (profile.stack_level, profile.evse_number)
             if rank <= best_rank:
                 continue
             limit = profile.limit_at(at, outlet.started_at)
             if limit is not None:
-                best, best_rank = limit, rank
+                best, best_rank = limit.within(_limit_of_battery(profile, outlet)), rank
         return best
 
     def next_change_s(self, outlet: Outlet, at: datetime) -> float | None:
@@ -259,6 +295,13 @@ class ProfileStack:
             if not slots or slots[-1].limit != value:
                 slots.append(Slot(int((instant - at).total_seconds()), value))
         return slots
+
+
+def _limit_of_battery(profile: Profile, outlet: Outlet) -> Limit:
+    """From a state of charge on a schedule may allow less (2.1 limitAtSoC)."""
+    if profile.limit_at_soc is None or outlet.soc_percent is None or outlet.soc_percent < profile.limit_at_soc[0]:
+        return NO_LIMIT
+    return profile.of_limit(profile.limit_at_soc[1])
 
 
 def _least(a: float | None, b: float | None) -> float | None:

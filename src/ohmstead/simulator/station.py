@@ -7,6 +7,8 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any, TypeAlias, TypeVar
 
+import msgspec
+
 from ohmstead.simulator import certificates, mishaps, quirks
 from ohmstead.simulator.answers2 import Speaker2
 from ohmstead.simulator.answers16 import Speaker16
@@ -244,6 +246,8 @@ class Station:
 
     def install_profile(self, profile: Profile) -> str | None:
         """Keep a charging profile and obey it at once. Returns None, or why it is refused."""
+        if profile.random_delay_s and not profile.delay_s:
+            profile = msgspec.structs.replace(profile, delay_s=self.random.uniform(0, profile.random_delay_s))
         refusal = self.profiles.install(profile)
         if refusal is None:
             self._reconsider()
@@ -452,6 +456,10 @@ class Station:
 
     def _go_offline(self, link: Link) -> None:
         self._online.clear()
+        if self.profiles.offline_since is None:
+            self.profiles.offline_since = self.clock.now()
+            if self.profiles.minds_the_line:
+                self._reconsider()
         tally = self.world.tally
         tally.connected -= 1
         if self.registration == "Accepted" and self._link is link:
@@ -470,6 +478,9 @@ class Station:
         self.world.tally.accepted += 1
         self.registration = "Accepted"
         self._online.set()
+        if self.profiles.minds_the_line:
+            self._reconsider()
+        self.profiles.came_back(self.clock.now())
         self.was_accepted.set()
         self.tell_statuses()
         loop = asyncio.get_running_loop()

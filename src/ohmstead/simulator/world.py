@@ -20,6 +20,7 @@ class Options(Struct, frozen=True):
 
     `speed` divides stays, gaps and the energy that cars ask for, never power or meter time. `faults_per_day` and
     `offline_per_day` count per station and natural day. `job_step_s`: how long a step of a firmware or log job takes.
+    `cars_talk`: cars at 2.x stations tell what they need (ISO 15118).
     """
 
     seed: str = "1"
@@ -31,6 +32,7 @@ class Options(Struct, frozen=True):
     quirks: tuple[str, ...] = ()
     job_step_s: float = 4.0
     is_ending_on_stop: bool = True
+    cars_talk: bool = False
 
 
 class Demand(Protocol):

@@ -10,10 +10,12 @@ from uuid import UUID
 import msgspec
 
 from ohmstead.stations.orders import ChargingProfile, Period, Schedule
+from ohmstead.stations.orders.charging import EnergyTransfer
 from ohmstead.stations.orders.form import RateUnit
 
 ProfileStatus: TypeAlias = Literal["sent", "held", "refused", "cleared", "unknown"]
-NeedsStatus: TypeAlias = Literal["received", "planned", "refused", "impossible", "superseded"]
+NeedsStatus: TypeAlias = Literal["received", "planned", "refused", "impossible", "superseded", "free", "rejected"]
+NeedsAnswer: TypeAlias = Literal["accepted", "refused", "processing", "free"]
 
 
 # ------------------------------------------------------------------------------------ what stations report
@@ -58,7 +60,9 @@ class CompositeReport(msgspec.Struct, frozen=True, kw_only=True):
 class Needs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a car wants (ISO 15118): so much energy by departure, within what it can take. Per phase: currents, voltage.
 
-    `max_periods`: how many steps of a schedule the car takes. `wishes`: the rest of what it said, as it said it.
+    `max_periods`: how many steps of a schedule the car takes. `max_discharge_w`: how much it would give
+    back. `control`: in dynamic control the car follows a setpoint instead of a schedule of its own (ISO 15118-20).
+    `wishes`: the rest of what it said, as it said it.
     """
 
     is_dc: bool
@@ -71,7 +75,10 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     min_power_w: Decimal | None = None
     max_power_w: Decimal | None = None
     max_periods: int | None = None
+    max_discharge_w: Decimal | None = None
     is_bidirectional: bool = False
+    way: EnergyTransfer | None = None
+    control: Literal["scheduled", "dynamic"] = "scheduled"
     wishes: dict[str, Any] = {}
 
 
@@ -86,12 +93,14 @@ class NeedsReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EvScheduleReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The schedule that a car chose."""
+    """The schedule that a car chose, its periods counted from `at`. `selected_schedule_id`: out of which of ours."""
 
     station_id: str
     evse_number: int
     at: datetime
     schedule: Schedule
+    selected_schedule_id: int | None = None
+    is_tolerance_accepted: bool | None = None
 
 
 class PriorityReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +119,8 @@ class UpdatePull(msgspec.Struct, frozen=True, kw_only=True):
     profile_id: int
 
 
-SmartReport: TypeAlias = ProfilesReport | LimitReport | NeedsReport | EvScheduleReport | PriorityReport | UpdatePull
+CarReport: TypeAlias = NeedsReport | EvScheduleReport
+SmartReport: TypeAlias = ProfilesReport | LimitReport | PriorityReport | UpdatePull
 
 
 # ------------------------------------------------------------------------------------ what we keep
@@ -174,3 +184,6 @@ class KeptNeeds(msgspec.Struct, frozen=True, kw_only=True):
     profile_id: int | None
     ev_schedule: Schedule | None
     ev_schedule_at: datetime | None
+    selected_schedule_id: int | None
+    is_tolerance_accepted: bool | None
+    n_rejected: int

@@ -6,14 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
 from ohmstead.core import clock
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.log import logger
+from ohmstead.smartcharging import negotiating, profiles, service, store
 from ohmstead.smartcharging import plan as plans
-from ohmstead.smartcharging import service, store
-from ohmstead.smartcharging.model import Electric, Needs
+from ohmstead.smartcharging.model import Electric
 from ohmstead.stations.commands import CommandDesk
 from ohmstead.stations.orders import ChargingProfile
 
@@ -21,6 +19,7 @@ log = logger("ohmstead.smartcharging")
 
 MOST_TRIES = 20
 _WAIT_S = 20.0
+SELF = "system:charging_needs"
 
 
 async def answer_needs(pool: Pool, desk: CommandDesk, payload: Any, *, shape: plans.Shape = "flat") -> None:
@@ -40,7 +39,11 @@ async def answer_needs(pool: Pool, desk: CommandDesk, payload: Any, *, shape: pl
             else:
                 await store.save_plan(conn, needs_id, "impossible", detail="no transaction began at the outlet")
             return
-        profile = await _profile(conn, waiting, clock.now(), shape)
+        electric = service.for_car(
+            await service.electric_of(conn, waiting.station_id, waiting.evse_number), waiting.needs
+        )
+        planned = await _profile(conn, waiting, electric, clock.now(), shape)
+        profile, decided_by = await negotiating.for_negotiation(conn, waiting, planned, electric)
         if profile is None:
             await store.save_plan(conn, needs_id, "impossible", detail="the car and the outlet have no power in common")
             return
@@ -53,22 +56,13 @@ async def answer_needs(pool: Pool, desk: CommandDesk, payload: Any, *, shape: pl
             plan=profile.schedules[0],
         )
     try:
-        held, _ = await service.set_profile(
-            pool,
-            desk,
-            party_id=waiting.party_id,
-            station_id=waiting.station_id,
-            evse_number=waiting.evse_number,
-            profile=profile,
-            requested_by="system:charging_needs",
-            timeout_s=_WAIT_S,
-        )
+        is_answered = await _send(pool, desk, waiting, profile, decided_by)
     except service.Misfit as misfit:
         async with pool.acquire() as conn, conn.transaction():
             await store.save_plan(conn, needs_id, "refused", detail=misfit.text)
         return
-    log.info("car_planned", station_id=waiting.station_id, status=held.status, profile_id=profile.profile_id)
-    if held.status == "unknown":
+    log.info("car_planned", station_id=waiting.station_id, is_answered=is_answered, profile_id=profile.profile_id)
+    if not is_answered:
         async with pool.acquire() as conn, conn.transaction():
             if tries < MOST_TRIES:
                 await service.plan_needs(conn, str(needs_id), tries + 1)
@@ -76,11 +70,34 @@ async def answer_needs(pool: Pool, desk: CommandDesk, payload: Any, *, shape: pl
                 await store.save_plan(conn, needs_id, "refused", detail="the station did not answer")
 
 
+async def _send(
+    pool: Pool, desk: CommandDesk, waiting: store.Waiting, profile: ChargingProfile, decided_by: str | None
+) -> bool:
+    """Whether the station answered. A dynamic profile that it holds is told its new values, and set anew only where it
+    refuses those (K20). Raises Misfit."""
+    to: dict[str, Any] = {
+        "party_id": waiting.party_id,
+        "station_id": waiting.station_id,
+        "requested_by": SELF,
+        "timeout_s": _WAIT_S,
+    }
+    async with pool.acquire() as conn:
+        before = await store.find_profile(conn, waiting.station_id, profile.profile_id)
+    if before is not None and before.status == "held" and before.profile.timing == profile.timing == "dynamic":
+        limits = profiles.limits_of(profile)
+        command = await service.update_dynamic(pool, desk, profile_id=profile.profile_id, limits=limits, **to)
+        if command.status in ("accepted", "timed_out", "offline"):
+            return command.status == "accepted"
+    held, _ = await service.set_profile(
+        pool, desk, evse_number=waiting.evse_number, profile=profile, set_by=decided_by, **to
+    )
+    return held.status != "unknown"
+
+
 async def _profile(
-    conn: Connection, waiting: store.Waiting, now: datetime, shape: plans.Shape
+    conn: Connection, waiting: store.Waiting, electric: Electric, now: datetime, shape: plans.Shape
 ) -> ChargingProfile | None:
     features = await service.features_of(conn, waiting.station_id)
-    electric = for_car(await service.electric_of(conn, waiting.station_id, waiting.evse_number), waiting.needs)
     schedule = plans.plan(waiting.needs, electric, features, now, shape=shape)
     if schedule is None:
         return None
@@ -95,14 +112,4 @@ async def _profile(
         stack_level=0,
         transaction_id=waiting.transaction_id,
         schedules=(schedule,),
-    )
-
-
-def for_car(electric: Electric, needs: Needs) -> Electric:
-    """The outlet as this car uses it: on as many phases, at the voltage it charges with."""
-    return msgspec.structs.replace(
-        electric,
-        is_dc=needs.is_dc,
-        n_phases=1 if needs.is_dc else min(needs.n_phases, electric.n_phases),
-        voltage_v=needs.voltage_v if needs.is_dc and needs.voltage_v else electric.voltage_v,
     )

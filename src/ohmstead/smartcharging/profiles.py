@@ -11,7 +11,7 @@ import msgspec
 from ohmstead.smartcharging.model import Electric, HeldProfile
 from ohmstead.stations import rules
 from ohmstead.stations.features import Features
-from ohmstead.stations.orders import ChargingProfile, Period, Schedule, SetProfile
+from ohmstead.stations.orders import ChargingProfile, Limits, Period, Schedule, SetProfile
 from ohmstead.stations.orders.form import RateUnit
 from ohmstead.stations.profile_rules import RECURS_S, Fault
 
@@ -96,6 +96,22 @@ def _schedule_in_unit(schedule: Schedule, unit: RateUnit, electric: Electric) ->
             )
             for p in schedule.periods
         ),
+    )
+
+
+def limits_of(profile: ChargingProfile) -> Limits:
+    """What a dynamic profile says now."""
+    present = profile.schedules[0].periods[0]
+    return Limits(**{name: getattr(present, name) for name in Limits.__struct_fields__})
+
+
+def updated(profile: ChargingProfile, limits: Limits, at: datetime | None) -> ChargingProfile:
+    """A dynamic profile with other values in its one period; what `limits` does not give stays (2.1 K28)."""
+    [schedule] = profile.schedules
+    given = {name: value for name in Limits.__struct_fields__ if (value := getattr(limits, name)) is not None}
+    periods = tuple(msgspec.structs.replace(p, **given) for p in schedule.periods)
+    return msgspec.structs.replace(
+        profile, schedules=(msgspec.structs.replace(schedule, periods=periods),), updated_at=at
     )
 
 

@@ -55,7 +55,8 @@ async def list_needs(conn: Connection, party_id: UUID, station_id: str, limit: i
     """What cars asked for, newest first."""
     rows = await conn.fetch(
         "select needs_id, evse_number, received_at, needs, status, detail, transaction_id, profile_id, ev_schedule,"
-        f" ev_schedule_at from charging_needs t where station_id = $2{_OF_PARTY} order by received_at desc limit $3",
+        " ev_schedule_at, selected_schedule_id, is_tolerance_accepted, n_rejected from charging_needs t"
+        f" where station_id = $2{_OF_PARTY} order by received_at desc limit $3",
         party_id,
         station_id,
         limit,

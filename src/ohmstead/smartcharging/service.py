@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -14,20 +13,19 @@ from ohmstead.core import clock, jobs
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.errors import Invalid, NotFound, OhmsteadError
 from ohmstead.core.events import Event, record
-from ohmstead.core.ids import new_id
 from ohmstead.smartcharging import profiles, store
 from ohmstead.smartcharging.model import (
     CompositeReport,
     Electric,
-    EvScheduleReport,
     HeldProfile,
     LimitReport,
-    NeedsReport,
+    Needs,
     PriorityReport,
     ProfilesReport,
     SmartReport,
     UpdatePull,
 )
+from ohmstead.stations import rules
 from ohmstead.stations import service as stations
 from ohmstead.stations.commands import Command, CommandDesk
 from ohmstead.stations.features import Features
@@ -41,6 +39,7 @@ from ohmstead.stations.orders import (
     SetProfile,
     UpdateSchedule,
 )
+from ohmstead.stations.orders.charging import EnergyTransfer
 from ohmstead.stations.orders.form import RateUnit
 from ohmstead.stations.profile_rules import Fault
 from ohmstead.stations.queries import require_station
@@ -79,6 +78,16 @@ async def electric_of(conn: Connection, station_id: str, evse_number: int) -> El
     )
 
 
+def for_car(electric: Electric, needs: Needs) -> Electric:
+    """The outlet as this car uses it: on as many phases, at the voltage it charges with."""
+    return msgspec.structs.replace(
+        electric,
+        is_dc=needs.is_dc,
+        n_phases=1 if needs.is_dc else min(needs.n_phases, electric.n_phases),
+        voltage_v=needs.voltage_v if needs.is_dc and needs.voltage_v else electric.voltage_v,
+    )
+
+
 async def set_profile(
     pool: Pool,
     desk: CommandDesk,
@@ -90,8 +99,11 @@ async def set_profile(
     requested_by: str,
     timeout_s: float = 30,
     queue_for_s: float | None = None,
+    set_by: str | None = None,
 ) -> tuple[HeldProfile, Command]:
     """Give a station a profile and remember what it said. A `profile_id` of 0 gets one of its own.
+
+    `set_by`: who decided on it, where that is not who asks for it to be sent.
 
     A schedule in a unit that the station does not take is converted by the outlet's phases and voltage. Raises Misfit,
     before anything is sent, for what the station cannot hold; NotFound.
@@ -108,7 +120,9 @@ async def set_profile(
         order = SetProfile(evse_number=evse_number, profile=profile)
         if found := profiles.faults(order, features, held, clock.now()):
             raise Misfit(found)
-        await store.save_profiles(conn, station_id, evse_number, [profile], status="sent", set_by=requested_by)
+        await store.save_profiles(
+            conn, station_id, evse_number, [profile], status="sent", set_by=set_by or requested_by
+        )
     command = await desk.send(
         order,
         party_id=party_id,
@@ -186,10 +200,12 @@ async def update_dynamic(
     party_id: UUID,
     station_id: str,
     profile_id: int,
-    limit: Decimal,
+    limits: Limits,
     requested_by: str,
+    timeout_s: float = 30,
 ) -> Command:
-    """2.1: another limit for a dynamic profile, told at once, and to a station that asks for it later (K28)."""
+    """2.1: other limits or setpoints for a dynamic profile, told at once, and to a station that asks for them later
+    (K28). What is not given stays. A station that refuses them keeps the ones it has."""
     async with pool.acquire() as conn, conn.transaction():
         await require_station(conn, party_id, station_id)
         found = await store.find_profile(conn, station_id, profile_id)
@@ -197,19 +213,27 @@ async def update_dynamic(
             raise NotFound(f"{station_id} holds no profile {profile_id}")
         if found.profile.timing != "dynamic":
             raise Invalid("not a dynamic profile", "profile_id")
-        [schedule] = found.profile.schedules
-        changed = msgspec.structs.replace(
-            found.profile,
-            schedules=(msgspec.structs.replace(schedule, periods=(Period(start_s=0, limit=limit),)),),
-        )
-        await store.save_profiles(
-            conn, station_id, found.evse_number, [changed], status="held", set_by=requested_by, source=found.source
-        )
-    return await desk.send(
-        UpdateSchedule(profile_id=profile_id, limits=Limits(limit=limit)),
-        party_id=party_id,
-        station_id=station_id,
-        requested_by=requested_by,
+        order = UpdateSchedule(profile_id=profile_id, limits=limits)
+        rules.check(order, clock.now())
+        await _keep_update(conn, found, limits)
+    command = await desk.send(
+        order, party_id=party_id, station_id=station_id, requested_by=requested_by, timeout_s=timeout_s
+    )
+    async with pool.acquire() as conn, conn.transaction():
+        if command.status in ("rejected", "failed"):
+            await _keep_profile(conn, found, found.profile)
+        await learn(conn, [stations.answered(command)])
+    return command
+
+
+async def _keep_update(conn: Connection, held: HeldProfile, limits: Limits) -> None:
+    await _keep_profile(conn, held, profiles.updated(held.profile, limits, clock.now()))
+
+
+async def _keep_profile(conn: Connection, held: HeldProfile, profile: ChargingProfile) -> None:
+    """What a held profile says now; whose it is stays."""
+    await store.save_profiles(
+        conn, held.station_id, held.evse_number, [profile], status="held", set_by=held.set_by, source=held.source
     )
 
 
@@ -229,6 +253,8 @@ async def learn(conn: Connection, commands: Sequence[dict[str, Any]]) -> None:
         elif command["kind"] == "clear_profiles" and _is_cleared(status, command["error_text"]):
             criteria = {name: parameters.get(name) for name in ("profile_id", "evse_number", "purpose", "stack_level")}
             await store.clear_matching(conn, station_id, **criteria, set_before=_instant(command["requested_at"]))
+        elif command["kind"] == "update_schedule" and status == "accepted":
+            await _learn_update(conn, station_id, parameters, _instant(command["requested_at"]))
 
 
 async def _keep_given(conn: Connection, command: dict[str, Any]) -> None:
@@ -254,6 +280,18 @@ def _is_cleared(status: str, text: str | None) -> bool:
     return status == "accepted" or (status == "rejected" and (text or "").startswith("Unknown"))
 
 
+async def _learn_update(conn: Connection, station_id: str, parameters: dict[str, Any], requested_at: datetime) -> None:
+    """Limits that the station took, be they given by `update_dynamic` or by a plain order. Those that others followed
+    since, before we hear of the answer again, do not come back."""
+    profile_id, limits = int(parameters["profile_id"]), msgspec.convert(parameters["limits"], Limits)
+    found = await store.find_profile(conn, station_id, profile_id)
+    if found is not None and found.status == "held" and found.profile.timing == "dynamic":
+        since = found.profile.updated_at
+        if (since is None or since < requested_at) and profiles.updated(found.profile, limits, since) != found.profile:
+            await _keep_update(conn, found, limits)
+        await store.needs_answered(conn, station_id, profile_id, "planned", None)
+
+
 async def _learn_set(conn: Connection, station_id: str, profile_id: int, status: str, text: str | None) -> None:
     match status:
         case "accepted":
@@ -267,7 +305,7 @@ async def _learn_set(conn: Connection, station_id: str, profile_id: int, status:
 
 
 async def follow(conn: Connection, found: list[Event]) -> None:
-    """Outbox consumer: answers to orders, needs to be planned for, transactions that ended."""
+    """Outbox consumer: answers to orders, needs to be planned for, transactions that ended, stations that came back."""
     await learn(conn, [event.payload for event in found if event.kind == "CommandAnswered"])
     for event in found:
         if event.kind == "ChargingNeedsReported":
@@ -279,6 +317,9 @@ async def follow(conn: Connection, found: list[Event]) -> None:
     ]
     if ended:
         await store.end_transaction_profiles(conn, ended)
+        await store.forget_ways(conn, ended)
+    if back := [event.payload["station_id"] for event in found if event.kind == "StationConnected"]:
+        await store.end_offline_profiles(conn, back)
 
 
 async def plan_needs(conn: Connection, needs_id: str, tries: int = 0) -> None:
@@ -294,25 +335,26 @@ async def take_report(conn: Connection, report: SmartReport) -> Period | None:
             await _take_profiles(conn, report)
         case LimitReport():
             await store.save_limit(conn, report)
-            await _tell(conn, "ChargingLimitCleared" if report.is_cleared else "ChargingLimitSet", report.station_id)
-        case NeedsReport():
-            needs_id = new_id()
-            await store.insert_needs(conn, needs_id, report)
-            await _tell(conn, "ChargingNeedsReported", report.station_id, report.party_id, needs_id=str(needs_id))
-        case EvScheduleReport():
-            await store.save_ev_schedule(conn, report)
+            await tell(conn, "ChargingLimitCleared" if report.is_cleared else "ChargingLimitSet", report.station_id)
         case PriorityReport():
             await store.save_priority(conn, report)
         case UpdatePull():
             found = await store.find_profile(conn, report.station_id, report.profile_id)
             if found is not None and found.status == "held" and found.profile.timing == "dynamic":
-                return found.profile.schedules[0].periods[0]
+                present = msgspec.structs.replace(found.profile, updated_at=clock.now())
+                await _keep_profile(conn, found, present)
+                return present.schedules[0].periods[0]
     return None
 
 
 async def keep_composite(conn: Connection, report: CompositeReport) -> None:
     """What a station answered to the question what it would deliver; the last answer counts."""
     await store.save_composite(conn, report)
+
+
+async def keep_ways(conn: Connection, station_id: str, transaction_id: str, ways: Sequence[EnergyTransfer]) -> None:
+    """A station took it that a session may use these ways of energy transfer (2.1 Q01, Q02)."""
+    await store.save_ways(conn, station_id, transaction_id, ways)
 
 
 async def _take_profiles(conn: Connection, report: ProfilesReport) -> None:
@@ -330,6 +372,7 @@ async def _take_profiles(conn: Connection, report: ProfilesReport) -> None:
         await store.clear_matching(conn, report.station_id, except_ids=named)
 
 
-async def _tell(conn: Connection, kind: str, station_id: str, party_id: UUID | None = None, **payload: object) -> None:
+async def tell(conn: Connection, kind: str, station_id: str, party_id: UUID | None = None, **payload: object) -> None:
+    """A fact about a station's power, for the outbox."""
     subject = f"station/{station_id}"
     await record(conn, [Event(kind, subject, {"station_id": station_id, "at": clock.now(), **payload}, party_id)])

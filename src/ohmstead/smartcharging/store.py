@@ -23,7 +23,9 @@ from ohmstead.smartcharging.model import (
     ProfilesReport,
     ProfileStatus,
 )
+from ohmstead.smartcharging.negotiation import MOST_REJECTED
 from ohmstead.stations.orders import ChargingProfile
+from ohmstead.stations.orders.charging import EnergyTransfer
 
 HELD = "station_id, evse_number, status, source, profile, set_by, set_at, confirmed_at, detail"
 
@@ -236,21 +238,26 @@ async def save_priority(conn: Connection, report: PriorityReport) -> None:
 # ------------------------------------------------------------------------------------------ needs
 
 
-async def insert_needs(conn: Connection, needs_id: UUID, report: NeedsReport) -> None:
+async def insert_needs(
+    conn: Connection, needs_id: UUID, report: NeedsReport, status: NeedsStatus, detail: str | None
+) -> None:
     """What the car wanted before, and was not answered, does not count any more."""
     await conn.execute(
         "update charging_needs set status = 'superseded' where station_id = $1 and evse_number = $2"
-        " and status = 'received'",
+        " and status in ('received', 'rejected')",
         report.station_id,
         report.evse_number,
     )
     await conn.execute(
-        "insert into charging_needs (needs_id, station_id, evse_number, received_at, needs) values ($1, $2, $3, $4, $5)",
+        "insert into charging_needs (needs_id, station_id, evse_number, received_at, needs, status, detail)"
+        " values ($1, $2, $3, $4, $5, $6, $7)",
         needs_id,
         report.station_id,
         report.evse_number,
         report.at,
         to_json(report.needs),
+        status,
+        detail,
     )
 
 
@@ -274,7 +281,7 @@ async def lock_waiting(conn: Connection, needs_id: UUID) -> Waiting | None:
         " (select t.transaction_id from session t where t.station_id = n.station_id"
         "   and t.evse_number = n.evse_number and t.status in ('pending', 'active') order by t.started_at desc limit 1)"
         " as transaction_id from charging_needs n join station s using (station_id)"
-        " where n.needs_id = $1 and n.status = 'received' for update of n",
+        " where n.needs_id = $1 and n.status in ('received', 'rejected') for update of n",
         needs_id,
     )
     if row is None:
@@ -332,13 +339,97 @@ async def needs_answered(
 
 
 async def save_ev_schedule(conn: Connection, report: EvScheduleReport) -> None:
+    """What the car chose, beside the latest that it asked for."""
     await conn.execute(
-        "update charging_needs set ev_schedule = $3, ev_schedule_at = $4 where needs_id = (select needs_id from"
+        "update charging_needs set ev_schedule = $3, ev_schedule_at = $4, selected_schedule_id = $5,"
+        " is_tolerance_accepted = $6 where needs_id = (select needs_id from"
         " charging_needs where station_id = $1 and evse_number = $2 order by received_at desc limit 1)",
         report.station_id,
         report.evse_number,
         to_json(report.schedule),
         report.at,
+        report.selected_schedule_id,
+        report.is_tolerance_accepted,
+    )
+
+
+async def reject_ev_schedule(conn: Connection, needs_id: UUID, detail: str) -> int:
+    """The car chose too much; how often by now. What it asked for waits for its plan again."""
+    n_rejected: int = await conn.fetchval(
+        "update charging_needs set n_rejected = n_rejected + 1, detail = left($2, 500),"
+        " status = case when status = 'planned' and n_rejected < $3 then 'rejected' else status end"
+        " where needs_id = $1 returning n_rejected",
+        needs_id,
+        detail,
+        MOST_REJECTED,
+    )
+    return n_rejected
+
+
+class Talk(msgspec.Struct, frozen=True):
+    """The session that goes on at an outlet, what it may do, and the latest that its car asked for."""
+
+    transaction_id: str | None
+    transaction_at: datetime | None
+    may_discharge: bool | None
+    ways: list[EnergyTransfer] | None
+    needs_id: UUID | None
+    needs: Needs | None
+    profile_id: int | None
+
+
+# any party: a station tells of its own outlet
+async def find_talk(conn: Connection, station_id: str, evse_number: int) -> Talk:
+    """What is known at an outlet now; everything None: nothing."""
+    row = await conn.fetchrow(
+        "select t.transaction_id, t.started_at as transaction_at,"
+        " case when t.session_id is not null then coalesce(k.may_discharge, false) end as may_discharge, a.ways,"
+        " n.needs_id, n.needs, n.profile_id from (select) as outlet"
+        " left join lateral (select session_id, transaction_id, started_at, token_id from session"
+        "   where station_id = $1 and evse_number = $2 and status in ('pending', 'active')"
+        "   order by started_at desc limit 1) t on true"
+        " left join token k on k.token_id = t.token_id"
+        " left join allowed_transfer a on a.station_id = $1 and a.transaction_id = t.transaction_id"
+        " left join lateral (select needs_id, needs, profile_id from charging_needs"
+        "   where station_id = $1 and evse_number = $2 order by received_at desc limit 1) n on true",
+        station_id,
+        evse_number,
+    )
+    assert row is not None
+    return Talk(**{**dict(row), "needs": msgspec.convert(row["needs"], Needs) if row["needs"] else None})
+
+
+async def save_ways(conn: Connection, station_id: str, transaction_id: str, ways: Sequence[str]) -> None:
+    """The station took it that a session may use these ways, and no others."""
+    await conn.execute(
+        "insert into allowed_transfer (station_id, transaction_id, ways) values ($1, $2, $3)"
+        " on conflict (station_id, transaction_id) do update set ways = excluded.ways, told_at = now()",
+        station_id,
+        transaction_id,
+        list(ways),
+    )
+
+
+async def forget_ways(conn: Connection, ended: Sequence[tuple[str, str]]) -> None:
+    """Sessions by station and transaction that are over."""
+    await conn.execute(
+        "delete from allowed_transfer a using unnest($1::text[], $2::text[]) as u (station_id, transaction_id)"
+        " where a.station_id = u.station_id and a.transaction_id = u.transaction_id",
+        [station_id for station_id, _ in ended],
+        [transaction_id for _, transaction_id in ended],
+    )
+
+
+# any party: stations by id, for the worker
+async def end_offline_profiles(conn: Connection, station_ids: Sequence[str]) -> None:
+    """Stations came back: profiles that were good for so long without us, and not afterwards, are gone by now (K01)."""
+    await conn.execute(
+        "update charging_profile c set status = 'cleared', confirmed_at = now(),"
+        " detail = 'the station was offline for longer than it is good for' from station s"
+        " where s.station_id = any($1) and c.station_id = s.station_id and c.status in ('held', 'sent', 'unknown')"
+        " and (c.profile->>'is_invalid_after_offline')::boolean and c.set_at < s.disconnected_at"
+        " and s.connected_at - s.disconnected_at > make_interval(secs => (c.profile->>'offline_for_s')::integer)",
+        list(station_ids),
     )
 
 

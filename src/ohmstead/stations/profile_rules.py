@@ -16,6 +16,22 @@ MOST_SCHEDULES = 3
 MOST_PERIODS = 1024
 RECURS_S = {"daily": 86_400, "weekly": 604_800}
 _STEP = Decimal("0.1")
+# Modes of operation (2.1): what each must be given, who may set what flows, and for which purposes it is none.
+_NEEDED_IN_MODE = {
+    "charging_only": "limit",
+    "central_setpoint": "setpoint",
+    "central_frequency": "setpoint",
+    "local_frequency": "power_over_frequency",
+}
+_MODES_OF_PURPOSE = {
+    "station_max": ("charging_only",),
+    "priority_charging": ("charging_only",),
+    "local_generation": ("charging_only", "external_limits"),
+}
+_CURVES = {
+    "power_over_frequency": ("local_frequency",),
+    "power_over_signal": ("central_frequency", "local_frequency"),
+}
 _NEW_PURPOSES = ("priority_charging", "local_generation")
 
 
@@ -40,6 +56,19 @@ def profile_faults(profile: o.ChargingProfile, field: str = "profile") -> Iterat
         yield from _schedule_faults(schedule, profile.timing, where)
         if profile.recurs is not None and (schedule.duration_s or 0) > RECURS_S[profile.recurs]:
             yield f"{where}.duration_s", f"is longer than it recurs ({RECURS_S[profile.recurs]} s)"
+        yield from _purpose_faults(schedule, profile.purpose, where)
+
+
+def _purpose_faults(schedule: o.Schedule, purpose: str, field: str) -> Iterator[Fault]:
+    """What a purpose leaves no room for (2.1)."""
+    if schedule.random_delay_s and purpose not in ("session", "session_default"):
+        yield f"{field}.random_delay_s", "belongs to profiles for sessions alone"
+    if purpose == "priority_charging" and schedule.duration_s is not None:
+        yield f"{field}.duration_s", "priority lasts until it is given up"
+    for n, period in enumerate(schedule.periods):
+        modes = _MODES_OF_PURPOSE.get(purpose)
+        if modes is not None and period.operation is not None and period.operation not in modes:
+            yield f"{field}.periods.{n}.operation", f"{' or '.join(modes)} for {purpose}"
 
 
 def _schedule_faults(schedule: o.Schedule, timing: str, field: str) -> Iterator[Fault]:
@@ -72,9 +101,24 @@ def _period_faults(period: o.Period, field: str) -> Iterator[Fault]:
         yield f"{field}.n_phases", "1 to 3"
     if period.phase_to_use is not None and (period.n_phases != 1 or not 1 <= period.phase_to_use <= 3):
         yield f"{field}.phase_to_use", "1 to 3, where n_phases is 1 (K01.FR.19)"
-    given = (period.limit, period.setpoint, period.discharge_limit, period.operation)
-    if all(value is None for value in given):
-        yield f"{field}.limit", "is needed"
+    yield from _mode_faults(period, field)
+
+
+def _mode_faults(period: o.Period, field: str) -> Iterator[Fault]:
+    """Whether a period has what its mode of operation lives by, and nothing that it has no use for."""
+    mode = period.operation or "charging_only"
+    if period.operation is None:
+        if all(value is None for value in (period.limit, period.setpoint, period.discharge_limit)):
+            yield f"{field}.limit", "is needed"
+    elif (needed := _NEEDED_IN_MODE.get(mode)) is not None and getattr(period, needed) in (None, ()):
+        yield f"{field}.{needed}", f"is needed in mode {mode}"
+    if period.operation == "charging_only" and period.discharge_limit:
+        yield f"{field}.discharge_limit", "nothing flows back in mode charging_only"
+    if period.operation is not None and period.setpoint is not None and not mode.startswith("central_"):
+        yield f"{field}.setpoint", f"is not ours to give in mode {mode}"
+    for curve, modes in _CURVES.items():
+        if getattr(period, curve) and mode not in modes:
+            yield f"{field}.{curve}", f"counts in mode {' or '.join(modes)} alone"
 
 
 def _sign_faults(limits: o.Limits, field: str) -> Iterator[Fault]:

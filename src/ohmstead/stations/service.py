@@ -152,7 +152,7 @@ async def blot_out_secrets(conn: Connection, command: Command) -> None:
 
 
 # Orders whose answers change more than the command itself: other rooms hear of them through the outbox.
-FOLLOWED = frozenset(("reserve", "cancel_reservation", "set_profile", "clear_profiles"))
+FOLLOWED = frozenset(("reserve", "cancel_reservation", "set_profile", "clear_profiles", "update_schedule"))
 
 
 async def commands_answered(conn: Connection, found: Sequence[Answered]) -> list[Command]:

@@ -34,6 +34,7 @@ def decide(
         token_id=token.token_id,
         group_uid=token.group_uid,
         is_master=token.is_master,
+        may_discharge=token.may_discharge,
         valid_until=token.valid_until,
     )
 

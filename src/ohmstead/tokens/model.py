@@ -24,6 +24,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["active", "blocked"] = "active"
     group_uid: str | None = None
     is_master: bool = False
+    may_discharge: bool = False
     valid_from: datetime | None = None
     valid_until: datetime | None = None
     location_ids: tuple[UUID, ...] | None = None
@@ -54,7 +55,9 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Authorization(msgspec.Struct, frozen=True, kw_only=True):
-    """The one answer for everybody. `group_uid` lets others of the group end what this token starts."""
+    """The one answer for everybody. `group_uid` lets others of the group end what this token starts.
+    `may_discharge`: energy may flow back out of the car.
+    """
 
     status: AuthorizationStatus
     uid: str
@@ -62,6 +65,7 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     token_id: UUID | None = None
     group_uid: str | None = None
     is_master: bool = False
+    may_discharge: bool = False
     valid_until: datetime | None = None
 
     @property

@@ -36,6 +36,7 @@ class TokenView(Struct, frozen=True, kw_only=True):
     label: str
     group_uid: Annotated[str | None, Meta(description="Tokens of one group may end each other's sessions.")]
     is_master: Annotated[bool, Meta(description="May end every session, and begin none.")]
+    may_discharge: Annotated[bool, Meta(description="Energy may flow back out of its holder's car (OCPP 2.1).")]
     contract_id: str | None
     valid_from: datetime | None
     valid_until: datetime | None
@@ -61,8 +62,9 @@ class TokenFilter(Struct, kw_only=True):
 
 
 _COLUMNS = (
-    "token_id, party_id, uid, type, status, label, group_uid, is_master, contract_id, valid_from, valid_until,"
-    " location_ids, weekdays, from_minute, until_minute, max_sessions, autocharge, paired_with, version, created_at, updated_at"
+    "token_id, party_id, uid, type, status, label, group_uid, is_master, may_discharge, contract_id, valid_from,"
+    " valid_until, location_ids, weekdays, from_minute, until_minute, max_sessions, autocharge, paired_with,"
+    " version, created_at, updated_at"
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from ohmstead.ocpp import vendors
 from ohmstead.ocpp.readings import PERIODIC, grouped, reading
 from ohmstead.ocpp.rpc import Version
-from ohmstead.ocpp.v2 import contracts, files, notices, reports
+from ohmstead.ocpp.v2 import contracts, files, notices, profiles, reports
 from ohmstead.ocpp.v2 import messages as m
 from ohmstead.ocpp.v2.certificates import sign_certificate
 from ohmstead.ocpp.work import NOTHING, Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
@@ -71,7 +71,11 @@ def authorize(message: m.AuthorizeRequest, inbound: Inbound) -> Work:
 
     def reply(answers: Answers) -> m.AuthorizeResponse:
         assert answers.authorization is not None
-        return m.AuthorizeResponse(id_token_info=id_token_info(answers.authorization))
+        found = answers.authorization
+        may_discharge = inbound.version is Version.V21 and found.is_accepted and found.may_discharge
+        # Left out, it means that cars only charge (Q01).
+        ways = list(profiles.WAYS.values()) if may_discharge else None
+        return m.AuthorizeResponse(id_token_info=id_token_info(found), allowed_energy_transfer=ways)
 
     work = Work(
         authorization=AuthorizationRequest(
@@ -187,6 +191,7 @@ def transaction_event(message: m.TransactionEventRequest, inbound: Inbound) -> W
     if message.event_type == "Ended":
         report.stop_reason = _reason(info.stopped_reason)
     report.remote_start_id = info.remote_start_id
+    report.operation_mode = snake(info.operation_mode) if info.operation_mode else None
     report.reservation_id = message.reservation_id
     report.samples = samples(message.meter_value or [])
     asides = _used(message, inbound) if message.reservation_id is not None else ()

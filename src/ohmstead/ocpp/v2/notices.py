@@ -18,6 +18,7 @@ from ohmstead.smartcharging.model import (
     EvScheduleReport,
     LimitReport,
     Needs,
+    NeedsAnswer,
     NeedsReport,
     PriorityReport,
     ProfilesReport,
@@ -41,6 +42,12 @@ _PAYMENTS: dict[str, Literal["settled", "canceled", "rejected", "failed"]] = {
     "Canceled": "canceled",
     "Rejected": "rejected",
     "Failed": "failed",
+}
+_NEEDS: dict[NeedsAnswer, m.NotifyEVChargingNeedsStatusEnumType] = {
+    "accepted": "Accepted",
+    "refused": "Rejected",
+    "processing": "Processing",
+    "free": "NoChargingProfile",
 }
 _PHASES = {"AC_single_phase": 1, "AC_two_phase": 2}
 _BOTH_WAYS = ("AC_BPT", "AC_BPT_DER", "DC_BPT", "DC_ACDP_BPT")
@@ -95,7 +102,13 @@ def cleared_charging_limit(message: m.ClearedChargingLimitRequest, inbound: Inbo
 
 
 def notify_ev_charging_needs(message: m.NotifyEVChargingNeedsRequest, inbound: Inbound) -> Work:
-    """Accepted; the plan follows as a charging profile (K15)."""
+    """Accepted when a plan follows as a charging profile (K15); it may be refused (Q01), and left to itself (K19)."""
+
+    def reply(answers: Answers) -> m.NotifyEVChargingNeedsResponse:
+        answer, reason = answers.aside
+        info = m.StatusInfoType(reason_code="NotAllowed", additional_info=reason) if reason else None
+        return m.NotifyEVChargingNeedsResponse(status=_NEEDS[answer], status_info=info)
+
     report = NeedsReport(
         station_id=inbound.station.station_id,
         party_id=inbound.station.party_id,
@@ -103,7 +116,7 @@ def notify_ev_charging_needs(message: m.NotifyEVChargingNeedsRequest, inbound: I
         at=inbound.received_at,
         needs=needs_of(message),
     )
-    return _aside(report, inbound, m.NotifyEVChargingNeedsResponse(status="Accepted"))
+    return Work(asides=(report,), records=(kept(inbound),), reply=reply)
 
 
 def needs_of(message: m.NotifyEVChargingNeedsRequest) -> Needs:
@@ -123,6 +136,9 @@ def needs_of(message: m.NotifyEVChargingNeedsRequest) -> Needs:
         found["max_power_w"] = _all_phases(v2x.max_charge_power, v2x.max_charge_power_l2, v2x.max_charge_power_l3)
         if found.get("max_current_a") is None and v2x.max_charge_current is not None:
             found["max_current_a"] = v2x.max_charge_current
+        found["max_discharge_w"] = _all_phases(
+            v2x.max_discharge_power, v2x.max_discharge_power_l2, v2x.max_discharge_power_l3
+        )
         wanted = v2x.ev_target_energy_request
         if wanted is not None and wanted > 0:
             found["energy_wh"] = wanted
@@ -131,6 +147,8 @@ def needs_of(message: m.NotifyEVChargingNeedsRequest) -> Needs:
         departs_at=instant(asked.departure_time) if asked.departure_time else None,
         max_periods=message.max_schedule_tuples,
         is_bidirectional=mode in _BOTH_WAYS,
+        way=profiles.WAY_OF.get(mode),
+        control="dynamic" if asked.control_mode == "DynamicControl" else "scheduled",
         wishes=msgspec.json.decode(rpc.to_json(asked)),
     )
 
@@ -150,13 +168,24 @@ def _all_phases(*values: Decimal | None) -> Decimal | None:
 
 
 def notify_ev_charging_schedule(message: m.NotifyEVChargingScheduleRequest, inbound: Inbound) -> Work:
+    """Rejected when the car chose more than it may have; its profile comes once more then (K15, K16)."""
+
+    def reply(answers: Answers) -> m.NotifyEVChargingScheduleResponse:
+        reason: str | None = answers.aside
+        if reason is None:
+            return m.NotifyEVChargingScheduleResponse(status="Accepted")
+        info = m.StatusInfoType(reason_code="InvalidSchedule", additional_info=reason)
+        return m.NotifyEVChargingScheduleResponse(status="Rejected", status_info=info)
+
     report = EvScheduleReport(
         station_id=inbound.station.station_id,
         evse_number=message.evse_id,
         at=instant(message.time_base),
         schedule=profiles.schedule_of(message.charging_schedule),
+        selected_schedule_id=message.selected_charging_schedule_id,
+        is_tolerance_accepted=message.power_tolerance_acceptance,
     )
-    return _aside(report, inbound, m.NotifyEVChargingScheduleResponse(status="Accepted"))
+    return Work(asides=(report,), records=(kept(inbound),), reply=reply)
 
 
 def notify_priority_charging(message: m.NotifyPriorityChargingRequest, inbound: Inbound) -> Work:

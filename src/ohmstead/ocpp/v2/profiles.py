@@ -51,7 +51,7 @@ _PURPOSE_OF: dict[str, Any] = {theirs: ours for ours, theirs in _PURPOSES.items(
 _TIMING_OF: dict[str, Any] = {theirs: ours for ours, theirs in _TIMINGS.items()}
 _RECURS_OF: dict[str | None, Any] = {theirs: ours for ours, theirs in _RECURS.items()}
 _OPERATION_OF: dict[str | None, Any] = {theirs: ours for ours, theirs in _OPERATIONS.items()}
-_WAYS: dict[str, Any] = {
+WAYS: dict[str, Any] = {
     "ac_single_phase": "AC_single_phase",
     "ac_two_phase": "AC_two_phase",
     "ac_three_phase": "AC_three_phase",
@@ -64,6 +64,7 @@ _WAYS: dict[str, Any] = {
     "dc_automated_bidirectional": "DC_ACDP_BPT",
     "wireless": "WPT",
 }
+WAY_OF: dict[str, Any] = {theirs: ours for ours, theirs in WAYS.items()}
 
 
 def profile(given: o.ChargingProfile) -> m.ChargingProfileType:
@@ -274,11 +275,20 @@ def _reserve_signal(order: o.SignalFrequencyReserve) -> Outgoing:
     return call("AFRRSignal", m.AFRRSignalRequest(timestamp=instant(order.at), signal=order.signal))
 
 
-def _ways(order: o.AllowEnergyTransfer) -> Outgoing:
+def _ways(order: o.AllowEnergyTransfer, station_id: str, _known: Features) -> list[Outgoing]:
+    def read(answer: msgspec.Struct) -> Result:
+        result = read_raw(answer)
+        if result.status != "accepted":
+            return result
+        told = partial(
+            smartcharging.keep_ways, station_id=station_id, transaction_id=order.transaction_id, ways=order.ways
+        )
+        return Result("accepted", keep=told)
+
     payload = m.NotifyAllowedEnergyTransferRequest(
-        transaction_id=order.transaction_id, allowed_energy_transfer=[_WAYS[way] for way in order.ways]
+        transaction_id=order.transaction_id, allowed_energy_transfer=[WAYS[way] for way in order.ways]
     )
-    return call("NotifyAllowedEnergyTransfer", payload)
+    return [call("NotifyAllowedEnergyTransfer", payload, read)]
 
 
 TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
@@ -291,8 +301,10 @@ TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
     o.UpdateSchedule: _update,
     o.UsePriorityCharging: _priority,
     o.SignalFrequencyReserve: _reserve_signal,
-    o.AllowEnergyTransfer: _ways,
 }
 
 # Whose answers are kept for the station that gave them.
-SPLIT: dict[type[OrderForm], Callable[[Any, str, Features], list[Outgoing]]] = {o.CompositeSchedule: _composite}
+SPLIT: dict[type[OrderForm], Callable[[Any, str, Features], list[Outgoing]]] = {
+    o.CompositeSchedule: _composite,
+    o.AllowEnergyTransfer: _ways,
+}

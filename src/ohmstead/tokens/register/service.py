@@ -61,6 +61,7 @@ class NewToken(Struct, kw_only=True, forbid_unknown_fields=True):
     label: Short = ""
     group_uid: Uid | None = None
     is_master: bool = False
+    may_discharge: bool = False
     contract_id: Short | None = None
     valid_from: Instant | None = None
     valid_until: Instant | None = None
@@ -80,6 +81,7 @@ class TokenChange(Struct, kw_only=True, forbid_unknown_fields=True):
     label: Short | UnsetType = UNSET
     group_uid: Uid | None | UnsetType = UNSET
     is_master: bool | UnsetType = UNSET
+    may_discharge: bool | UnsetType = UNSET
     contract_id: Short | None | UnsetType = UNSET
     valid_from: Instant | None | UnsetType = UNSET
     valid_until: Instant | None | UnsetType = UNSET

@@ -13,6 +13,7 @@ _COLUMNS = frozenset(
         "status",
         "group_uid",
         "is_master",
+        "may_discharge",
         "contract_id",
         "label",
         "valid_from",
