@@ -1,8 +1,5 @@
 """Charging profiles in a real Chromium: by keyboard alone, with the preview as one types; and the rail of a phone."""
 
-import os
-from pathlib import Path
-
 import pytest
 from playwright.async_api import expect
 
@@ -31,7 +28,6 @@ async def test_a_limit_is_set_by_keyboard_with_its_preview_before_anything_is_se
     await expect(page.locator("#preview svg")).to_be_visible()
     await expect(wrong).to_have_count(0)
     assert station.wire.heard == []
-    await _shot(page, "profile-form")
     button = page.get_by_role("button", name="Set the limit")
     await button.focus()
     await page.keyboard.press("Enter")
@@ -55,7 +51,6 @@ async def test_every_page_of_the_rail_is_in_reach_on_a_phone(opens: Opens, visit
         await more.click()
         entry = rail.get_by_role("link", name=name).locator("visible=true")
         await expect(entry).to_be_in_viewport(ratio=1)
-        await _shot(page, "rail-more")
         await entry.click()
         await page.wait_for_url(f"**{path}")
         await expect(more).to_have_attribute("aria-current", "true")
@@ -64,8 +59,3 @@ async def test_every_page_of_the_rail_is_in_reach_on_a_phone(opens: Opens, visit
     await expect(rail.get_by_role("link", name="Templates").locator("visible=true")).to_have_count(0)
     await rail.get_by_role("link", name="Reservations").click()
     await page.wait_for_url("**/reservations")
-
-
-async def _shot(page, name: str) -> None:  # type: ignore[no-untyped-def]
-    if folder := os.environ.get("SHOTS"):
-        await page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)

@@ -58,7 +58,11 @@ async def test_the_second_car_gets_what_the_first_one_leaves(network: Network, v
     # It needs more than it was given: once the first one is gone, it gets it.
     await network.settled()
     await station.unplugs(1)
-    await network.settled()
+
+    async def is_over() -> bool:
+        return sorted(one.status for one in await network.sessions_of(station)) == ["active", "completed"]
+
+    await network.until(is_over, "the first car is gone")
     [kept] = await network.rows(
         "select needs_id from charging_needs where station_id = $1 and evse_number = 2", station.station_id
     )
