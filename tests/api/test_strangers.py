@@ -68,7 +68,9 @@ async def ids_of(api: Visitor) -> dict[str, str]:
     )
     (signed,) = (await api.gets(f"/sessions/{session['session_id']}/signed-readings"))["items"]
     template = await api.posts("/templates", {"name": "Mine", "generation": "1.6", "variables": {"Key": "1"}})
-    limit = await api.posts("/safe-limits", {"name": "Mine", "limit": "10", "rate_unit": "A"}, expect=201)
+    limit = await api.posts(
+        "/safe-limits", {"name": "Mine", "limit": 10, "rate_unit": "A", "is_enabled": False}, expect=201
+    )
     await api.network.pool.execute(
         "insert into report_chunk (station_id, kind, request_id, digest, seq_no, is_last)"
         " values ($1, 'NotifyReport', 4711, 'x', 0, true)",

@@ -6,7 +6,7 @@ from ohmstead.api.safe_limits import HeldLimits, ProfileChecks
 from ohmstead.smartcharging.defaults.model import NewSafeLimit, SafeLimit, SafeLimitChange
 
 _ID = "019a9d60-1c00-7a10-8b00-2b3c4d5e6f71"
-_NEW: dict[str, Any] = {"name": "Harbour, 10 A", "limit": "10", "rate_unit": "A", "model": "Wallbox*"}
+_NEW: dict[str, Any] = {"name": "Harbour, 10 A", "limit": 10, "rate_unit": "A", "model": "Wallbox*"}
 _KEPT = {
     **_NEW,
     "safe_limit_id": _ID,
@@ -24,7 +24,7 @@ _KEPT = {
 
 SAFE_LIMIT_EXAMPLES: dict[Any, Any] = {
     NewSafeLimit: _NEW,
-    SafeLimitChange: {"limit": "8"},
+    SafeLimitChange: {"limit": 8},
     SafeLimit: _KEPT,
     HeldLimits: {
         "items": [
@@ -32,7 +32,7 @@ SAFE_LIMIT_EXAMPLES: dict[Any, Any] = {
                 "evse_number": 0,
                 "safe_limit_id": _ID,
                 "name": "Harbour, 10 A",
-                "limit": "10",
+                "limit": 10,
                 "rate_unit": "A",
                 "state": "same",
                 "profile_id": 12,
@@ -46,7 +46,7 @@ SAFE_LIMIT_EXAMPLES: dict[Any, Any] = {
                 "evse_number": 1,
                 "status": "differs",
                 "detail": "it accepted 6.9 kW and says it would deliver 22.1 kW",
-                "differences": [{"at_s": 0, "expected_w": "6900", "told_w": "22080"}],
+                "differences": [{"at_s": 0, "expected_w": 6900, "told_w": 22080}],
                 "since": "2026-03-11T13:30:00Z",
                 "checked_at": "2026-03-11T13:30:10Z",
             }

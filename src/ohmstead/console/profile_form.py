@@ -16,7 +16,7 @@ from ohmstead.stations.profile_rules import Fault
 from ohmstead.ui import charts
 
 PURPOSES = {
-    "session_default": "Every car, unless it has a limit of its own",
+    "session_default": "Any car, by default",
     "session": "The car that charges now",
     "station_max": "The whole station",
 }
@@ -28,6 +28,7 @@ TIMINGS = {
 PREVIEW_S = 86_400
 MOST_STEPS = 200
 LONGEST_H = 24 * 31
+ROOM = 10  # for half a time at the right edge
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BASE = 620, 190, 44, 612, 14, 160
 _STEP = re.compile(r"(\d{1,3}):([0-5]\d)\s+([0-9.,]+)")
 
@@ -166,7 +167,7 @@ def drawn(
         left=LEFT,
         right=RIGHT,
         base=BASE,
-        time_ticks=charts.time_ticks(across, zone, 8),
+        time_ticks=[tick for tick in charts.time_ticks(across, zone, 8) if tick.at <= RIGHT - ROOM],
         value_ticks=charts.value_ticks(up, step),
         before=charts.line(corners(before)) if any(p.limit is not None for p in before) else "",
         after=charts.line(line),
