@@ -48,6 +48,7 @@ from ohmstead.stations.files.desk import FileDesk
 from ohmstead.stations.files.links import Links
 from ohmstead.stations.files.ports import Storage
 from ohmstead.stations.files.spool import Spool
+from ohmstead.stations.quirks.book import book_at
 from ohmstead.transfers.door import FileDoor
 from ohmstead.ui.templating import STATIC_DIR, page
 
@@ -64,7 +65,7 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
     """The application. `pool` and `bus` are the caller's to open and close, `watch` to run."""
     attempts = Attempts()
     links = Links(settings.files_base_url, settings.secret())
-    desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts))
+    desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts), book_at(settings.quirks_dir))
     storage, spool = storage_of(settings), Spool(settings.data_dir / "incoming")
     file_door = FileDoor(settings, pool, storage, spool, links, file_attempts := Attempts())
     # Static files only: a compressed page that shows both a token and what was asked for gives the token away.

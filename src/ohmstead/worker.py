@@ -29,6 +29,8 @@ from ohmstead.sessions.telling import service as telling_costs
 from ohmstead.settings import Settings
 from ohmstead.smartcharging import planning
 from ohmstead.smartcharging import service as smartcharging
+from ohmstead.smartcharging.checking import service as checks
+from ohmstead.smartcharging.defaults import service as safe_limits
 from ohmstead.stations import commands
 from ohmstead.stations import service as stations
 from ohmstead.stations.bulk import service as bulk
@@ -82,8 +84,16 @@ async def run(
     if costs is not None:
         runner.add("sessions.costs", telling_costs.notice_end, ("SessionSettled",))
     links = Links(settings.files_base_url, settings.secret())
-    desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts))
-    keeper = upkeep.Keeper(pool, bus, desk, settings.secret(), book_at(settings.quirks_dir))
+    book = book_at(settings.quirks_dir)
+    desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts), book)
+    keeper = upkeep.Keeper(
+        pool,
+        bus,
+        desk,
+        settings.secret(),
+        book,
+        {safe_limits.DUTY: partial(safe_limits.reconcile, pool, desk), checks.DUTY: partial(checks.check, pool, desk)},
+    )
     campaigns = Campaigns(pool, FileDesk(pool, desk, links, settings.file_link_s))
     timers: tuple[tuple[float, str, Callable[[], Awaitable[object]]], ...] = (
         (0.5, "remote_starts", partial(starts.notice, pool)),
@@ -119,11 +129,8 @@ def _consumers(ask_after_s: float, upkeep_every_s: float) -> tuple[tuple[str, ev
         ("certificates.upgrades", upgrades.go_on_after_certificate, ("CertificateDelivered",)),
         ("files.booted", files.booted, ("StationBooted",)),
         ("reservations", _reservations, ("CommandAnswered", "SessionStarted")),
-        (
-            "smartcharging",
-            smartcharging.follow,
-            ("CommandAnswered", "ChargingNeedsReported", "SessionEnded", "StationConnected"),
-        ),
+        ("smartcharging.safe_limits", safe_limits.notice, safe_limits.KINDS),
+        ("smartcharging", smartcharging.follow, smartcharging.KINDS),
     )
 
 
@@ -161,6 +168,10 @@ async def _jobs(settings: Settings, pool: Pool, bus: Bus, desk: CommandDesk, cos
                 queue.on(
                     smartcharging.PLAN_JOB,
                     lambda payload: planning.answer_needs(pool, desk, payload, shape=settings.charging_plan),
+                )
+                queue.on(
+                    planning.REVIEW_JOB,
+                    lambda payload: planning.review(pool, desk, payload, shape=settings.charging_plan),
                 )
                 if costs is not None:
                     queue.on(telling_costs.FINAL_JOB, partial(telling_costs.tell_final, pool, desk, costs))

@@ -20,7 +20,7 @@ ROUTES = [handler for handlers in RESOURCES.values() for handler in handlers]
 WITH_IDS = [handler for handler in ROUTES if "{" in next(iter(handler.paths))]
 UUIDS = (
     *("session_id", "token_id", "location_id", "command_id", "bulk_id", "api_key_id", "certificate_id"),
-    *("template_id", "image_id", "rollout_id", "log_id", "reservation_id"),
+    *("template_id", "image_id", "rollout_id", "log_id", "reservation_id", "safe_limit_id"),
 )
 UNKNOWN_IDS = (
     dict.fromkeys(("station_id", "digest", "action", "kind", "request_id"), "X")
@@ -68,6 +68,9 @@ async def ids_of(api: Visitor) -> dict[str, str]:
     )
     (signed,) = (await api.gets(f"/sessions/{session['session_id']}/signed-readings"))["items"]
     template = await api.posts("/templates", {"name": "Mine", "generation": "1.6", "variables": {"Key": "1"}})
+    limit = await api.posts(
+        "/safe-limits", {"name": "Mine", "limit": 10, "rate_unit": "A", "is_enabled": False}, expect=201
+    )
     await api.network.pool.execute(
         "insert into report_chunk (station_id, kind, request_id, digest, seq_no, is_last)"
         " values ($1, 'NotifyReport', 4711, 'x', 0, true)",
@@ -78,6 +81,7 @@ async def ids_of(api: Visitor) -> dict[str, str]:
     reservation = await api.posts("/reservations", wanted, expect=201)
     return {
         "template_id": template["template_id"],
+        "safe_limit_id": limit["safe_limit_id"],
         "kind": "NotifyReport",
         "request_id": "4711",
         "reservation_id": reservation["reservation_id"],
@@ -128,7 +132,7 @@ async def contents(api: Visitor) -> str:
     rows: list[str] = []
     tables = (
         *("location", "station", "token", "command", "bulk_command"),
-        *("api_key", "audit_entry", "certificate", "configuration_template"),
+        *("api_key", "audit_entry", "certificate", "configuration_template", "safe_limit"),
         *("firmware_image", "rollout", "file_job", "reservation"),
     )
     for table in tables:

@@ -242,7 +242,8 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobil
 PATHS = ("/", "/attention", "/stations", "/stations/new", "/stations/import", "/stations/{station}",
          "/stations/bulk?kind=set", "/stations/bulk?kind=order", "/bulk", "/stations/{station}?kind=order",
          "/stations/{station}/configuration", "/templates", "/templates/new", "/sessions", "/sessions/{session}",
-         "/search?q=BUSY", "/nothing")  # fmt: skip
+         "/search?q=BUSY", "/stations/{station}/profiles?steps=0:00+16", "/safe-limits", "/safe-limits/new",
+         "/nothing")  # fmt: skip
 
 
 async def test_nothing_runs_off_a_phones_screen(opens: Opens, visitor: Visitor) -> None:

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from ohmstead.console.reservations import headline, steps
+from ohmstead.console.profiles import steps
+from ohmstead.console.reservations import headline
 from ohmstead.stations.orders import Period
 from tests.console.town import Town
 from tests.console.visitor import Visitor

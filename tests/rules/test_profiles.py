@@ -267,3 +267,20 @@ def test_a_station_that_allows_more_than_it_was_told_is_found() -> None:
     assert profiles.differences(ours, same, 7200) == []
     assert profiles.differences(ours, less, 7200) == []
     assert profiles.differences(ours, more, 7200) == [(0, 6000, 22_000), (3600, 9000, 22_000)]
+
+
+def test_a_step_is_seen_though_one_looks_from_between_two_seconds() -> None:
+    found = profiles.expected([held(profile((0, 9000), (600, 4000)))], 1, AC, NOON + timedelta(milliseconds=400), 3600)
+    assert [(p.start_s, p.limit) for p in found] == [(0, 9000), (600, 4000)]
+
+
+def test_limits_of_single_phases_are_not_converted_and_direct_current_is_not_either() -> None:
+    one = profile((0, 16), unit="A")
+    able = Features(rate_units=frozenset({"W"}))
+    assert profiles.as_taken(one, able, AC).schedules[0].periods[0].limit == 11_040
+    assert profiles.as_taken(one, able, Electric(is_dc=True)) == one
+    uneven = Schedule(
+        rate_unit="A", starts_at=NOON, periods=(Period(start_s=0, limit=Decimal(16), limit_l2=Decimal(8)),)
+    )
+    apart = msgspec.structs.replace(one, schedules=(uneven,))
+    assert profiles.as_taken(apart, able, AC) == apart

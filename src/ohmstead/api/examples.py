@@ -13,6 +13,7 @@ from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
 from ohmstead.api.operations import Page
 from ohmstead.api.profiles import AllNeeds, ChargingLimits, Composites, NewProfile, Profiles
 from ohmstead.api.reservations import BatterySwaps, GroupPriorities, GroupPriority
+from ohmstead.api.safe_limit_examples import SAFE_LIMIT_EXAMPLES
 from ohmstead.api.sessions import ChargingPeriods, SessionEvents, SignedReadings
 from ohmstead.api.stations import BulkAnswer, SecretChange, Variables
 from ohmstead.reservations.model import NewReservation, Reservation
@@ -318,6 +319,7 @@ _RESERVATION: dict[str, Any] = {
 EXAMPLES: dict[Any, Any] = {
     **certificate_examples.EXAMPLES,
     **DEVICE_EXAMPLES,
+    **SAFE_LIMIT_EXAMPLES,
     NewReservation: {
         "station_id": "HARBOUR-01",
         "evse_number": 1,

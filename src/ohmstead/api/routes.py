@@ -18,6 +18,7 @@ from ohmstead.api import (
     profiles,
     reference,
     reservations,
+    safe_limits,
     sessions,
     stations,
     templates,
@@ -41,7 +42,7 @@ RESOURCES = {
     "Sessions": sessions.HANDLERS,
     "Tokens": tokens.HANDLERS,
     "Reservations": reservations.HANDLERS,
-    "Charging profiles": profiles.HANDLERS,
+    "Charging profiles": [*profiles.HANDLERS, *safe_limits.HANDLERS],
     "Events": events.HANDLERS,
     "Access": keys.HANDLERS,
 }

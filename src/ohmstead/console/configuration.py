@@ -41,6 +41,8 @@ DUTIES = {
     "password": "Password",
     "clock": "Clock",
     "messages": "Missing messages",
+    "safe_limit": "Safe limit",
+    "profile_check": "Check of profiles",
 }
 
 

@@ -1,28 +1,23 @@
-"""Which outlets are kept, and for whom? Reservations, and what charging profiles a station holds."""
+"""Which outlets are kept, and for whom?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from ohmstead.console.configuration import who
 from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow, opened, uuid_of
 from ohmstead.core import clock
 from ohmstead.core.errors import Conflict, Invalid, NotFound, OhmsteadError, Refused
 from ohmstead.core.events import NUDGE
-from ohmstead.reports.pages import queries as pages
 from ohmstead.reservations import holds, queries
 from ohmstead.reservations import service as reservations
 from ohmstead.reservations.model import OPEN, NewReservation
 from ohmstead.reservations.queries import ReservationFilter
-from ohmstead.smartcharging import queries as smartcharging
-from ohmstead.stations.orders import Period
 from ohmstead.ui import figures
 from ohmstead.ui.templating import page
 
@@ -141,42 +136,3 @@ def _field(error: OhmsteadError) -> str:
     if isinstance(error, Invalid):
         return error.field
     return "token_uid" if isinstance(error, Refused) else "station_id"
-
-
-@get("/stations/{station_id:str}/profiles")
-async def profiles_page(request: PageRequest, pool: PoolIn, actor: ActorIn, station_id: FromPath[str]) -> Response[str]:
-    """What limits a station: its profiles, what others set, what it says it would deliver, what cars asked for."""
-    async with pool.acquire() as conn:
-        await opened(request, conn, actor)
-        station = await pages.find_station(conn, actor.party_id, station_id)
-        if station is None:
-            raise NotFound(f"no station {station_id}")
-        held = await smartcharging.list_profiles(conn, actor.party_id, station_id, is_present=False, limit=SHOWN)
-        limits = await smartcharging.list_limits(conn, actor.party_id, station_id)
-        composites = await smartcharging.list_composites(conn, actor.party_id, station_id)
-        needs = await smartcharging.list_needs(conn, actor.party_id, station_id, 10)
-    return page(
-        request,
-        "station/profiles.html",
-        station=station,
-        held=held,
-        n_held=sum(h.status == "held" for h in held),
-        limits=limits,
-        composites=composites,
-        needs=needs,
-        steps=steps,
-        who=lambda by: who(by, {}),
-    )
-
-
-def steps(periods: Sequence[Period], unit: str) -> str:
-    """Periods in words: `16 A, after 1 h 6 A`."""
-    said = []
-    for period in periods[:6]:
-        limit = "no limit" if period.limit is None else f"{_plain(period.limit)} {unit}"
-        said.append(f"after {figures.span(timedelta(seconds=period.start_s))} {limit}" if period.start_s else limit)
-    return ", ".join(said) + (f" … {len(periods)} steps" if len(periods) > 6 else "")
-
-
-def _plain(value: Decimal) -> str:
-    return format(value.normalize(), "f")

@@ -595,6 +595,22 @@ table priority_charging
     constraint priority_charging_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint priority_charging_pkey PRIMARY KEY (station_id, transaction_id)
 
+table profile_check
+    -- Whether a station would deliver what the profiles say that it accepted; asked once after each that it took.
+    station_id text not null
+    evse_number integer not null
+    status text not null  -- waits: to be told only when a car charges; untold: the station does not say what it would deliver; doubtful: nor is its make to be believed.
+    detail text
+    differences jsonb not null default '[]'::jsonb
+    firmware text  -- This firmware has no composite schedules: it is not asked again.
+    tries integer not null default 0
+    since timestamp with time zone not null default now()
+    checked_at timestamp with time zone
+    constraint profile_check_status_check CHECK ((status = ANY (ARRAY['due'::text, 'same'::text, 'differs'::text, 'waits'::text, 'untold'::text, 'doubtful'::text])))
+    constraint profile_check_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint profile_check_pkey PRIMARY KEY (station_id, evse_number)
+    CREATE INDEX profile_check_wrong ON public.profile_check USING btree (station_id) WHERE (status = ANY (ARRAY['differs'::text, 'doubtful'::text]))
+
 table profile_report
     -- ReportChargingProfiles in the making: what a request has brought so far.
     station_id text not null
@@ -739,6 +755,32 @@ table rollout_station
     constraint rollout_station_pkey PRIMARY KEY (rollout_id, station_id)
     CREATE INDEX rollout_station_by_job ON public.rollout_station USING btree (job_id)
     CREATE INDEX rollout_station_by_station ON public.rollout_station USING btree (station_id, rollout_id)
+
+table safe_limit
+    -- What a station may give a car when nobody says anything else: its default profile. Of several that fit an EVSE, the one of higher priority wins.
+    safe_limit_id uuid not null
+    party_id uuid not null
+    name text not null
+    priority integer not null default 0
+    vendor text
+    model text
+    firmware text
+    location_id uuid  -- With the location its limit goes: without it, it would hold everywhere.
+    station_ids text[]
+    evse_number integer  -- Only at this EVSE of the stations; null: at all of them.
+    limit_value numeric not null
+    rate_unit text not null
+    is_enabled boolean not null default true
+    version integer not null default 1
+    created_at timestamp with time zone not null default now()
+    updated_at timestamp with time zone not null default now()
+    constraint safe_limit_evse_number_check CHECK ((evse_number > 0))
+    constraint safe_limit_limit_value_check CHECK ((limit_value >= (0)::numeric))
+    constraint safe_limit_rate_unit_check CHECK ((rate_unit = ANY (ARRAY['A'::text, 'W'::text])))
+    constraint safe_limit_location_id_fkey FOREIGN KEY (location_id) REFERENCES location(location_id) ON DELETE CASCADE
+    constraint safe_limit_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint safe_limit_pkey PRIMARY KEY (safe_limit_id)
+    constraint safe_limit_party_id_name_key UNIQUE (party_id, name)
 
 table sample partition by RANGE (sampled_at)
     -- One row per meter value: the totals people chart as columns, every reading by measurand/phase/location with value and unit in readings.
@@ -1090,7 +1132,7 @@ table upkeep
     done_at timestamp with time zone
     result text
     text text
-    constraint upkeep_duty_check CHECK ((duty = ANY (ARRAY['templates'::text, 'local_list'::text, 'password'::text, 'clock'::text, 'messages'::text])))
+    constraint upkeep_duty_check CHECK ((duty = ANY (ARRAY['templates'::text, 'local_list'::text, 'password'::text, 'clock'::text, 'messages'::text, 'safe_limit'::text, 'profile_check'::text])))
     constraint upkeep_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint upkeep_pkey PRIMARY KEY (station_id, duty)
     CREATE INDEX upkeep_due ON public.upkeep USING btree (due_at) WHERE (due_at IS NOT NULL)

@@ -28,11 +28,24 @@ from ohmstead.ocpp.store import Exchange
 from ohmstead.ocpp.v2 import outbound as v2
 from ohmstead.ocpp.v16 import outbound as v16
 from ohmstead.reservations import service as reservations
+from ohmstead.smartcharging import service as smartcharging
+from ohmstead.smartcharging.profiles import as_taken
 from ohmstead.stations import rules
 from ohmstead.stations import service as stations
 from ohmstead.stations.device import service as device
 from ohmstead.stations.features import Features
-from ohmstead.stations.orders import Command, Dispatch, GetVariables, Order, Receipt, Status, order_of
+from ohmstead.stations.orders import (
+    Command,
+    Dispatch,
+    GetVariables,
+    Order,
+    Receipt,
+    RemoteStart,
+    SetProfile,
+    Status,
+    order_of,
+)
+from ohmstead.stations.quirks.narrowing import narrowed
 from ohmstead.stations.redaction import hide_secrets_in_text
 
 log = logger("ohmstead.commander")
@@ -122,7 +135,8 @@ class Commander:
             return
         command, features = taken
         try:
-            order = order_of(command)
+            features = narrowed(features, connection.quirks)
+            order = await self._in_its_unit(connection, order_of(command), features)
             rules.check_at(order, features)
             calls = _calls(connection, order, features)
             _check_registration(connection, calls)
@@ -144,6 +158,15 @@ class Commander:
             if outcome[0] != "accepted" and not (outcome[0] == "rejected" and is_question):
                 break
         await self._finish(command_id, _whole(outcomes, len(calls), is_question=is_question))
+
+    async def _in_its_unit(self, connection: Connection, order: Order, features: Features) -> Order:
+        """Limits for a make that obeys one unit only are said in that."""
+        is_picky = connection.quirks is not None and connection.quirks.rate_unit is not None
+        if not is_picky or not isinstance(order, SetProfile | RemoteStart) or order.profile is None:
+            return order
+        async with self._pool.acquire() as conn:
+            electric = await smartcharging.electric_of(conn, connection.slot.station_id, order.evse_number or 0)
+        return msgspec.structs.replace(order, profile=as_taken(order.profile, features, electric))
 
     async def _keep(self, result: Result | None, command: Command) -> None:
         if result is None or not (result.variables or result.keep):

@@ -252,6 +252,24 @@ def of_certificates(rows: Rows, now: datetime) -> list[Concern]:
     return found
 
 
+def of_profiles(rows: Rows) -> list[Concern]:
+    """Stations that do not carry out the charging profiles that they accepted, or are known not to."""
+    return [
+        Concern(
+            urgency="attention",
+            kind="profile_ignored",
+            title=f"{'it' if row['evse_number'] == 0 else 'EVSE ' + str(row['evse_number'])} "
+            + ("ignores its charging profile" if row["status"] == "differs" else "may ignore its charging profile"),
+            text=f"{str(row['detail'] or 'It allows more than it accepted')[:1].upper()}{str(row['detail'] or '')[1:]}.",
+            since_at=row["since"],
+            path=station_path(row["station_id"]) + "/profiles",
+            action="Open",
+            station_id=row["station_id"],
+        )
+        for row in rows
+    ]
+
+
 def station_path(station_id: str) -> str:
     return f"/stations/{quote(station_id, safe='')}"
 

@@ -202,6 +202,16 @@ async def pending_stations(conn: Connection, party_id: UUID) -> list[Row]:
     )
 
 
+async def ignored_profiles(conn: Connection, party_id: UUID) -> list[Row]:
+    """Where a station would deliver more than the profiles it accepted allow, or cannot be believed."""
+    return await conn.fetch(
+        "select c.station_id, c.evse_number, c.status, c.detail, c.since from profile_check c"
+        " join station st using (station_id) where "
+        f"{SERVING} and c.status in ('differs', 'doubtful') order by c.since desc limit 200",
+        party_id,
+    )
+
+
 async def orphan_sessions(conn: Connection, party_id: UUID, since: datetime) -> list[Row]:
     """Charges that stations ended and nobody saw begin, by station."""
     return await conn.fetch(

@@ -135,6 +135,7 @@ async def list_concerns(conn: Connection, party_id: UUID) -> list[Concern]:
             *concerns.of_offline(await queries.offline_stations(conn, party_id), now),
             *concerns.of_faults(await queries.faulted_connectors(conn, party_id)),
             *concerns.of_pending(await queries.pending_stations(conn, party_id)),
+            *concerns.of_profiles(await queries.ignored_profiles(conn, party_id)),
             *concerns.of_orphans(await queries.orphan_sessions(conn, party_id, now - ORPHANS_FOR)),
             *concerns.of_refusals(await queries.refused_connections(conn, party_id, now - FAULTS_FOR)),
             *concerns.of_certificates(

@@ -15,6 +15,7 @@ from ohmstead.smartcharging.model import (
     NeedsReport,
     NeedsStatus,
 )
+from ohmstead.stations.features import Features
 from ohmstead.stations.orders import ChargingProfile
 
 log = logger("ohmstead.smartcharging")
@@ -79,7 +80,11 @@ async def standing(conn: Connection, station_id: str, evse_number: int, transact
 
 
 async def for_negotiation(
-    conn: Connection, waiting: store.Waiting, profile: ChargingProfile | None, electric: Electric
+    conn: Connection,
+    waiting: store.Waiting,
+    profile: ChargingProfile | None,
+    electric: Electric,
+    features: Features,
 ) -> tuple[ChargingProfile | None, str | None]:
     """What the car is really sent instead of its plan, and who decided on it when that was not we."""
     needs: Needs = waiting.needs
@@ -93,7 +98,6 @@ async def for_negotiation(
         return None, None
     if needs.is_bidirectional:
         profile = negotiation.charging_only(profile)
-    features = await service.features_of(conn, waiting.station_id)
     if needs.control == "dynamic" and features.supports_dynamic is not False:
         profile = negotiation.dynamic(profile)
     return profile, None

@@ -1,13 +1,16 @@
-"""A plan for one car: the energy that it asked for by its departure, within what it and its outlet can. Pure.
+"""A plan for one car: the energy that it asked for by its departure, within what it, its outlet and its station can. Pure.
 
-It looks at nobody else: sharing power between cars is the load management's.
+What the station leaves for the car comes from outside (sharing.ceiling): here it is a limit like others.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import Literal, TypeAlias
+
+import msgspec
 
 from ohmstead.smartcharging.model import Electric, Needs
 from ohmstead.smartcharging.profiles import STEP, to_amperes, to_watts
@@ -17,24 +20,43 @@ from ohmstead.stations.orders.form import RateUnit
 
 Shape: TypeAlias = Literal["flat", "late"]
 HOUR_S = 3600
+DAY_S = 86_400
 SPARE = Decimal("0.1")  # of the time is kept in hand: cars take less than they are offered, and drivers come early
 _WHOLE = Decimal(1)
 
 
+class _Span(msgspec.Struct, frozen=True):
+    """A stretch of time with what may be drawn in it, in the schedule's unit. The last one has no end."""
+
+    start_s: int
+    end_s: int | None
+    cap: Decimal
+
+
 def plan(
-    needs: Needs, electric: Electric, features: Features, now: datetime, *, shape: Shape = "flat"
+    needs: Needs,
+    electric: Electric,
+    features: Features,
+    now: datetime,
+    *,
+    shape: Shape = "flat",
+    ceiling: Sequence[Period] = (),
 ) -> Schedule | None:
     """A schedule that begins at `now`; None when the car and the outlet have nothing in common.
 
     flat: as little power as does it in time; late: the car's minimum first, then all that goes. Without a departure, or
-    when there is no time to lose, everything from the beginning.
+    when there is no time to lose, everything from the beginning. `ceiling`: steps in W that are never passed; where
+    they leave less than the car's minimum, it waits.
     """
     unit = _unit(electric, features)
     floor, cap = _bounds(needs, electric, unit)
     if cap <= 0 or floor > cap:
         return None
-    periods = _periods(needs, electric, features, now, shape, unit, floor, cap)
-    return Schedule(rate_unit=unit, periods=tuple(periods), starts_at=now)
+    spans = _spans(ceiling, electric, unit, floor, cap)
+    most = min(n for n in (features.most_periods, needs.max_periods, 1024) if n is not None)
+    chosen = _chosen(needs, electric, unit, now, "flat" if most < 2 else shape, spans, floor)
+    periods = tuple(_period(start_s, limit, electric) for start_s, limit in _fewer(_steps(chosen), most))
+    return Schedule(rate_unit=unit, periods=periods, starts_at=now)
 
 
 def energy_wh(schedule: Schedule, electric: Electric, until_s: Decimal | int) -> Decimal:
@@ -64,62 +86,123 @@ def _bounds(needs: Needs, electric: Electric, unit: RateUnit) -> tuple[Decimal, 
         needs.min_power_w or Decimal(0),
         to_watts(needs.min_current_a, electric) if needs.min_current_a is not None else Decimal(0),
     )
-    if unit == "W":
-        return floor_w.quantize(_WHOLE, ROUND_UP), cap_w.quantize(_WHOLE, ROUND_DOWN)
-    return _amperes_up(floor_w, electric), to_amperes(cap_w, electric)
+    return _up(floor_w, electric, unit), _down(cap_w, electric, unit)
 
 
-def _periods(
+def _spans(ceiling: Sequence[Period], electric: Electric, unit: RateUnit, floor: Decimal, cap: Decimal) -> list[_Span]:
+    """The car's own bounds under the ceiling. Less than its minimum is nothing to a car."""
+    spans: list[_Span] = []
+    steps = [step for step in ceiling if step.start_s >= 0] or [Period(start_s=0)]
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
+        allowed = cap if step.limit is None else min(cap, _down(step.limit, electric, unit))
+        end_s = following.start_s if following is not None else None
+        spans.append(_Span(step.start_s, end_s, allowed if allowed >= floor else Decimal(0)))
+    return spans
+
+
+def _chosen(
     needs: Needs,
     electric: Electric,
-    features: Features,
+    unit: RateUnit,
     now: datetime,
     shape: Shape,
-    unit: RateUnit,
+    spans: Sequence[_Span],
     floor: Decimal,
-    cap: Decimal,
-) -> list[Period]:
-    everything = [_period(0, cap, electric)]
+) -> list[_Span]:
+    """How much of each span is used."""
     if needs.energy_wh is None or needs.departs_at is None:
-        return everything
-    left_s = Decimal((needs.departs_at - now) // timedelta(seconds=1))
+        return list(spans)
+    left_s = (needs.departs_at - now) // timedelta(seconds=1)
     if left_s <= 0 or needs.energy_wh <= 0:
-        return everything
-    time_s = left_s * (1 - SPARE)
-    cap_w = _watts(cap, electric, unit, None)
-    needed_w = needs.energy_wh * HOUR_S / time_s
-    n_periods = min(n for n in (features.most_periods, needs.max_periods, 1024) if n is not None)
-    if needed_w >= cap_w or n_periods < 2:
-        return everything if needed_w >= cap_w else [_period(0, _rate(needed_w, electric, unit, floor, cap), electric)]
+        return list(spans)
+    time_s = Decimal(left_s) * (1 - SPARE)
+    wanted = needs.energy_wh * HOUR_S / _watts(_WHOLE, electric, unit, None)  # unit × seconds
+    if wanted >= sum(span.cap * _lasts(span, time_s) for span in spans):
+        return list(spans)
     if shape == "late":
-        return _late(needs.energy_wh, electric, unit, floor, cap, time_s)
-    rate = _rate(needed_w, electric, unit, floor, cap)
+        return _late(wanted, spans, floor, time_s)
+    rate = max(_flat_rate(wanted, spans, time_s), floor)
+    rate = rate.quantize(_WHOLE if unit == "W" else STEP, ROUND_UP)
     # Whoever is still there when the plan is over may have all that goes.
-    return [_period(0, rate, electric), _period(int(left_s), cap, electric)]
+    before = _until(spans, left_s)
+    return [_Span(s.start_s, s.end_s, min(rate, s.cap)) for s in before] + _after(spans, left_s)
 
 
-def _late(
-    wanted_wh: Decimal, electric: Electric, unit: RateUnit, floor: Decimal, cap: Decimal, time_s: Decimal
-) -> list[Period]:
+def _flat_rate(wanted: Decimal, spans: Sequence[_Span], time_s: Decimal) -> Decimal:
+    """The least rate that, cut off by every span's cap, comes to what is wanted in time."""
+    lasting = sorted((span.cap, _lasts(span, time_s)) for span in spans)
+    below, open_s = Decimal(0), sum(lasts for _, lasts in lasting)
+    for cap, lasts in lasting:
+        if open_s > 0 and below + cap * open_s >= wanted:
+            return (wanted - below) / open_s
+        below += cap * lasts
+        open_s -= lasts
+    return max(cap for cap, _ in lasting)
+
+
+def _late(wanted: Decimal, spans: Sequence[_Span], floor: Decimal, time_s: Decimal) -> list[_Span]:
     """The minimum until it is just early enough for all that goes."""
-    low_w, high_w = _watts(floor, electric, unit, None), _watts(cap, electric, unit, None)
-    if low_w >= high_w:
-        return [_period(0, cap, electric)]
-    full_s = (wanted_wh * HOUR_S - low_w * time_s) / (high_w - low_w)
-    begins_s = int((time_s - max(full_s, Decimal(0))).to_integral_value(ROUND_DOWN))
-    if begins_s <= 0:
-        return [_period(0, cap, electric)]
-    return [_period(0, floor, electric), _period(begins_s, cap, electric)]
+    missing = wanted - sum(min(floor, span.cap) * _lasts(span, time_s) for span in spans)
+    begins_s = time_s
+    for span in reversed(spans):
+        gain, lasts = span.cap - min(floor, span.cap), _lasts(span, time_s)
+        if missing <= 0:
+            break
+        used_s = min(missing / gain, lasts) if gain > 0 else lasts
+        missing -= gain * used_s
+        if lasts > 0:
+            begins_s = min(Decimal(span.end_s), time_s) - used_s if span.end_s is not None else time_s - used_s
+    at_s = int(begins_s.to_integral_value(ROUND_DOWN))
+    early = [_Span(s.start_s, s.end_s, min(floor, s.cap)) for s in _until(spans, at_s)]
+    return early + _after(spans, at_s)
 
 
-def _rate(needed_w: Decimal, electric: Electric, unit: RateUnit, floor: Decimal, cap: Decimal) -> Decimal:
-    needed = needed_w.quantize(_WHOLE, ROUND_UP) if unit == "W" else _amperes_up(needed_w, electric)
-    return min(max(needed, floor), cap)
+def _lasts(span: _Span, time_s: Decimal) -> Decimal:
+    """How much of a span lies before `time_s`."""
+    ends_s = time_s if span.end_s is None else min(Decimal(span.end_s), time_s)
+    return max(ends_s - span.start_s, Decimal(0))
 
 
-def _amperes_up(watts: Decimal, electric: Electric) -> Decimal:
+def _until(spans: Sequence[_Span], at_s: int) -> list[_Span]:
+    return [_Span(s.start_s, at_s if s.end_s is None else min(s.end_s, at_s), s.cap) for s in spans if s.start_s < at_s]
+
+
+def _after(spans: Sequence[_Span], at_s: int) -> list[_Span]:
+    return [_Span(max(s.start_s, at_s), s.end_s, s.cap) for s in spans if s.end_s is None or s.end_s > at_s]
+
+
+def _steps(spans: Sequence[_Span]) -> list[tuple[int, Decimal]]:
+    steps: list[tuple[int, Decimal]] = []
+    for span in spans:
+        if not steps or steps[-1][1] != span.cap:
+            steps.append((span.start_s, span.cap))
+    return steps
+
+
+def _fewer(steps: list[tuple[int, Decimal]], most: int) -> list[tuple[int, Decimal]]:
+    """At most so many steps: neighbours become the lower of the two, those first that lose least by it."""
+    while len(steps) > most:
+        ends = [*(start_s for start_s, _ in steps[1:]), steps[-1][0] + DAY_S]
+
+        def lost(n: int, steps: list[tuple[int, Decimal]] = steps, ends: list[int] = ends) -> Decimal:
+            higher = n if steps[n][1] > steps[n + 1][1] else n + 1
+            return abs(steps[n][1] - steps[n + 1][1]) * (ends[higher] - steps[higher][0])
+
+        n = min(range(len(steps) - 1), key=lost)
+        joined = (steps[n][0], min(steps[n][1], steps[n + 1][1]))
+        steps = [*steps[:n], joined, *steps[n + 2 :]]
+    return steps
+
+
+def _up(watts: Decimal, electric: Electric, unit: RateUnit) -> Decimal:
+    if unit == "W":
+        return watts.quantize(_WHOLE, ROUND_UP)
     amperes = to_amperes(watts, electric)
     return amperes if to_watts(amperes, electric) >= watts else amperes + STEP
+
+
+def _down(watts: Decimal, electric: Electric, unit: RateUnit) -> Decimal:
+    return watts.quantize(_WHOLE, ROUND_DOWN) if unit == "W" else to_amperes(watts, electric)
 
 
 def _watts(limit: Decimal, electric: Electric, unit: RateUnit, n_phases: int | None) -> Decimal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
@@ -68,14 +69,16 @@ def _phases(electric: Electric, n_phases: int | None) -> int:
 
 
 def in_unit(profile: ChargingProfile, unit: RateUnit, electric: Electric) -> ChargingProfile:
-    """The same profile in another unit; schedules that have it already stay as they are."""
+    """The same profile in another unit; schedules that have it already stay as they are, and those that cannot be said in
+    another one: with limits for single phases, or for a state of charge.
+    """
     return msgspec.structs.replace(
         profile, schedules=tuple(_schedule_in_unit(s, unit, electric) for s in profile.schedules)
     )
 
 
 def _schedule_in_unit(schedule: Schedule, unit: RateUnit, electric: Electric) -> Schedule:
-    if schedule.rate_unit == unit:
+    if schedule.rate_unit == unit or _is_by_phase(schedule):
         return schedule
 
     def convert(value: Decimal | None, n_phases: int | None) -> Decimal | None:
@@ -113,6 +116,24 @@ def updated(profile: ChargingProfile, limits: Limits, at: datetime | None) -> Ch
     return msgspec.structs.replace(
         profile, schedules=(msgspec.structs.replace(schedule, periods=periods),), updated_at=at
     )
+
+
+def _is_by_phase(schedule: Schedule) -> bool:
+    return schedule.limit_at_soc is not None or any(
+        value is not None and name.endswith(("_l2", "_l3", "_reactive"))
+        for period in schedule.periods
+        for name, value in msgspec.structs.asdict(period).items()
+    )
+
+
+def as_taken(profile: ChargingProfile, features: Features, electric: Electric) -> ChargingProfile:
+    """A profile as a station takes it: in its unit, where it takes only one.
+
+    Direct current has no voltage that could be known beforehand: there it stays as it is.
+    """
+    if len(features.rate_units) != 1 or electric.is_dc:
+        return profile
+    return in_unit(profile, "W" if "W" in features.rate_units else "A", electric)
 
 
 # ------------------------------------------------------------------------------------------ what they add up to
@@ -213,7 +234,8 @@ def _changes(
     while begins is not None and begins < ends_at:
         found |= {begins + timedelta(seconds=offset) for offset in offsets}
         begins = begins + timedelta(seconds=RECURS_S[profile.recurs]) if profile.recurs else None
-    return {int((at - starts_at) / timedelta(seconds=1)) for at in found if starts_at < at < ends_at}
+    # Upwards: at the second before, the profile says what it said all along.
+    return {math.ceil((at - starts_at) / timedelta(seconds=1)) for at in found if starts_at < at < ends_at}
 
 
 def limit_at(periods: Sequence[Period], at_s: int) -> Decimal | None:

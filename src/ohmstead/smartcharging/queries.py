@@ -6,7 +6,7 @@ import msgspec
 
 from ohmstead.core.db import Connection
 from ohmstead.smartcharging.model import Composite, HeldLimit, HeldProfile, KeptNeeds, Needs
-from ohmstead.smartcharging.store import HELD, held_of
+from ohmstead.smartcharging.store import HELD, LIMIT, held_of, limit_of
 from ohmstead.stations.orders import Period, Schedule
 
 _OF_PARTY = " and exists (select from station s where s.station_id = t.station_id and s.party_id = $1)"
@@ -41,14 +41,11 @@ async def list_composites(conn: Connection, party_id: UUID, station_id: str) -> 
 async def list_limits(conn: Connection, party_id: UUID, station_id: str) -> list[HeldLimit]:
     """Limits that somebody else set at the station and has not taken back."""
     rows = await conn.fetch(
-        "select evse_number, source, since, is_grid_critical, is_local_generation, schedules from charging_limit t"
-        f" where station_id = $2{_OF_PARTY} order by evse_number, source",
+        f"select {LIMIT} from charging_limit t where station_id = $2{_OF_PARTY} order by evse_number, source",
         party_id,
         station_id,
     )
-    return [
-        HeldLimit(**{**dict(row), "schedules": msgspec.convert(row["schedules"], tuple[Schedule, ...])}) for row in rows
-    ]
+    return [limit_of(row) for row in rows]
 
 
 async def list_needs(conn: Connection, party_id: UUID, station_id: str, limit: int = 50) -> list[KeptNeeds]:

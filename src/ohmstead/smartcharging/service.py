@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +28,7 @@ from ohmstead.smartcharging.model import (
 from ohmstead.stations import rules
 from ohmstead.stations import service as stations
 from ohmstead.stations.commands import Command, CommandDesk
+from ohmstead.stations.device import upkeep
 from ohmstead.stations.features import Features
 from ohmstead.stations.orders import (
     ChargingProfile,
@@ -43,8 +44,16 @@ from ohmstead.stations.orders.charging import EnergyTransfer
 from ohmstead.stations.orders.form import RateUnit
 from ohmstead.stations.profile_rules import Fault
 from ohmstead.stations.queries import require_station
+from ohmstead.stations.quirks.book import QuirkBook
+from ohmstead.stations.quirks.narrowing import narrowed
+from ohmstead.stations.quirks.profiles import NOTHING, Effects
 
+KINDS = ("CommandAnswered", "ChargingNeedsReported", "SessionStarted", "SessionEnded", "StationConnected")
+ONE_PHASE_W = 7400  # 32 A at 230 V
 PLAN_JOB = "answer_charging_needs"
+SAFE_LIMIT_DUTY = "safe_limit"
+CHECK_DUTY = "profile_check"
+CHECK_AFTER_S = 10.0  # it may need a moment before it reckons with what it just took
 PLAN_AGAIN_AFTER_S = 3.0  # the transaction may not be told of yet, or the station did not answer
 
 
@@ -57,12 +66,26 @@ class Misfit(OhmsteadError):
         self.faults = faults
 
 
-async def features_of(conn: Connection, station_id: str) -> Features:
-    """What a station can hold, as far as it ever told. Raises NotFound."""
+class Make(msgspec.Struct, frozen=True):
+    """What profiles have to reckon with at a station: what it can hold, and what is known of its make."""
+
+    party_id: UUID
+    features: Features
+    effects: Effects = NOTHING
+    firmware: str | None = None
+
+
+async def make_of(conn: Connection, book: QuirkBook, station_id: str) -> Make:
+    """What a station can hold, as far as it ever told and as its make is known. Raises NotFound."""
     wiring = await store.find_wiring(conn, station_id, 0)
     if wiring is None:
         raise NotFound(f"no station {station_id}")
-    return (await stations.list_features(conn, {station_id: wiring.ocpp_version or "1.6"}))[station_id]
+    version = wiring.ocpp_version or "1.6"
+    told = (await stations.list_features(conn, {station_id: version}))[station_id]
+    effects = book.effects(
+        vendor=wiring.vendor, model=wiring.model, firmware=wiring.firmware_version, version=wiring.ocpp_version
+    )
+    return Make(wiring.party_id, narrowed(told, effects), effects or NOTHING, wiring.firmware_version)
 
 
 async def electric_of(conn: Connection, station_id: str, evse_number: int) -> Electric:
@@ -70,11 +93,14 @@ async def electric_of(conn: Connection, station_id: str, evse_number: int) -> El
     wiring = await store.find_wiring(conn, station_id, evse_number)
     names = (f"EVSE@{evse_number}.SupplyPhases", f"EVSE@{evse_number}.Power")
     told = await store.told_by(conn, station_id, names)
-    phases = told.get(names[0], "3")
+    most_w = wiring.max_power_w if wiring is not None else None
+    # No outlet of so little power was ever wired to three phases at 32 A: amperes are not to become too many watts.
+    likely = 1 if most_w is not None and most_w <= ONE_PHASE_W else 3
+    phases = told.get(names[0], "")
     return Electric(
         is_dc=wiring is not None and wiring.current_type == "DC",
-        n_phases=int(phases) if phases in ("1", "2", "3") else 3,
-        max_power_w=wiring.max_power_w if wiring is not None else None,
+        n_phases=int(phases) if phases in ("1", "2", "3") else likely,
+        max_power_w=most_w,
     )
 
 
@@ -110,13 +136,11 @@ async def set_profile(
     """
     async with pool.acquire() as conn, conn.transaction():
         await require_station(conn, party_id, station_id)
-        features = await features_of(conn, station_id)
+        features = (await make_of(conn, desk.book, station_id)).features
         held = await store.list_held(conn, station_id)
         if profile.profile_id == 0:
             profile = msgspec.structs.replace(profile, profile_id=await store.next_profile_id(conn))
-        if len(features.rate_units) == 1:
-            unit: RateUnit = "W" if "W" in features.rate_units else "A"
-            profile = profiles.in_unit(profile, unit, await electric_of(conn, station_id, evse_number))
+        profile = profiles.as_taken(profile, features, await electric_of(conn, station_id, evse_number))
         order = SetProfile(evse_number=evse_number, profile=profile)
         if found := profiles.faults(order, features, held, clock.now()):
             raise Misfit(found)
@@ -249,6 +273,7 @@ async def learn(conn: Connection, commands: Sequence[dict[str, Any]]) -> None:
             is_lost = status in ("timed_out", "offline") or command["error_code"] == "connection_lost"
             if status == "accepted" and await store.find_profile(conn, station_id, profile_id) is None:
                 await _keep_given(conn, command)
+                await have_checked(conn, station_id, int(parameters["evse_number"]))
             await _learn_set(conn, station_id, profile_id, "lost" if is_lost else status, command["error_text"])
         elif command["kind"] == "clear_profiles" and _is_cleared(status, command["error_text"]):
             criteria = {name: parameters.get(name) for name in ("profile_id", "evse_number", "purpose", "stack_level")}
@@ -295,7 +320,9 @@ async def _learn_update(conn: Connection, station_id: str, parameters: dict[str,
 async def _learn_set(conn: Connection, station_id: str, profile_id: int, status: str, text: str | None) -> None:
     match status:
         case "accepted":
-            await store.profile_answered(conn, station_id, profile_id, "held", None)
+            evse_number = await store.profile_answered(conn, station_id, profile_id, "held", None)
+            if evse_number is not None:
+                await have_checked(conn, station_id, evse_number)
             await store.needs_answered(conn, station_id, profile_id, "planned", None)
         case "rejected" | "failed" | "cancelled" | "expired":
             await store.profile_answered(conn, station_id, profile_id, "refused", text or status)
@@ -304,12 +331,21 @@ async def _learn_set(conn: Connection, station_id: str, profile_id: int, status:
             await store.profile_answered(conn, station_id, profile_id, "unknown", text or "the station did not answer")
 
 
+async def have_checked(conn: Connection, station_id: str, evse_number: int) -> None:
+    """A profile was accepted: a little later the station is asked what it would deliver (see checks)."""
+    await store.mark_for_check(conn, station_id, evse_number)
+    await upkeep.due(conn, CHECK_DUTY, [station_id], clock.now() + timedelta(seconds=CHECK_AFTER_S))
+
+
 async def follow(conn: Connection, found: list[Event]) -> None:
-    """Outbox consumer: answers to orders, needs to be planned for, transactions that ended, stations that came back."""
+    """Outbox consumer: answers, needs to be planned for, transactions that began or ended, stations that came back."""
     await learn(conn, [event.payload for event in found if event.kind == "CommandAnswered"])
     for event in found:
         if event.kind == "ChargingNeedsReported":
             await plan_needs(conn, event.payload["needs_id"])
+    began = {event.payload["station_id"] for event in found if event.kind == "SessionStarted"}
+    if began and (again := await store.wake_checks(conn, sorted(began))):
+        await upkeep.due(conn, CHECK_DUTY, again, clock.now() + timedelta(seconds=CHECK_AFTER_S))
     ended = [
         (event.payload["station_id"], event.payload["transaction_id"])
         for event in found
@@ -370,6 +406,9 @@ async def _take_profiles(conn: Connection, report: ProfilesReport) -> None:
     is_done, named = await store.add_to_report(conn, report)
     if is_done:
         await store.clear_matching(conn, report.station_id, except_ids=named)
+        # What it turns out not to have, of limits that it is to keep, is given to it.
+        if await store.keeps_safe_limits(conn, report.station_id):
+            await upkeep.due(conn, SAFE_LIMIT_DUTY, [report.station_id], clock.now())
 
 
 async def tell(conn: Connection, kind: str, station_id: str, party_id: UUID | None = None, **payload: object) -> None:

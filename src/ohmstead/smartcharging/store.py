@@ -14,6 +14,7 @@ from ohmstead.core.db import Connection, Row, to_json
 from ohmstead.smartcharging.model import (
     CompositeReport,
     EvScheduleReport,
+    HeldLimit,
     HeldProfile,
     LimitReport,
     Needs,
@@ -24,7 +25,7 @@ from ohmstead.smartcharging.model import (
     ProfileStatus,
 )
 from ohmstead.smartcharging.negotiation import MOST_REJECTED
-from ohmstead.stations.orders import ChargingProfile
+from ohmstead.stations.orders import ChargingProfile, Schedule
 from ohmstead.stations.orders.charging import EnergyTransfer
 
 HELD = "station_id, evse_number, status, source, profile, set_by, set_at, confirmed_at, detail"
@@ -34,6 +35,13 @@ def held_of(row: Row) -> HeldProfile:
     fields = dict(row)
     fields["profile"] = msgspec.convert(fields["profile"], ChargingProfile)
     return HeldProfile(**fields)
+
+
+LIMIT = "evse_number, source, since, is_grid_critical, is_local_generation, schedules"
+
+
+def limit_of(row: Row) -> HeldLimit:
+    return HeldLimit(**{**dict(row), "schedules": msgspec.convert(row["schedules"], tuple[Schedule, ...])})
 
 
 async def next_profile_id(conn: Connection) -> int:
@@ -107,17 +115,19 @@ async def save_profiles(
 
 async def profile_answered(
     conn: Connection, station_id: str, profile_id: int, status: ProfileStatus, detail: str | None
-) -> None:
-    await conn.execute(
+) -> int | None:
+    """The EVSE whose profile it is, when the answer is news."""
+    found: int | None = await conn.fetchval(
         "update charging_profile set status = $3, detail = left($4, 500),"
         " confirmed_at = case when $3 = 'held' then now() else confirmed_at end"
         # What is known already, or was cleared since, an answer that is heard of again does not change.
-        " where station_id = $1 and profile_id = $2 and status in ('sent', 'unknown')",
+        " where station_id = $1 and profile_id = $2 and status in ('sent', 'unknown') returning evse_number",
         station_id,
         profile_id,
         status,
         detail,
     )
+    return found
 
 
 async def clear_matching(
@@ -183,6 +193,14 @@ async def add_to_report(conn: Connection, report: ProfilesReport) -> tuple[bool,
     )
     assert row is not None
     return row["is_done"], row["profile_ids"] or []
+
+
+async def keeps_safe_limits(conn: Connection, station_id: str) -> bool:
+    """Has it ever been looked at for safe limits?"""
+    found: bool = await conn.fetchval(
+        "select exists (select from upkeep where station_id = $1 and duty = 'safe_limit')", station_id
+    )
+    return found
 
 
 async def save_composite(conn: Connection, report: CompositeReport) -> None:
@@ -262,7 +280,7 @@ async def insert_needs(
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """Needs that wait for their plan, and the transaction at their outlet if there is one."""
+    """Needs that wait for their plan, and the transaction at their outlet if there is one. `plan`: the present one."""
 
     needs_id: UUID
     party_id: UUID
@@ -271,22 +289,65 @@ class Waiting(msgspec.Struct, frozen=True):
     received_at: datetime
     needs: Needs
     profile_id: int | None
+    plan: Schedule | None
     transaction_id: str | None
 
 
+async def lock_station(conn: Connection, station_id: str) -> None:
+    """Whoever plans for a station waits for who does so already, until that one's transaction is over."""
+    await conn.execute("select pg_advisory_xact_lock(hashtextextended('charging plan ' || $1, 0))", station_id)
+
+
+class Taker(msgspec.Struct, frozen=True):
+    """Another car at the station: its plan, and what it was seen to draw."""
+
+    evse_number: int | None
+    started_at: datetime
+    power_w: Decimal | None
+    power_at: datetime | None
+    plan: Schedule | None
+
+
+# any party: the caller knows the station by its party
+async def list_takers(conn: Connection, station_id: str, evse_number: int) -> list[Taker]:
+    """Cars that charge at other outlets of the station, with the plans that they were given last."""
+    rows = await conn.fetch(
+        "select t.evse_number, t.started_at, t.power_w, t.power_at, n.plan from session t left join lateral"
+        " (select plan from charging_needs n where n.station_id = t.station_id and n.evse_number = t.evse_number"
+        "   and n.transaction_id = t.transaction_id and n.plan is not null and n.status in ('received', 'planned')"
+        "   order by n.received_at desc limit 1) n on true"
+        " where t.station_id = $1 and t.status in ('pending', 'active') and t.evse_number is distinct from $2",
+        station_id,
+        evse_number,
+    )
+    return [Taker(**{**dict(row), "plan": row["plan"] and msgspec.convert(row["plan"], Schedule)}) for row in rows]
+
+
+async def list_limits(conn: Connection, station_id: str) -> list[HeldLimit]:
+    """Limits that somebody else set at the station and has not taken back."""
+    rows = await conn.fetch(f"select {LIMIT} from charging_limit where station_id = $1", station_id)
+    return [limit_of(row) for row in rows]
+
+
 # any party: by id, for the worker
-async def lock_waiting(conn: Connection, needs_id: UUID) -> Waiting | None:
+async def lock_waiting(conn: Connection, needs_id: UUID, *, is_planned: bool = False) -> Waiting | None:
+    """With `is_planned`, needs that have their plan, as long as the car charges and did not ask anew."""
     row = await conn.fetchrow(
-        "select n.needs_id, s.party_id, n.station_id, n.evse_number, n.received_at, n.needs, n.profile_id,"
+        "select n.needs_id, s.party_id, n.station_id, n.evse_number, n.received_at, n.needs, n.profile_id, n.plan,"
         " (select t.transaction_id from session t where t.station_id = n.station_id"
-        "   and t.evse_number = n.evse_number and t.status in ('pending', 'active') order by t.started_at desc limit 1)"
+        "   and t.evse_number = n.evse_number and t.status in ('pending', 'active')"
+        "   and (not 'planned' = any($2) or t.transaction_id = n.transaction_id) order by t.started_at desc limit 1)"
         " as transaction_id from charging_needs n join station s using (station_id)"
-        " where n.needs_id = $1 and n.status in ('received', 'rejected') for update of n",
+        " where n.needs_id = $1 and n.status = any($2) and not exists (select from charging_needs later"
+        "   where later.station_id = n.station_id and later.evse_number = n.evse_number"
+        "   and later.received_at > n.received_at) for update of n",
         needs_id,
+        ["planned"] if is_planned else ["received", "rejected"],
     )
     if row is None:
         return None
-    return Waiting(**{**dict(row), "needs": msgspec.convert(row["needs"], Needs)})
+    plan = row["plan"] and msgspec.convert(row["plan"], Schedule)
+    return Waiting(**{**dict(row), "needs": msgspec.convert(row["needs"], Needs), "plan": plan})
 
 
 async def earlier_profile_id(conn: Connection, station_id: str, evse_number: int, transaction_id: str) -> int | None:
@@ -433,6 +494,29 @@ async def end_offline_profiles(conn: Connection, station_ids: Sequence[str]) -> 
     )
 
 
+# ------------------------------------------------------------------------------------------ checks
+
+
+async def mark_for_check(conn: Connection, station_id: str, evse_number: int) -> None:
+    """A profile was accepted for this EVSE; 0: for all of the station."""
+    await conn.execute(
+        "insert into profile_check as c (station_id, evse_number, status) values ($1, $2, 'due')"
+        " on conflict (station_id, evse_number) do update set status = 'due', tries = 0, since = now()",
+        station_id,
+        evse_number,
+    )
+
+
+async def wake_checks(conn: Connection, station_ids: Sequence[str]) -> list[str]:
+    """Cars charge now: what waited for one is due. Gives the stations where something did."""
+    rows = await conn.fetch(
+        "update profile_check set status = 'due', tries = 0 where station_id = any($1)"
+        " and status in ('waits', 'doubtful') returning station_id",
+        list(station_ids),
+    )
+    return sorted({row["station_id"] for row in rows})
+
+
 # ------------------------------------------------------------------------------------------ what stations told
 
 
@@ -452,15 +536,20 @@ async def told_by(conn: Connection, station_id: str, names: Sequence[str]) -> di
 class Wiring(msgspec.Struct, frozen=True):
     """What is registered of an outlet."""
 
+    party_id: UUID
     ocpp_version: str | None
     current_type: str | None
     max_power_w: Decimal | None
+    vendor: str | None
+    model: str | None
+    firmware_version: str | None
 
 
 # any party: the caller knows the station by its party
 async def find_wiring(conn: Connection, station_id: str, evse_number: int) -> Wiring | None:
     row = await conn.fetchrow(
-        "select s.ocpp_version, e.current_type, coalesce(e.max_power_w, s.max_power_w)::numeric as max_power_w"
+        "select s.party_id, s.ocpp_version, e.current_type, coalesce(e.max_power_w, s.max_power_w)::numeric as max_power_w,"
+        " s.vendor, s.model, s.firmware_version"
         " from station s left join evse e on e.station_id = s.station_id and e.evse_number = $2"
         " where s.station_id = $1",
         station_id,

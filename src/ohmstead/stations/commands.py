@@ -44,6 +44,7 @@ from ohmstead.stations.orders import (
     order_of,
     parameters_of,
 )
+from ohmstead.stations.quirks.book import QuirkBook, book_at
 
 __all__ = [
     "Command",
@@ -73,12 +74,16 @@ GIVEN_UP_AFTER = timedelta(minutes=15)
 
 
 class CommandDesk:
-    """Sends orders and remembers them. `guard` knows to which addresses stations may be sent; without it to none."""
+    """Sends orders and remembers them. `guard` knows to which addresses stations may be sent; without it to none.
 
-    def __init__(self, pool: Pool, bus: Bus, guard: Guard | None = None) -> None:
+    `book` knows what makes of stations do differently; without it those that are known everywhere.
+    """
+
+    def __init__(self, pool: Pool, bus: Bus, guard: Guard | None = None, book: QuirkBook | None = None) -> None:
         self._pool = pool
         self._bus = bus
         self._guard = guard or Guard("", ())
+        self.book = book or book_at(None)
 
     async def send(
         self,

@@ -84,13 +84,14 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one station. None and empty: it never said.
 
     `most_items`, `most_bytes`: by kind of order, what it takes in one message. `outlets`: connectors of each EVSE, empty
-    where none is known.
+    where none is known. `least_stack_level`: known of the make alone, no station tells it.
     """
 
     version: str | None = None
     outlets: dict[int, tuple[int, ...]] = {}
     lacks: frozenset[Feature] = frozenset()
     most_stack_level: int | None = None
+    least_stack_level: int | None = None
     most_periods: int | None = None
     most_profiles: int | None = None
     supports_dynamic: bool | None = None

@@ -144,6 +144,9 @@ def profile_faults_at(profile: o.ChargingProfile, features: Features, field: str
     most = features.most_stack_level
     if most is not None and profile.stack_level > most:
         yield f"{field}.stack_level", f"this station knows levels up to {most}"
+    least = features.least_stack_level
+    if least is not None and profile.stack_level < least:
+        yield f"{field}.stack_level", f"this make of station takes levels from {least} on"
     yield from _version_faults(profile, features, field)
     for n, schedule in enumerate(profile.schedules):
         where = f"{field}.schedules.{n}"

@@ -343,7 +343,7 @@ def rule_of(template: TemplateView) -> Rule:
 class DutyView(Struct, frozen=True, kw_only=True):
     """Something done to a station without being asked."""
 
-    duty: Literal["templates", "local_list", "password", "clock", "messages"]
+    duty: Literal["templates", "local_list", "password", "clock", "messages", "safe_limit", "profile_check"]
     due_at: Annotated[datetime | None, Meta(description="When it is done next by itself; a change makes it sooner.")]
     done_at: datetime | None
     result: str | None

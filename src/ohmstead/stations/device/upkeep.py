@@ -7,7 +7,7 @@ What a duty does may therefore be done twice, and does no harm the second time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -55,6 +55,16 @@ async def notice(conn: Connection, found: list[Event], *, after_s: float = AFTER
     await store.ask(conn, "clock", sorted(arrived), now + timedelta(seconds=CLOCK_AFTER_S))
 
 
+async def due(conn: Connection, duty: str, station_ids: Sequence[str], at: datetime) -> None:
+    """A duty is due for stations at `at`, unless it is sooner anyway. For rooms that have duties of their own."""
+    await store.ask(conn, duty, sorted(station_ids), at)
+
+
+async def stations_in_service(conn: Connection, party_ids: Sequence[UUID]) -> list[str]:
+    """The stations of parties that are served."""
+    return await store.stations_of(conn, party_ids)
+
+
 def _stations(found: Sequence[Event], *kinds: str) -> set[str]:
     return {event.payload["station_id"] for event in found if event.kind in kinds}
 
@@ -66,12 +76,22 @@ def _parties(found: Sequence[Event], start: str) -> set[UUID]:
 class Keeper:
     """One per worker: does what is due, many stations at once, none waiting for another that does not answer."""
 
-    def __init__(self, pool: Pool, bus: Bus, desk: CommandDesk, pepper: bytes, book: QuirkBook) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        bus: Bus,
+        desk: CommandDesk,
+        pepper: bytes,
+        book: QuirkBook,
+        more: Mapping[str, Callable[[str], Awaitable[Done]]] | None = None,
+    ) -> None:
+        """`more`: duties of rooms above this one, by name; each is done for a station."""
         self._pool = pool
         self._bus = bus
         self._desk = desk
         self._pepper = pepper
         self._book = book
+        self._more = more or {}
         self._going_on: set[asyncio.Task[None]] = set()
 
     async def run(self, every_s: float) -> None:
@@ -120,6 +140,8 @@ class Keeper:
 
     async def _carry_out(self, duty: Duty) -> Done:
         pool, desk, station_id = self._pool, self._desk, duty.station_id
+        if duty.duty in self._more:
+            return await self._more[duty.duty](station_id)
         match duty.duty:
             case "templates":
                 return await reconcile.reconcile(pool, desk, station_id)
