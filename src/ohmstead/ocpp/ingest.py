@@ -250,7 +250,7 @@ class Ingest:
         for item in batch:
             if item.waiter is not None:
                 item.waiter.committed(item.payload)
-        await self._teller.tell(batch, has_events=stored.has_events)
+        await self._teller.tell(batch, stored.kinds)
 
     async def _mend_partitions(self) -> None:
         """At most once in a while. A row that met one being made fails alike: then trying again is all it takes."""
@@ -317,7 +317,8 @@ class Ingest:
         stored = await self._do(conn, works, [store.row(e) for e in exchanges])
         if leaving:
             await self._take_leaving(conn, leaving)
-        stored.has_events = stored.has_events or bool(connects or leaving or signals)
+        if connects or leaving or signals:
+            stored.kinds = None
         return stored
 
     async def _take_connects(self, conn: Connection, items: list[Item]) -> None:
@@ -342,11 +343,10 @@ class Ingest:
         now = clock.now()
         answers = [Answers(at=now) for _ in items]
         works = [item.work for item in items if item.work is not None]
-        has_events = await _boot(conn, items, works, answers)
-        has_events |= await _sign(conn, works, answers, self._organization)
+        await _boot(conn, items, works, answers)
+        await _sign(conn, works, answers, self._organization)
         if any(w.asides for w in works):
             await asides.take_in(conn, works, answers)
-            has_events = True
         await stations.keep_records(conn, [r for w in works for r in w.records])
         await device.take_in(conn, [w.device for w in works if w.device is not None], now)
         await stations.keep_signals(conn, [s for w in works for s in w.signals])
@@ -374,7 +374,7 @@ class Ingest:
             changed = reported.changed
         self._word_news(items, works, answers, changed)
         return _Stored(
-            has_events=has_events or bool(facts) or any(w.signals or w.file_reports for w in works),
+            kinds=None if any(_records_more(w) for w in works) else {fact.kind for fact in facts},
             sessions=reported.saved if reported is not None else [],
         )
 
@@ -424,10 +424,15 @@ def _needs_transaction(item: Item) -> bool:
     )
 
 
-class _Stored(msgspec.Struct):
-    """What a batch did: `sessions` as they are now."""
+def _records_more(work: Work) -> bool:
+    """Does it lead to events that only the rooms that take it in know of?"""
+    return bool(work.boot or work.signing or work.asides or work.signals or work.file_reports)
 
-    has_events: bool
+
+class _Stored(msgspec.Struct):
+    """What a batch did: the kinds of the events that it wrote (None: of any kind), `sessions` as they are now."""
+
+    kinds: set[str] | None
     sessions: list[Session]
 
 
@@ -458,10 +463,10 @@ def _fail(batch: Sequence[Item], error: Exception) -> None:
             item.waiter.failed(error)
 
 
-async def _boot(conn: Connection, items: list[Item], works: list[Work], answers: list[Answers]) -> bool:
+async def _boot(conn: Connection, items: list[Item], works: list[Work], answers: list[Answers]) -> None:
     booted = [n for n, w in enumerate(works) if w.boot is not None]
     if not booted:
-        return False
+        return
     outcomes = await stations.boot(
         conn,
         [w.boot for w in works if w.boot is not None],
@@ -469,17 +474,15 @@ async def _boot(conn: Connection, items: list[Item], works: list[Work], answers:
     )
     for n, outcome in zip(booted, outcomes, strict=True):
         answers[n].boot = outcome
-    return True
 
 
-async def _sign(conn: Connection, works: list[Work], answers: list[Answers], organization: str | None) -> bool:
+async def _sign(conn: Connection, works: list[Work], answers: list[Answers], organization: str | None) -> None:
     asking = [n for n, w in enumerate(works) if w.signing is not None]
     if not asking:
-        return False
+        return
     reports = [w.signing for w in works if w.signing is not None]
     for n, outcome in zip(asking, await certificates.ask(conn, reports, organization=organization), strict=True):
         answers[n].signing = outcome
-    return True
 
 
 def row_of(item: Item) -> store.Row:
