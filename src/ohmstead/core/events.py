@@ -26,7 +26,7 @@ log = logger("ohmstead.outbox")
 
 GATHER_S = 0.25
 LOOK_EVERY_S = 1.0
-REST_S = 5.0
+REST_S = 30.0
 
 NUDGE = "ohmstead.outbox"
 """Published after commits that wrote events, so that readers need not poll fast: a list of their kinds, where it is known
@@ -158,17 +158,28 @@ async def _next_window(conn: Connection, consumer: str, cursor: asyncpg.Record) 
     )
 
 
-_BEHIND = (
-    "select c.consumer from outbox_cursor c where c.consumer = any($1) and exists (select from outbox o"
-    " where o.xid >= c.window_from and (o.xid >= c.window_to or o.event_id > c.done_event_id)"
+_NOT_HANDLED = (
+    "exists (select from outbox o where o.xid >= c.window_from"
+    " and (o.xid >= c.window_to or o.event_id > c.done_event_id)"
     " and o.kind in (select jsonb_array_elements_text($2::jsonb -> c.consumer)))"
+)
+_BEHIND = f"select c.consumer from outbox_cursor c where c.consumer = any($1) and {_NOT_HANDLED}"  # noqa: S608
+# Whatever is below the horizon is decided and seen by this one statement, so what it does not find there never comes.
+_PASS_BY = (
+    "with idle as (select c.consumer from outbox_cursor c where c.consumer = any($1)"  # noqa: S608
+    " and exists (select from outbox o where o.xid >= c.window_to)"
+    f" and not {_NOT_HANDLED} for update skip locked)"
+    " update outbox_cursor u set window_from = window_to, window_to = pg_snapshot_xmin(pg_current_snapshot()),"
+    " done_event_id = 0, updated_at = now() from idle where u.consumer = idle.consumer"
+    " and u.window_to < pg_snapshot_xmin(pg_current_snapshot())"
 )
 
 
-async def list_behind(conn: Connection, kinds: Mapping[str, Sequence[str]]) -> list[str]:
-    """Of consumers, each with its kinds: those with events that they have not handled, even if nobody may read them yet."""
-    rows = await conn.fetch(_BEHIND, list(kinds), kinds)
-    return [row["consumer"] for row in rows]
+async def look(conn: Connection, kinds: Mapping[str, Sequence[str]]) -> list[str]:
+    """Of consumers, each with its kinds: those with events that they have not handled, even if nobody may read them yet.
+    The others are taken past what is not theirs, so that none of them has to read it."""
+    await conn.execute(_PASS_BY, list(kinds), kinds)
+    return [row["consumer"] for row in await conn.fetch(_BEHIND, list(kinds), kinds)]
 
 
 async def forget(conn: Connection, days: int) -> None:
@@ -216,7 +227,7 @@ async def settle_in(conn: Connection) -> bool:
 
 class Runner:
     """Runs consumers until stopped: woken by the bus, by a look at the outbox every `look_every_s` seconds for safety, and
-    after `rest_s` seconds to leave behind what is not theirs; backing off on failure.
+    after `rest_s` seconds in any case; backing off on failure.
 
     Once woken, a reader lets events gather for `gather_s` seconds. What wakes it is never what it goes by: that is in
     the outbox, and all of it.
@@ -266,8 +277,8 @@ class Runner:
             await asyncio.sleep(self._look_every_s)
             try:
                 async with self._pool.acquire() as conn:
-                    behind = await list_behind(conn, kinds)
-            except Exception as error:  # noqa: BLE001  (the database may be away; the readers rest only for a few seconds)
+                    behind = await look(conn, kinds)
+            except Exception as error:  # noqa: BLE001  (the database may be away; the next look tries again)
                 log.warning("outbox_not_seen", error=repr(error))
                 continue
             for consumer in behind:
