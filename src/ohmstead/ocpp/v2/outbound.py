@@ -1,6 +1,7 @@
 """OCPP 2.0.1 and 2.1, us → station: neutral orders → calls, answers → neutral results.
 
-A theme each in profiles, device, upkeep, certificates, drivers and grid; here what is left, and the table that has them all.
+A theme each in profiles, device, monitoring, upkeep, certificates, drivers and grid; here what is left, and the table that
+has them all.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 from ohmstead.core.errors import Refused
 from ohmstead.ocpp.outgoing import Outgoing
 from ohmstead.ocpp.rpc import to_json
-from ohmstead.ocpp.v2 import certificates, device, drivers, grid, profiles, upkeep
+from ohmstead.ocpp.v2 import certificates, device, drivers, grid, monitoring, profiles, upkeep
 from ohmstead.ocpp.v2 import messages as m
 from ohmstead.ocpp.v2.asking import call, read_raw
 from ohmstead.ocpp.v2.names import parse_name
@@ -115,7 +116,7 @@ def _data_transfer(order: o.DataTransfer) -> Outgoing:
     return Outgoing(action="DataTransfer", payload=to_json(payload), read=read_raw)
 
 
-_SPLIT = {**device.SPLIT, **profiles.SPLIT}
+_SPLIT = {**device.SPLIT, **monitoring.SPLIT, **profiles.SPLIT, **upkeep.SPLIT}
 TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
     o.Reset: _reset,
     o.Unlock: _unlock,
@@ -125,6 +126,7 @@ TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
     o.DataTransfer: _data_transfer,
     **profiles.TABLE,
     **device.TABLE,
+    **monitoring.TABLE,
     **upkeep.TABLE,
     **drivers.TABLE,
     **grid.TABLE,

@@ -7,10 +7,13 @@ from typing import Any
 
 import msgspec
 
+from ohmstead.core.db import Connection
 from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.v2 import messages as m
 from ohmstead.ocpp.v2.asking import call, certificate, instant, number, read_raw, token
 from ohmstead.stations import orders as o
+from ohmstead.stations.device import local_lists
+from ohmstead.stations.features import Features
 from ohmstead.stations.orders.form import OrderForm
 
 _LOGS: dict[str, Any] = {
@@ -71,7 +74,7 @@ def _unpublish(order: o.UnpublishFirmware) -> Outgoing:
     return call("UnpublishFirmware", m.UnpublishFirmwareRequest(checksum=order.checksum), read)
 
 
-def _customer(order: o.CustomerInformation) -> Outgoing:
+def _customer(order: o.CustomerInformation, station_id: str, _features: Features) -> list[Outgoing]:
     payload = m.CustomerInformationRequest(
         request_id=number(order.request_id),
         report=order.is_reported,
@@ -80,7 +83,20 @@ def _customer(order: o.CustomerInformation) -> Outgoing:
         id_token=token(order.token) if order.token is not None else None,
         customer_identifier=order.customer_id,
     )
-    return call("CustomerInformation", payload)
+    forgotten = order.token if order.is_cleared else None
+
+    def read(answer: msgspec.Struct) -> Result:
+        result = read_raw(answer)
+        if forgotten is None or result.status != "accepted":
+            return result
+        uid = forgotten.uid
+
+        async def keep(conn: Connection) -> None:
+            await local_lists.withhold(conn, station_id, uid)
+
+        return msgspec.structs.replace(result, keep=keep)
+
+    return [call("CustomerInformation", payload, read)]
 
 
 TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
@@ -89,5 +105,6 @@ TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
     o.UpdateFirmware: _update,
     o.PublishFirmware: _publish,
     o.UnpublishFirmware: _unpublish,
-    o.CustomerInformation: _customer,
 }
+# Those of which is kept what became of them.
+SPLIT: dict[type[OrderForm], Callable[[Any, str, Features], list[Outgoing]]] = {o.CustomerInformation: _customer}
