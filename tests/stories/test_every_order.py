@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 
 from ohmstead.core import clock
-from ohmstead.core.errors import Refused
+from ohmstead.core.errors import Invalid, Refused
 from ohmstead.ocpp.outgoing import Outgoing
 from ohmstead.ocpp.v2 import outbound as v2
 from ohmstead.ocpp.v16 import outbound as v16
 from ohmstead.stations import orders as o
+from ohmstead.stations import rules
 from ohmstead.stations.features import Features
 from tests.rules.order_examples import ALL
 from tests.stories.least_payload import least
@@ -22,8 +23,9 @@ from tests.stories.network import Network
 def translated(order: o.Order, version: str) -> list[Outgoing] | None:
     calls_for = v16.calls_for if version == "1.6" else v2.calls_for
     try:
+        rules.check_at(order, Features(version=version))
         return calls_for(order, "", Features(version=version))
-    except Refused:
+    except (Invalid, Refused):
         return None
 
 

@@ -10,7 +10,8 @@ import msgspec
 from ohmstead.core.db import Connection
 from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.v2 import messages as m
-from ohmstead.ocpp.v2.asking import call, certificate, instant, number, read_raw, token
+from ohmstead.ocpp.v2.asking import call, certificate, number, read_raw, token
+from ohmstead.ocpp.work import instant_text
 from ohmstead.stations import orders as o
 from ohmstead.stations.device import local_lists
 from ohmstead.stations.features import Features
@@ -25,7 +26,9 @@ _LOGS: dict[str, Any] = {
 
 def _log(order: o.GetLog | o.GetDiagnostics) -> Outgoing:
     where = m.LogParametersType(
-        remote_location=order.url, oldest_timestamp=instant(order.since), latest_timestamp=instant(order.until)
+        remote_location=order.url,
+        oldest_timestamp=instant_text(order.since),
+        latest_timestamp=instant_text(order.until),
     )
     payload = m.GetLogRequest(
         log=where,
@@ -40,8 +43,8 @@ def _log(order: o.GetLog | o.GetDiagnostics) -> Outgoing:
 def _update(order: o.UpdateFirmware) -> Outgoing:
     firmware = m.FirmwareType(
         location=order.url,
-        retrieve_date_time=instant(order.retrieve_at),
-        install_date_time=instant(order.install_at),
+        retrieve_date_time=instant_text(order.retrieve_at),
+        install_date_time=instant_text(order.install_at),
         signing_certificate=order.certificate,
         signature=order.signature,
     )
