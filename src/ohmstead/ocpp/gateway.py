@@ -20,10 +20,11 @@ from ohmstead.core.db import Pool
 from ohmstead.core.ids import new_id
 from ohmstead.core.log import logger
 from ohmstead.ocpp import drain, quirks
+from ohmstead.ocpp.batch import Item
 from ohmstead.ocpp.calls import Calls
 from ohmstead.ocpp.commander import Commander
 from ohmstead.ocpp.connection import Connection, Flow, Slot, spawn
-from ohmstead.ocpp.ingest import Full, Ingest, Item
+from ohmstead.ocpp.ingest import Full, Ingest
 from ohmstead.ocpp.inquiries import Inquiries
 from ohmstead.ocpp.limits import AttemptLimiter, NewcomerLimiter, SignalLimiter, TakeoverWatch
 from ohmstead.ocpp.rpc import Version

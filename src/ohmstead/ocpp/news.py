@@ -14,7 +14,7 @@ from ohmstead.ocpp.work import Work
 from ohmstead.sessions.model import Session
 
 if TYPE_CHECKING:
-    from ohmstead.ocpp.ingest import Item
+    from ohmstead.ocpp.batch import Item
 
 News: TypeAlias = tuple[UUID, dict[str, Any]]
 NUDGE_EVERY_S = 0.1
