@@ -37,6 +37,13 @@ def current(order: o.Order) -> o.Order:
     return msgspec.structs.replace(order, **moved) if moved else order
 
 
+# On a slow machine the station has been connected long enough to be asked for its clock meanwhile.
+CLOCK_ASKED = (
+    "GetVariables",
+    {"getVariableData": [{"component": {"name": "ClockCtrlr"}, "variable": {"name": "DateTime"}}]},
+)
+
+
 async def test_every_order_is_carried_out_or_refused_with_its_reason(network: Network, version: str) -> None:
     station = await silent_station(network, version)
     n_said = 0
@@ -47,7 +54,9 @@ async def test_every_order_is_carried_out_or_refused_with_its_reason(network: Ne
             station.answers[call.action] = least(version, call.action, is_response=True)
         station.wire.heard.clear()
         command = await network.orders(station, order)
-        heard: list[tuple[str, Any]] = [(action, payload) for _, action, payload in station.wire.heard]
+        heard: list[tuple[str, Any]] = [
+            (action, payload) for _, action, payload in station.wire.heard if (action, payload) != CLOCK_ASKED
+        ]
         assert command.kind == o.kind_of(order)
         if calls is None:
             assert (command.status, command.error_code, heard) == ("failed", "refused", []), order
