@@ -18,6 +18,7 @@ class Duty:
 
 _DOOR = "ocpp/security.py"
 _V2_IN, _V2_OUT = "ocpp/v2/inbound.py", "ocpp/v2/outbound.py"
+_MONITORING, _ROOM = "ocpp/v2/monitoring.py", "stations/device/service.py"
 _DEVICE, _DRIVERS, _PROFILES = "ocpp/v2/device.py", "ocpp/v2/drivers.py", "ocpp/v2/profiles.py"
 _NOTICES, _NEGOTIATING = "ocpp/v2/notices.py", "smartcharging/negotiating.py"
 _V16_IN, _V16_OUT = "ocpp/v16/inbound.py", "ocpp/v16/outbound.py"
@@ -406,20 +407,77 @@ DUTIES = (
         "security_profile=1,",
         ("B_42",),
     ),
-    Duty("a monitor's severity", _DEVICE, "severity=given.severity,", "severity=5,", ("N_08", "N_09", "N_24")),
+    Duty("a monitor's severity", _MONITORING, "severity=given.severity,", "severity=5,", ("N_08", "N_09", "N_24")),
     Duty(
         "criteria of monitors",
-        _DEVICE,
+        _MONITORING,
         "monitoring_criteria=some(_CRITERIA[one] for one in order.criteria),",
         "",
         ("N_01", "N_03", "N_60"),
     ),
     Duty(
         "a monitor that stays is told",
-        _DEVICE,
-        'for r in answer.clear_monitoring_result if r.status != "Accepted"',
-        "for r in answer.clear_monitoring_result if False",
+        _MONITORING,
+        'for r in results if r.status != "Accepted"]',
+        "for r in results if False]",
         ("N_44",),
+    ),
+    Duty(
+        "monitors that were set are kept",
+        _ROOM,
+        "await store.upsert_monitors(conn, monitors, clock.now())",
+        "pass",
+        ("N_08", "N_09", "N_24", "N_104"),
+    ),
+    Duty(
+        "no more are cleared at once than the station takes",
+        _MONITORING,
+        'shared = parts(ids, features.most_items.get(kind), features.most_bytes.get(kind), "ClearVariableMonitoring")',
+        "shared = [ids]",
+        ("N_18",),
+    ),
+    Duty(
+        "monitors that were cleared are kept no more",
+        _ROOM,
+        "await store.delete_monitors(conn, station_id, monitor_ids)",
+        "pass",
+        ("N_18",),
+    ),
+    Duty(
+        "events are kept as what they are",
+        "ocpp/v2/reports.py",
+        "kind=snake(one.event_notification_type),",
+        'kind="event",',
+        ("N_21", "N_49", "N_50"),
+    ),
+    Duty("an event that is over", "ocpp/v2/reports.py", "is_cleared=bool(one.cleared),", "", ("N_49",)),
+    Duty(
+        "what cannot be read is no value",
+        _ROOM,
+        'variable.mutability != "WriteOnly"',
+        "True",
+        ("N_48",),
+    ),
+    Duty(
+        "who is forgotten leaves the local list",
+        "ocpp/v2/upkeep.py",
+        "await local_lists.withhold(conn, station_id, uid)",
+        "pass",
+        ("N_46",),
+    ),
+    Duty(
+        "how often a stream sends",
+        _MONITORING,
+        "return m.PeriodicEventStreamParamsType(interval=given.interval_s, values=given.n_values)",
+        "return m.PeriodicEventStreamParamsType(values=given.n_values)",
+        ("N_105",),
+    ),
+    Duty(
+        "streams are asked for",
+        _MONITORING,
+        'return call("GetPeriodicEventStream", m.GetPeriodicEventStreamRequest())',
+        'return call("ClearCache", m.ClearCacheRequest())',
+        ("N_107",),
     ),
     Duty(
         "data are forgotten",

@@ -22,13 +22,13 @@ from ohmstead.accounts.access import NotAllowed, NotSignedIn, TooManyAttempts
 from ohmstead.adapters.storage import storage_of
 from ohmstead.api import pki, problems
 from ohmstead.api import routes as api_routes
-from ohmstead.api.live import LiveNews
 from ohmstead.console import routes as console_routes
 from ohmstead.core import health, metrics
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.errors import OhmsteadError, Refused
 from ohmstead.core.health import Watch
+from ohmstead.core.live import LiveNews
 from ohmstead.core.log import logger
 from ohmstead.doorway import (
     API_PATH,

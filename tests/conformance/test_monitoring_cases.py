@@ -2,16 +2,19 @@
 and on the row. What becomes of reports in the rooms that keep them has its tests there.
 """
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from ohmstead.accounts import access
 from ohmstead.stations import orders as o
+from ohmstead.stations.device import local_lists, queries, store
 from tests.conformance.judged import asked, signals_of
 from tests.stories.listener import silent_station
 from tests.stories.network import Network
-from tests.stories.station import Payload, instant
+from tests.stories.station import Payload, Station, instant
 
 HEARTBEAT = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "HeartbeatInterval"}}
 OFFLINE = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "OfflineThreshold"}}
@@ -143,7 +146,9 @@ EVERY = {**OFFLINE, "value": 60, "type": "Periodic", "severity": 8}
         pytest.param([EVERY], id="tc_n_24"),
     ],
 )
-async def test_tc_n_08_and_09_and_24_monitors_are_set(network: Network, version2: str, wanted: list[Payload]) -> None:
+async def test_tc_n_08_and_09_and_24_monitors_are_set_and_kept(
+    network: Network, version2: str, wanted: list[Payload]
+) -> None:
     station = await silent_station(network, version2)
     station.answers["SetVariableMonitoring"] = monitored
     known = {
@@ -153,14 +158,201 @@ async def test_tc_n_08_and_09_and_24_monitors_are_set(network: Network, version2
     command = await network.orders(station, o.SetMonitors(monitors=tuple(known[one["type"]] for one in wanted)))
     assert asked(station) == [("SetVariableMonitoring", {"setMonitoringData": wanted})]
     assert command.status == "accepted"
+    kept = {
+        "UpperThreshold": (NAMES[0], "upper_threshold", Decimal(100), 3, "custom_monitor"),
+        "Periodic": (NAMES[1], "periodic", Decimal(60), 8, "custom_monitor"),
+    }
+    assert await monitors_of(network, station) == {n: kept[one["type"]] for n, one in enumerate(wanted)}
 
 
-async def test_tc_n_44_a_monitor_that_cannot_be_cleared_is_told(network: Network, version2: str) -> None:
+async def monitors_of(network: Network, station: Station) -> dict[int, tuple[str, str, Decimal, int, str | None]]:
+    """As kept, by their ids."""
+    async with network.pool.acquire() as conn:
+        found = await queries.list_monitors(conn, network.party_id, station.station_id)
+    return {
+        one.monitor_id: (f"{one.component}.{one.variable}", one.kind, one.value, one.severity, one.event_kind)
+        for one in found
+    }
+
+
+async def test_n04_a_monitor_is_kept_as_the_station_took_it_whatever_the_order_of_its_answer(
+    network: Network, version2: str
+) -> None:
     station = await silent_station(network, version2)
+
+    def answer(payload: Payload) -> Payload:
+        results = [
+            {
+                "status": "Accepted",
+                "id": 40 + n,
+                **{k: one[k] for k in ("type", "severity", "component", "variable")},
+            }
+            for n, one in enumerate(payload["setMonitoringData"])
+        ]
+        results[1] = {**results[1], "status": "Rejected"}
+        del results[1]["id"]
+        return {"setMonitoringResult": results[::-1]}
+
+    station.answers["SetVariableMonitoring"] = answer
+    wanted = (
+        o.Monitor(name=NAMES[0], type="above", value=Decimal(100), severity=3),
+        o.Monitor(name=NAMES[0], type="below", value=Decimal(10), severity=3),
+        o.Monitor(name=NAMES[1], type="delta", value=Decimal("0.5"), severity=7, is_in_session_only=True),
+    )
+    command = await network.orders(station, o.SetMonitors(monitors=wanted))
+    assert (command.status, command.error_text) == ("rejected", f"{NAMES[0]}: Rejected")
+    assert await monitors_of(network, station) == {
+        40: (NAMES[0], "upper_threshold", Decimal(100), 3, "custom_monitor"),
+        42: (NAMES[1], "delta", Decimal("0.5"), 7, "custom_monitor"),
+    }
+    await network.orders(station, o.SetMonitoringBase(what="all"))
+    assert set(await monitors_of(network, station)) == {40, 42}
+    await network.orders(station, o.SetMonitoringBase(what="factory"))
+    assert await monitors_of(network, station) == {}
+
+
+async def has_monitors(network: Network, station: Station, *ids: int) -> None:
+    """The station reports monitors of these ids."""
+    watching = [
+        {"id": n, "transaction": False, "value": 100.0, "type": "UpperThreshold", "severity": 3}
+        | ({"eventNotificationType": "PreconfiguredMonitor"} if station.version == "2.1" else {})
+        for n in ids
+    ]
+    told = {
+        "requestId": 1,
+        "seqNo": 0,
+        "generatedAt": instant(station.at),
+        "monitor": [{**HEARTBEAT, "variableMonitoring": watching}],
+    }
+    assert await station.says("NotifyMonitoringReport", told) == {}
+
+
+async def test_tc_n_18_monitors_are_cleared_in_parts_as_the_station_takes_them(network: Network, version2: str) -> None:
+    station = await silent_station(network, version2)
+    limit = {
+        "component": {"name": "MonitoringCtrlr"},
+        "variable": {"name": "ItemsPerMessage", "instance": "ClearVariableMonitoring"},
+        "variableAttribute": [{"value": "2"}],
+    }
+    report = {"requestId": 1, "generatedAt": instant(station.at), "seqNo": 0, "reportData": [limit]}
+    assert await station.says("NotifyReport", report) == {}
+    await has_monitors(network, station, 1, 2, 3, 4)
+    station.answers["ClearVariableMonitoring"] = lambda payload: {
+        "clearMonitoringResult": [{"id": n, "status": "NotFound" if n == 3 else "Accepted"} for n in payload["id"]]
+    }
+    command = await network.orders(station, o.ClearMonitors(monitor_ids=(1, 2, 3)))
+    assert asked(station) == [("ClearVariableMonitoring", {"id": [1, 2]}), ("ClearVariableMonitoring", {"id": [3]})]
+    assert command.answer == {
+        "clearMonitoringResult": [
+            {"id": 1, "status": "Accepted"},
+            {"id": 2, "status": "Accepted"},
+            {"id": 3, "status": "NotFound"},
+        ]
+    }
+    assert set(await monitors_of(network, station)) == {4}, "what the station has no more is not listed"
+
+
+async def test_tc_n_44_a_monitor_that_cannot_be_cleared_is_told_and_stays(network: Network, version2: str) -> None:
+    station = await silent_station(network, version2)
+    await has_monitors(network, station, 9)
     station.answers["ClearVariableMonitoring"] = {"clearMonitoringResult": [{"id": 9, "status": "Rejected"}]}
     command = await network.orders(station, o.ClearMonitors(monitor_ids=(9,)))
     assert asked(station) == [("ClearVariableMonitoring", {"id": [9]})]
     assert (command.status, command.error_text) == ("rejected", "9: Rejected")
+    assert set(await monitors_of(network, station)) == {9}
+
+
+# ---------------------------------------------------------------------------------------------------------- events
+
+
+def event(event_id: int, station: Station, value: str, kind: str, trigger: str, **more: Any) -> Payload:
+    """What a station tells of a variable."""
+    data = {
+        "eventId": event_id,
+        "timestamp": instant(station.at),
+        "trigger": trigger,
+        "actualValue": value,
+        "eventNotificationType": kind,
+        **HEARTBEAT,
+        **more,
+    }
+    return {"generatedAt": instant(station.at), "seqNo": 0, "eventData": [data]}
+
+
+async def events_of(network: Network, station: Station) -> list[tuple[Any, ...]]:
+    """As kept, oldest first: number, value, kind, trigger, monitor, is it over."""
+    async with network.pool.acquire() as conn:
+        found = await queries.list_events(conn, network.party_id, station.station_id)
+    return [(e.event_id, e.value, e.kind, e.trigger, e.monitor_id, e.is_cleared) for e in found[::-1]]
+
+
+async def value_of(network: Network, station: Station, name: str = "HeartbeatInterval") -> list[str | None]:
+    rows = await network.rows(
+        "select value from station_variable where station_id = $1 and variable = $2", station.station_id, name
+    )
+    return [row.value for row in rows]
+
+
+async def test_tc_n_21_an_event_of_a_built_in_monitor_is_kept_and_tells_the_value(
+    network: Network, version2: str
+) -> None:
+    station = await silent_station(network, version2)
+    told = event(1, station, "400", "HardWiredMonitor", "Alerting", variableMonitoringId=77)
+    for _ in range(2):
+        assert await station.says("NotifyEvent", told) == {}
+    assert await events_of(network, station) == [(1, "400", "hard_wired_monitor", "alerting", 77, False)]
+    assert await value_of(network, station) == ["400"]
+
+
+async def test_tc_n_48_an_event_of_a_variable_that_cannot_be_read_tells_no_value(
+    network: Network, version2: str
+) -> None:
+    station = await silent_station(network, version2)
+    for mutability in (None, "WriteOnly"):
+        attribute = {"mutability": mutability} if mutability else {}
+        report = {**HEARTBEAT, "variableAttribute": [{**attribute, "value": "300"} if not mutability else attribute]}
+        if mutability:
+            told = {"requestId": 1, "generatedAt": instant(station.at), "seqNo": 0, "reportData": [report]}
+            assert await station.says("NotifyReport", told) == {}
+        assert await station.says("NotifyEvent", event(1, station, "", "CustomMonitor", "Delta")) == {}
+        assert await value_of(network, station) == ([None] if mutability else [])
+        station.passes("1m")
+    assert [(value, trigger) for _, value, _, trigger, _, _ in await events_of(network, station)] == [("", "delta")] * 2
+    readable = {**HEARTBEAT, "variableAttribute": [{"mutability": "ReadWrite", "value": "300"}]}
+    told = {"requestId": 2, "generatedAt": instant(station.at), "seqNo": 0, "reportData": [readable]}
+    assert await station.says("NotifyReport", told) == {}
+    assert await station.says("NotifyEvent", event(3, station, "", "CustomMonitor", "Delta")) == {}
+    assert await value_of(network, station) == [""], "of one that can be read it is a value"
+
+
+async def test_tc_n_49_a_threshold_event_is_over_once_the_station_says_so_after_a_restart(
+    network: Network, version2: str
+) -> None:
+    station = await silent_station(network, version2)
+    alert = event(1, station, "400", "CustomMonitor", "Alerting", variableMonitoringId=3)
+    assert await station.says("NotifyEvent", alert) == {}
+    station.passes("5m")
+    await station.boots()
+    over = event(1, station, "60", "CustomMonitor", "Alerting", variableMonitoringId=3, cleared=True)
+    assert await station.says("NotifyEvent", over) == {}
+    # Its numbers begin again with a restart: it is another event all the same.
+    assert await events_of(network, station) == [
+        (1, "400", "custom_monitor", "alerting", 3, False),
+        (1, "60", "custom_monitor", "alerting", 3, True),
+    ]
+    assert await value_of(network, station) == ["60"]
+
+
+async def test_tc_n_50_periodic_events_are_kept_one_by_one(network: Network, version2: str) -> None:
+    station = await silent_station(network, version2)
+    for n, value in enumerate(("60", "61", "61")):
+        station.passes("1m")
+        told = event(n, station, value, "CustomMonitor", "Periodic", variableMonitoringId=5)
+        assert await station.says("NotifyEvent", told) == {}
+    assert await events_of(network, station) == [
+        (n, value, "custom_monitor", "periodic", 5, False) for n, value in enumerate(("60", "61", "61"))
+    ]
+    assert await value_of(network, station) == ["61"]
 
 
 # ---------------------------------------------------------------------------------------------- customer's data
@@ -197,6 +389,49 @@ async def test_tc_n_27_to_32_what_a_station_keeps_of_a_customer_is_told_or_forgo
         return
     told = {"requestId": number, "seqNo": 0, "generatedAt": instant(station.at), "data": data}
     assert await station.says("NotifyCustomerInformation", told) == {}
+
+
+async def test_tc_n_46_a_customer_who_is_forgotten_is_taken_off_the_local_list(network: Network, version2: str) -> None:
+    async with network.pool.acquire() as conn, conn.transaction():
+        await local_lists.send_lists(conn, access.system(network.party_id), is_on=True)
+    await network.token("TAG1")
+    await network.token("TAG2")
+    station = await silent_station(network, version2)
+    held = {"versionNumber": 0}
+
+    def taken(payload: Payload) -> Payload:
+        held["versionNumber"] = payload["versionNumber"]
+        return {"status": "Accepted"}
+
+    station.answers |= {"GetLocalListVersion": lambda _: dict(held), "SendLocalList": taken}
+
+    async def listed() -> set[str]:
+        async with network.pool.acquire() as conn:
+            return set((await queries.local_list(conn, network.party_id, station.station_id)).uids)
+
+    async def is_listed(*uids: str) -> None:
+        async def look() -> bool:
+            return await listed() == set(uids)
+
+        await network.until(look, f"the list has {uids}")
+
+    await is_listed("TAG1", "TAG2")
+    refused = o.CustomerInformation(token=o.TokenRef(uid="tag1"), is_cleared=True, is_reported=False)
+    station.answers["CustomerInformation"] = {"status": "Rejected"}
+    assert (await network.orders(station, refused)).status == "rejected"
+    station.answers["CustomerInformation"] = {"status": "Accepted"}
+    assert (await network.orders(station, refused)).status == "accepted"
+    await is_listed("TAG2")
+    [(_, update)] = [call for call in asked(station) if call[0] == "SendLocalList"][1:]
+    assert update == {
+        "versionNumber": 2,
+        "updateType": "Differential",
+        "localAuthorizationList": [{"idToken": {"idToken": "TAG1", "type": "ISO14443"}}],
+    }
+    async with network.pool.acquire() as conn, conn.transaction():
+        await conn.execute("update token set updated_at = now() where party_id = $1 and uid = 'TAG1'", network.party_id)
+        await store.ask(conn, "local_list", [station.station_id], datetime.now(UTC))
+    await is_listed("TAG1", "TAG2")
 
 
 async def test_tc_n_62_a_customer_is_named_by_an_identifier(network: Network, version2: str) -> None:

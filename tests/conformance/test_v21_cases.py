@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ohmstead.stations import orders as o
+from ohmstead.stations.device import queries
 from ohmstead.stations.orders import drivers, grid
 from tests.conformance.judged import Charge, asked, records_of
 from tests.stories.listener import silent_station
@@ -220,6 +221,79 @@ async def test_n11_and_n13_a_stream_of_events_is_opened_and_its_events_are_kept_
     await network.until(is_kept, "the stream's event is kept")
     answers = [frame for is_ours, frame in station.wire.trace if not is_ours and frame[1] == "s1"]
     assert answers == []
+
+
+CURRENT = "Connector@1.1.ACCurrent"
+DELIVERED = {"component": {"name": "Connector", "evse": {"id": 1, "connectorId": 1}}, "variable": {"name": "ACCurrent"}}
+
+
+def watches(payload: Payload) -> Payload:
+    """The answer of a station that takes every monitor, and numbers them from 11."""
+    return {
+        "setMonitoringResult": [
+            {"id": n, "status": "Accepted"} | {key: one[key] for key in ("type", "severity", "component", "variable")}
+            for n, one in enumerate(payload["setMonitoringData"], 11)
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("type_", "word"), [("target_delta", "TargetDelta"), ("target_delta_relative", "TargetDeltaRelative")]
+)
+async def test_tc_n_104_a_monitor_of_the_target_is_set_reported_and_triggers(
+    network: Network, type_: Any, word: str
+) -> None:
+    station = await silent_station(network, "2.1")
+    station.answers["SetVariableMonitoring"] = watches
+    monitor = o.Monitor(name=CURRENT, type=type_, value=Decimal("2.5"), severity=6)
+    assert (await network.orders(station, o.SetMonitors(monitors=(monitor,)))).status == "accepted"
+    wanted = {**DELIVERED, "value": 2.5, "type": word, "severity": 6}
+    assert asked(station) == [("SetVariableMonitoring", {"setMonitoringData": [wanted]})]
+    kind = {"TargetDelta": "target_delta", "TargetDeltaRelative": "target_delta_relative"}[word]
+    assert await monitors_of(network, station) == [(11, kind, Decimal("2.5"), 6)]
+    question = await network.orders(station, o.MonitoringReport(criteria=("delta",)))
+    number = question.parameters["request_id"]
+    watching = {"id": 11, "transaction": False, "value": 3.0, "type": word, "severity": 6,
+                "eventNotificationType": "CustomMonitor"}  # fmt: skip
+    told = {"requestId": number, "seqNo": 0, "generatedAt": instant(station.at),
+            "monitor": [{**DELIVERED, "variableMonitoring": [watching]}]}  # fmt: skip
+    assert await station.says("NotifyMonitoringReport", told) == {}
+    assert await monitors_of(network, station) == [(11, kind, Decimal(3), 6)]
+    event = {"eventId": 1, "timestamp": instant(station.at), "trigger": "Delta", "actualValue": "12", "severity": 6,
+             "eventNotificationType": "CustomMonitor", "variableMonitoringId": 11, **DELIVERED}  # fmt: skip
+    assert (
+        await station.says("NotifyEvent", {"generatedAt": instant(station.at), "seqNo": 0, "eventData": [event]}) == {}
+    )
+    rows = await network.rows("select * from device_event where station_id = $1", station.station_id)
+    assert [(e.monitor_id, e.trigger, e.value, e.severity) for e in rows] == [(11, "delta", "12", 6)]
+
+
+async def monitors_of(network: Network, station: Station) -> list[tuple[int, str, Decimal, int]]:
+    async with network.pool.acquire() as conn:
+        found = await queries.list_monitors(conn, network.party_id, station.station_id)
+    return [(one.monitor_id, one.kind, one.value, one.severity) for one in found]
+
+
+async def test_tc_n_105_and_107_a_frequent_monitor_sends_a_stream_that_is_read_and_adjusted(network: Network) -> None:
+    station = await silent_station(network, "2.1")
+    station.answers["SetVariableMonitoring"] = watches
+    monitor = o.Monitor(name=CURRENT, type="periodic", value=Decimal(1), stream=o.Stream(interval_s=10, n_values=10))
+    assert (await network.orders(station, o.SetMonitors(monitors=(monitor,)))).status == "accepted"
+    wanted = {**DELIVERED, "value": 1, "type": "Periodic", "severity": 5,
+              "periodicEventStream": {"interval": 10, "values": 10}}  # fmt: skip
+    assert asked(station) == [("SetVariableMonitoring", {"setMonitoringData": [wanted]})]
+    assert await monitors_of(network, station) == [(11, "periodic", Decimal(1), 5)]
+    stream = {"id": 3, "variableMonitoringId": 11, "params": {"interval": 10, "values": 10}}
+    assert await station.says("OpenPeriodicEventStream", {"constantStreamData": stream}) == {"status": "Accepted"}
+    station.answers["GetPeriodicEventStream"] = {"constantStreamData": [stream]}
+    read = await network.orders(station, o.GetEventStreams())
+    assert asked(station)[-1] == ("GetPeriodicEventStream", {})
+    assert (read.status, read.answer) == ("accepted", {"constantStreamData": [stream]})
+    station.answers["GetPeriodicEventStream"] = {}
+    assert (await network.orders(station, o.GetEventStreams())).status == "accepted", "there is none"
+    adjusted = await network.orders(station, o.AdjustEventStream(stream_id=3, stream=o.Stream(interval_s=60)))
+    assert asked(station)[-1] == ("AdjustPeriodicEventStream", {"id": 3, "params": {"interval": 60}})
+    assert adjusted.status == "accepted"
 
 
 @pytest.mark.parametrize("evse_number", [0, 1])

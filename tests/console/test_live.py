@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from ohmstead.console.live import QUEUE_LENGTH, Hub, Listener, news_of
+from ohmstead.console.live import QUEUE_LENGTH, Listener, news_of
 from ohmstead.core.bus import Bus
+from ohmstead.core.live import LiveNews
 from tests.console.visitor import Visitor
 
 AT = "2026-03-11T13:30:00+00:00"
@@ -91,26 +92,26 @@ async def test_strangers_hear_nothing(visitor: Visitor, stranger: Visitor) -> No
 
 
 async def test_a_page_that_left_is_forgotten(visitor: Visitor) -> None:
-    hub = visitor.front.app.state.live_hub
+    hub = visitor.front.app.state.live_news
     async with stream(visitor):
-        assert visitor.network.party_id.hex in hub._listeners
+        assert hub.is_heard(visitor.network.party_id)
 
     async def is_forgotten() -> bool:
-        return visitor.network.party_id.hex not in hub._listeners
+        return not hub.is_heard(visitor.network.party_id)
 
     await visitor.network.until(is_forgotten, "the page is forgotten")
 
 
 async def test_a_slow_page_is_told_to_start_anew_and_holds_nobody_up(nats_url: str) -> None:
     bus = await Bus.connect(nats_url, "live-test")
-    hub, party_id = Hub(bus), uuid4()
+    hub, party_id = LiveNews(bus), uuid4()
     slow, quick = Listener(None), Listener(None)
     await hub.join(party_id, slow)
     await hub.join(party_id, quick)
     heard = 0
     for _ in range(3 * QUEUE_LENGTH):
         event = {"kind": "connection", "at": AT, "station_id": "ST", "is_connected": True}
-        await hub._heard(f"ohmstead.live.{party_id.hex}", json.dumps([event]).encode())
+        await hub.heard(party_id, json.dumps([event]).encode())
         heard += 1 if quick.queue.get_nowait().get("touch") else 0
     assert heard == 3 * QUEUE_LENGTH
     told = [slow.queue.get_nowait() for _ in range(slow.queue.qsize())]
@@ -121,11 +122,11 @@ async def test_a_slow_page_is_told_to_start_anew_and_holds_nobody_up(nats_url: s
 
 async def test_news_that_cannot_be_read_disturb_nobody(nats_url: str) -> None:
     bus = await Bus.connect(nats_url, "live-test")
-    hub, party_id = Hub(bus), uuid4()
+    hub, party_id = LiveNews(bus), uuid4()
     page = Listener(None)
     await hub.join(party_id, page)
     for data in (b"{", b"null", b'"x"', b"[1, null, {}]", b'[{"kind": "session", "station_id": 7}]'):
-        await hub._heard(f"ohmstead.live.{party_id.hex}", data)
+        await hub.heard(party_id, data)
     assert page.queue.empty()
     await bus.close()
 

@@ -1,6 +1,8 @@
 """The outbox: at least once, in order per subject, and no event lost behind a late commit."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import pytest
@@ -9,6 +11,7 @@ from ohmstead.core import events, migrations
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.events import Event
+from ohmstead.ocpp.news import Teller
 
 
 def fact(number: int, subject: str = "session/1", kind: str = "SessionEnded") -> Event:
@@ -18,23 +21,28 @@ def fact(number: int, subject: str = "session/1", kind: str = "SessionEnded") ->
 class Reader:
     """A consumer that writes down what it was given."""
 
-    def __init__(self, pool: Pool, name: str = "reader") -> None:
+    def __init__(self, pool: Pool, name: str = "reader", kinds: tuple[str, ...] = ("SessionEnded",)) -> None:
         self.pool = pool
         self.name = name
+        self.kinds = kinds
         self.seen: list[int] = []
         self.fails = 0
+        self.hangs = self.is_at_it = False
 
     async def handle(self, _conn: Connection, found: list[Event]) -> None:
         if self.fails:
             self.fails -= 1
             raise RuntimeError("not today")
+        if self.hangs:
+            self.is_at_it = True
+            await asyncio.Event().wait()
         self.seen += [event.payload["number"] for event in found]
 
     async def read(self, limit: int = 200) -> None:
         """Until nothing is left now."""
         idle = 0
         while idle < 2:
-            found = await events.consume(self.pool, self.name, self.handle, ("SessionEnded",), limit)
+            found = await events.consume(self.pool, self.name, self.handle, self.kinds, limit)
             idle = 0 if found else idle + 1
 
 
@@ -199,6 +207,113 @@ class Ear:
 
     async def listen(self, _subject: str, nudge: Any) -> Any:
         self.nudge = nudge
+
+
+NEVER_S = 3600.0
+
+
+@asynccontextmanager
+async def running(db: Pool, *readers: Reader, look_every_s: float = NEVER_S) -> AsyncIterator[Any]:
+    """Consumers under a runner, all of them at rest; yields the ear that their nudges go to, and the runner's task."""
+    ear = Ear()
+    runner = events.Runner(db, cast(Bus, ear), gather_s=0, look_every_s=look_every_s, rest_s=NEVER_S)
+    for reader in readers:
+        await reader.read()
+        runner.add(reader.name, reader.handle, reader.kinds)
+    task = asyncio.create_task(runner.run())
+    await until(lambda: ear.nudge is not None)
+    await asyncio.sleep(0.2)
+    try:
+        yield ear, task
+    finally:
+        task.cancel()
+        await asyncio.wait([task], timeout=5)
+
+
+async def until(is_so: Any) -> None:
+    async with asyncio.timeout(15):
+        while not is_so():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_a_nudge_wakes_those_whose_kinds_it_names_and_nobody_else(db: Pool) -> None:
+    ended, booted = Reader(db, "ended"), Reader(db, "booted", ("StationBooted",))
+    async with running(db, ended, booted) as (ear, _):
+        await write(db, fact(1), fact(2, kind="StationBooted"))
+        await ear.nudge(events.NUDGE, b'["SomethingNew","StationBooted"]')
+        await until(lambda: booted.seen == [2])
+        await asyncio.sleep(0.1)
+        assert ended.seen == []
+        await ear.nudge(events.NUDGE, b'["SessionEnded"]')
+        await until(lambda: ended.seen == [1])
+
+
+@pytest.mark.parametrize("said", [b"null", b"{}", b"[]", b"", b"\xff", b'{"kinds":["Other"]}', b'["SessionEnded",7]'])
+async def test_a_nudge_that_names_no_kinds_or_is_of_another_version_wakes_everybody(db: Pool, said: bytes) -> None:
+    reader = Reader(db)
+    async with running(db, reader) as (ear, _):
+        await write(db, fact(1))
+        await ear.nudge(events.NUDGE, said)
+        await until(lambda: reader.seen == [1])
+
+
+async def test_an_event_without_a_nudge_is_seen_at_the_next_look(db: Pool) -> None:
+    reader, other = Reader(db), Reader(db, "other", ("StationBooted",))
+    async with running(db, reader, other, look_every_s=0.1):
+        await write(db, fact(1))
+        await until(lambda: reader.seen == [1])
+        async with db.acquire() as slow:
+            transaction = slow.transaction()
+            await transaction.start()
+            await events.record(slow, [fact(2)])
+            await write(db, fact(3))
+            await asyncio.sleep(0.3)
+            assert reader.seen == [1], "the look goes on for as long as nobody may read it yet"
+            await transaction.commit()
+        await until(lambda: sorted(reader.seen) == [1, 2, 3])
+        past = "select window_to > all (select xid from outbox) from outbox_cursor where consumer = 'other'"
+        await asyncio.sleep(0.3)
+        assert await db.fetchval(past), "nobody has to read what is not theirs"
+        await write(db, fact(4, kind="StationBooted"))
+        await until(lambda: other.seen == [4])
+
+
+async def test_what_a_reader_was_at_when_it_was_killed_goes_to_the_next(db: Pool) -> None:
+    killed, heir = Reader(db), Reader(db)
+    killed.hangs = True
+    async with running(db, killed) as (ear, task):
+        await write(db, fact(1))
+        await ear.nudge(events.NUDGE, b"null")
+        await until(lambda: killed.is_at_it)
+        async with running(db, heir, look_every_s=0.1):
+            assert heir.seen == []
+            task.cancel()
+            await until(lambda: heir.seen == [1])
+
+
+async def test_a_commit_names_the_kinds_of_its_events_and_many_or_unknown_ones_not_at_all(nats_url: str) -> None:
+    bus = await Bus.connect(nats_url, name="nudges")
+    heard: list[Any] = []
+
+    async def hear(_subject: str, data: bytes) -> None:
+        heard.append(events.kinds_in(data))
+
+    try:
+        await bus.listen(events.NUDGE, hear)
+        await bus.flush()
+        for told in (
+            [{"SessionEnded"}, set[str](), {"SessionStarted"}],
+            [{"SessionEnded"}, None],
+            [{f"Kind{n}" for n in range(events.MOST_KINDS + 1)}],
+        ):
+            teller = Teller(bus)
+            n_heard = len(heard)
+            for kinds in told:
+                await teller.tell([], kinds)
+            await until(lambda n=n_heard: len(heard) > n)
+        assert heard == [{"SessionEnded", "SessionStarted"}, None, None]
+    finally:
+        await bus.close()
 
 
 @pytest.mark.parametrize("moments", range(8))

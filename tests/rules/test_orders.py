@@ -33,8 +33,9 @@ def calls(order: o.Order, version: str, **features: Any) -> list[Outgoing]:
 def tried(order: o.Order, version: str) -> tuple[list[Outgoing], str | None]:
     """The calls, or why there are none."""
     try:
+        rules.check_at(order, Features(version=version))
         return calls(order, version), None
-    except Refused as refused:
+    except (Invalid, Refused) as refused:
         return [], refused.text
 
 

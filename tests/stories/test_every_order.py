@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 
 from ohmstead.core import clock
-from ohmstead.core.errors import Refused
+from ohmstead.core.errors import Invalid, Refused
 from ohmstead.ocpp.outgoing import Outgoing
 from ohmstead.ocpp.v2 import outbound as v2
 from ohmstead.ocpp.v16 import outbound as v16
 from ohmstead.stations import orders as o
+from ohmstead.stations import rules
 from ohmstead.stations.features import Features
 from tests.rules.order_examples import ALL
 from tests.stories.least_payload import least
@@ -22,8 +23,9 @@ from tests.stories.network import Network
 def translated(order: o.Order, version: str) -> list[Outgoing] | None:
     calls_for = v16.calls_for if version == "1.6" else v2.calls_for
     try:
+        rules.check_at(order, Features(version=version))
         return calls_for(order, "", Features(version=version))
-    except Refused:
+    except (Invalid, Refused):
         return None
 
 
@@ -33,6 +35,13 @@ def current(order: o.Order) -> o.Order:
     names = {"expires_at", "until_at"} & set(order.__struct_fields__)
     moved = {name: later for name in names if getattr(order, name) is not None}
     return msgspec.structs.replace(order, **moved) if moved else order
+
+
+# On a slow machine the station has been connected long enough to be asked for its clock meanwhile.
+CLOCK_ASKED = (
+    "GetVariables",
+    {"getVariableData": [{"component": {"name": "ClockCtrlr"}, "variable": {"name": "DateTime"}}]},
+)
 
 
 async def test_every_order_is_carried_out_or_refused_with_its_reason(network: Network, version: str) -> None:
@@ -45,7 +54,9 @@ async def test_every_order_is_carried_out_or_refused_with_its_reason(network: Ne
             station.answers[call.action] = least(version, call.action, is_response=True)
         station.wire.heard.clear()
         command = await network.orders(station, order)
-        heard: list[tuple[str, Any]] = [(action, payload) for _, action, payload in station.wire.heard]
+        heard: list[tuple[str, Any]] = [
+            (action, payload) for _, action, payload in station.wire.heard if (action, payload) != CLOCK_ASKED
+        ]
         assert command.kind == o.kind_of(order)
         if calls is None:
             assert (command.status, command.error_code, heard) == ("failed", "refused", []), order

@@ -14,11 +14,12 @@ from litestar.response import Stream
 from msgspec import Meta, Struct
 
 from ohmstead.accounts.access import Actor
-from ohmstead.api.live import MOST_LISTENERS, Listener, LiveNews
+from ohmstead.api.live import MOST_LISTENERS, Listener
 from ohmstead.api.operations import TheActor, ThePool, answer, operation
 from ohmstead.api.problems import BadRequest, FieldError, Overloaded
 from ohmstead.core import feed
 from ohmstead.core.feed import Place
+from ohmstead.core.live import LiveNews, News
 
 Kind: TypeAlias = Literal["connection", "connector", "session", "message", "command", "station"]
 HEARTBEAT_S = 15.0
@@ -77,7 +78,7 @@ async def stream_events(
     Each event is named by its `kind` and carries it as JSON. Nothing is kept for those who are away: what must not be
     missed is in /events/outbox. A client that reads too slowly is told so by an event `overrun`, and dropped.
     """
-    if news.n_listeners >= MOST_LISTENERS:
+    if news.count(Listener) >= MOST_LISTENERS:
         raise Overloaded(f"{MOST_LISTENERS} clients listen already: come again later")
     listener = Listener(
         frozenset(filters.kind) if filters.kind is not None else None,
@@ -114,7 +115,7 @@ async def _server_sent(news: LiveNews, actor: Actor, listener: Listener) -> Asyn
         news.leave(actor.party_id, listener)
 
 
-def _lines(event: dict[str, Any]) -> bytes:
+def _lines(event: News) -> bytes:
     return b"event: " + str(event["kind"]).encode() + b"\ndata: " + msgspec.json.encode(event) + b"\n\n"
 
 

@@ -25,8 +25,8 @@ from ohmstead.api import (
     tokens,
 )
 from ohmstead.api.idempotency import Idempotency
-from ohmstead.api.live import LiveNews
 from ohmstead.api.operations import given_body, given_filters, guard_operation
+from ohmstead.core.live import LiveNews
 
 PREFIX = "/api/v1"
 RESOURCES = {

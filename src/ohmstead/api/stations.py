@@ -1,12 +1,14 @@
 """/stations: their register. Orders to them are in commands.py, their message log in messages.py."""
 
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Literal
 
 from litestar import Response, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta, Struct
 
+from ohmstead.accounts.access import Actor
 from ohmstead.api.operations import (
     CSV,
     NDJSON,
@@ -25,7 +27,7 @@ from ohmstead.api.operations import (
     operation,
     table_body,
 )
-from ohmstead.core.db import Connection
+from ohmstead.core.db import Connection, trial
 from ohmstead.core.tables import RowError
 from ohmstead.stations import queries
 from ohmstead.stations.directory import bulk
@@ -128,15 +130,8 @@ async def import_stations(
     Good rows count even when others fail. The same table a second time changes nothing.
     """
     data = await table_body(request)
-    async with pool.acquire() as conn:
-        transaction = conn.transaction()
-        await transaction.start()
-        try:
-            report = await bulk.import_stations(conn, actor, data, settings.secret())
-        except BaseException:
-            await transaction.rollback()
-            raise
-        await (transaction.rollback() if filters.dry_run else transaction.commit())
+    async with pool.acquire() as conn, trial(conn, is_kept=not filters.dry_run):
+        report = await bulk.import_stations(conn, actor, data, settings.secret())
     if not filters.dry_run:
         await directory.announce(bus, actor.party_id, report.changed_ids, "changed")
     return answer(
@@ -229,10 +224,7 @@ async def reject_station(
     request: ApiRequest, pool: ThePool, bus: TheBus, actor: TheActor, station_id: FromPath[str]
 ) -> Response[StationView]:
     """Turn a station away from now on. It stays on record and can be adopted later."""
-    async with pool.acquire() as conn, conn.transaction():
-        station = await directory.reject(conn, actor, station_id, expected_version(request))
-    await directory.announce(bus, actor.party_id, [station_id], "rejected")
-    return answer(station, version=station.version)
+    return await _turned(request, pool, bus, actor, station_id, directory.reject, "rejected")
 
 
 @post(
@@ -244,10 +236,7 @@ async def retire_station(
     request: ApiRequest, pool: ThePool, bus: TheBus, actor: TheActor, station_id: FromPath[str]
 ) -> Response[StationView]:
     """Take a station out of service for good. Its past stays; it is connected no longer."""
-    async with pool.acquire() as conn, conn.transaction():
-        station = await directory.retire(conn, actor, station_id, expected_version(request))
-    await directory.announce(bus, actor.party_id, [station_id], "retired")
-    return answer(station, version=station.version)
+    return await _turned(request, pool, bus, actor, station_id, directory.retire, "retired")
 
 
 @post(
@@ -259,9 +248,21 @@ async def reinstate_station(
     request: ApiRequest, pool: ThePool, bus: TheBus, actor: TheActor, station_id: FromPath[str]
 ) -> Response[StationView]:
     """Bring a retired station back into service."""
+    return await _turned(request, pool, bus, actor, station_id, directory.reinstate, "changed")
+
+
+async def _turned(
+    request: ApiRequest,
+    pool: ThePool,
+    bus: TheBus,
+    actor: TheActor,
+    station_id: str,
+    turn: Callable[[Connection, Actor, str, int | None], Awaitable[StationView]],
+    what: Literal["changed", "rejected", "retired"],
+) -> Response[StationView]:
     async with pool.acquire() as conn, conn.transaction():
-        station = await directory.reinstate(conn, actor, station_id, expected_version(request))
-    await directory.announce(bus, actor.party_id, [station_id], "changed")
+        station = await turn(conn, actor, station_id, expected_version(request))
+    await directory.announce(bus, actor.party_id, [station_id], what)
     return answer(station, version=station.version)
 
 

@@ -1,6 +1,6 @@
 """/tokens: who may charge."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from litestar import Response, delete, get, patch, post
@@ -25,7 +25,7 @@ from ohmstead.api.operations import (
     table_body,
 )
 from ohmstead.api.stations import MAX_TABLE_BYTES, BulkQuery
-from ohmstead.core.db import Connection
+from ohmstead.core.db import Connection, trial
 from ohmstead.core.events import NUDGE
 from ohmstead.tokens import queries
 from ohmstead.tokens.queries import TokenFilter, TokenView
@@ -75,15 +75,8 @@ async def import_tokens(
     Good rows count even when others fail. The same table a second time changes nothing.
     """
     data = await table_body(request)
-    async with pool.acquire() as conn:
-        transaction = conn.transaction()
-        await transaction.start()
-        try:
-            report = await register.import_tokens(conn, actor, data)
-        except BaseException:
-            await transaction.rollback()
-            raise
-        await (transaction.rollback() if filters.dry_run else transaction.commit())
+    async with pool.acquire() as conn, trial(conn, is_kept=not filters.dry_run):
+        report = await register.import_tokens(conn, actor, data)
     report.is_dry_run = filters.dry_run
     if not filters.dry_run:
         await bus.publish(NUDGE, {})
@@ -123,10 +116,7 @@ async def block_token(
     request: ApiRequest, pool: ThePool, bus: TheBus, actor: TheActor, token_id: FromPath[UUID]
 ) -> Response[TokenView]:
     """Block a token: it begins no more sessions."""
-    async with pool.acquire() as conn, conn.transaction():
-        token = await register.set_status(conn, actor, token_id, "blocked", expected_version(request))
-    await bus.publish(NUDGE, {})
-    return answer(token, version=token.version)
+    return await _given_status(request, pool, bus, actor, token_id, "blocked")
 
 
 @post(
@@ -138,8 +128,19 @@ async def unblock_token(
     request: ApiRequest, pool: ThePool, bus: TheBus, actor: TheActor, token_id: FromPath[UUID]
 ) -> Response[TokenView]:
     """Let a blocked token charge again."""
+    return await _given_status(request, pool, bus, actor, token_id, "active")
+
+
+async def _given_status(
+    request: ApiRequest,
+    pool: ThePool,
+    bus: TheBus,
+    actor: TheActor,
+    token_id: UUID,
+    status: Literal["active", "blocked"],
+) -> Response[TokenView]:
     async with pool.acquire() as conn, conn.transaction():
-        token = await register.set_status(conn, actor, token_id, "active", expected_version(request))
+        token = await register.set_status(conn, actor, token_id, status, expected_version(request))
     await bus.publish(NUDGE, {})
     return answer(token, version=token.version)
 

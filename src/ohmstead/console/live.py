@@ -1,14 +1,13 @@
 """The live stream of the console: news from NATS, told to every open page in the page's own terms.
 
-One subscription per party. A page's queue is bounded; one that cannot follow is told to load everything anew.
+A page's queue is bounded; one that cannot follow is told to load everything anew.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from litestar import get
@@ -18,17 +17,14 @@ from litestar.response.sse import ServerSentEventMessage
 
 from ohmstead.console import feed
 from ohmstead.console.frame import ActorIn, BusIn, PageRequest, allow
-from ohmstead.core import clock, metrics
-from ohmstead.core.bus import LIVE, Bus
-from ohmstead.core.log import logger
+from ohmstead.core import clock
+from ohmstead.core.live import LiveNews, News
 from ohmstead.ui import figures
-
-log = logger("ohmstead.web")
 
 QUEUE_LENGTH = 256
 BEAT_S = 5.0
 AGAIN_MS = 2000
-RESYNC: Mapping[str, Any] = {"resync": True}
+RESYNC: News = {"resync": True}
 
 
 class Listener:
@@ -36,9 +32,10 @@ class Listener:
 
     def __init__(self, station_id: str | None) -> None:
         self.station_id = station_id
-        self.queue: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue(QUEUE_LENGTH)
+        self.view = news_of
+        self.queue: asyncio.Queue[News] = asyncio.Queue(QUEUE_LENGTH)
 
-    def tell(self, news: Mapping[str, Any]) -> None:
+    def tell(self, news: News) -> None:
         if news.get("only") not in (None, self.station_id):
             return
         if self.queue.full():
@@ -48,59 +45,7 @@ class Listener:
         self.queue.put_nowait(news)
 
 
-class Hub:
-    """Fans news out to the pages of each party."""
-
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-        self._listeners: dict[str, set[Listener]] = {}
-        self._stops: dict[str, Callable[[], Awaitable[None]]] = {}
-        self._lock = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def join(self, party_id: UUID, listener: Listener) -> None:
-        """From now on the listener hears of its party."""
-        party = party_id.hex
-        async with self._lock:
-            self._listeners.setdefault(party, set()).add(listener)
-            metrics.live_clients.inc()
-            if party not in self._stops:
-                self._stops[party] = await self._bus.listen(LIVE + party, self._heard)
-
-    def leave(self, party_id: UUID, listener: Listener) -> None:
-        """No more. No await in here: it is called by streams that are being cancelled."""
-        listeners = self._listeners.get(party_id.hex, set())
-        if listener in listeners:
-            listeners.discard(listener)
-            metrics.live_clients.dec()
-        if not listeners:
-            task = asyncio.create_task(self._end(party_id.hex))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _end(self, party: str) -> None:
-        async with self._lock:
-            if not self._listeners.get(party) and (stop := self._stops.pop(party, None)) is not None:
-                self._listeners.pop(party, None)
-                await stop()
-
-    async def _heard(self, subject: str, data: bytes) -> None:
-        listeners = self._listeners.get(subject.removeprefix(LIVE))
-        if not listeners:
-            return
-        try:
-            events = msgspec.json.decode(data)
-        except msgspec.DecodeError:
-            log.warning("live_news_unreadable", subject=subject)
-            return
-        for event in events if isinstance(events, list) else []:
-            news = news_of(event) if isinstance(event, dict) else None
-            if news is not None:
-                for listener in tuple(listeners):
-                    listener.tell(news)
-
-
-def news_of(event: Mapping[str, Any]) -> dict[str, Any] | None:
+def news_of(event: News) -> dict[str, Any] | None:
     """An event as pages need it: texts to set in place, places to fetch anew, and a line for the feed.
 
     `set`: place → text; `touch`: what changed, by name; `only`: the station whose page alone wants it.
@@ -141,7 +86,7 @@ def news_of(event: Mapping[str, Any]) -> dict[str, Any] | None:
     return news
 
 
-def _session_places(event: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, float]]:
+def _session_places(event: News) -> tuple[dict[str, str], dict[str, float]]:
     prefix = f"session/{event.get('session_id')}/"
     places: dict[str, str] = {}
     widths: dict[str, float] = {}
@@ -156,22 +101,13 @@ def _session_places(event: Mapping[str, Any]) -> tuple[dict[str, str], dict[str,
     return places, widths
 
 
-def hub_of(request: PageRequest, bus: Bus) -> Hub:
-    """The process's hub, made when the first page opens."""
-    state = request.app.state
-    hub: Hub | None = state.get("live_hub")
-    if hub is None:
-        hub = state["live_hub"] = Hub(bus)
-    return hub
-
-
 @get("/live")
 async def live(
     request: PageRequest, actor: ActorIn, bus: BusIn, station: FromQuery[str | None] = None
 ) -> ServerSentEvent:
     """The stream a page holds open. A `beat` every five seconds lets it tell silence from a lost server."""
     allow(actor, "events:read")
-    hub = hub_of(request, bus)
+    hub: LiveNews = request.app.state.live_news
     listener = Listener(station)
 
     async def stream() -> AsyncIterator[ServerSentEventMessage]:

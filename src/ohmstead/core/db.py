@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import asyncpg
@@ -32,6 +34,19 @@ def to_json(value: Any) -> str:
 def _jsonb_text(value: Any) -> str:
     # Callers on the hot path pass JSON text they encoded themselves.
     return value if isinstance(value, str) else to_json(value)
+
+
+@asynccontextmanager
+async def trial(conn: Connection, *, is_kept: bool) -> AsyncIterator[None]:
+    """A transaction of which nothing stays unless `is_kept`: what would be done can be told without doing it."""
+    transaction = conn.transaction()
+    await transaction.start()
+    try:
+        yield
+    except BaseException:
+        await transaction.rollback()
+        raise
+    await (transaction.commit() if is_kept else transaction.rollback())
 
 
 async def _prepare(conn: Any) -> None:

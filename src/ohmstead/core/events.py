@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -25,8 +25,13 @@ from ohmstead.core.writes import Write, records, to_rows, write_all
 log = logger("ohmstead.outbox")
 
 GATHER_S = 0.25
+LOOK_EVERY_S = 1.0
+REST_S = 30.0
 
-NUDGE = "ohmstead.outbox"  # published after commits that wrote events, so that readers need not poll fast
+NUDGE = "ohmstead.outbox"
+"""Published after commits that wrote events, so that readers need not poll fast: a list of their kinds, where it is known
+and short; anything else means events of any kind."""
+MOST_KINDS = 32
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -68,8 +73,8 @@ Consumer = Callable[[Connection, list[Event]], Awaitable[None]]
 
 
 async def consume(pool: Pool, consumer: str, handle: Consumer, kinds: Sequence[str], limit: int = 200) -> int:
-    """Handle the next events of `kinds` for `consumer` in one transaction; returns how many (0: nothing to do now; also 1
-    when it had to yield, and is to try again).
+    """Handle the next events of `kinds` for `consumer` in one transaction; returns how many (0: nothing to do now, or
+    another process is at it; also 1 when it had to yield, and is to try again).
 
     When `handle` raises, nothing of it is kept, the cursor stays and the failure is counted on it.
     """
@@ -82,8 +87,10 @@ async def consume(pool: Pool, consumer: str, handle: Consumer, kinds: Sequence[s
                 await _begin(conn, consumer)
                 return 0
             events = await _read(conn, cursor, kinds, limit)
+            if not events and (following := await _next_window(conn, consumer, cursor)) is not None:
+                events = await _read(conn, following, kinds, limit)
             if not events:
-                return await _next_window(conn, consumer, cursor)
+                return 0
             await handle(conn, events)
             await conn.execute(
                 "update outbox_cursor set done_event_id = $2, failures = 0, last_error = null, updated_at ="
@@ -112,11 +119,12 @@ async def consume(pool: Pool, consumer: str, handle: Consumer, kinds: Sequence[s
 
 
 async def _begin(conn: Connection, consumer: str) -> None:
-    # A new consumer starts with what happens from now on; one that wants the past says so in its migration.
+    # A new consumer starts with what happens from now on; one that wants the past says so in its migration. Where the
+    # cursor is only taken, the insert is not even tried: it would wait for whoever has it.
     await conn.execute(
-        "insert into outbox_cursor (consumer, window_from, window_to) values"
-        " ($1, pg_snapshot_xmin(pg_current_snapshot()), pg_snapshot_xmin(pg_current_snapshot())) on conflict do"
-        " nothing",
+        "insert into outbox_cursor (consumer, window_from, window_to)"
+        " select $1, pg_snapshot_xmin(pg_current_snapshot()), pg_snapshot_xmin(pg_current_snapshot())"
+        " where not exists (select from outbox_cursor where consumer = $1) on conflict do nothing",
         consumer,
     )
 
@@ -136,24 +144,42 @@ async def _read(conn: Connection, cursor: asyncpg.Record, kinds: Sequence[str], 
     return [Event(**row) for row in rows]
 
 
-async def _next_window(conn: Connection, consumer: str, cursor: asyncpg.Record) -> int:
+async def _next_window(conn: Connection, consumer: str, cursor: asyncpg.Record) -> asyncpg.Record | None:
+    """The cursor at the start of the window after its own; None when there is nothing behind it yet."""
     # Moving the window writes, and every write moves the horizon: without this look an idle reader would never rest.
     # Asked for by its end, the index answers at once, whatever the planner knows of the table.
     if not await conn.fetchval("select xid >= $1 from outbox order by xid desc limit 1", cursor["window_to"]):
-        return 0
-    horizon = await conn.fetchval("select pg_snapshot_xmin(pg_current_snapshot())")
-    if horizon == cursor["window_to"]:
-        return 0
-    await conn.execute(
-        "update outbox_cursor set window_from = window_to, window_to = $2, done_event_id = 0, updated_at = now()"
-        " where consumer = $1",
+        return None
+    return await conn.fetchrow(
+        "update outbox_cursor set window_from = window_to, window_to = pg_snapshot_xmin(pg_current_snapshot()),"
+        " done_event_id = 0, updated_at = now()"
+        " where consumer = $1 and window_to < pg_snapshot_xmin(pg_current_snapshot()) returning *",
         consumer,
-        horizon,
     )
-    waiting: int = await conn.fetchval(
-        "select count(*) from outbox where xid >= $1 and xid < $2", cursor["window_to"], horizon
-    )
-    return waiting
+
+
+_NOT_HANDLED = (
+    "exists (select from outbox o where o.xid >= c.window_from"
+    " and (o.xid >= c.window_to or o.event_id > c.done_event_id)"
+    " and o.kind in (select jsonb_array_elements_text($2::jsonb -> c.consumer)))"
+)
+_BEHIND = f"select c.consumer from outbox_cursor c where c.consumer = any($1) and {_NOT_HANDLED}"  # noqa: S608
+# Whatever is below the horizon is decided and seen by this one statement, so what it does not find there never comes.
+_PASS_BY = (
+    "with idle as (select c.consumer from outbox_cursor c where c.consumer = any($1)"  # noqa: S608
+    " and exists (select from outbox o where o.xid >= c.window_to)"
+    f" and not {_NOT_HANDLED} for update skip locked)"
+    " update outbox_cursor u set window_from = window_to, window_to = pg_snapshot_xmin(pg_current_snapshot()),"
+    " done_event_id = 0, updated_at = now() from idle where u.consumer = idle.consumer"
+    " and u.window_to < pg_snapshot_xmin(pg_current_snapshot())"
+)
+
+
+async def look(conn: Connection, kinds: Mapping[str, Sequence[str]]) -> list[str]:
+    """Of consumers, each with its kinds: those with events that they have not handled, even if nobody may read them yet.
+    The others are taken past what is not theirs, so that none of them has to read it."""
+    await conn.execute(_PASS_BY, list(kinds), kinds)
+    return [row["consumer"] for row in await conn.fetch(_BEHIND, list(kinds), kinds)]
 
 
 async def forget(conn: Connection, days: int) -> None:
@@ -200,54 +226,100 @@ async def settle_in(conn: Connection) -> bool:
 
 
 class Runner:
-    """Runs consumers until stopped: woken by the bus, polling every second for safety, backing off on failure.
+    """Runs consumers until stopped: woken by the bus, by a look at the outbox every `look_every_s` seconds for safety, and
+    after `rest_s` seconds in any case; backing off on failure.
 
-    Once woken, a reader lets events gather for `gather_s` seconds.
+    Once woken, a reader lets events gather for `gather_s` seconds. What wakes it is never what it goes by: that is in
+    the outbox, and all of it.
     """
 
-    def __init__(self, pool: Pool, bus: Bus | None, gather_s: float = GATHER_S) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        bus: Bus | None,
+        gather_s: float = GATHER_S,
+        *,
+        look_every_s: float = LOOK_EVERY_S,
+        rest_s: float = REST_S,
+    ) -> None:
         self._pool = pool
         self._gather_s = gather_s
+        self._look_every_s = look_every_s
+        self._rest_s = rest_s
         self._bus = bus
-        self._consumers: list[tuple[str, Consumer, tuple[str, ...]]] = []
-        self._wakes: list[asyncio.Event] = []
+        self._readers: dict[str, _Reader] = {}
 
     @property
     def consumers(self) -> list[str]:
         """Their names."""
-        return [consumer for consumer, _, _ in self._consumers]
+        return list(self._readers)
 
     def add(self, consumer: str, handle: Consumer, kinds: Sequence[str]) -> None:
-        self._consumers.append((consumer, handle, tuple(kinds)))
-        self._wakes.append(asyncio.Event())
+        self._readers[consumer] = _Reader(consumer, handle, tuple(kinds))
 
     async def run(self) -> None:
         if self._bus is not None:
             await self._bus.listen(NUDGE, self._nudged)
         async with asyncio.TaskGroup() as group:
-            for (consumer, handle, kinds), wake in zip(self._consumers, self._wakes, strict=True):
-                group.create_task(self._one(consumer, handle, kinds, wake))
+            group.create_task(self._watch())
+            for reader in self._readers.values():
+                group.create_task(self._one(reader))
 
-    async def _nudged(self, _subject: str, _data: bytes) -> None:
-        for wake in self._wakes:
-            wake.set()
+    async def _nudged(self, _subject: str, data: bytes) -> None:
+        kinds = kinds_in(data)
+        for reader in self._readers.values():
+            if kinds is None or not kinds.isdisjoint(reader.kinds):
+                reader.wake.set()
 
-    async def _one(self, consumer: str, handle: Consumer, kinds: tuple[str, ...], wake: asyncio.Event) -> None:
+    async def _watch(self) -> None:
+        kinds = {reader.consumer: reader.kinds for reader in self._readers.values()}
+        while True:
+            await asyncio.sleep(self._look_every_s)
+            try:
+                async with self._pool.acquire() as conn:
+                    behind = await look(conn, kinds)
+            except Exception as error:  # noqa: BLE001  (the database may be away; the next look tries again)
+                log.warning("outbox_not_seen", error=repr(error))
+                continue
+            for consumer in behind:
+                self._readers[consumer].wake.set()
+
+    async def _one(self, reader: _Reader) -> None:
         pause_s = 1.0
         while True:
             try:
-                wake.clear()
-                if await consume(self._pool, consumer, handle, kinds):
+                reader.wake.clear()
+                if await consume(self._pool, reader.consumer, reader.handle, reader.kinds):
                     pause_s = 1.0
                     continue
             except Exception as error:  # noqa: BLE001  (a consumer that fails must not end the others; consume() counted it)
                 pause_s = min(pause_s * 2, 60)
-                log.warning("consumer_backs_off", consumer=consumer, pause_s=pause_s, error=repr(error))
+                log.warning("consumer_backs_off", consumer=reader.consumer, pause_s=pause_s, error=repr(error))
                 await asyncio.sleep(pause_s)
                 continue
             with contextlib.suppress(TimeoutError):
                 # Not wait_for: until Python 3.12 it forgets a cancellation that comes just as what it waits for does.
-                async with asyncio.timeout(1.0):
-                    await wake.wait()
+                async with asyncio.timeout(self._rest_s):
+                    await reader.wake.wait()
                 # Under load a commit comes every few milliseconds; taking each by itself would cost more than it does.
                 await asyncio.sleep(self._gather_s)
+
+
+class _Reader:
+    """A consumer and what wakes it."""
+
+    __slots__ = ("consumer", "handle", "kinds", "wake")
+
+    def __init__(self, consumer: str, handle: Consumer, kinds: tuple[str, ...]) -> None:
+        self.consumer = consumer
+        self.handle = handle
+        self.kinds = kinds
+        self.wake = asyncio.Event()
+
+
+def kinds_in(data: bytes) -> frozenset[str] | None:
+    """The kinds that a nudge names; None: any, also where another version words it in a way that we do not know."""
+    try:
+        return frozenset(msgspec.json.decode(data, type=list[str])) or None
+    except msgspec.DecodeError:
+        return None

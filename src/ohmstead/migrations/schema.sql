@@ -458,6 +458,15 @@ table local_list
     constraint local_list_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint local_list_pkey PRIMARY KEY (station_id)
 
+table local_list_withheld
+    -- Tokens whose data the station was to forget (OCPP 2.x N10), which does not touch its local list: that is for us to do. Until the token is changed, the list leaves it out.
+    station_id text not null
+    uid text not null
+    at timestamp with time zone not null
+    constraint local_list_withheld_uid_check CHECK ((uid = lower(uid)))
+    constraint local_list_withheld_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint local_list_withheld_pkey PRIMARY KEY (station_id, uid)
+
 table location
     location_id uuid not null
     party_id uuid not null

@@ -16,10 +16,11 @@ from prometheus_client import Counter
 from ohmstead.core import metrics
 from ohmstead.core.log import logger
 from ohmstead.ocpp import quirks, rpc
+from ohmstead.ocpp.batch import Item, refusal_exchange
 from ohmstead.ocpp.commander import Commander
 from ohmstead.ocpp.connection import CallKey, Connection, spawn
 from ohmstead.ocpp.dispatch import TABLES, work_for
-from ohmstead.ocpp.ingest import Full, Ingest, Item, refusal_exchange
+from ohmstead.ocpp.ingest import Full, Ingest
 from ohmstead.ocpp.inquiries import Inquiries
 from ohmstead.ocpp.rpc import Call, CallError, CallResult, ErrorCode, FrameError, Send, Version
 from ohmstead.ocpp.work import Inbound, Refused, Work

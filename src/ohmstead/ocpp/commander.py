@@ -19,9 +19,10 @@ from ohmstead.core.errors import OhmsteadError, Refused
 from ohmstead.core.gathering import Gathering
 from ohmstead.core.log import logger
 from ohmstead.ocpp import quirks, rpc, schemas
+from ohmstead.ocpp.batch import Item
 from ohmstead.ocpp.connection import Connection, Gone, Waiting
 from ohmstead.ocpp.dispatch import asked_for
-from ohmstead.ocpp.ingest import Ingest, Item
+from ohmstead.ocpp.ingest import Ingest
 from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.rpc import CallError, CallResult, ErrorCode, Version
 from ohmstead.ocpp.store import Exchange

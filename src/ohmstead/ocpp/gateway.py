@@ -1,4 +1,4 @@
-"""Where stations connect: the door, who is here, and what is said to whom."""
+"""Where stations connect: who is here, and what is said to whom."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import socket
 import ssl
 import time
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -20,48 +19,35 @@ from ohmstead.core.db import Pool
 from ohmstead.core.ids import new_id
 from ohmstead.core.log import logger
 from ohmstead.ocpp import drain, quirks
+from ohmstead.ocpp.batch import Item
 from ohmstead.ocpp.calls import Calls
 from ohmstead.ocpp.commander import Commander
 from ohmstead.ocpp.connection import Connection, Flow, Slot, spawn
-from ohmstead.ocpp.ingest import Full, Ingest, Item
+from ohmstead.ocpp.door import PATH, Door
+from ohmstead.ocpp.ingest import Full, Ingest
 from ohmstead.ocpp.inquiries import Inquiries
-from ohmstead.ocpp.limits import AttemptLimiter, NewcomerLimiter, SignalLimiter, TakeoverWatch
+from ohmstead.ocpp.limits import TakeoverWatch
 from ohmstead.ocpp.rpc import Version
 from ohmstead.ocpp.security import (
     Admission,
     Handshake,
-    Policy,
-    Refusal,
-    StationIdentity,
-    admit,
-    peer_of,
-    read_handshake,
 )
 from ohmstead.ocpp.socket import StationSocket
-from ohmstead.ocpp.tls import CertificateReloader, TlsFiles
-from ohmstead.ocpp.trust import Trust
 from ohmstead.reservations.holds import Holds
 from ohmstead.sessions.costs import Costs
 from ohmstead.settings import Settings
-from ohmstead.stations import credentials
 from ohmstead.stations import service as stations
-from ohmstead.stations.certificates.vault import Vault
-from ohmstead.stations.device import onboarding
-from ohmstead.stations.model import MOVING, Connected, Disconnected, Signal, Station
+from ohmstead.stations.model import MOVING, Connected, Disconnected, Station
 from ohmstead.stations.orders import gateway_subject
 from ohmstead.stations.quirks.book import book_at
 
 log = logger("ohmstead.gateway")
 
-PATH = "/ocpp/"
 STATION_CHANGED = "ohmstead.station.changed"
 STATION_CONNECTED = "ohmstead.station.connected"
 BEAT_S = 5.0
 SEEN_EVERY_S = 30.0
-HANDSHAKES_AT_ONCE = 32  # reads of the register at one time: a reconnect storm queues here, not in the database
 REQUEST_TIMEOUT_S = 15.0  # how long a connection may take over its first request
-
-_HINT = "Charging stations connect here: OCPP over WebSocket, at /ocpp/ and the station's identity."
 
 
 class Gateway:
@@ -81,17 +67,10 @@ class Gateway:
         self.settings = settings
         self._pool = pool
         self._bus = bus
-        self._policy = Policy.of(settings)
         self._slots: dict[str, Slot] = {}
-        self._attempts = AttemptLimiter()
-        self._newcomers = NewcomerLimiter()
         self._takeovers = TakeoverWatch()
-        self._signals = SignalLimiter()
         self._flow = flow or Flow(max_frame_bytes=settings.max_frame_bytes)
         self._farewells: set[asyncio.Task[None]] = set()
-        self._handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
-        self._tls = CertificateReloader(TlsFiles.of(settings), self._tls_failed)
-        self.trust = Trust(pool, bus, self._tls, Vault(settings.secret()))
         self.is_draining = self._is_stopped = False
         self._quirks = book_at(settings.quirks_dir)
         self._holds = Holds()
@@ -103,6 +82,10 @@ class Gateway:
             holds=self._holds,
             costs=costs,
         )
+        self.door = Door(
+            settings, pool, bus, self.ingest, check_takeover=self._check_takeover, is_shut=lambda: self.is_draining
+        )
+        self.trust, self._tls = self.door.trust, self.door.tls
         self.commander = Commander(self, pool, bus, self.ingest, settings.call_timeout_s)
         self.calls = Calls(settings, self.ingest, self.commander, inquiries or Inquiries(pool))
         self.ingest.source = self.calls
@@ -113,7 +96,7 @@ class Gateway:
         """The HTTP side: the stations' route, and a hint for whoever comes elsewhere."""
         app = web.Application(client_max_size=1024)
         app.router.add_get(PATH + "{identity:.*}", self._door)
-        app.router.add_get("/{elsewhere:.*}", self._lost)
+        app.router.add_get("/{elsewhere:.*}", self.door.lost)
         return app
 
     def runner(self, *, request_timeout_s: float = REQUEST_TIMEOUT_S, shutdown_timeout_s: float = 10) -> web.AppRunner:
@@ -145,7 +128,7 @@ class Gateway:
         address = f"{socket.gethostname()}:{self.settings.gateway_port}"
         async with self._pool.acquire() as conn:
             await stations.beat_gateway(conn, self.gateway_id, address)
-            self._attempts.remember_all(await stations.list_addresses(conn))
+            self.door.attempts.remember_all(await stations.list_addresses(conn))
         await self._bus.serve(gateway_subject(self.gateway_id), self.commander.dispatched)
         await self._bus.watch_listeners()
         stops = [
@@ -243,133 +226,8 @@ class Gateway:
     # -------------------------------------------------------------------------------------------- the door
 
     async def _door(self, request: web.Request) -> web.StreamResponse:
-        try:
-            handshake = self._read_handshake(request)
-            with self._attempts.attempt(handshake.identity, handshake.address):
-                admission, station = await self._admit(handshake)
-        except Refusal as refusal:
-            return self._refuse(request, refusal)
-        except Exception:
-            log.exception("handshake_failed")
-            metrics.handshakes.labels("unavailable").inc()
-            return web.Response(status=503, text="Please try again in a moment.", headers={"Retry-After": "5"})
-        return await self._welcome(request, handshake, admission, station)
-
-    async def _lost(self, request: web.Request) -> web.Response:
-        if _is_upgrade(request):
-            return self._refuse(request, Refusal(404, "path_unknown", _HINT))
-        return self._refuse(request, Refusal(426, "not_a_websocket", _HINT))
-
-    def _read_handshake(self, request: web.Request) -> Handshake:
-        if self.is_draining:
-            raise Refusal(503, "draining", "Restarting; please connect again.", retry_after_s=1)
-        if not _is_upgrade(request):
-            raise Refusal(426, "not_a_websocket", _HINT)
-        # The path as it was sent: the router matched its decoded form, which may hide where the identity begins.
-        _, found, raw_identity = request.raw_path.split("?", 1)[0].partition(PATH)
-        if not found:
-            raise Refusal(404, "path_unknown", _HINT)
-        transport = request.transport
-        tls = transport.get_extra_info("ssl_object") if transport is not None else None
-        return read_handshake(
-            raw_identity=raw_identity,
-            headers=request.headers.items(),
-            remote=request.remote or "",
-            is_tls=tls is not None,
-            peer_certificate=tls.getpeercert(True) if tls is not None else None,
-            trusted_proxies=self.settings.trusted_proxies,
-            authorities=self._tls.authorities,
-            at=clock.now(),
-        )
-
-    async def _admit(self, handshake: Handshake) -> tuple[Admission, Station]:
-        # Only the register's read queues here: slow checks of guessed passwords must not hold up everybody's door.
-        async with self._handshakes, self._pool.acquire() as conn:
-            station = await stations.find_station(conn, handshake.identity)
-        identity = _identity(station) if station is not None else None
-        admission = await admit(handshake, identity, self._policy)
-        if admission.is_new:
-            self._newcomers.enter()
-            station = await self._enlist(handshake, admission)
-            # Another first contact with this identity may have been quicker: then its credentials count.
-            admission = await admit(handshake, _identity(station), self._policy)
-        if station is None:
-            raise _not_set_up()
-        station = await self.trust.check(admission, station)
-        if admission.used_secret_hash is not None:
-            async with self._pool.acquire() as conn, conn.transaction():
-                station = await onboarding.came_with(conn, station, admission.used_secret_hash)
-        slot = self._slots.get(station.station_id)
-        if slot is not None and slot.connection is not None and slot.connection.is_open:
-            self._takeovers.check(station.station_id)
-        return admission, station
-
-    async def _enlist(self, handshake: Handshake, admission: Admission) -> Station:
-        """A station nobody announced goes on the list with the credentials it came with, so that it, and only it, can
-        come again before anybody has looked at it.
-        """
-        secret_hash = certificate_name = None
-        if admission.certificate is not None:
-            certificate_name = admission.certificate.common_name or admission.certificate.serial_number
-        elif handshake.credentials is not None:
-            password = handshake.credentials[1]
-            try:
-                secret_hash = await credentials.hash_secret(
-                    password, self._policy.pepper, is_generated=credentials.looks_random(password)
-                )
-            except credentials.Busy:
-                raise Refusal(503, "verification_busy", "Please try again.", retry_after_s=5) from None
-        log.warning("unknown_station_admitted", station_id=admission.station_id, as_=admission.registration)
-        async with self._pool.acquire() as conn, conn.transaction():
-            station = await stations.take_unknown(
-                conn,
-                admission.station_id,
-                admission.registration,
-                admission.security_profile,
-                secret_hash=secret_hash,
-                certificate_name=certificate_name,
-            )
-        if station is None:
-            raise _not_set_up()
-        return station
-
-    def _refuse(self, request: web.Request, refusal: Refusal) -> web.Response:
-        metrics.handshakes.labels(refusal.reason).inc()
-        identity = request.match_info.get("identity", "")[:48]
-        address = self._address(request)
-        log.info("station_refused", identity=identity, address=address, reason=refusal.reason)
-        if refusal.is_attempt or refusal.status in (400, 403, 429):
-            self._signal("connection_refused", identity, address, {"reason": refusal.reason}, is_refusal=True)
-        headers = refusal.headers | ({"Upgrade": "websocket"} if refusal.status == 426 else {})
-        return web.Response(status=refusal.status, text=refusal.text, headers=headers)
-
-    def _address(self, request: web.Request) -> str:
-        """Whose attempt it was, as far as a trusted proxy tells."""
-        try:
-            return peer_of(request.remote or "", False, request.headers.items(), self.settings.trusted_proxies).address
-        except Refusal:
-            return request.remote or ""
-
-    def _tls_failed(self, reason: str) -> None:
-        metrics.handshakes.labels("tls_failed").inc()
-        self._signal("tls_handshake_failed", None, None, {"reason": reason[:100]}, is_refusal=True)
-
-    def _signal(
-        self,
-        kind: str,
-        station_id: str | None,
-        address: str | None,
-        detail: dict[str, Any],
-        party_id: UUID | None = None,
-        *,
-        is_refusal: bool = False,
-    ) -> None:
-        now = clock.now()
-        if is_refusal and not self._signals.may_record(kind, address or ""):
-            return
-        clean = station_id.replace("\0", "�").encode(errors="replace").decode() if station_id else None
-        signal = Signal(kind=kind, at=now, station_id=clean, remote_address=address, detail=detail, party_id=party_id)
-        self.ingest.note(Item(at=now, signal=signal))
+        entered = await self.door.let_in(request)
+        return entered if isinstance(entered, web.Response) else await self._welcome(request, *entered)
 
     async def _welcome(
         self, request: web.Request, handshake: Handshake, admission: Admission, station: Station
@@ -380,7 +238,7 @@ class Gateway:
         if version is None:
             # The handshake is completed without a subprotocol and closed (1.6J §3.3, 2.x part 4 §3.2): not refused.
             metrics.handshakes.labels("no_common_version").inc()
-            self._signal(
+            self.door.signal(
                 "no_common_version",
                 station.station_id,
                 handshake.address,
@@ -391,7 +249,7 @@ class Gateway:
             return ws
         metrics.handshakes.labels("accepted").inc()
         if "x-client-cert" in handshake.ignored:
-            self._signal(
+            self.door.signal(
                 "client_certificate_header_ignored", station.station_id, handshake.address, {}, station.party_id
             )
         slot = self._slots.setdefault(station.station_id, Slot(station.station_id))
@@ -443,7 +301,7 @@ class Gateway:
         old.end()
         spawn(old.close(WSCloseCode.POLICY_VIOLATION, "connected anew"))
         if self._takeovers.note(slot.station_id) == "flagged":
-            self._signal(
+            self.door.signal(
                 TakeoverWatch.SIGNAL,
                 slot.station_id,
                 connection.address,
@@ -482,6 +340,10 @@ class Gateway:
                 await asyncio.sleep(BEAT_S)
 
     # -------------------------------------------------------------------------------------------- messages
+
+    def _check_takeover(self, station_id: str) -> None:
+        if self.find(station_id) is not None:
+            self._takeovers.check(station_id)
 
     def find(self, station_id: str) -> Connection | None:
         """The live connection of a station, if it is here."""
@@ -524,27 +386,6 @@ class Gateway:
                 return
             connection.end()
             spawn(connection.close(WSCloseCode.POLICY_VIOLATION, "connected anew"))
-
-
-def _is_upgrade(request: web.Request) -> bool:
-    return request.headers.get("Upgrade", "").strip().lower() == "websocket"
-
-
-def _not_set_up() -> Refusal:
-    return Refusal(503, "no_party", "This installation is not set up yet.", retry_after_s=30)
-
-
-def _identity(station: Station) -> StationIdentity:
-    return StationIdentity(
-        station_id=station.station_id,
-        security_profile=station.security_profile,
-        secret_hash=station.secret_hash,
-        next_secret_hashes=station.next_secret_hashes,
-        certificate_name=station.certificate_name,
-        registration=station.registration,
-        is_retired=station.is_retired,
-        next_profile=station.next_security_profile,
-    )
 
 
 def _common_version(offered: tuple[str, ...]) -> Version | None:

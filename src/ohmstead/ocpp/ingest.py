@@ -6,35 +6,20 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Protocol
 
 import asyncpg
-import msgspec
 
-from ohmstead.core import clock, events, metrics, migrations
+from ohmstead.core import metrics, migrations
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.health import storing
 from ohmstead.core.log import logger
-from ohmstead.core.writes import write_all
-from ohmstead.ocpp import asides, rpc, store
-from ohmstead.ocpp.asides import price
-from ohmstead.ocpp.news import News, Teller, connection_news, message_news, session_news
-from ohmstead.ocpp.rpc import ErrorCode, Version
-from ohmstead.ocpp.store import Exchange
-from ohmstead.ocpp.work import Answers, Inbound, Work
-from ohmstead.sessions import service as sessions
+from ohmstead.ocpp import store
+from ohmstead.ocpp.batch import Item, Stored, Writer, needs_transaction
+from ohmstead.ocpp.news import Teller
 from ohmstead.sessions.costs import Costs
 from ohmstead.sessions.memory import SessionMemory, Stale
-from ohmstead.sessions.model import Session
-from ohmstead.stations import service as stations
-from ohmstead.stations.certificates import service as certificates
-from ohmstead.stations.device import service as device
-from ohmstead.stations.files.service import take_reports
-from ohmstead.stations.model import Connected, Disconnected, Signal
-from ohmstead.stations.redaction import hide_secrets_in_text
 from ohmstead.tokens.authorization import NoAuthorization
 from ohmstead.tokens.service import OutletHolds
 
@@ -90,24 +75,6 @@ class _Told:
             self.done.set_exception(error)
 
 
-class Item(msgspec.Struct, kw_only=True):
-    """Something to be committed. A `work` is answered with its reply's payload; the rest just with None."""
-
-    at: datetime
-    inbound: Inbound | None = None
-    work: Work | None = None
-    connected: Connected | None = None
-    disconnected: Disconnected | None = None
-    exchange: Exchange | None = None
-    signal: Signal | None = None
-    waiter: Any = None
-    started: float = 0.0
-    payload: bytes | None = None
-    tries: int = 0
-    is_doubtful: bool = False  # a commit was begun and its end never heard of
-    news: list[News] | None = None
-
-
 def _arrival(item: Item) -> store.Arrival:
     assert item.inbound is not None
     return item.inbound.station.station_id, item.inbound.received_at, item.inbound.message_id
@@ -128,13 +95,17 @@ class Ingest:
         gather_s: float = GATHER_S,
     ) -> None:
         self._pool = pool
-        self._organization = organization
-        self._no_authorization: NoAuthorization = no_authorization
-        self._holds = holds
-        self._costs = costs
         self._gather_s = gather_s
         self._teller = Teller(bus)
         self._memory = SessionMemory()
+        self._writer = Writer(
+            self._memory,
+            self._teller,
+            no_authorization=no_authorization,
+            organization=organization,
+            holds=holds,
+            costs=costs,
+        )
         self.source: Source | None = None
         self._waiting: deque[Item] = deque()
         self._wake = asyncio.Event()
@@ -250,7 +221,7 @@ class Ingest:
         for item in batch:
             if item.waiter is not None:
                 item.waiter.committed(item.payload)
-        await self._teller.tell(batch, has_events=stored.has_events)
+        await self._teller.tell(batch, stored.kinds)
 
     async def _mend_partitions(self) -> None:
         """At most once in a while. A row that met one being made fails alike: then trying again is all it takes."""
@@ -285,150 +256,15 @@ class Ingest:
         )
         _fail(batch, error)
 
-    async def _store(self, conn: Connection, batch: list[Item]) -> _Stored:
+    async def _store(self, conn: Connection, batch: list[Item]) -> Stored:
         # What most messages say is one statement, which is a transaction by itself.
         is_doubtful = any(item.is_doubtful for item in batch)
-        if not is_doubtful and not any(_needs_transaction(item) for item in batch):
-            return await self._write(conn, batch)
+        if not is_doubtful and not any(needs_transaction(item) for item in batch):
+            return await self._writer.write(conn, batch)
         async with conn.transaction():
             if is_doubtful:
                 await store.strike(conn, [_arrival(item) for item in batch if item.inbound is not None])
-            return await self._write(conn, batch)
-
-    async def _write(self, conn: Connection, batch: list[Item]) -> _Stored:
-        works, exchanges, signals, connects, leaving = [], [], [], [], []
-        for item in batch:
-            item.payload = None
-            if item.work is not None:
-                item.news = None
-                works.append(item)
-            elif item.exchange is not None:
-                exchanges.append(item.exchange)
-            elif item.signal is not None:
-                signals.append(item.signal)
-            elif item.connected is not None:
-                connects.append(item)
-            elif item.disconnected is not None:
-                leaving.append(item)
-        if connects:
-            await self._take_connects(conn, connects)
-        if signals:
-            await stations.keep_signals(conn, signals)
-        stored = await self._do(conn, works, [store.row(e) for e in exchanges])
-        if leaving:
-            await self._take_leaving(conn, leaving)
-        stored.has_events = stored.has_events or bool(connects or leaving or signals)
-        return stored
-
-    async def _take_connects(self, conn: Connection, items: list[Item]) -> None:
-        links = [i.connected for i in items if i.connected is not None]
-        await stations.connected(conn, links)
-        # Another gateway may have written to its sessions meanwhile.
-        self._memory.forget(link.station_id for link in links)
-        for item in items:
-            item.news = [connection_news(item, is_connected=True)]
-
-    async def _take_leaving(self, conn: Connection, items: list[Item]) -> None:
-        held = await stations.disconnected(conn, [i.disconnected for i in items if i.disconnected is not None])
-        for item in items:
-            item.news = None
-            if item.disconnected is not None and item.disconnected.connection_id in held:
-                item.news = [connection_news(item, is_connected=False)]
-                self._memory.forget([item.disconnected.station_id])
-
-    async def _do(self, conn: Connection, items: list[Item], lines: list[store.Row]) -> _Stored:
-        """The parts of all messages, kind by kind. Parts of one message belong to one station, and no two messages of
-        one station are in a batch (it waits for its answer), so the order of kinds does not matter to anybody."""
-        now = clock.now()
-        answers = [Answers(at=now) for _ in items]
-        works = [item.work for item in items if item.work is not None]
-        has_events = await _boot(conn, items, works, answers)
-        has_events |= await _sign(conn, works, answers, self._organization)
-        if any(w.asides for w in works):
-            await asides.take_in(conn, works, answers)
-            has_events = True
-        await stations.keep_records(conn, [r for w in works for r in w.records])
-        await device.take_in(conn, [w.device for w in works if w.device is not None], now)
-        await stations.keep_signals(conn, [s for w in works for s in w.signals])
-        await take_reports(conn, [r for w in works for r in w.file_reports])
-        reported = await self._report(conn, works, answers)
-        writes, facts = stations.report_status([s for w in works for s in w.statuses])
-        if reported is not None:
-            writes += reported.writes
-            facts += reported.facts
-        if self._costs is not None:
-            await price(conn, self._costs, works, answers)
-        for item, work, answer in zip(items, works, answers, strict=True):
-            if answer.cost is not None and work.priced is not None:
-                item.payload = rpc.to_json(work.priced(answer))
-                lines.append(row_of(item))
-                continue
-            reply = work.reply if isinstance(work.reply, bytes) else work.reply(answer)
-            item.payload = reply if reply is None or isinstance(reply, bytes) else rpc.to_json(reply)
-            lines.append(row_of(item))
-        with sessions.raising_stale():
-            outcome = await write_all(conn, [*writes, *events.written(facts), *store.logged(lines)])
-        changed: list[tuple[Session, str]] = []
-        if reported is not None:
-            reported.done(outcome)
-            changed = reported.changed
-        self._word_news(items, works, answers, changed)
-        return _Stored(
-            has_events=has_events or bool(facts) or any(w.signals or w.file_reports for w in works),
-            sessions=reported.saved if reported is not None else [],
-        )
-
-    def _word_news(
-        self, items: list[Item], works: list[Work], answers: list[Answers], changed: list[tuple[Session, str]]
-    ) -> None:
-        if not self._teller.is_anything_heard():
-            return
-        by_id: dict[UUID, tuple[Session, str]] | None = None
-        for item, work, answer in zip(items, works, answers, strict=True):
-            if item.inbound is None or not self._teller.is_heard(item.inbound.station.party_id):
-                continue
-            if by_id is None:
-                by_id = {session.session_id: (session, what) for session, what in changed}
-            item.news = message_news(item, work)
-            session = answer.session.session if answer.session is not None else None
-            if session is not None and session.session_id in by_id:
-                item.news.append(session_news(*by_id[session.session_id]))
-
-    async def _report(self, conn: Connection, works: list[Work], answers: list[Answers]) -> sessions.Reported | None:
-        asking = [n for n, w in enumerate(works) if w.authorization is not None]
-        telling = [n for n, w in enumerate(works) if w.report is not None]
-        if not asking and not telling:
-            return None
-        reported = await sessions.take_in(
-            conn,
-            [w.report for w in works if w.report is not None],
-            [w.authorization for w in works if w.authorization is not None],
-            memory=self._memory,
-            no_authorization=self._no_authorization,
-            holds=self._holds,
-        )
-        for n, outcome in zip(telling, reported.outcomes, strict=True):
-            answers[n].session = outcome
-        for n, authorization in zip(asking, reported.authorizations, strict=True):
-            answers[n].authorization = authorization
-        return reported
-
-
-def _needs_transaction(item: Item) -> bool:
-    """Does it write more than what goes into the one statement of a batch?"""
-    work = item.work
-    if work is None:
-        return item.exchange is None
-    return bool(
-        work.boot or work.records or work.device or work.signals or work.signing or work.file_reports or work.asides
-    )
-
-
-class _Stored(msgspec.Struct):
-    """What a batch did: `sessions` as they are now."""
-
-    has_events: bool
-    sessions: list[Session]
+            return await self._writer.write(conn, batch)
 
 
 _AWAY = (
@@ -456,63 +292,3 @@ def _fail(batch: Sequence[Item], error: Exception) -> None:
     for item in batch:
         if item.waiter is not None:
             item.waiter.failed(error)
-
-
-async def _boot(conn: Connection, items: list[Item], works: list[Work], answers: list[Answers]) -> bool:
-    booted = [n for n, w in enumerate(works) if w.boot is not None]
-    if not booted:
-        return False
-    outcomes = await stations.boot(
-        conn,
-        [w.boot for w in works if w.boot is not None],
-        [i.inbound.station.party_id for i in (items[n] for n in booted) if i.inbound is not None],
-    )
-    for n, outcome in zip(booted, outcomes, strict=True):
-        answers[n].boot = outcome
-    return True
-
-
-async def _sign(conn: Connection, works: list[Work], answers: list[Answers], organization: str | None) -> bool:
-    asking = [n for n, w in enumerate(works) if w.signing is not None]
-    if not asking:
-        return False
-    reports = [w.signing for w in works if w.signing is not None]
-    for n, outcome in zip(asking, await certificates.ask(conn, reports, organization=organization), strict=True):
-        answers[n].signing = outcome
-    return True
-
-
-def row_of(item: Item) -> store.Row:
-    """The log line of an answered message."""
-    inbound, payload = item.inbound, item.payload
-    assert inbound is not None
-    return (
-        inbound.station.station_id,
-        inbound.received_at,
-        inbound.message_id,
-        "in",
-        inbound.version,
-        inbound.action,
-        hide_secrets_in_text(inbound.payload.decode()),
-        "result" if payload is not None else "none",
-        hide_secrets_in_text(payload.decode()) if payload is not None else None,
-        None,
-        round((time.perf_counter() - item.started) * 1e6),
-    )
-
-
-def refusal_exchange(inbound: Inbound, code: ErrorCode, text: str, version: Version, started: float) -> Exchange:
-    """The log line of a message that was answered with a CALLERROR."""
-    return Exchange(
-        station_id=inbound.station.station_id,
-        received_at=inbound.received_at,
-        message_id=inbound.message_id[:36],
-        direction="in",
-        version=version.value,
-        action=inbound.action[:64],
-        payload=inbound.payload.decode(errors="replace")[:4096].replace("\0", "�"),
-        answer_kind="error",
-        answer=text[:255].replace("\0", "�"),
-        error_code=rpc.spelled(code, version),
-        latency_us=round((time.perf_counter() - started) * 1e6),
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from ohmstead.ocpp.work import Work
 from ohmstead.sessions.model import Session
 
 if TYPE_CHECKING:
-    from ohmstead.ocpp.ingest import Item
+    from ohmstead.ocpp.batch import Item
 
 News: TypeAlias = tuple[UUID, dict[str, Any]]
 NUDGE_EVERY_S = 0.1
@@ -28,6 +28,7 @@ class Teller:
         self._subjects: dict[UUID, str] = {}
         self._nudged_at = 0.0
         self._nudging: asyncio.Task[None] | None = None
+        self._kinds: set[str] | None = set()  # to be named by the next nudge; None: too many, or not known
 
     def is_anything_heard(self) -> bool:
         """Does anybody listen to any news?"""
@@ -43,8 +44,8 @@ class Teller:
             subject = self._subjects[party_id] = LIVE + party_id.hex
         return subject
 
-    async def tell(self, batch: Sequence[Item], *, has_events: bool) -> None:
-        """The batch is committed."""
+    async def tell(self, batch: Sequence[Item], kinds: Collection[str] | None) -> None:
+        """The batch is committed. `kinds`: those of the events in it; None where nobody knows."""
         if self._bus is None:
             return
         by_party: dict[UUID, list[dict[str, Any]]] = {}
@@ -55,7 +56,16 @@ class Teller:
         for party_id, news_list in by_party.items():
             if self.is_heard(party_id):
                 await self._bus.publish(self._subject(party_id), news_list)
-        if has_events and self._nudging is None:
+        self._will_nudge(kinds)
+
+    def _will_nudge(self, kinds: Collection[str] | None) -> None:
+        if kinds is None or self._kinds is None:
+            self._kinds = None
+        elif not kinds:
+            return
+        else:
+            self._kinds.update(kinds)
+        if self._nudging is None:
             # Readers gather for longer than this anyway; a word for each of a hundred commits a second is wasted.
             self._nudging = asyncio.create_task(self._nudge())
 
@@ -64,7 +74,9 @@ class Teller:
         await asyncio.sleep(max(0.0, self._nudged_at + NUDGE_EVERY_S - time.monotonic()))
         self._nudged_at = time.monotonic()
         self._nudging = None
-        await self._bus.publish(events.NUDGE, None)
+        kinds, self._kinds = self._kinds, set()
+        named = sorted(kinds) if kinds is not None and len(kinds) <= events.MOST_KINDS else None
+        await self._bus.publish(events.NUDGE, named)
 
 
 def connection_news(item: Item, *, is_connected: bool) -> News:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, overload
 
 import msgspec
 
@@ -120,9 +120,13 @@ def instant(text: str) -> datetime:
         raise Refused(ErrorCode.FORMAT_VIOLATION, f"date out of range: {text[:40]!r}") from None
 
 
-def instant_text(at: datetime) -> str:
-    """How we write instants: UTC, milliseconds, `Z`."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+@overload
+def instant_text(at: datetime) -> str: ...
+@overload
+def instant_text(at: None) -> None: ...
+def instant_text(at: datetime | None) -> str | None:
+    """How we write instants: RFC 3339 in UTC, to the millisecond, with `Z`."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at is not None else None
 
 
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")

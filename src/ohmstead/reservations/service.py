@@ -220,7 +220,10 @@ async def learn(conn: Connection, commands: Sequence[dict[str, Any]]) -> None:
 
 async def use(conn: Connection, uses: Sequence[Use]) -> None:
     """Sessions began: those at an outlet kept for their token use the reservation up, said the station so or not."""
+    reserved = {r.station_id for r in await store.holds_at(conn, sorted({one.station_id for one in uses}))}
     for one in uses:
+        if one.number is None and one.station_id not in reserved:
+            continue  # most
         numbered = await store.lock_told(conn, [(one.station_id, one.number)]) if one.number is not None else {}
         found = next(iter(numbered.values()), None)
         if found is None and one.token_uid is not None:

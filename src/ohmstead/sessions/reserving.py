@@ -14,19 +14,5 @@ from ohmstead.sessions import store
 
 async def note_use(conn: Connection, found: Sequence[Event]) -> None:
     """Outbox consumer of `SessionStarted`."""
-    sessions = await store.get_for_update(conn, sorted({UUID(event.payload["session_id"]) for event in found}))
-    await reservations.use(
-        conn,
-        [
-            Use(
-                session_id=session.session_id,
-                station_id=session.station_id,
-                evse_number=session.evse_number,
-                token_uid=session.token_uid if session.authorization_status == "accepted" else None,
-                group_uid=session.group_uid,
-                at=session.started_at,
-                number=session.reservation_id,
-            )
-            for session in sessions.values()
-        ],
-    )
+    begun = await store.list_uses(conn, sorted({UUID(event.payload["session_id"]) for event in found}))
+    await reservations.use(conn, [Use(**row) for row in begun])

@@ -493,6 +493,17 @@ async def get_for_update(conn: Connection, session_ids: Sequence[UUID]) -> dict[
     return {row["session_id"]: _session(row) for row in rows}
 
 
+# any party: sessions that the worker was told of
+async def list_uses(conn: Connection, session_ids: Sequence[UUID]) -> list[Row]:
+    """What began where, by whose token (if it was accepted) and for which reservation, oldest first."""
+    return await conn.fetch(
+        "select session_id, station_id, evse_number, case when authorization_status = 'accepted' then token_uid end"
+        " as token_uid, group_uid, started_at as at, reservation_id as number from session where session_id = any($1)"
+        " order by session_id",
+        list(session_ids),
+    )
+
+
 # any party: a station's own sessions, for the worker
 async def open_of_stations(conn: Connection, station_ids: Sequence[str]) -> list[UUID]:
     """The sessions of stations that are not over."""

@@ -41,6 +41,8 @@ _DER_PARTS = {
     "max_discharge": "max_discharge",
 } | dict.fromkeys(_CURVES, "curve")
 
+_TRIGGERS_SINCE_21 = frozenset(("CustomTrigger", "SignV2G20Certificate"))
+
 
 def check(order: o.Order, now: datetime) -> None:
     """Raises Invalid with the first rule that the parameters break."""
@@ -69,6 +71,8 @@ def _raise(faults: _Faults) -> None:
 
 def _faults_at(order: Any, features: Features) -> _Faults:
     yield from _outlet_faults(order, features)
+    if features.version == "2.0.1":
+        yield from _news_faults(order)
     if isinstance(order, o.SetProfile | o.RemoteStart) and order.profile is not None:
         yield from profile_faults_at(order.profile, features)
     units = features.rate_units
@@ -84,6 +88,19 @@ def _faults_at(order: Any, features: Features) -> _Faults:
                 "entries",
                 f"{n} entries, and this station takes {in_one} at once: send the others in differential updates",
             )
+
+
+def _news_faults(order: Any) -> _Faults:
+    """What 2.1 added to orders that 2.0.1 knows too. Fields that it added to messages are found by the schema, profiles have
+    rules of their own, and 1.6 has no words for any of it."""
+    if isinstance(order, o.Reset) and order.how == "resume":
+        yield "how", "OCPP 2.0.1 cannot resume sessions after a restart"
+    if isinstance(order, o.Trigger) and order.message in _TRIGGERS_SINCE_21:
+        yield "message", f"OCPP 2.0.1 has no trigger {order.custom or order.message}"
+    if isinstance(order, o.GetLog) and order.log == "data_collector":
+        yield "log", "OCPP 2.0.1 has no log of a data collector"
+    if isinstance(order, o.DeliverCertificate) and order.use == "v2g20":
+        yield "use", "OCPP 2.0.1 has no certificates for ISO 15118-20"
 
 
 def _outlet_faults(order: Any, features: Features) -> _Faults:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any, overload
+from typing import Any
 
 import msgspec
 
@@ -26,15 +25,6 @@ def read_raw(answer: msgspec.Struct) -> Result:
 
 def call(action: str, payload: msgspec.Struct, read: Callable[[Any], Result] = read_raw) -> Outgoing:
     return Outgoing(action=action, payload=to_json(payload), read=read)
-
-
-@overload
-def instant(at: datetime) -> str: ...
-@overload
-def instant(at: None) -> None: ...
-def instant(at: datetime | None) -> str | None:
-    """RFC 3339 in UTC, to the millisecond."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at is not None else None
 
 
 def tag(uid: str) -> str:

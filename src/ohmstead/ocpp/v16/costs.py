@@ -7,7 +7,8 @@ from typing import Any
 from ohmstead.ocpp.outgoing import Outgoing
 from ohmstead.ocpp.rpc import to_json
 from ohmstead.ocpp.v16 import messages as m
-from ohmstead.ocpp.v16.asking import call, instant, transaction_number
+from ohmstead.ocpp.v16.asking import call, transaction_number
+from ohmstead.ocpp.work import instant_text
 from ohmstead.stations import orders as o
 
 COST_VENDOR = "org.openchargealliance.costmsg"
@@ -23,7 +24,7 @@ def update_cost(order: o.UpdateCost) -> list[Outgoing]:
         return [_message("FinalCost", data)]
     if order.price_text is not None and order.token_uid is not None:
         calls.append(_message("SetUserPrice", {"idToken": order.token_uid, "priceText": order.price_text}))
-    data |= {"timestamp": instant(order.at), "meterValue": order.meter_wh, "state": _STATES[order.state]}
+    data |= {"timestamp": instant_text(order.at), "meterValue": order.meter_wh, "state": _STATES[order.state]}
     if order.state == "charging" and order.price_kwh is not None:
         data["chargingPrice"] = {"kWhPrice": order.price_kwh}
     return [*calls, _message("RunningCost", {name: value for name, value in data.items() if value is not None})]

@@ -65,7 +65,7 @@ def id_tag_info(authorization: Authorization | None) -> m.IdTagInfo:
     return m.IdTagInfo(
         status=_AUTHORIZATION.get(authorization.status, "Invalid"),
         parent_id_tag=group if group and len(group) <= 20 else None,
-        expiry_date=instant_text(authorization.valid_until) if authorization.valid_until else None,
+        expiry_date=instant_text(authorization.valid_until),
     )
 
 

@@ -16,7 +16,8 @@ from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.rpc import to_json
 from ohmstead.ocpp.v16 import certificates, costs, profiles, upkeep
 from ohmstead.ocpp.v16 import messages as m
-from ohmstead.ocpp.v16.asking import MOST_TOKEN, call, instant, number, one_connector, read_raw, tag
+from ohmstead.ocpp.v16.asking import MOST_TOKEN, call, number, one_connector, read_raw, tag
+from ohmstead.ocpp.work import instant_text
 from ohmstead.stations import orders as o
 from ohmstead.stations.capabilities import why_not
 from ohmstead.stations.features import Features
@@ -136,7 +137,7 @@ def _listed(entry: o.ListedToken) -> m.AuthorizationData:
     if entry.status is not None:
         info = m.IdTagInfo(
             status=_LISTED[entry.status],
-            expiry_date=instant(entry.expires_at),
+            expiry_date=instant_text(entry.expires_at),
             parent_id_tag=tag(entry.group_uid) if entry.group_uid is not None else None,
         )
     return m.AuthorizationData(id_tag=tag(entry.uid), id_tag_info=info)
@@ -147,7 +148,7 @@ def _reserve(order: o.Reserve) -> Outgoing:
         raise Refused("OCPP 1.6 reserves by outlet, not by kind of connector")
     payload = m.ReserveNowRequest(
         connector_id=order.evse_number or 0,
-        expiry_date=instant(order.expires_at),
+        expiry_date=instant_text(order.expires_at),
         id_tag=tag(order.token.uid),
         reservation_id=number(order.reservation_id),
         # A group that 1.6 has no room for is left to us: the station asks about tokens that it does not keep it for.

@@ -11,8 +11,8 @@ import msgspec
 from ohmstead.core.errors import Refused
 from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.v16 import messages as m
-from ohmstead.ocpp.v16.asking import call, instant, one_connector, read_raw, tag, transaction_number
-from ohmstead.ocpp.work import instant as at
+from ohmstead.ocpp.v16.asking import call, one_connector, read_raw, tag, transaction_number
+from ohmstead.ocpp.work import instant, instant_text
 from ohmstead.smartcharging import service as smartcharging
 from ohmstead.smartcharging.model import CompositeReport
 from ohmstead.stations import orders as o
@@ -49,13 +49,13 @@ def profile(given: o.ChargingProfile) -> m.ChargingProfile:
             charging_rate_unit=schedule.rate_unit,
             charging_schedule_period=[_period(one) for one in schedule.periods],
             duration=schedule.duration_s,
-            start_schedule=instant(schedule.starts_at),
+            start_schedule=instant_text(schedule.starts_at),
             min_charging_rate=schedule.min_rate,
         ),
         transaction_id=transaction_number(given.transaction_id) if given.transaction_id is not None else None,
         recurrency_kind=_RECURS[given.recurs],
-        valid_from=instant(given.valid_from),
-        valid_to=instant(given.valid_until),
+        valid_from=instant_text(given.valid_from),
+        valid_to=instant_text(given.valid_until),
     )
 
 
@@ -113,7 +113,7 @@ def composite(order: o.CompositeSchedule, station_id: str) -> Outgoing:
             station_id=station_id,
             evse_number=answer.connector_id if answer.connector_id is not None else order.evse_number,
             rate_unit=told.charging_rate_unit,
-            starts_at=at(starts),
+            starts_at=instant(starts),
             duration_s=told.duration if told.duration is not None else order.duration_s,
             periods=tuple(
                 o.Period(start_s=p.start_period, limit=p.limit, n_phases=p.number_phases)

@@ -10,7 +10,8 @@ import msgspec
 from ohmstead.core.errors import Refused
 from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.v16 import messages as m
-from ohmstead.ocpp.v16.asking import call, instant, number
+from ohmstead.ocpp.v16.asking import call, number
+from ohmstead.ocpp.work import instant_text
 from ohmstead.stations import orders as o
 from ohmstead.stations.orders.form import OrderForm
 
@@ -21,7 +22,9 @@ def _get_log(order: o.GetLog) -> Outgoing:
     if order.log not in _LOGS:
         raise Refused("OCPP 1.6 has no log of a data collector")
     where = m.LogParametersType(
-        remote_location=order.url, oldest_timestamp=instant(order.since), latest_timestamp=instant(order.until)
+        remote_location=order.url,
+        oldest_timestamp=instant_text(order.since),
+        latest_timestamp=instant_text(order.until),
     )
     payload = m.GetLogRequest(
         log=where,
@@ -45,8 +48,8 @@ def _diagnostics(order: o.GetDiagnostics) -> Outgoing:
         location=order.url,
         retries=order.retries,
         retry_interval=order.retry_after_s,
-        start_time=instant(order.since),
-        stop_time=instant(order.until),
+        start_time=instant_text(order.since),
+        stop_time=instant_text(order.until),
     )
     return call("GetDiagnostics", payload, read)
 
@@ -57,15 +60,15 @@ def _update(order: o.UpdateFirmware) -> Outgoing:
             raise Refused("OCPP 1.6 installs unsigned firmware as soon as it has it: no install_at")
         unsigned = m.UpdateFirmwareRequest(
             location=order.url,
-            retrieve_date=instant(order.retrieve_at),
+            retrieve_date=instant_text(order.retrieve_at),
             retries=order.retries,
             retry_interval=order.retry_after_s,
         )
         return call("UpdateFirmware", unsigned)
     firmware = m.FirmwareType(
         location=order.url,
-        retrieve_date_time=instant(order.retrieve_at),
-        install_date_time=instant(order.install_at),
+        retrieve_date_time=instant_text(order.retrieve_at),
+        install_date_time=instant_text(order.install_at),
         signing_certificate=order.certificate,
         signature=order.signature,
     )

@@ -1,4 +1,4 @@
-"""OCPP 2.x, us → station: variables, reports, monitoring, streams, network."""
+"""OCPP 2.x, us → station: variables, reports, network."""
 
 from __future__ import annotations
 
@@ -29,19 +29,6 @@ _CRITERIA: dict[str, Any] = {
     "available": "Available",
     "enabled": "Enabled",
     "problem": "Problem",
-    "threshold": "ThresholdMonitoring",
-    "delta": "DeltaMonitoring",
-    "periodic": "PeriodicMonitoring",
-}
-_MONITORING: dict[str, Any] = {"all": "All", "factory": "FactoryDefault", "hard_wired": "HardWiredOnly"}
-_MONITORS: dict[str, Any] = {
-    "above": "UpperThreshold",
-    "below": "LowerThreshold",
-    "delta": "Delta",
-    "periodic": "Periodic",
-    "periodic_clock": "PeriodicClockAligned",
-    "target_delta": "TargetDelta",
-    "target_delta_relative": "TargetDeltaRelative",
 }
 _VERSIONS: dict[str | None, Any] = {"1.6": "OCPP16", "2.0": "OCPP20", "2.0.1": "OCPP201", "2.1": "OCPP21", None: None}
 _AUTHENTICATIONS: dict[str, Any] = {"pap": "PAP", "chap": "CHAP", "none": "NONE", "auto": "AUTO"}
@@ -161,88 +148,6 @@ def _custom_report(order: o.CustomReport, features: Features) -> list[Outgoing]:
     return [call("GetReport", payload, read_found)]
 
 
-def _monitoring_base(order: o.SetMonitoringBase) -> Outgoing:
-    return call("SetMonitoringBase", m.SetMonitoringBaseRequest(monitoring_base=_MONITORING[order.what]))
-
-
-def _monitoring_level(order: o.SetMonitoringLevel) -> Outgoing:
-    return call("SetMonitoringLevel", m.SetMonitoringLevelRequest(severity=order.severity))
-
-
-def _stream(given: o.Stream) -> m.PeriodicEventStreamParamsType:
-    return m.PeriodicEventStreamParamsType(interval=given.interval_s, values=given.n_values)
-
-
-def _monitor(given: o.Monitor) -> m.SetMonitoringDataType:
-    component, variable = parse_name(given.name)
-    return m.SetMonitoringDataType(
-        value=given.value,
-        type=_MONITORS[given.type],
-        severity=given.severity,
-        component=component,
-        variable=variable,
-        id=given.monitor_id,
-        periodic_event_stream=_stream(given.stream) if given.stream is not None else None,
-        transaction=True if given.is_in_session_only else None,
-    )
-
-
-def _set_monitors(order: o.SetMonitors, features: Features) -> list[Outgoing]:
-    wanted = [_monitor(one) for one in order.monitors]
-    kind = "set_monitors"
-    shared = parts(wanted, features.most_items.get(kind), features.most_bytes.get(kind), "SetVariableMonitoring")
-
-    def sending(part: list[m.SetMonitoringDataType]) -> Outgoing:
-        def read(answer: msgspec.Struct) -> Result:
-            assert isinstance(answer, m.SetVariableMonitoringResponse)
-            results = answer.set_monitoring_result
-            bad = [
-                f"{_key(r.component, r.variable)}: {told(r.status, r.status_info)}"
-                for r in results
-                if r.status != "Accepted"
-            ]
-            if len(results) < len(part):
-                bad.append(f"{len(part) - len(results)} not answered")
-            return Result("rejected", "; ".join(bad)) if bad else Result("accepted")
-
-        return call("SetVariableMonitoring", m.SetVariableMonitoringRequest(set_monitoring_data=part), read)
-
-    return [sending(part) for part in shared]
-
-
-def _clear_monitors(order: o.ClearMonitors, features: Features) -> list[Outgoing]:
-    kind = "clear_monitors"
-    ids = list(order.monitor_ids)
-    shared = parts(ids, features.most_items.get(kind), features.most_bytes.get(kind), "ClearVariableMonitoring")
-
-    def read(answer: msgspec.Struct) -> Result:
-        assert isinstance(answer, m.ClearVariableMonitoringResponse)
-        bad = [
-            f"{r.id}: {told(r.status, r.status_info)}" for r in answer.clear_monitoring_result if r.status != "Accepted"
-        ]
-        return Result("rejected", "; ".join(bad)) if bad else Result("accepted")
-
-    return [call("ClearVariableMonitoring", m.ClearVariableMonitoringRequest(id=part), read) for part in shared]
-
-
-def _monitoring_report(order: o.MonitoringReport) -> Outgoing:
-    payload = m.GetMonitoringReportRequest(
-        request_id=number(order.request_id),
-        component_variable=some(parse_either(name) for name in order.names),
-        monitoring_criteria=some(_CRITERIA[one] for one in order.criteria),
-    )
-    return call("GetMonitoringReport", payload, read_found)
-
-
-def _adjust(order: o.AdjustEventStream) -> Outgoing:
-    payload = m.AdjustPeriodicEventStreamRequest(id=order.stream_id, params=_stream(order.stream))
-    return call("AdjustPeriodicEventStream", payload)
-
-
-def _streams(_order: o.GetEventStreams) -> Outgoing:
-    return call("GetPeriodicEventStream", m.GetPeriodicEventStreamRequest())
-
-
 def _network_version(given: str | None, spoken: str | None) -> Any:
     if spoken != "2.0.1":
         return _VERSIONS[given]
@@ -286,18 +191,11 @@ def _network_profile(order: o.SetNetworkProfile, features: Features) -> list[Out
 
 TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
     o.BaseReport: _base_report,
-    o.SetMonitoringBase: _monitoring_base,
-    o.SetMonitoringLevel: _monitoring_level,
-    o.MonitoringReport: _monitoring_report,
-    o.AdjustEventStream: _adjust,
-    o.GetEventStreams: _streams,
 }
 # Those that depend on what the station takes: some need several messages.
 SPLIT: dict[type[OrderForm], Callable[[Any, str, Features], list[Outgoing]]] = {
     o.GetVariables: _get_variables,
     o.SetVariables: _set_variables,
     o.CustomReport: lambda order, _station_id, features: _custom_report(order, features),
-    o.SetMonitors: lambda order, _station_id, features: _set_monitors(order, features),
     o.SetNetworkProfile: lambda order, _station_id, features: _network_profile(order, features),
-    o.ClearMonitors: lambda order, _station_id, features: _clear_monitors(order, features),
 }

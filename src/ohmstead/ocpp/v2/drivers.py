@@ -10,9 +10,10 @@ import msgspec
 from ohmstead.core.errors import Refused
 from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.v2 import messages as m
-from ohmstead.ocpp.v2.asking import call, instant, number, read_found, some, token
+from ohmstead.ocpp.v2.asking import call, number, read_found, some, token
 from ohmstead.ocpp.v2.names import parse_component
 from ohmstead.ocpp.v2.tariffs import tariff
+from ohmstead.ocpp.work import instant_text
 from ohmstead.stations import orders as o
 from ohmstead.stations.orders.form import OrderForm
 
@@ -74,7 +75,7 @@ def _listed(entry: o.ListedToken) -> m.AuthorizationData:
     if entry.status is not None:
         info = m.IdTokenInfoType(
             status=_LISTED[entry.status],
-            cache_expiry_date_time=instant(entry.expires_at),
+            cache_expiry_date_time=instant_text(entry.expires_at),
             group_id_token=m.IdTokenType(id_token=entry.group_uid, type="Central") if entry.group_uid else None,
         )
     return m.AuthorizationData(id_token=m.IdTokenType(id_token=entry.uid, type=entry.type), id_token_info=info)
@@ -83,7 +84,7 @@ def _listed(entry: o.ListedToken) -> m.AuthorizationData:
 def _reserve(order: o.Reserve) -> Outgoing:
     payload = m.ReserveNowRequest(
         id=number(order.reservation_id),
-        expiry_date_time=instant(order.expires_at),
+        expiry_date_time=instant_text(order.expires_at),
         id_token=token(order.token),
         connector_type=_PLUGS.get(order.connector_standard, order.connector_standard),
         evse_id=order.evse_number,
@@ -103,8 +104,8 @@ def _show(order: o.SetDisplayMessage) -> Outgoing:
         message=content(order.text),
         display=parse_component(order.display) if order.display is not None else None,
         state=_STATES[order.while_state],
-        start_date_time=instant(order.from_at),
-        end_date_time=instant(order.until_at),
+        start_date_time=instant_text(order.from_at),
+        end_date_time=instant_text(order.until_at),
         transaction_id=order.transaction_id,
         message_extra=some(content(text) for text in order.texts),
     )

@@ -7,7 +7,8 @@ from typing import Any
 
 from ohmstead.ocpp.outgoing import Outgoing
 from ohmstead.ocpp.v2 import messages as m
-from ohmstead.ocpp.v2.asking import call, instant, number, read_found
+from ohmstead.ocpp.v2.asking import call, number, read_found
+from ohmstead.ocpp.work import instant_text
 from ohmstead.stations import orders as o
 from ohmstead.stations.orders import grid
 from ohmstead.stations.orders.form import OrderForm
@@ -48,7 +49,7 @@ _UNITS: dict[str, Any] = {
 
 
 def _timed(given: grid.Timed) -> dict[str, Any]:
-    return {"priority": given.priority, "start_time": instant(given.starts_at), "duration": given.duration_s}
+    return {"priority": given.priority, "start_time": instant_text(given.starts_at), "duration": given.duration_s}
 
 
 def _curve(given: grid.Curve) -> m.DERCurveType:

@@ -62,7 +62,7 @@ def id_token_info(authorization: Authorization) -> m.IdTokenInfoType:
     return m.IdTokenInfoType(
         status=_AUTHORIZATION[authorization.status],
         group_id_token=m.IdTokenType(id_token=group[:36], type="Central") if group else None,
-        cache_expiry_date_time=instant_text(authorization.valid_until) if authorization.valid_until else None,
+        cache_expiry_date_time=instant_text(authorization.valid_until),
     )
 
 

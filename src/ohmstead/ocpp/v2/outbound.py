@@ -1,6 +1,7 @@
 """OCPP 2.0.1 and 2.1, us → station: neutral orders → calls, answers → neutral results.
 
-A theme each in profiles, device, upkeep, certificates, drivers and grid; here what is left, and the table that has them all.
+A theme each in profiles, device, monitoring, upkeep, certificates, drivers and grid; here what is left, and the table that
+has them all.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 from ohmstead.core.errors import Refused
 from ohmstead.ocpp.outgoing import Outgoing
 from ohmstead.ocpp.rpc import to_json
-from ohmstead.ocpp.v2 import certificates, device, drivers, grid, profiles, upkeep
+from ohmstead.ocpp.v2 import certificates, device, drivers, grid, monitoring, profiles, upkeep
 from ohmstead.ocpp.v2 import messages as m
 from ohmstead.ocpp.v2.asking import call, read_raw
 from ohmstead.ocpp.v2.names import parse_name
@@ -33,11 +34,11 @@ _TRIGGERS = {
     "SignChargePointCertificate": "SignChargingStationCertificate",
     "DiagnosticsStatusNotification": "LogStatusNotification",
 }
-_SINCE_21 = frozenset(("CustomTrigger", "SignV2G20Certificate"))
 
 
 def calls_for(order: o.Order, station_id: str, features: Features | None = None) -> list[Outgoing]:
-    """The calls that carry out an order, in order. Raises Refused for what the version or the station cannot do.
+    """The calls that carry out an order, in order. Raises Refused for kinds of orders that the version or the station does
+    not know; what 2.1 added to kinds that 2.0.1 knows, too, `rules.check_at` has refused before.
 
     `features`: what the station told of itself; its limits say how many messages an order takes (B05.FR.11, B06.FR.05).
     """
@@ -46,30 +47,11 @@ def calls_for(order: o.Order, station_id: str, features: Features | None = None)
         raise Refused(reason)
     if isinstance(order, o.Raw):
         return [Outgoing(action=order.action, payload=to_json(order.payload), read=read_raw)]
-    if known.version == "2.0.1":
-        _refuse_news(order)
     if (of_station := certificates.TABLE.get(type(order))) is not None:
         return of_station(order, station_id)
     if (split := _SPLIT.get(type(order))) is not None:
         return split(order, station_id, known)
     return [TABLE[type(order)](order)]
-
-
-def _refuse_news(order: Any) -> None:
-    """What 2.1 added to orders that 2.0.1 knows too. Fields that it added to messages are found by the schema."""
-    if isinstance(order, o.Reset) and order.how == "resume":
-        raise Refused("OCPP 2.0.1 cannot resume sessions after a restart")
-    if isinstance(order, o.Trigger) and order.message in _SINCE_21:
-        raise Refused(f"OCPP 2.0.1 has no trigger {order.custom or order.message}")
-    if isinstance(order, o.GetLog) and order.log == "data_collector":
-        raise Refused("OCPP 2.0.1 has no log of a data collector")
-    if isinstance(order, o.DeliverCertificate) and order.use == "v2g20":
-        raise Refused("OCPP 2.0.1 has no certificates for ISO 15118-20")
-    if isinstance(order, o.SetProfile | o.RemoteStart) and order.profile is not None:
-        if order.profile.timing == "dynamic":
-            raise Refused("OCPP 2.0.1 has no dynamic charging profiles")
-        if order.profile.purpose in ("priority_charging", "local_generation"):
-            raise Refused(f"OCPP 2.0.1 has no charging profiles for {order.profile.purpose.replace('_', ' ')}")
 
 
 def _evse(evse_number: int | None, connector_number: int | None) -> m.EVSEType | None:
@@ -115,7 +97,7 @@ def _data_transfer(order: o.DataTransfer) -> Outgoing:
     return Outgoing(action="DataTransfer", payload=to_json(payload), read=read_raw)
 
 
-_SPLIT = {**device.SPLIT, **profiles.SPLIT}
+_SPLIT = {**device.SPLIT, **monitoring.SPLIT, **profiles.SPLIT, **upkeep.SPLIT}
 TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
     o.Reset: _reset,
     o.Unlock: _unlock,
@@ -125,6 +107,7 @@ TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
     o.DataTransfer: _data_transfer,
     **profiles.TABLE,
     **device.TABLE,
+    **monitoring.TABLE,
     **upkeep.TABLE,
     **drivers.TABLE,
     **grid.TABLE,

@@ -12,8 +12,8 @@ import msgspec
 from ohmstead.core.errors import Refused
 from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.v2 import messages as m
-from ohmstead.ocpp.v2.asking import call, instant, number, read_found, read_raw, some
-from ohmstead.ocpp.work import instant as at
+from ohmstead.ocpp.v2.asking import call, number, read_found, read_raw, some
+from ohmstead.ocpp.work import instant, instant_text
 from ohmstead.smartcharging import service as smartcharging
 from ohmstead.smartcharging.model import CompositeReport
 from ohmstead.stations import orders as o
@@ -76,13 +76,13 @@ def profile(given: o.ChargingProfile) -> m.ChargingProfileType:
         charging_profile_kind=_TIMINGS[given.timing],
         charging_schedule=[_schedule(n, one) for n, one in enumerate(given.schedules, 1)],
         recurrency_kind=_RECURS[given.recurs],
-        valid_from=instant(given.valid_from),
-        valid_to=instant(given.valid_until),
+        valid_from=instant_text(given.valid_from),
+        valid_to=instant_text(given.valid_until),
         transaction_id=given.transaction_id,
         max_offline_duration=given.offline_for_s,
         invalid_after_offline_duration=given.is_invalid_after_offline,
         dyn_update_interval=given.update_interval_s,
-        dyn_update_time=instant(given.updated_at),
+        dyn_update_time=instant_text(given.updated_at),
     )
 
 
@@ -93,7 +93,7 @@ def _schedule(n: int, given: o.Schedule) -> m.ChargingScheduleType:
         charging_rate_unit=given.rate_unit,
         charging_schedule_period=[_period(one) for one in given.periods],
         limit_at_so_c=m.LimitAtSoCType(soc=at_soc.soc_percent, limit=at_soc.limit) if at_soc else None,
-        start_schedule=instant(given.starts_at),
+        start_schedule=instant_text(given.starts_at),
         duration=given.duration_s,
         min_charging_rate=given.min_rate,
         power_tolerance=given.power_tolerance_w,
@@ -135,13 +135,13 @@ def profile_of(told: m.ChargingProfileType) -> o.ChargingProfile:
         timing=_TIMING_OF[told.charging_profile_kind],
         schedules=tuple(schedule_of(s) for s in told.charging_schedule),
         recurs=_RECURS_OF[told.recurrency_kind],
-        valid_from=at(told.valid_from) if told.valid_from else None,
-        valid_until=at(told.valid_to) if told.valid_to else None,
+        valid_from=instant(told.valid_from) if told.valid_from else None,
+        valid_until=instant(told.valid_to) if told.valid_to else None,
         transaction_id=told.transaction_id,
         offline_for_s=told.max_offline_duration,
         is_invalid_after_offline=told.invalid_after_offline_duration,
         update_interval_s=told.dyn_update_interval,
-        updated_at=at(told.dyn_update_time) if told.dyn_update_time else None,
+        updated_at=instant(told.dyn_update_time) if told.dyn_update_time else None,
     )
 
 
@@ -152,7 +152,7 @@ def schedule_of(told: m.ChargingScheduleType) -> o.Schedule:
         schedule_id=told.id,
         rate_unit=told.charging_rate_unit,
         periods=tuple(period_of(p) for p in told.charging_schedule_period),
-        starts_at=at(told.start_schedule) if told.start_schedule else None,
+        starts_at=instant(told.start_schedule) if told.start_schedule else None,
         duration_s=told.duration,
         min_rate=told.min_charging_rate,
         limit_at_soc=LimitAtSoc(soc_percent=at_soc.soc, limit=at_soc.limit) if at_soc else None,
@@ -248,7 +248,7 @@ def _composite(order: o.CompositeSchedule, station_id: str, _known: Features) ->
             station_id=station_id,
             evse_number=told.evse_id,
             rate_unit=told.charging_rate_unit,
-            starts_at=at(told.schedule_start),
+            starts_at=instant(told.schedule_start),
             duration_s=told.duration,
             periods=tuple(period_of(p) for p in told.charging_schedule_period),
         )
@@ -272,7 +272,7 @@ def _priority(order: o.UsePriorityCharging) -> Outgoing:
 
 
 def _reserve_signal(order: o.SignalFrequencyReserve) -> Outgoing:
-    return call("AFRRSignal", m.AFRRSignalRequest(timestamp=instant(order.at), signal=order.signal))
+    return call("AFRRSignal", m.AFRRSignalRequest(timestamp=instant_text(order.at), signal=order.signal))
 
 
 def _ways(order: o.AllowEnergyTransfer, station_id: str, _known: Features) -> list[Outgoing]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ohmstead.ocpp.v2 import messages as m
-from ohmstead.ocpp.v2.asking import instant, some
+from ohmstead.ocpp.v2.asking import some
+from ohmstead.ocpp.work import instant_text
 from ohmstead.stations import orders as o
 from ohmstead.stations.orders.drivers import Bound, Conditions, Tax
 
@@ -28,7 +29,7 @@ def tariff(given: o.StationTariff, content: Callable[[o.Text], m.MessageContentT
         currency=given.currency,
         description=some(content(text) for text in given.description),
         energy=_energy(given.energy),
-        valid_from=instant(given.valid_from),
+        valid_from=instant_text(given.valid_from),
         charging_time=_time(given.charging_time),
         idle_time=_time(given.idle_time),
         fixed_fee=_fixed(given.fixed),

@@ -7,10 +7,14 @@ from typing import Any
 
 import msgspec
 
+from ohmstead.core.db import Connection
 from ohmstead.ocpp.outgoing import Outgoing, Result
 from ohmstead.ocpp.v2 import messages as m
-from ohmstead.ocpp.v2.asking import call, certificate, instant, number, read_raw, token
+from ohmstead.ocpp.v2.asking import call, certificate, number, read_raw, token
+from ohmstead.ocpp.work import instant_text
 from ohmstead.stations import orders as o
+from ohmstead.stations.device import local_lists
+from ohmstead.stations.features import Features
 from ohmstead.stations.orders.form import OrderForm
 
 _LOGS: dict[str, Any] = {
@@ -22,7 +26,9 @@ _LOGS: dict[str, Any] = {
 
 def _log(order: o.GetLog | o.GetDiagnostics) -> Outgoing:
     where = m.LogParametersType(
-        remote_location=order.url, oldest_timestamp=instant(order.since), latest_timestamp=instant(order.until)
+        remote_location=order.url,
+        oldest_timestamp=instant_text(order.since),
+        latest_timestamp=instant_text(order.until),
     )
     payload = m.GetLogRequest(
         log=where,
@@ -37,8 +43,8 @@ def _log(order: o.GetLog | o.GetDiagnostics) -> Outgoing:
 def _update(order: o.UpdateFirmware) -> Outgoing:
     firmware = m.FirmwareType(
         location=order.url,
-        retrieve_date_time=instant(order.retrieve_at),
-        install_date_time=instant(order.install_at),
+        retrieve_date_time=instant_text(order.retrieve_at),
+        install_date_time=instant_text(order.install_at),
         signing_certificate=order.certificate,
         signature=order.signature,
     )
@@ -71,7 +77,7 @@ def _unpublish(order: o.UnpublishFirmware) -> Outgoing:
     return call("UnpublishFirmware", m.UnpublishFirmwareRequest(checksum=order.checksum), read)
 
 
-def _customer(order: o.CustomerInformation) -> Outgoing:
+def _customer(order: o.CustomerInformation, station_id: str, _features: Features) -> list[Outgoing]:
     payload = m.CustomerInformationRequest(
         request_id=number(order.request_id),
         report=order.is_reported,
@@ -80,7 +86,20 @@ def _customer(order: o.CustomerInformation) -> Outgoing:
         id_token=token(order.token) if order.token is not None else None,
         customer_identifier=order.customer_id,
     )
-    return call("CustomerInformation", payload)
+    forgotten = order.token if order.is_cleared else None
+
+    def read(answer: msgspec.Struct) -> Result:
+        result = read_raw(answer)
+        if forgotten is None or result.status != "accepted":
+            return result
+        uid = forgotten.uid
+
+        async def keep(conn: Connection) -> None:
+            await local_lists.withhold(conn, station_id, uid)
+
+        return msgspec.structs.replace(result, keep=keep)
+
+    return [call("CustomerInformation", payload, read)]
 
 
 TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
@@ -89,5 +108,6 @@ TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
     o.UpdateFirmware: _update,
     o.PublishFirmware: _publish,
     o.UnpublishFirmware: _unpublish,
-    o.CustomerInformation: _customer,
 }
+# Those of which is kept what became of them.
+SPLIT: dict[type[OrderForm], Callable[[Any, str, Features], list[Outgoing]]] = {o.CustomerInformation: _customer}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ohmstead.core.portions import portions
+from ohmstead.stations.orders import ListedToken, SendLocalList
 
 LONGEST_UID_16 = 20
 LONGEST_GROUP_2 = 36
@@ -16,34 +17,18 @@ _TYPES_16 = frozenset(("ISO14443", "ISO15693", "Central", "Local", "KeyCode", "M
 _NEVER_LISTED = frozenset(("NoAuthorization", "DirectPayment"))
 
 
-class Entry(Struct, frozen=True, kw_only=True):
-    """A token on the list: it may charge, until `valid_until` (RFC 3339) if given."""
-
-    uid: str
-    type: str
-    group_uid: str | None = None
-    valid_until: str | None = None
-
-
-class Update(Struct, frozen=True, kw_only=True):
-    """One message. Full: the list is these entries and no others. Differential: add or replace these, remove those."""
-
-    kind: Literal["full", "differential"]
-    version: int
-    entries: tuple[Entry, ...] = ()
-    removals: tuple[Entry, ...] = ()
-
-
 class Chosen(Struct, frozen=True):
     """Entries for a station, by uid in lower case, and how many it has no room for."""
 
-    entries: dict[str, Entry]
+    entries: dict[str, ListedToken]
     n_left_out: int
 
 
-def chosen(tokens: Iterable[Entry], generation: str, capacity: int | None) -> Chosen:
-    """Those of the tokens that the version can name, in the order given, as many as fit."""
-    found: dict[str, Entry] = {}
+def chosen(tokens: Iterable[ListedToken], generation: str, capacity: int | None) -> Chosen:
+    """Those of the tokens that the version can name, in the order given, as many as fit. A group that it cannot name is left
+    out, which only costs the group."""
+    longest_group = LONGEST_UID_16 if generation == "1.6" else LONGEST_GROUP_2
+    found: dict[str, ListedToken] = {}
     n_left_out = 0
     for token in tokens:
         if token.type in _NEVER_LISTED:
@@ -52,18 +37,20 @@ def chosen(tokens: Iterable[Entry], generation: str, capacity: int | None) -> Ch
             continue
         if capacity is not None and len(found) >= capacity:
             n_left_out += 1
+        elif token.group_uid is not None and len(token.group_uid) > longest_group:
+            found[token.uid.lower()] = replace(token, group_uid=None)
         else:
             found[token.uid.lower()] = token
     return Chosen(found, n_left_out)
 
 
 def updates(
-    held: Mapping[str, Entry] | None,
+    held: Mapping[str, ListedToken] | None,
     version: int,
-    wanted: Mapping[str, Entry],
+    wanted: Mapping[str, ListedToken],
     most: int | None,
     most_bytes: int | None = None,
-) -> list[Update]:
+) -> list[SendLocalList]:
     """The messages from what the station holds to what it should; none when it holds that.
 
     `held` None: nobody knows, or the versions disagree, and the list is sent whole. `version`: the highest that either
@@ -72,44 +59,39 @@ def updates(
     if held is None:
         return _whole(version, list(wanted.values()), most, most_bytes)
     changed = [entry for key, entry in wanted.items() if held.get(key) != entry]
-    gone = [entry for key, entry in held.items() if key not in wanted]
+    gone = [
+        ListedToken(uid=entry.uid, type=entry.type, status=None) for key, entry in held.items() if key not in wanted
+    ]
     if not changed and not gone:
         return []
     if not wanted:
         return _whole(version, [], most, most_bytes)
-    pairs = [(entry, False) for entry in changed] + [(entry, True) for entry in gone]
-    found = []
-    shared = portions(pairs, most, most_bytes, lambda pair: _size_of(pair[0]))
-    for n, part in enumerate(shared, 1):
-        found.append(
-            Update(
-                kind="differential",
-                version=version + n,
-                entries=tuple(entry for entry, is_gone in part if not is_gone),
-                removals=tuple(entry for entry, is_gone in part if is_gone),
-            )
-        )
-    return found
+    shared = portions([*changed, *gone], most, most_bytes, _size_of)
+    return [_differential(version + n, part) for n, part in enumerate(shared, 1)]
 
 
-def _whole(version: int, entries: list[Entry], most: int | None, most_bytes: int | None) -> list[Update]:
+def _whole(version: int, entries: list[ListedToken], most: int | None, most_bytes: int | None) -> list[SendLocalList]:
     # What does not fit into the first message follows as additions.
     first, *rest = portions(entries, most, most_bytes, _size_of) or [[]]
-    found = [Update(kind="full", version=version + 1, entries=tuple(first))]
-    for n, part in enumerate(rest, 2):
-        found.append(Update(kind="differential", version=version + n, entries=tuple(part)))
-    return found
+    whole = SendLocalList(version=version + 1, update="full", entries=tuple(first))
+    return [whole, *(_differential(version + n, part) for n, part in enumerate(rest, 2))]
 
 
-def _size_of(entry: Entry) -> int:
+def _differential(version: int, entries: list[ListedToken]) -> SendLocalList:
+    return SendLocalList(version=version, update="differential", entries=tuple(entries))
+
+
+def _size_of(entry: ListedToken) -> int:
     """Bytes that an entry takes in a message, at most: its fields' names and an instant around what it says."""
     return 220 + len(entry.uid.encode()) + len((entry.group_uid or "").encode())
 
 
-def after(held: Mapping[str, Entry] | None, update: Update) -> dict[str, Entry]:
-    """What a station holds once it took an update."""
-    found = {} if update.kind == "full" else dict(held or {})
-    found.update({entry.uid.lower(): entry for entry in update.entries})
-    for entry in update.removals:
-        found.pop(entry.uid.lower(), None)
+def after(held: Mapping[str, ListedToken] | None, update: SendLocalList) -> dict[str, ListedToken]:
+    """What a station holds once it took an update, by uid in lower case."""
+    found = {} if update.update == "full" else dict(held or {})
+    for entry in update.entries:
+        if entry.status is None:
+            found.pop(entry.uid.lower(), None)
+        else:
+            found[entry.uid.lower()] = entry
     return found

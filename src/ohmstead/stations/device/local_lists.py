@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +10,7 @@ import msgspec
 from ohmstead.accounts import access
 from ohmstead.accounts import service as accounts
 from ohmstead.accounts.access import Actor
+from ohmstead.core import clock
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.events import Event, record
 from ohmstead.core.log import logger
@@ -36,7 +36,7 @@ class Recipient(msgspec.Struct, frozen=True, kw_only=True):
     location_id: UUID | None
     generation: str
     version: int | None = None
-    held: dict[str, lists.Entry] | None = None
+    held: dict[str, ListedToken] | None = None
     capacity: int | None = None
     most: int | None = None
     most_bytes: int | None = None
@@ -55,11 +55,21 @@ async def send_lists(conn: Connection, actor: Actor, *, is_on: bool) -> None:
     await record(conn, [event])
 
 
+async def withhold(conn: Connection, station_id: str, uid: str) -> None:
+    """The station forgot whose token this is; its list is to forget it as well, until somebody changes the token.
+
+    OCPP 2.x N10: clearing a customer's data does not touch the local list, which is ours to keep.
+    """
+    now = clock.now()
+    await store.withhold(conn, station_id, uid, now)
+    await store.ask(conn, "local_list", [station_id], now)
+
+
 async def reconcile(pool: Pool, desk: CommandDesk, station_id: str) -> Done:
     """The whole duty for one station."""
     async with pool.acquire() as conn:
         to = await _recipient(conn, station_id)
-        tokens = await store.list_chargeable(conn, to.party_id, to.location_id) if to is not None else []
+        tokens = await store.list_chargeable(conn, to.party_id, station_id, to.location_id) if to is not None else []
     if to is None:
         return Done("nothing", "it takes no local list")
     asked = await _send(desk, to, GetLocalListVersion())
@@ -98,7 +108,7 @@ async def _recipient(conn: Connection, station_id: str) -> Recipient | None:
         location_id=row["location_id"],
         generation=generation,
         version=row["version"],
-        held=msgspec.convert(row["entries"], dict[str, lists.Entry]) if row["entries"] is not None else None,
+        held=_held(row["entries"]),
         capacity=int(room) if room is not None else takes.most_list_entries or None,
         most=takes.most_items.get("send_local_list"),
         most_bytes=max(most_bytes - lists.FRAME_BYTES, 1) if most_bytes else None,
@@ -113,15 +123,15 @@ async def _update(
     pool: Pool,
     desk: CommandDesk,
     to: Recipient,
-    update: lists.Update,
-    held: dict[str, lists.Entry] | None,
+    update: SendLocalList,
+    held: dict[str, ListedToken] | None,
     n_left_out: int,
-) -> Done | dict[str, lists.Entry]:
+) -> Done | dict[str, ListedToken]:
     """One message; what the station holds then, or how the duty ends."""
-    order = SendLocalList(version=update.version, update=update.kind, entries=listed(update, to.generation))
-    command = await _send(desk, to, order)
+    command = await _send(desk, to, update)
     is_taken = command.status == "accepted"
     after = lists.after(held, update)
+    n_removals = sum(entry.status is None for entry in update.entries)
     async with pool.acquire() as conn, conn.transaction():
         if is_taken:
             await store.save_local_list(conn, to.station_id, update.version, after, n_left_out)
@@ -135,10 +145,10 @@ async def _update(
             f"station/{to.station_id}",
             {
                 "command_id": str(command.command_id),
-                "how": update.kind,
+                "how": update.update,
                 "version": update.version,
-                "entries": len(update.entries),
-                "removals": len(update.removals),
+                "entries": len(update.entries) - n_removals,
+                "removals": n_removals,
                 "answer": command.error_text or command.status,
             },
         )
@@ -155,19 +165,12 @@ async def _send(desk: CommandDesk, to: Recipient, order: GetLocalListVersion | S
     return await desk.send(order, party_id=to.party_id, station_id=to.station_id, requested_by="system:local_list")
 
 
-def listed(update: lists.Update, generation: str) -> tuple[ListedToken, ...]:
-    """What is to be said of each; a group that the version cannot name is left out, which only costs the group."""
-    longest = lists.LONGEST_UID_16 if generation == "1.6" else lists.LONGEST_GROUP_2
-    entries = [
-        ListedToken(
-            uid=one.uid,
-            type=one.type,
-            expires_at=datetime.fromisoformat(one.valid_until) if one.valid_until is not None else None,
-            group_uid=one.group_uid if one.group_uid and len(one.group_uid) <= longest else None,
-        )
-        for one in update.entries
-    ]
-    return (*entries, *(ListedToken(uid=one.uid, type=one.type, status=None) for one in update.removals))
+def _held(entries: Any) -> dict[str, ListedToken] | None:
+    """None also for what another version wrote down in other words: the list is sent whole, then."""
+    try:
+        return msgspec.convert(entries, dict[str, ListedToken] | None)
+    except msgspec.ValidationError:
+        return None
 
 
 def _version_in(answer: Any) -> int | None:

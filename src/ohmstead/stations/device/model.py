@@ -40,6 +40,10 @@ class Chunk(msgspec.Struct, kw_only=True):
     at: datetime
 
 
+CUSTOM, PRECONFIGURED, HARD_WIRED = "custom_monitor", "preconfigured_monitor", "hard_wired_monitor"
+"""Who set a monitor up: we, the maker, or the hardware (2.x EventNotificationEnumType)."""
+
+
 class Monitor(msgspec.Struct, kw_only=True):
     """Watches a variable on the station (2.x N). `kind`: upper_threshold, delta, periodic, …"""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.stations.device import store
-from ohmstead.stations.device.model import Cause, DeviceReport
+from ohmstead.stations.device.model import CUSTOM, PRECONFIGURED, Cause, DeviceEvent, DeviceReport, Monitor
 from ohmstead.stations.model import Variable
 from ohmstead.stations.orders import Command
 from ohmstead.stations.redaction import is_secret
@@ -22,11 +23,26 @@ async def take_in(conn: Connection, reports: Sequence[DeviceReport], at: datetim
     if monitors := [m for r in reports for m in r.monitors]:
         await store.upsert_monitors(conn, monitors, at)
     if events := [e for r in reports for e in r.events]:
-        fresh = await store.insert_events(conn, events)
+        fresh = await _with_values(conn, await store.insert_events(conn, events))
         told = [
             Variable(station_id=e.station_id, component=e.component, variable=e.variable, value=e.value) for e in fresh
         ]
         await _learn(conn, told, Cause("event"), at)
+
+
+async def _with_values(conn: Connection, events: Sequence[DeviceEvent]) -> list[DeviceEvent]:
+    """Without those whose value is empty because the variable may be written but not read (2.x N07)."""
+    empty = sorted({e.station_id for e in events if not e.value})
+    names = {
+        station_id: [(e.component, e.variable) for e in events if e.station_id == station_id] for station_id in empty
+    }
+    known = {station_id: await store.known_of(conn, station_id, names[station_id]) for station_id in empty}
+
+    def is_told(event: DeviceEvent) -> bool:
+        variable = known.get(event.station_id, {}).get((event.component, event.variable))
+        return bool(event.value) or (variable is not None and variable.mutability != "WriteOnly")
+
+    return [event for event in events if is_told(event)]
 
 
 async def answered(conn: Connection, variables: Sequence[Variable], command: Command) -> None:
@@ -39,6 +55,25 @@ async def answered(conn: Connection, variables: Sequence[Variable], command: Com
     else:
         cause = Cause("read")
     await _learn(conn, variables, cause, clock.now())
+
+
+async def monitors_set(conn: Connection, monitors: Sequence[Monitor]) -> None:
+    """A station took these monitors (2.x N04); one of an id that it had is replaced."""
+    await store.upsert_monitors(conn, monitors, clock.now())
+
+
+async def monitors_cleared(conn: Connection, station_id: str, monitor_ids: Sequence[int]) -> None:
+    """A station has these monitors no more (2.x N06)."""
+    await store.delete_monitors(conn, station_id, monitor_ids)
+
+
+async def monitoring_based(conn: Connection, station_id: str, base: Literal["all", "factory", "hard_wired"]) -> None:
+    """A station took a set of monitors for its own: those beyond it are gone (2.x N05). Which of the maker's came back
+    only a report tells.
+    """
+    gone = {"all": (), "factory": (CUSTOM,), "hard_wired": (CUSTOM, PRECONFIGURED)}[base]
+    if gone:
+        await store.delete_monitors_of(conn, station_id, gone)
 
 
 async def _learn(conn: Connection, variables: Sequence[Variable], cause: Cause, at: datetime) -> None:

@@ -11,10 +11,10 @@ import msgspec
 
 from ohmstead.core.db import Connection, Row, to_json
 from ohmstead.stations.device.drift import Refusal, Rule, Subject
-from ohmstead.stations.device.lists import Entry
 from ohmstead.stations.device.model import Cause, Chunk, DeviceEvent, Monitor
 from ohmstead.stations.device.tree import Known
 from ohmstead.stations.model import Variable
+from ohmstead.stations.orders import ListedToken
 
 _VARIABLE = {
     "station_id": "text",
@@ -132,10 +132,22 @@ async def upsert_monitors(conn: Connection, monitors: Sequence[Monitor], at: dat
         " component text, variable text, kind text, value numeric, severity smallint, is_transaction_only boolean,"
         " event_kind text) on conflict (station_id, monitor_id) do update set component = excluded.component,"
         " variable = excluded.variable, kind = excluded.kind, value = excluded.value, severity = excluded.severity,"
-        " is_transaction_only = excluded.is_transaction_only, event_kind = excluded.event_kind,"
+        " is_transaction_only = excluded.is_transaction_only, event_kind = coalesce(excluded.event_kind, s.event_kind),"
         " reported_at = excluded.reported_at",
         to_json(list(latest.values())),
         at,
+    )
+
+
+async def delete_monitors(conn: Connection, station_id: str, monitor_ids: Sequence[int]) -> None:
+    await conn.execute(
+        "delete from station_monitor where station_id = $1 and monitor_id = any($2)", station_id, list(monitor_ids)
+    )
+
+
+async def delete_monitors_of(conn: Connection, station_id: str, event_kinds: Sequence[str]) -> None:
+    await conn.execute(
+        "delete from station_monitor where station_id = $1 and event_kind = any($2)", station_id, list(event_kinds)
     )
 
 
@@ -425,23 +437,39 @@ async def find_recipient(conn: Connection, station_id: str) -> Row | None:
     )
 
 
-async def list_chargeable(conn: Connection, party_id: UUID, location_id: UUID | None) -> list[Entry]:
-    """Tokens that may charge at a location at any hour, the latest changed first. What a list cannot say (hours,
-    weekdays, master passes) is left to the question at the time."""
+async def list_chargeable(
+    conn: Connection, party_id: UUID, station_id: str, location_id: UUID | None
+) -> list[ListedToken]:
+    """Tokens that may charge at a station's location at any hour, the latest changed first. What a list cannot say (hours,
+    weekdays, master passes) is left to the question at the time; whom the station was to forget it is not told of."""
     rows = await conn.fetch(
-        "select uid, type, group_uid, to_char(valid_until at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
-        " as valid_until from token where party_id = $1 and status = 'active' and not is_master and weekdays = 127"
+        "select uid, type, group_uid, date_trunc('second', valid_until) as expires_at from token"
+        " where party_id = $1 and status = 'active' and not is_master and weekdays = 127"
         " and from_minute is null and (valid_from is null or valid_from <= now())"
         " and (valid_until is null or valid_until > now())"
-        " and (location_ids is null or $2 = any(location_ids)) order by updated_at desc, token_id",
+        " and (location_ids is null or $2 = any(location_ids)) and not exists (select from local_list_withheld w"
+        " where w.station_id = $3 and w.uid = lower(token.uid) and w.at >= token.updated_at)"
+        " order by updated_at desc, token_id",
         party_id,
         location_id,
+        station_id,
     )
-    return [Entry(**row) for row in rows]
+    return [ListedToken(**row) for row in rows]
+
+
+async def withhold(conn: Connection, station_id: str, uid: str, at: datetime) -> None:
+    """The station's list leaves this token out, until somebody changes it after `at`."""
+    await conn.execute(
+        "insert into local_list_withheld (station_id, uid, at) values ($1, lower($2), $3)"
+        " on conflict (station_id, uid) do update set at = greatest(local_list_withheld.at, excluded.at)",
+        station_id,
+        uid,
+        at,
+    )
 
 
 async def save_local_list(
-    conn: Connection, station_id: str, version: int, entries: dict[str, Entry], n_left_out: int
+    conn: Connection, station_id: str, version: int, entries: dict[str, ListedToken], n_left_out: int
 ) -> None:
     await conn.execute(
         "insert into local_list as l (station_id, version, entries, n_left_out) values ($1, $2, $3, $4)"
