@@ -196,6 +196,7 @@ _TOKEN: dict[str, Any] = {
     "until_minute": None,
     "max_sessions": 1,
     "autocharge": False,
+    "language": "de-AT",
     "paired_with": None,
     "version": 1,
     "created_at": "2026-03-02T08:00:00Z",

@@ -42,6 +42,7 @@ from ohmstead.ocpp.tls import CertificateReloader, TlsFiles
 from ohmstead.ocpp.trust import Trust
 from ohmstead.reservations.holds import Holds
 from ohmstead.sessions.costs import Costs
+from ohmstead.sessions.terms import DriverTerms
 from ohmstead.settings import Settings
 from ohmstead.stations import credentials
 from ohmstead.stations import service as stations
@@ -50,6 +51,7 @@ from ohmstead.stations.device import onboarding
 from ohmstead.stations.model import MOVING, Connected, Disconnected, Signal, Station
 from ohmstead.stations.orders import gateway_subject
 from ohmstead.stations.quirks.book import book_at
+from ohmstead.tokens.authorization import Unregistered
 
 log = logger("ohmstead.gateway")
 
@@ -75,6 +77,7 @@ class Gateway:
         *,
         flow: Flow | None = None,
         costs: Costs | None = None,
+        terms: DriverTerms | None = None,
         inquiries: Inquiries | None = None,
     ) -> None:
         self.gateway_id = new_id()
@@ -98,10 +101,11 @@ class Gateway:
         self.ingest = Ingest(
             pool,
             bus,
-            no_authorization=settings.no_authorization,
+            unregistered=Unregistered(settings.no_authorization, settings.direct_payment),
             organization=settings.tls_client_organization,
             holds=self._holds,
             costs=costs,
+            terms=terms,
         )
         self.commander = Commander(self, pool, bus, self.ingest, settings.call_timeout_s)
         self.calls = Calls(settings, self.ingest, self.commander, inquiries or Inquiries(pool))

@@ -29,13 +29,14 @@ from ohmstead.sessions import service as sessions
 from ohmstead.sessions.costs import Costs
 from ohmstead.sessions.memory import SessionMemory, Stale
 from ohmstead.sessions.model import Session
+from ohmstead.sessions.terms import DriverTerms
 from ohmstead.stations import service as stations
 from ohmstead.stations.certificates import service as certificates
 from ohmstead.stations.device import service as device
 from ohmstead.stations.files.service import take_reports
 from ohmstead.stations.model import Connected, Disconnected, Signal
 from ohmstead.stations.redaction import hide_secrets_in_text
-from ohmstead.tokens.authorization import NoAuthorization
+from ohmstead.tokens.authorization import ACCEPTING, Unregistered
 from ohmstead.tokens.service import OutletHolds
 
 log = logger("ohmstead.ingest")
@@ -121,15 +122,17 @@ class Ingest:
         pool: Pool,
         bus: Bus | None,
         *,
-        no_authorization: NoAuthorization = "accept",
+        unregistered: Unregistered = ACCEPTING,
         organization: str | None = None,
         holds: OutletHolds | None = None,
         costs: Costs | None = None,
+        terms: DriverTerms | None = None,
         gather_s: float = GATHER_S,
     ) -> None:
         self._pool = pool
         self._organization = organization
-        self._no_authorization: NoAuthorization = no_authorization
+        self._unregistered = unregistered
+        self._terms = terms
         self._holds = holds
         self._costs = costs
         self._gather_s = gather_s
@@ -359,7 +362,7 @@ class Ingest:
         if self._costs is not None:
             await price(conn, self._costs, works, answers)
         for item, work, answer in zip(items, works, answers, strict=True):
-            if answer.cost is not None and work.priced is not None:
+            if work.priced is not None and answer.tells_more:
                 item.payload = rpc.to_json(work.priced(answer))
                 lines.append(row_of(item))
                 continue
@@ -404,13 +407,14 @@ class Ingest:
             [w.report for w in works if w.report is not None],
             [w.authorization for w in works if w.authorization is not None],
             memory=self._memory,
-            no_authorization=self._no_authorization,
+            unregistered=self._unregistered,
             holds=self._holds,
+            terms=self._terms,
         )
         for n, outcome in zip(telling, reported.outcomes, strict=True):
             answers[n].session = outcome
-        for n, authorization in zip(asking, reported.authorizations, strict=True):
-            answers[n].authorization = authorization
+        for n, authorization, terms in zip(asking, reported.authorizations, reported.terms, strict=True):
+            answers[n].authorization, answers[n].terms = authorization, terms
         return reported
 
 

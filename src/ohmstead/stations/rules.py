@@ -107,6 +107,8 @@ def _outlet(order: Any, _now: datetime) -> _Faults:
 
 def _remote_start(order: o.RemoteStart, now: datetime) -> _Faults:
     yield from _outlet(order, now)
+    if order.limit is not None:
+        yield from _limit(order.limit)
     profile = order.profile
     if profile is None:
         return
@@ -115,6 +117,15 @@ def _remote_start(order: o.RemoteStart, now: datetime) -> _Faults:
     if profile.transaction_id is not None:
         yield "profile.transaction_id", "there is none yet when a session is started"
     yield from profile_faults(profile)
+
+
+def _limit(limit: o.SessionLimit) -> _Faults:
+    for name in ("max_cost", "max_energy_wh"):
+        value = getattr(limit, name)
+        if value is not None and not (value.is_finite() and value >= 0):
+            yield f"limit.{name}", "must be a number from 0 on"
+    if all(getattr(limit, name) is None for name in limit.__struct_fields__):
+        yield "limit", "names no limit"
 
 
 def _set_profile(order: o.SetProfile, _now: datetime) -> _Faults:

@@ -31,6 +31,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     from_minute: int | None = None
     until_minute: int | None = None
     max_sessions: int | None = 1
+    language: str | None = None
 
 
 class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +55,9 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Authorization(msgspec.Struct, frozen=True, kw_only=True):
-    """The one answer for everybody. `group_uid` lets others of the group end what this token starts."""
+    """The one answer for everybody. `group_uid` lets others of the group end what this token starts. `language` is what
+    its holder reads (RFC 5646).
+    """
 
     status: AuthorizationStatus
     uid: str
@@ -63,6 +66,7 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     group_uid: str | None = None
     is_master: bool = False
     valid_until: datetime | None = None
+    language: str | None = None
 
     @property
     def is_accepted(self) -> bool:

@@ -65,6 +65,8 @@ def _refuse_news(order: Any) -> None:
         raise Refused("OCPP 2.0.1 has no log of a data collector")
     if isinstance(order, o.DeliverCertificate) and order.use == "v2g20":
         raise Refused("OCPP 2.0.1 has no certificates for ISO 15118-20")
+    if isinstance(order, o.RemoteStart) and order.limit is not None:
+        raise Refused("OCPP 2.0.1 has no limits of sessions but charging profiles")
     if isinstance(order, o.SetProfile | o.RemoteStart) and order.profile is not None:
         if order.profile.timing == "dynamic":
             raise Refused("OCPP 2.0.1 has no dynamic charging profiles")

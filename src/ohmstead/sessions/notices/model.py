@@ -28,6 +28,22 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     vat_company: dict[str, Any] | None = None
 
 
+class StationCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What a station reckons that a session costs (2.1 I12): `total` with taxes where it tells them, `details` in its own
+    words. `failure`: why it could not reckon. The latest counts.
+    """
+
+    station_id: str
+    party_id: UUID
+    transaction_id: str
+    seq_no: int
+    at: datetime
+    currency: str
+    total: Decimal
+    details: dict[str, Any]
+    failure: str | None = None
+
+
 class BatterySwap(msgspec.Struct, frozen=True, kw_only=True):
     """Batteries went into a swap station, came out, or were not taken (2.1 S01–S04)."""
 

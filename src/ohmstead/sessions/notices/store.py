@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from ohmstead.core.db import Connection, to_json
-from ohmstead.sessions.notices.model import BatterySwap, Settlement
+from ohmstead.sessions.notices.model import BatterySwap, Settlement, StationCost
 
 _SETTLEMENT = (
     "psp_ref, transaction_id, status, status_info, amount, settled_at, receipt_id, receipt_url, vat_number, vat_company"
@@ -45,6 +45,32 @@ async def insert_swaps(conn: Connection, found: Sequence[BatterySwap], party_ids
         " values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
         [
             (one.station_id, one.request_id, one.event, party_id, one.token_uid, to_json(one.batteries), one.at)
+            for one, party_id in zip(found, party_ids, strict=True)
+        ],
+    )
+
+
+async def save_costs(conn: Connection, found: Sequence[StationCost], party_ids: Sequence[UUID]) -> None:
+    """The latest word on each session stands; one that was overtaken changes nothing."""
+    await conn.executemany(
+        "insert into station_cost as c"
+        " (station_id, transaction_id, party_id, seq_no, at, currency, total, details, failure)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (station_id, transaction_id) do update"
+        " set seq_no = excluded.seq_no, at = excluded.at, currency = excluded.currency, total = excluded.total,"
+        " details = excluded.details, failure = excluded.failure"
+        " where excluded.at > c.at or (excluded.at = c.at and excluded.seq_no > c.seq_no)",
+        [
+            (
+                one.station_id,
+                one.transaction_id,
+                party_id,
+                one.seq_no,
+                one.at,
+                one.currency,
+                one.total,
+                to_json(one.details),
+                one.failure,
+            )
             for one, party_id in zip(found, party_ids, strict=True)
         ],
     )
