@@ -11,6 +11,7 @@ from ohmstead.api.events import OutboxPage
 from ohmstead.api.file_examples import FILE_EXAMPLES
 from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
 from ohmstead.api.operations import Page
+from ohmstead.api.payment_examples import PAYMENT_EXAMPLES
 from ohmstead.api.profiles import AllNeeds, ChargingLimits, Composites, NewProfile, Profiles
 from ohmstead.api.reservations import BatterySwaps, GroupPriorities, GroupPriority
 from ohmstead.api.sessions import ChargingPeriods, SessionEvents, SignedReadings
@@ -335,7 +336,9 @@ EXAMPLES: dict[Any, Any] = {
         "session_id": _SESSION_ID,
         "status": "settled",
         "status_info": None,
+        "settled_by": "station",
         "amount": 15.63,
+        "currency": None,
         "settled_at": "2026-03-02T09:31:50Z",
         "receipt_id": None,
         "receipt_url": None,
@@ -566,6 +569,7 @@ EXAMPLES: dict[Any, Any] = {
 }
 
 EXAMPLES |= FILE_EXAMPLES
+EXAMPLES |= PAYMENT_EXAMPLES
 
 # Bodies and answers that are no JSON of ours, by the operation's function.
 TEXT_EXAMPLES: dict[str, Any] = {

@@ -31,6 +31,17 @@ create table station_cost (
 comment on table station_cost is 'What a station reckons that a session costs, as it last told it (OCPP 2.1 I12).';
 comment on column station_cost.failure is 'Why the station could not reckon.';
 
+create table web_payment_setup (
+    station_id text        primary key references station on delete cascade,
+    party_id   uuid        not null references party,
+    generation uuid        not null,
+    validity_s integer     not null,
+    length     integer     not null,
+    set_at     timestamptz not null
+);
+comment on table web_payment_setup is 'Stations that show QR codes with one-time passwords, as they took it.';
+comment on column web_payment_setup.generation is 'What the shared secret is derived from, with the installation''s key: it is kept nowhere.';
+
 create table web_payment (
     web_payment_id uuid        primary key,
     party_id       uuid        not null references party,

@@ -1149,6 +1149,18 @@ table web_payment
     constraint web_payment_pkey PRIMARY KEY (web_payment_id)
     constraint web_payment_station_id_evse_number_step_key UNIQUE (station_id, evse_number, step)
 
+table web_payment_setup
+    -- Stations that show QR codes with one-time passwords, as they took it.
+    station_id text not null
+    party_id uuid not null
+    generation uuid not null  -- What the shared secret is derived from, with the installation's key: it is kept nowhere.
+    validity_s integer not null
+    length integer not null
+    set_at timestamp with time zone not null
+    constraint web_payment_setup_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint web_payment_setup_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint web_payment_setup_pkey PRIMARY KEY (station_id)
+
 table web_session
     cookie_hash bytea not null
     operator_id uuid not null

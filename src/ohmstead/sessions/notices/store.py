@@ -9,7 +9,8 @@ from ohmstead.core.db import Connection, to_json
 from ohmstead.sessions.notices.model import BatterySwap, Settlement, StationCost
 
 _SETTLEMENT = (
-    "psp_ref, transaction_id, status, status_info, amount, settled_at, receipt_id, receipt_url, vat_number, vat_company"
+    "psp_ref, transaction_id, status, status_info, amount, settled_at, receipt_id, receipt_url, vat_number, vat_company,"
+    " settled_by, currency"
 )
 
 
@@ -19,7 +20,7 @@ async def insert_settlements(conn: Connection, found: Sequence[Settlement], part
     for n, (one, party_id) in enumerate(zip(found, party_ids, strict=True)):
         is_new = await conn.fetchval(
             f"insert into settlement (party_id, station_id, {_SETTLEMENT}, received_at)"
-            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) on conflict do nothing returning true",
+            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) on conflict do nothing returning true",
             party_id,
             one.station_id,
             one.psp_ref,
@@ -32,6 +33,8 @@ async def insert_settlements(conn: Connection, found: Sequence[Settlement], part
             one.receipt_url,
             one.vat_number,
             to_json(one.vat_company) if one.vat_company is not None else None,
+            one.settled_by,
+            one.currency,
             one.received_at,
         )
         if is_new:
