@@ -23,7 +23,7 @@ from tests.stories.test_costs import PerKwh
 
 
 class TermsBook:
-    """Terms by uid. Implements sessions.terms.DriverTerms."""
+    """Terms by uid. Implements sessions.costs.DriverTerms."""
 
     def __init__(self) -> None:
         self.terms: dict[str, Terms] = {}

@@ -41,8 +41,7 @@ from ohmstead.ocpp.socket import StationSocket
 from ohmstead.ocpp.tls import CertificateReloader, TlsFiles
 from ohmstead.ocpp.trust import Trust
 from ohmstead.reservations.holds import Holds
-from ohmstead.sessions.costs import Costs
-from ohmstead.sessions.terms import DriverTerms
+from ohmstead.sessions.costs import Costs, DriverTerms
 from ohmstead.settings import Settings
 from ohmstead.stations import credentials
 from ohmstead.stations import service as stations

@@ -26,10 +26,9 @@ from ohmstead.ocpp.rpc import ErrorCode, Version
 from ohmstead.ocpp.store import Exchange
 from ohmstead.ocpp.work import Answers, Inbound, Work
 from ohmstead.sessions import service as sessions
-from ohmstead.sessions.costs import Costs
+from ohmstead.sessions.costs import Costs, DriverTerms
 from ohmstead.sessions.memory import SessionMemory, Stale
 from ohmstead.sessions.model import Session
-from ohmstead.sessions.terms import DriverTerms
 from ohmstead.stations import service as stations
 from ohmstead.stations.certificates import service as certificates
 from ohmstead.stations.device import service as device

@@ -17,9 +17,10 @@ from ohmstead.core.db import Connection, Row
 from ohmstead.core.errors import NotFound
 from ohmstead.core.writes import Write, write_all
 from ohmstead.sessions import lifecycle, limits, metering, store
+from ohmstead.sessions.costs import DriverTerms
 from ohmstead.sessions.memory import STALE, SessionMemory, Stale
 from ohmstead.sessions.model import Change, Outcome, Session, TransactionReport
-from ohmstead.sessions.terms import DriverTerms, Terms, judge
+from ohmstead.sessions.terms import Terms, judge
 from ohmstead.stations import service as stations
 from ohmstead.stations.model import Signal
 from ohmstead.stations.orders import SessionLimit

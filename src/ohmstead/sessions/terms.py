@@ -1,14 +1,12 @@
-"""On what terms a driver charges, for whom there are any: a port that pricing fills. Until it does, nobody has any."""
+"""On what terms a driver charges, where there are any: pure. Who knows them is a port (costs.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Protocol
+from collections.abc import Collection
 from uuid import UUID
 
 import msgspec
 
-from ohmstead.core.db import Connection
 from ohmstead.core.money import Money
 from ohmstead.stations.orders import SessionLimit, StationTariff
 from ohmstead.tokens.model import Authorization, AuthorizationRequest
@@ -33,16 +31,6 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         given = self.limit or SessionLimit()
         cost = left if given.max_cost is None else min(left, given.max_cost)
         return msgspec.structs.replace(given, max_cost=cost)
-
-
-class DriverTerms(Protocol):
-    """Whoever knows terms."""
-
-    async def terms_of(
-        self, conn: Connection, requests: Sequence[AuthorizationRequest], granted: Sequence[Authorization]
-    ) -> list[Terms | None]:
-        """The terms of each token that may charge, asked for with the request at its place. None: there are none."""
-        ...
 
 
 def judge(
