@@ -60,7 +60,7 @@ async def test_a_code_is_scanned_once_and_one_session_started(api: Visitor, stra
     path = f"/web-payments/{leave['web_payment_id']}/start"
     assert (await stranger.client.post(path, json={"psp_ref": "P-1"})).status_code == 404
     started = await api.posts(path, {"psp_ref": "P-1"}, expect=200)
-    assert (started["status"], started["parameters"]["limit"]) == ("accepted", {"max_cost": 25})
+    assert (started["status"], started["parameters"]["limit"]) == ("accepted", {"max_cost": "25"})
     assert (await station.hears("RequestStartTransaction"))["idToken"] == {"idToken": "P-1", "type": "DirectPayment"}
     assert problem(await api.client.post(path, json={"psp_ref": "P-2"}), 409, "conflict")["code"] == "used"
 
