@@ -548,7 +548,7 @@ DUTIES = (
     Duty("a driver's tariff", _TERMS, "tariff=tariff(terms.tariff, content) if", "tariff=None if", ("I_109",)),
     Duty("a driver's language", _TERMS, "language1=authorization.language,", "", ("O_101",)),
     Duty(
-        "a reset that resumes",
+        "a reset that resumes with profiles",
         _V2_OUT,
         '"resume": "ImmediateAndResume",',
         '"resume": "Immediate",',

@@ -104,8 +104,8 @@ async def facts(dealing: Dealing, station: Station) -> list[str]:
 
 
 async def test_tc_c_113_a_payment_that_is_cancelled_after_the_start_costs_nothing(dealing: Dealing) -> None:
-    charge, answer = await dealing.charge(uid="PSP-1", token_type="DirectPayment")
-    assert answer["idTokenInfo"] == {"status": "Accepted"}
+    charge, begun = await dealing.charge(uid="PSP-1", token_type="DirectPayment")
+    assert begun == {"idTokenInfo": {"status": "Accepted"}, "totalCost": 0}
     ended = await charge.tells("Ended", "StopAuthorized", reason="Local", wh=1_000)
     assert ended == {"totalCost": 0}
     assert await charge.station.says("NotifySettlement", settlement("Canceled", 0, transactionId="tx-1")) == {}
@@ -125,7 +125,8 @@ async def test_tc_c_113_a_payment_that_is_cancelled_after_the_start_costs_nothin
 async def test_tc_c_118_and_119_and_120_the_station_settles_or_tells_why_not(
     dealing: Dealing, word: str, amount: float, status: str, fact: str
 ) -> None:
-    charge, _ = await dealing.charge(uid="PSP-1", token_type="DirectPayment")
+    charge, begun = await dealing.charge(uid="PSP-1", token_type="DirectPayment")
+    assert begun == {"idTokenInfo": {"status": "Accepted"}, "totalCost": 0}
     assert await charge.tells("Ended", "EVCommunicationLost", reason="EVDisconnected", wh=6_000) == {"totalCost": 2.5}
     told = settlement(word, amount, transactionId="tx-1")
     for _ in range(2):  # the answer was lost: it is said once more
@@ -135,7 +136,8 @@ async def test_tc_c_118_and_119_and_120_the_station_settles_or_tells_why_not(
 
 
 async def test_tc_c_117_we_settle_what_the_session_cost_once(dealing: Dealing) -> None:
-    charge, _ = await dealing.charge(uid="PSP-1", token_type="DirectPayment")
+    charge, begun = await dealing.charge(uid="PSP-1", token_type="DirectPayment")
+    assert begun == {"idTokenInfo": {"status": "Accepted"}, "totalCost": 0}
     network, station = dealing.network, charge.station
     await network.pool.execute(
         "insert into station_variable (station_id, component, variable, value)"
@@ -158,7 +160,8 @@ async def test_tc_c_117_we_settle_what_the_session_cost_once(dealing: Dealing) -
 
 
 async def test_one_payment_pays_for_one_session_at_a_time(dealing: Dealing) -> None:
-    charge, _ = await dealing.charge(uid="PSP-1", token_type="DirectPayment")
+    charge, begun = await dealing.charge(uid="PSP-1", token_type="DirectPayment")
+    assert begun == {"idTokenInfo": {"status": "Accepted"}, "totalCost": 0}
     second = Charge(charge.station, "tx-2", evse_number=2)
     answer = await second.tells("Started", "Authorized", uid="PSP-1", token_type="DirectPayment", wh=5)
     assert answer["idTokenInfo"]["status"] == "ConcurrentTx"
@@ -181,6 +184,7 @@ async def follows(station: Station, command: Command, uid: str, token_type: str)
     charge = Charge(station)
     info = {"remoteStartId": number}
     answer = await charge.tells("Started", "RemoteStart", uid=uid, token_type=token_type, info=info, wh=1_000)
+    assert answer["idTokenInfo"] == {"status": "Accepted"}
     return charge, answer
 
 
