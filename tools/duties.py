@@ -21,6 +21,7 @@ _V2_IN, _V2_OUT = "ocpp/v2/inbound.py", "ocpp/v2/outbound.py"
 _MONITORING, _ROOM = "ocpp/v2/monitoring.py", "stations/device/service.py"
 _DEVICE, _DRIVERS, _PROFILES = "ocpp/v2/device.py", "ocpp/v2/drivers.py", "ocpp/v2/profiles.py"
 _NOTICES, _NEGOTIATING = "ocpp/v2/notices.py", "smartcharging/negotiating.py"
+_TERMS = "ocpp/v2/terms.py"
 _V16_IN, _V16_OUT = "ocpp/v16/inbound.py", "ocpp/v16/outbound.py"
 
 DUTIES = (
@@ -123,23 +124,23 @@ DUTIES = (
     ),
     Duty(
         "the group is told",
-        _V2_IN,
+        _TERMS,
         "if group else None,\n        cache_expiry",
         "if False else None,\n        cache_expiry",
         ("C_39", "C_47", "C_48", "C_49"),
     ),
     Duty(
         "how long a cache may believe",
-        _V2_IN,
+        _TERMS,
         "cache_expiry_date_time=instant_text(authorization.valid_until) if authorization.valid_until else None,",
         "",
         ("C_08",),
     ),
     Duty(
         "a start with a token is answered with its state",
-        _V2_IN,
-        "authorization = answers.session.authorization if answers.session else None\n        return m.Trans",
-        "authorization = None\n        return m.Trans",
+        _TERMS,
+        "authorization = outcome.authorization if outcome else None",
+        "authorization = None",
         ("C_08", "C_20", "E_01", "E_02", "E_10", "E_16", "F_02", "J_07"),
     ),
     Duty(
@@ -510,6 +511,107 @@ DUTIES = (
         "transaction_id=order.transaction_id,\n        message_extra",
         "message_extra",
         ("O_06", "O_27", "O_28"),
+    ),
+    # --- payment and limits (2.1)
+    Duty(
+        "credit is told",
+        _TERMS,
+        'info.personal_message = m.MessageContentType(format="UTF8", content=f"{left.amount} {left.currency}")',
+        "pass",
+        ("C_103",),
+    ),
+    Duty(
+        "no credit, no charge",
+        "sessions/terms.py",
+        'msgspec.structs.replace(answer, status="no_credit")',
+        "answer",
+        ("C_104",),
+    ),
+    Duty(
+        "a VAT number is looked up",
+        "sessions/notices/service.py",
+        "return await register.look_up(*parsed)",
+        'return VatAnswer(number=number, is_valid=None, reason="-")',
+        ("C_108",),
+    ),
+    Duty(
+        "a terminal's payment may charge",
+        "tokens/authorization.py",
+        "if unregistered.accepts(request.type):",
+        "if False:",
+        ("C_113", "C_117", "C_118", "C_119", "C_120", "C_125", "C_126", "C_131"),
+    ),
+    Duty(
+        "what became of a payment",
+        "sessions/notices/store.py",
+        "            one.status,\n            one.status_info,",
+        '            "canceled",\n            one.status_info,',
+        ("C_117", "C_118", "C_119", "C_120"),
+    ),
+    Duty(
+        "a payment is settled once",
+        "sessions/payments/store.py",
+        " and not exists (select from settlement t where t.station_id = s.station_id and t.psp_ref = s.token_uid)",
+        "",
+        ("C_117",),
+    ),
+    Duty(
+        "a station that reckons is told no cost",
+        "ocpp/asides.py",
+        "and not work.is_cost_theirs",
+        "",
+        ("C_126", "I_122", "E_108"),
+    ),
+    Duty(
+        "a paid session's limits",
+        "sessions/payments/service.py",
+        "limit=strictest(payment.limits, given.limit),",
+        "",
+        ("C_131",),
+    ),
+    Duty(
+        "a QR code's version",
+        "sessions/payments/service.py",
+        "if given.version != totp.VERSION:",
+        "if False:",
+        ("C_132",),
+    ),
+    Duty(
+        "a one-time password counts once",
+        "sessions/payments/service.py",
+        "if await store.is_used(conn, party_id, given.station_id, given.evse_number, step):",
+        "if False:",
+        ("C_133",),
+    ),
+    Duty(
+        "a wrong password is refused",
+        "sessions/payments/service.py",
+        "if step is None:",
+        "if step is None and (step := now) is None:",
+        ("C_133",),
+    ),
+    Duty(
+        "the driver's limit is not loosened",
+        "sessions/limits.py",
+        "min(value, theirs.get(name, value))",
+        "value",
+        ("E_102",),
+    ),
+    Duty(
+        "our limit is told",
+        _TERMS,
+        "transaction_limit=_limit_type(outcome.limit) if outcome and outcome.limit else None,",
+        "",
+        ("C_103", "C_125", "E_102", "E_109", "E_110", "E_111"),
+    ),
+    Duty("a driver's tariff", _TERMS, "tariff=tariff(terms.tariff, content) if", "tariff=None if", ("I_109",)),
+    Duty("a driver's language", _TERMS, "language1=authorization.language,", "", ("O_101",)),
+    Duty(
+        "a reset that resumes with profiles",
+        _V2_OUT,
+        '"resume": "ImmediateAndResume",',
+        '"resume": "Immediate",',
+        ("B_116", "E_117"),
     ),
     # --- what 2.1 added
     Duty(

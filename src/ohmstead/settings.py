@@ -149,6 +149,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     no_authorization: Annotated[
         Literal["accept", "reject"], _about("Sessions that a station starts without asking for authorization.")
     ] = "accept"
+    direct_payment: Annotated[
+        Literal["accept", "reject"], _about("Sessions that a payment terminal authorized (OCPP 2.1).")
+    ] = "accept"
     charging_plan: Annotated[
         Literal["flat", "late"],
         _about("Cars that tell when they leave: charged evenly until then, or late, as fast as goes."),

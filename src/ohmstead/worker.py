@@ -23,6 +23,8 @@ from ohmstead.reservations import telling
 from ohmstead.sessions import gaps, starts
 from ohmstead.sessions.autocharge import service as autocharge
 from ohmstead.sessions.costs import Costs
+from ohmstead.sessions.payments import settling as paying
+from ohmstead.sessions.payments.ports import PaymentProvider
 from ohmstead.sessions.reserving import note_use
 from ohmstead.sessions.settling.service import settle
 from ohmstead.sessions.telling import service as telling_costs
@@ -72,17 +74,21 @@ async def run(
     rollouts_every_s: float = ROLLOUTS_EVERY_S,
     runner: events.Runner | None = None,
     costs: Costs | None = None,
+    provider: PaymentProvider | None = None,
 ) -> None:
     """All of it, until cancelled. Stations are asked about missing messages after `ask_after_s` seconds.
 
     `runner`: what runs the outbox's consumers, for who wants to know of them. `costs`: whoever knows what sessions cost;
-    stations are told nothing of costs without.
+    stations are told nothing of costs without. `provider`: who holds drivers' payments; with costs known, those that are
+    ours to settle are.
     """
     runner = runner or events.Runner(pool, bus, gather_s)
     for consumer, handle, kinds in _consumers(ask_after_s, upkeep_every_s):
         runner.add(consumer, handle, kinds)
     if costs is not None:
         runner.add("sessions.costs", telling_costs.notice_end, ("SessionSettled",))
+    if costs is not None and provider is not None:
+        runner.add("sessions.payments", paying.notice_end, ("SessionSettled",))
     links = Links(settings.files_base_url, settings.secret())
     book = book_at(settings.quirks_dir)
     desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts), book)
@@ -109,7 +115,7 @@ async def run(
     )
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())
-        group.create_task(_jobs(settings, pool, bus, desk, costs))
+        group.create_task(_jobs(settings, pool, bus, desk, costs, provider))
         group.create_task(bulk.Runner(pool, bus).run())
         group.create_task(keeper.run(upkeep_every_s))
         for seconds, name, work in timers:
@@ -149,7 +155,14 @@ async def _pass_reservations(pool: Pool, desk: CommandDesk) -> None:
     await telling.tell_due(pool, desk)
 
 
-async def _jobs(settings: Settings, pool: Pool, bus: Bus, desk: CommandDesk, costs: Costs | None) -> None:
+async def _jobs(
+    settings: Settings,
+    pool: Pool,
+    bus: Bus,
+    desk: CommandDesk,
+    costs: Costs | None,
+    provider: PaymentProvider | None,
+) -> None:
     """Jobs and cron timers, on a connection of their own, anew whenever it is lost."""
     signers = certificate_signers(settings, pool, bus)
     storage = storage_of(settings)
@@ -175,6 +188,8 @@ async def _jobs(settings: Settings, pool: Pool, bus: Bus, desk: CommandDesk, cos
                 )
                 if costs is not None:
                     queue.on(telling_costs.FINAL_JOB, partial(telling_costs.tell_final, pool, desk, costs))
+                if costs is not None and provider is not None:
+                    queue.on(paying.JOB, partial(paying.settle, pool, provider, costs))
                 queue.every("retention", "23 3 * * *", lambda: _retention(settings, pool))
                 queue.every("old_logs", "43 3 * * *", lambda: _drop_old_logs(settings, pool, storage))
                 await queue.run()

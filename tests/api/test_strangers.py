@@ -20,7 +20,7 @@ ROUTES = [handler for handlers in RESOURCES.values() for handler in handlers]
 WITH_IDS = [handler for handler in ROUTES if "{" in next(iter(handler.paths))]
 UUIDS = (
     *("session_id", "token_id", "location_id", "command_id", "bulk_id", "api_key_id", "certificate_id"),
-    *("template_id", "image_id", "rollout_id", "log_id", "reservation_id", "safe_limit_id"),
+    *("template_id", "image_id", "rollout_id", "log_id", "reservation_id", "safe_limit_id", "web_payment_id"),
 )
 UNKNOWN_IDS = (
     dict.fromkeys(("station_id", "digest", "action", "kind", "request_id"), "X")
@@ -79,7 +79,20 @@ async def ids_of(api: Visitor) -> dict[str, str]:
     ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     wanted = {"station_id": session["station_id"], "token_uid": session["token_uid"], "until_at": ends}
     reservation = await api.posts("/reservations", wanted, expect=201)
+    await api.network.pool.execute(
+        "insert into station_cost values ($1, $2, $3, 1, now(), 'EUR', 4.2, '{}')",
+        session["station_id"],
+        session["transaction_id"],
+        api.network.party_id,
+    )
+    payment_id = await api.network.pool.fetchval(
+        "insert into web_payment values (gen_random_uuid(), $1, $2, 1, 7, null, now(), now() + interval '1 hour')"
+        " returning web_payment_id",
+        api.network.party_id,
+        session["station_id"],
+    )
     return {
+        "web_payment_id": str(payment_id),
         "template_id": template["template_id"],
         "safe_limit_id": limit["safe_limit_id"],
         "kind": "NotifyReport",
@@ -134,6 +147,7 @@ async def contents(api: Visitor) -> str:
         *("location", "station", "token", "command", "bulk_command"),
         *("api_key", "audit_entry", "certificate", "configuration_template", "safe_limit"),
         *("firmware_image", "rollout", "file_job", "reservation"),
+        *("web_payment", "web_payment_setup"),
     )
     for table in tables:
         found = await api.network.pool.fetch(

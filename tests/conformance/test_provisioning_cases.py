@@ -9,6 +9,7 @@ from tests.conformance.judged import Charge, asked, kinds_of, row_of, signals_of
 from tests.stories.listener import nothing, silent_station
 from tests.stories.network import Network
 from tests.stories.station import Payload, Station
+from tests.stories.test_profiles import gives, held_by, night
 from tests.stories.wire import Error
 
 
@@ -258,3 +259,27 @@ async def test_tc_b_20_a_station_that_refuses_a_reset_is_believed(network: Netwo
     assert (command.status, command.error_text) == ("rejected", "Rejected (Busy)")
     await network.is_connected(station)
     assert await signals_of(network, station) == []
+
+
+async def test_tc_b_116_and_e_117_a_session_resumes_with_its_profile(network: Network) -> None:
+    station = await silent_station(network, "2.1")
+    charge = await charging(network, station)
+    held, _ = await gives(network, station, night(purpose="session", transaction_id=charge.tx))
+    command = await network.orders(station, Reset(how="resume"))
+    assert (asked(station)[-1], command.status) == (("Reset", {"type": "ImmediateAndResume"}), "accepted")
+    await charge.tells("Updated", "ResetCommand", state="SuspendedEVSE", wh=2_500)
+    await reboots(network, station)
+    await charge.tells("Updated", "TxResumed", state="Charging", wh=2_500)
+    # The station has kept it over the restart, as it had to: nobody gives it again, and we know that it holds.
+    assert [action for action, _ in asked(station)].count("SetChargingProfile") == 1
+    assert [(h.profile.profile_id, h.status) for h in await held_by(network, station)] == [
+        (held.profile.profile_id, "held")
+    ]
+    await charge.tells("Ended", "EVCommunicationLost", reason="EVDisconnected", wh=5_000)
+    session = await network.session_of(station)
+    assert (session.status, session.energy_wh, session.anomalies) == ("completed", 4_000, [])
+    await network.until(lambda: none_held(network, station), "the session's profile is over")
+
+
+async def none_held(network: Network, station: Station) -> bool:
+    return not [h for h in await held_by(network, station) if h.status == "held"]

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ohmstead.tokens.authorization import decide
+from ohmstead.tokens.authorization import Unregistered, decide
 from ohmstead.tokens.model import Authorization, AuthorizationRequest, Token
 
 PARTY, HERE, ELSEWHERE = UUID(int=1), UUID(int=10), UUID(int=11)
@@ -83,7 +83,7 @@ def test_nobodys_token_is_unknown_unless_the_station_asks_for_no_leave_and_the_p
     policy: Any, kind: str | None, expected: str
 ) -> None:
     asked = AuthorizationRequest(party_id=PARTY, uid="", type=kind, at=NOON)
-    assert decide(asked, None, 0, no_authorization=policy).status == expected
+    assert decide(asked, None, 0, unregistered=Unregistered(no_authorization=policy)).status == expected
 
 
 @pytest.mark.parametrize(

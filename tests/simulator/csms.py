@@ -107,6 +107,8 @@ class Csms:
         self.wires: dict[str, _Wire] = {}
         self.secrets: dict[str, bytes | None] = {}
         self.blocked: set[str] = set()
+        self.limit: dict[str, Any] | None = None  # told with the start of every transaction (2.1)
+        self.costs: list[float] = []  # told with what follows it, one after the other (2.1)
         self.boot_statuses: list[tuple[str, int]] = []
         self.refuses: dict[str, int] = {}
         self.is_reachable = True
@@ -202,16 +204,26 @@ class Csms:
             number = self._transactions.setdefault(key, 0) or next(self._n_transactions)
             self._transactions[key] = number
             return {"transactionId": number, "idTagInfo": {"status": self.verdict(payload["idTag"])}}
-        if action == "TransactionEvent" and payload.get("idToken"):
-            return {"idTokenInfo": {"status": self.verdict(payload["idToken"]["idToken"])}}
         if action == "PullDynamicScheduleUpdate":
             limit = self.dynamic_limit
             return (
                 {"status": "Rejected"} if limit is None else {"status": "Accepted", "scheduleUpdate": {"limit": limit}}
             )
+        if action == "TransactionEvent":
+            return self._event_reply(payload)
         if action in ("SignCertificate", "DataTransfer"):
             return {"status": "Accepted"}
         return {}
+
+    def _event_reply(self, payload: dict[str, Any]) -> dict[str, Any]:
+        reply: dict[str, Any] = {}
+        if payload.get("idToken"):
+            reply["idTokenInfo"] = {"status": self.verdict(payload["idToken"]["idToken"])}
+        if payload["eventType"] == "Started" and self.limit is not None:
+            reply["transactionLimit"] = self.limit
+        elif self.costs:
+            reply["totalCost"] = self.costs.pop(0)
+        return reply
 
     def verdict(self, uid: str) -> str:
         """What the double says about a token."""

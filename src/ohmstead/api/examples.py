@@ -11,6 +11,7 @@ from ohmstead.api.events import OutboxPage
 from ohmstead.api.file_examples import FILE_EXAMPLES
 from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
 from ohmstead.api.operations import Page
+from ohmstead.api.payment_examples import PAYMENT_EXAMPLES
 from ohmstead.api.profiles import AllNeeds, ChargingLimits, Composites, NewProfile, Profiles
 from ohmstead.api.reservations import BatterySwaps, GroupPriorities, GroupPriority
 from ohmstead.api.safe_limit_examples import SAFE_LIMIT_EXAMPLES
@@ -198,6 +199,7 @@ _TOKEN: dict[str, Any] = {
     "until_minute": None,
     "max_sessions": 1,
     "autocharge": False,
+    "language": "de-AT",
     "paired_with": None,
     "version": 1,
     "created_at": "2026-03-02T08:00:00Z",
@@ -337,7 +339,9 @@ EXAMPLES: dict[Any, Any] = {
         "session_id": _SESSION_ID,
         "status": "settled",
         "status_info": None,
+        "settled_by": "station",
         "amount": 15.63,
+        "currency": None,
         "settled_at": "2026-03-02T09:31:50Z",
         "receipt_id": None,
         "receipt_url": None,
@@ -571,6 +575,7 @@ EXAMPLES: dict[Any, Any] = {
 }
 
 EXAMPLES |= FILE_EXAMPLES
+EXAMPLES |= PAYMENT_EXAMPLES
 
 # Bodies and answers that are no JSON of ours, by the operation's function.
 TEXT_EXAMPLES: dict[str, Any] = {

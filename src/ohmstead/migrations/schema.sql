@@ -878,6 +878,9 @@ table session with (fillfactor=70)
     anomalies text[] not null default '{}'::text[]
     needs_refold boolean not null default false  -- Something arrived out of order or implausible: the total is computed anew from all samples when the session settles.
     settled_at timestamp with time zone
+    limit_ours jsonb  -- Where the session ends at the latest, as we want it: cost, energy, time, state of charge (OCPP 2.1 E16).
+    limit_station jsonb  -- The same as the station last told it.
+    limit_seq_no integer  -- The event whose answer told our limit: told once, and again only to that event repeated.
     constraint session_charging_state_check CHECK ((charging_state = ANY (ARRAY['connected'::text, 'charging'::text, 'suspended_ev'::text, 'suspended_evse'::text, 'idle'::text])))
     constraint session_energy_source_check CHECK ((energy_source = ANY (ARRAY['none'::text, 'register'::text, 'interval'::text, 'power'::text])))
     constraint session_energy_wh_check CHECK ((energy_wh >= (0)::numeric))
@@ -919,6 +922,9 @@ table settlement
     vat_number text
     vat_company jsonb
     received_at timestamp with time zone not null default now()
+    settled_by text not null default 'station'::text  -- Who asked the payment provider for the money: the terminal of the station, or we.
+    currency text
+    constraint settlement_settled_by_check CHECK ((settled_by = ANY (ARRAY['station'::text, 'us'::text])))
     constraint settlement_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint settlement_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint settlement_pkey PRIMARY KEY (settlement_id)
@@ -1027,6 +1033,21 @@ table station with (fillfactor=80)
     CREATE INDEX station_by_location ON public.station USING btree (location_id)
     CREATE INDEX station_by_party ON public.station USING btree (party_id, station_id)
 
+table station_cost
+    -- What a station reckons that a session costs, as it last told it (OCPP 2.1 I12).
+    station_id text not null
+    transaction_id text not null
+    party_id uuid not null
+    seq_no integer not null
+    at timestamp with time zone not null
+    currency text not null
+    total numeric not null
+    details jsonb not null
+    failure text  -- Why the station could not reckon.
+    constraint station_cost_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint station_cost_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint station_cost_pkey PRIMARY KEY (station_id, transaction_id)
+
 table station_monitor
     station_id text not null
     monitor_id bigint not null
@@ -1116,7 +1137,9 @@ table token
     autocharge boolean not null default false  -- Its holder wants cars to be recognised: one that is shown just before it charges may charge alone from then on.
     paired_with uuid  -- A vehicle's token: the card that it was paired with, and whose limits it has.
     may_discharge boolean not null default false  -- Its holder lets cars give energy back: without it a session only charges (OCPP 2.1 Q01).
+    language text  -- What its holder reads: RFC 5646.
     constraint token_from_minute_check CHECK (((from_minute >= 0) AND (from_minute <= 1439)))
+    constraint token_language_check CHECK (((length(language) >= 2) AND (length(language) <= 8)))
     constraint token_max_sessions_check CHECK ((max_sessions > 0))
     constraint token_status_check CHECK ((status = ANY (ARRAY['active'::text, 'blocked'::text])))
     constraint token_type_check CHECK ((type = ANY (ARRAY['ISO14443'::text, 'ISO15693'::text, 'eMAID'::text, 'EVCCID'::text, 'VIN'::text, 'KeyCode'::text, 'MacAddress'::text, 'Central'::text, 'DirectPayment'::text, 'NoAuthorization'::text, 'Local'::text])))
@@ -1172,6 +1195,35 @@ table variable_refusal
     retry_at timestamp with time zone not null
     constraint variable_refusal_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint variable_refusal_pkey PRIMARY KEY (station_id, name)
+
+table web_payment
+    -- QR codes that were scanned and whose one-time password was good (OCPP 2.1 C25).
+    web_payment_id uuid not null
+    party_id uuid not null
+    station_id text not null
+    evse_number integer not null
+    step bigint not null  -- The time step of the password: each counts once.
+    limits jsonb
+    begun_at timestamp with time zone not null
+    expires_at timestamp with time zone not null
+    psp_ref text  -- The payment that the session was started with.
+    command_id uuid
+    constraint web_payment_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint web_payment_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint web_payment_pkey PRIMARY KEY (web_payment_id)
+    constraint web_payment_station_id_evse_number_step_key UNIQUE (station_id, evse_number, step)
+
+table web_payment_setup
+    -- Stations that show QR codes with one-time passwords, as they took it.
+    station_id text not null
+    party_id uuid not null
+    generation uuid not null  -- What the shared secret is derived from, with the installation's key: it is kept nowhere.
+    validity_s integer not null
+    length integer not null
+    set_at timestamp with time zone not null
+    constraint web_payment_setup_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint web_payment_setup_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint web_payment_setup_pkey PRIMARY KEY (station_id)
 
 table web_session
     cookie_hash bytea not null

@@ -11,7 +11,7 @@ from ohmstead.reservations import service as reservations
 from ohmstead.reservations.model import ReservationReport
 from ohmstead.sessions.costs import Costs
 from ohmstead.sessions.notices import service as notices
-from ohmstead.sessions.notices.model import BatterySwap, Settlement
+from ohmstead.sessions.notices.model import BatterySwap, Settlement, StationCost
 from ohmstead.smartcharging import negotiating
 from ohmstead.smartcharging import service as smartcharging
 from ohmstead.smartcharging.model import CarReport, EvScheduleReport, NeedsReport, SmartReport
@@ -21,10 +21,10 @@ async def take_in(conn: Connection, works: Sequence[Work], answers: Sequence[Ans
     """Take in all asides of a batch; what a room says about one goes into its message's answers."""
     told: list[Any] = [aside for work in works for aside in work.asides]
     await reservations.take_reports(conn, [t for t in told if isinstance(t, ReservationReport)])
-    await notices.take_in(conn, [t for t in told if isinstance(t, Settlement | BatterySwap)])
+    await notices.take_in(conn, [t for t in told if isinstance(t, Settlement | BatterySwap | StationCost)])
     for work, answer in zip(works, answers, strict=True):
         for aside in work.asides:
-            if not isinstance(aside, ReservationReport | Settlement | BatterySwap):
+            if not isinstance(aside, ReservationReport | Settlement | BatterySwap | StationCost):
                 answer.aside = await _about_power(conn, aside)
 
 
@@ -43,7 +43,10 @@ async def price(conn: Connection, costs: Costs, works: Sequence[Work], answers: 
     asking = [
         (answer, answer.session.session)
         for work, answer in zip(works, answers, strict=True)
-        if work.priced is not None and answer.session is not None and answer.session.session is not None
+        if work.priced is not None
+        and not work.is_cost_theirs
+        and answer.session is not None
+        and answer.session.session is not None
     ]
     asking = [(answer, session) for answer, session in asking if session.status in ("active", "completed")]
     if not asking:

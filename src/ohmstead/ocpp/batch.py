@@ -20,7 +20,7 @@ from ohmstead.ocpp.rpc import ErrorCode, Version
 from ohmstead.ocpp.store import Exchange
 from ohmstead.ocpp.work import Answers, Inbound, Work
 from ohmstead.sessions import service as sessions
-from ohmstead.sessions.costs import Costs
+from ohmstead.sessions.costs import Costs, DriverTerms
 from ohmstead.sessions.memory import SessionMemory
 from ohmstead.sessions.model import Session
 from ohmstead.stations import service as stations
@@ -29,7 +29,7 @@ from ohmstead.stations.device import service as device
 from ohmstead.stations.files.service import take_reports
 from ohmstead.stations.model import Connected, Disconnected, Signal
 from ohmstead.stations.redaction import hide_secrets_in_text
-from ohmstead.tokens.authorization import NoAuthorization
+from ohmstead.tokens.authorization import Unregistered
 from ohmstead.tokens.service import OutletHolds
 
 
@@ -66,14 +66,16 @@ class Writer:
         memory: SessionMemory,
         teller: Teller,
         *,
-        no_authorization: NoAuthorization,
+        unregistered: Unregistered,
         organization: str | None,
         holds: OutletHolds | None,
         costs: Costs | None,
+        terms: DriverTerms | None,
     ) -> None:
         self._memory = memory
         self._teller = teller
-        self._no_authorization: NoAuthorization = no_authorization
+        self._unregistered = unregistered
+        self._terms = terms
         self._organization = organization
         self._holds = holds
         self._costs = costs
@@ -143,7 +145,7 @@ class Writer:
         if self._costs is not None:
             await price(conn, self._costs, works, answers)
         for item, work, answer in zip(items, works, answers, strict=True):
-            if answer.cost is not None and work.priced is not None:
+            if work.priced is not None and answer.tells_more:
                 item.payload = rpc.to_json(work.priced(answer))
                 lines.append(row_of(item))
                 continue
@@ -188,13 +190,14 @@ class Writer:
             [w.report for w in works if w.report is not None],
             [w.authorization for w in works if w.authorization is not None],
             memory=self._memory,
-            no_authorization=self._no_authorization,
+            unregistered=self._unregistered,
             holds=self._holds,
+            terms=self._terms,
         )
         for n, outcome in zip(telling, reported.outcomes, strict=True):
             answers[n].session = outcome
-        for n, authorization in zip(asking, reported.authorizations, strict=True):
-            answers[n].authorization = authorization
+        for n, authorization, terms in zip(asking, reported.authorizations, reported.terms, strict=True):
+            answers[n].authorization, answers[n].terms = authorization, terms
         return reported
 
 

@@ -34,12 +34,13 @@ from ohmstead.ocpp.security import (
 )
 from ohmstead.ocpp.socket import StationSocket
 from ohmstead.reservations.holds import Holds
-from ohmstead.sessions.costs import Costs
+from ohmstead.sessions.costs import Costs, DriverTerms
 from ohmstead.settings import Settings
 from ohmstead.stations import service as stations
 from ohmstead.stations.model import MOVING, Connected, Disconnected, Station
 from ohmstead.stations.orders import gateway_subject
 from ohmstead.stations.quirks.book import book_at
+from ohmstead.tokens.authorization import Unregistered
 
 log = logger("ohmstead.gateway")
 
@@ -61,6 +62,7 @@ class Gateway:
         *,
         flow: Flow | None = None,
         costs: Costs | None = None,
+        terms: DriverTerms | None = None,
         inquiries: Inquiries | None = None,
     ) -> None:
         self.gateway_id = new_id()
@@ -77,10 +79,11 @@ class Gateway:
         self.ingest = Ingest(
             pool,
             bus,
-            no_authorization=settings.no_authorization,
+            unregistered=Unregistered(settings.no_authorization, settings.direct_payment),
             organization=settings.tls_client_organization,
             holds=self._holds,
             costs=costs,
+            terms=terms,
         )
         self.door = Door(
             settings, pool, bus, self.ingest, check_takeover=self._check_takeover, is_shut=lambda: self.is_draining

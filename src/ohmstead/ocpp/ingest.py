@@ -18,9 +18,9 @@ from ohmstead.core.log import logger
 from ohmstead.ocpp import store
 from ohmstead.ocpp.batch import Item, Stored, Writer, needs_transaction
 from ohmstead.ocpp.news import Teller
-from ohmstead.sessions.costs import Costs
+from ohmstead.sessions.costs import Costs, DriverTerms
 from ohmstead.sessions.memory import SessionMemory, Stale
-from ohmstead.tokens.authorization import NoAuthorization
+from ohmstead.tokens.authorization import ACCEPTING, Unregistered
 from ohmstead.tokens.service import OutletHolds
 
 log = logger("ohmstead.ingest")
@@ -88,10 +88,11 @@ class Ingest:
         pool: Pool,
         bus: Bus | None,
         *,
-        no_authorization: NoAuthorization = "accept",
+        unregistered: Unregistered = ACCEPTING,
         organization: str | None = None,
         holds: OutletHolds | None = None,
         costs: Costs | None = None,
+        terms: DriverTerms | None = None,
         gather_s: float = GATHER_S,
     ) -> None:
         self._pool = pool
@@ -101,7 +102,8 @@ class Ingest:
         self._writer = Writer(
             self._memory,
             self._teller,
-            no_authorization=no_authorization,
+            unregistered=unregistered,
+            terms=terms,
             organization=organization,
             holds=holds,
             costs=costs,

@@ -15,6 +15,7 @@ from ohmstead.ocpp.inquiries import Inquiries
 from ohmstead.ocpp.rpc import ErrorCode, Version
 from ohmstead.sessions.costs import Cost
 from ohmstead.sessions.model import Outcome, ReportKind, TransactionReport
+from ohmstead.sessions.terms import Terms
 from ohmstead.stations.certificates.model import SigningOutcome, SigningReport
 from ohmstead.stations.device.model import DeviceReport
 from ohmstead.stations.files.model import FileReport
@@ -60,13 +61,19 @@ class Answers(msgspec.Struct, kw_only=True):
     signing: SigningOutcome | None = None
     aside: Any = None
     cost: Cost | None = None
+    terms: Terms | None = None
+
+    @property
+    def tells_more(self) -> bool:
+        """Is there something to tell besides that the message is safe: what it costs, where it ends?"""
+        return self.cost is not None or (self.session is not None and self.session.limit is not None)
 
 
 class Work(msgspec.Struct, kw_only=True):
     """Neutral reports of one message, and `reply`, which words the answer's payload once they are taken in; an answer
     that is always the same is there already. `asides` are reports of kinds that few messages have (ocpp.asides).
     `first` asks the outside world before the work goes into a batch. `priced` words the answer where it is known what the
-    session costs.
+    session costs or where it ends. `is_cost_theirs`: the station reckons by itself, and is told no cost (2.1 E16.FR.16).
     """
 
     reply: Callable[[Answers], Any] | bytes
@@ -82,6 +89,7 @@ class Work(msgspec.Struct, kw_only=True):
     file_reports: tuple[FileReport, ...] = ()
     asides: tuple[Any, ...] = ()
     priced: Callable[[Answers], Any] | None = None
+    is_cost_theirs: bool = False
 
 
 Handler = Callable[[Any, Inbound], Work]

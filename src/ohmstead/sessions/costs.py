@@ -1,4 +1,4 @@
-"""What sessions cost, for those who want to be told: a port that pricing fills. Until it does, nobody is told anything."""
+"""What sessions cost and on what terms drivers charge: ports that pricing fills. Until it does, nobody is told anything."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import msgspec
 from ohmstead.core.db import Connection
 from ohmstead.core.money import Money
 from ohmstead.sessions.model import Session
+from ohmstead.sessions.terms import Terms
+from ohmstead.tokens.model import Authorization, AuthorizationRequest
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,4 +31,14 @@ class Costs(Protocol):
 
     async def costs_of(self, conn: Connection, sessions: Sequence[Session]) -> list[Cost | None]:
         """The cost of each session, as far as it goes; the final one of those that are over. None: no price is known."""
+        ...
+
+
+class DriverTerms(Protocol):
+    """Whoever knows terms."""
+
+    async def terms_of(
+        self, conn: Connection, requests: Sequence[AuthorizationRequest], granted: Sequence[Authorization]
+    ) -> list[Terms | None]:
+        """The terms of each token that may charge, asked for with the request at its place. None: there are none."""
         ...

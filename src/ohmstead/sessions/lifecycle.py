@@ -12,8 +12,9 @@ from typing import Literal
 import msgspec
 
 from ohmstead.core.ids import new_id
-from ohmstead.sessions import metering
+from ohmstead.sessions import limits, metering
 from ohmstead.sessions.model import Change, ReportKind, Session, SessionEvent, Status, TransactionReport
+from ohmstead.stations.orders import SessionLimit
 from ohmstead.tokens.model import Authorization
 
 Next = Literal["open", "close", "stay"]
@@ -46,6 +47,12 @@ TABLE: dict[tuple[Status | None, ReportKind], Next] = {
     ("invalid", "ended"): "stay",
 }
 
+_REACHED: dict[str | None, str] = {
+    "cost_limit_reached": "cost",
+    "energy_limit_reached": "energy",
+    "so_c_limit_reached": "soc",
+    "time_limit_reached": "time",
+}
 EARLIEST = datetime.fromisoformat("2015-01-01T00:00:00+00:00")  # before the first OCPP 1.6 station: a clock not set
 AHEAD = timedelta(hours=24)
 
@@ -229,6 +236,10 @@ def _take_in(change: Change, report: TransactionReport, authorization: Authoriza
             after.charging_state = report.charging_state
     if report.operation_mode is not None and report.trigger == "operation_mode_changed":
         change.events.append(SessionEvent(at, "operation_mode_changed", {"mode": report.operation_mode}))
+    if report.limit is not None:
+        _take_limit(change, report.limit, at, is_latest=is_latest)
+    if report.trigger in _REACHED:
+        change.events.append(SessionEvent(at, "limit_reached", {"limit": _REACHED[report.trigger]}))
     if report.token is not None and report.is_stop_token:
         after.stop_token_uid = report.token.uid
     if report.kind == "ended":
@@ -249,6 +260,14 @@ def _take_token(change: Change, report: TransactionReport, authorization: Author
         change.events.append(
             SessionEvent(at, "authorized", {"token": report.token.uid, "status": after.authorization_status})
         )
+
+
+def _take_limit(change: Change, limit: SessionLimit, at: datetime, *, is_latest: bool) -> None:
+    """What the station says last holds: it may be the driver's wish, or ours that it has taken over."""
+    after = change.session
+    if is_latest and limit != after.limit_station:
+        after.limit_station = limit
+        change.events.append(SessionEvent(at, "limit_set", limits.as_detail(limit)))
 
 
 def _take_end(change: Change, report: TransactionReport, at: datetime) -> None:

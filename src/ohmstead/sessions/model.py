@@ -9,6 +9,8 @@ from uuid import UUID
 
 import msgspec
 
+from ohmstead.sessions.terms import Terms
+from ohmstead.stations.orders import SessionLimit
 from ohmstead.tokens.model import Authorization
 
 # pending: a transaction without authorisation and energy; closing: the end is known, messages before it are missing.
@@ -111,6 +113,7 @@ class TransactionReport(msgspec.Struct, kw_only=True):
     remote_start_id: int | None = None
     reservation_id: int | None = None
     operation_mode: str | None = None
+    limit: SessionLimit | None = None
     samples: tuple[MeterSample, ...] = ()
 
 
@@ -173,6 +176,9 @@ class Session(msgspec.Struct, kw_only=True):
     anomalies: list[str] = []
     needs_refold: bool = False
     settled_at: datetime | None = None
+    limit_ours: SessionLimit | None = None
+    limit_station: SessionLimit | None = None
+    limit_seq_no: int | None = None
     version: int = 0
 
 
@@ -199,7 +205,8 @@ class Change(msgspec.Struct, kw_only=True):
 class Outcome(msgspec.Struct, kw_only=True):
     """The answer to a report. `authorization` is there when the report carried a token.
 
-    `transaction_id`: for a 1.6 start the number to give the station.
+    `transaction_id`: for a 1.6 start the number to give the station. `terms`: what comes with the token. `limit`: what
+    is to be told of where the session ends.
     """
 
     session: Session | None = None
@@ -207,6 +214,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     authorization: Authorization | None = None
     is_duplicate: bool = False
     is_orphan: bool = False
+    terms: Terms | None = None
+    limit: SessionLimit | None = None
 
 
 class ChargingPeriod(msgspec.Struct, frozen=True):

@@ -16,13 +16,16 @@ from ohmstead.core import clock, events
 from ohmstead.core.db import Connection, Row
 from ohmstead.core.errors import NotFound
 from ohmstead.core.writes import Write, write_all
-from ohmstead.sessions import lifecycle, metering, store
+from ohmstead.sessions import lifecycle, limits, metering, store
+from ohmstead.sessions.costs import DriverTerms
 from ohmstead.sessions.memory import STALE, SessionMemory, Stale
 from ohmstead.sessions.model import Change, Outcome, Session, TransactionReport
+from ohmstead.sessions.terms import Terms, judge
 from ohmstead.stations import service as stations
 from ohmstead.stations.model import Signal
+from ohmstead.stations.orders import SessionLimit
 from ohmstead.tokens import service as tokens
-from ohmstead.tokens.authorization import NoAuthorization
+from ohmstead.tokens.authorization import ACCEPTING, Unregistered
 from ohmstead.tokens.model import Authorization, AuthorizationRequest
 from ohmstead.tokens.service import OutletHolds
 
@@ -60,7 +63,8 @@ class Batch:
 
 
 class Reported(msgspec.Struct):
-    """What take_in() decided: `outcomes` in the order of the reports, `authorizations` in that of the requests.
+    """What take_in() decided: `outcomes` in the order of the reports, `authorizations` in that of the requests, as are
+    the `terms` that come with them.
 
     `changed`: the sessions that change and what happens to each (for live news). `writes` and `facts` are to be written
     together; then `done` is due, and when that is committed, SessionMemory.committed.
@@ -69,6 +73,7 @@ class Reported(msgspec.Struct):
     outcomes: list[Outcome]
     changed: list[tuple[Session, str]]
     authorizations: list[Authorization]
+    terms: list[Terms | None]
     writes: list[Write]
     facts: list[events.Event]
     saved: list[Session]
@@ -83,10 +88,10 @@ async def report(
     conn: Connection,
     reports: Sequence[TransactionReport],
     *,
-    no_authorization: NoAuthorization = "accept",
+    unregistered: Unregistered = ACCEPTING,
 ) -> Reported:
     """Take in what stations say about charging and write it. Raises Stale when somebody else was quicker."""
-    reported = await take_in(conn, reports, no_authorization=no_authorization)
+    reported = await take_in(conn, reports, unregistered=unregistered)
     with raising_stale():
         reported.done(await write_all(conn, [*reported.writes, *events.written(reported.facts)]))
     return reported
@@ -109,8 +114,9 @@ async def take_in(
     requests: Sequence[AuthorizationRequest] = (),
     *,
     memory: SessionMemory | None = None,
-    no_authorization: NoAuthorization = "accept",
+    unregistered: Unregistered = ACCEPTING,
     holds: OutletHolds | None = None,
+    terms: DriverTerms | None = None,
 ) -> Reported:
     """Decide what becomes of what stations say about charging; reads only.
 
@@ -119,7 +125,14 @@ async def take_in(
     only when the database does.
     """
     known, sessions = await _load(conn, reports, memory if memory is not None else SessionMemory())
-    answers, authorizations = await _authorize(conn, reports, sessions, requests, no_authorization, holds)
+    asked, answers = _asking(reports, sessions, requests)
+    answered = await tokens.authorize(
+        conn, asked, open_sessions=store.open_by_token, unregistered=unregistered, holds=holds
+    )
+    granted: list[Terms | None] = [None] * len(answered)
+    if terms is not None and answered:
+        answered, granted = await _on_terms(conn, terms, asked, answered)
+    remote = await _remote_limits(conn, reports, sessions)
     numbers = await _transaction_numbers(conn, reports, sessions)
     batch = Batch()
     outcomes: list[Outcome] = []
@@ -142,21 +155,29 @@ async def take_in(
             if before.status in ("pending", "active"):
                 batch.take(lifecycle.supersede(before, item.at, item.received_at), session)
             before = None
-        change = lifecycle.apply(before, item, answers.get(index), known.registers_before.get(index))
+        place = answers.get(index)
+        authorization = answered[place] if place is not None else None
+        given = granted[place] if place is not None else None
+        change = lifecycle.apply(before, item, authorization, known.registers_before.get(index))
         if change.is_new:
             await _prepare_new(conn, batch, known, change, item)
+        limit = _limited(change, item, authorization, given, remote.get(index))
         batch.take(change, before)
         known.remember(item, change.session)
         outcomes.append(
             Outcome(
                 session=change.session,
                 transaction_id=change.session.transaction_id,
-                authorization=answers.get(index),
+                authorization=authorization,
+                terms=given,
+                limit=limit,
                 is_duplicate=change.is_duplicate,
                 is_orphan=change.session.is_orphan,
             )
         )
-    return _decided(batch, outcomes, authorizations, reports[0].received_at if reports else clock.now())
+    received_at = reports[0].received_at if reports else clock.now()
+    n = len(requests)
+    return _decided(batch, outcomes, answered[:n], granted[:n], received_at)
 
 
 class _Known:
@@ -239,25 +260,68 @@ async def _covering(conn: Connection, item: TransactionReport) -> Session | None
     return await store.find_covering(conn, item.station_id, item.evse_number, item.at)
 
 
-async def _authorize(
-    conn: Connection,
-    reports: Sequence[TransactionReport],
-    sessions: Sequence[Session | None],
-    requests: Sequence[AuthorizationRequest],
-    no_authorization: NoAuthorization,
-    holds: OutletHolds | None,
-) -> tuple[dict[int, Authorization], list[Authorization]]:
-    asked = [n for n, item in enumerate(reports) if item.token is not None]
-    if not asked and not requests:
-        return {}, []
-    answers = await tokens.authorize(
-        conn,
-        [*requests, *(_request(reports[n], sessions[n]) for n in asked)],
-        open_sessions=store.open_by_token,
-        no_authorization=no_authorization,
-        holds=holds,
-    )
-    return dict(zip(asked, answers[len(requests) :], strict=True)), answers[: len(requests)]
+def _asking(
+    reports: Sequence[TransactionReport], sessions: Sequence[Session | None], requests: Sequence[AuthorizationRequest]
+) -> tuple[list[AuthorizationRequest], dict[int, int]]:
+    """What is asked about tokens, and at which place the answers for the reports will stand."""
+    shown = [n for n, item in enumerate(reports) if item.token is not None]
+    asked = [*requests, *(_request(reports[n], sessions[n]) for n in shown)]
+    return asked, {n: len(requests) + place for place, n in enumerate(shown)}
+
+
+async def _on_terms(
+    conn: Connection, book: DriverTerms, asked: Sequence[AuthorizationRequest], answered: list[Authorization]
+) -> tuple[list[Authorization], list[Terms | None]]:
+    """The answers, with cards refused whose credit is used up, and the terms of those that may charge."""
+    places = [n for n, answer in enumerate(answered) if answer.is_accepted]
+    found = await book.terms_of(conn, [asked[n] for n in places], [answered[n] for n in places])
+    terms: list[Terms | None] = [None] * len(answered)
+    for n, one in zip(places, found, strict=True):
+        terms[n] = one
+    spent = [n for n in places if judge(asked[n], answered[n], terms[n], ()) is not answered[n]]
+    if spent:
+        parties, uids = [asked[n].party_id for n in spent], [answered[n].uid for n in spent]
+        held = await store.open_by_token(conn, parties, uids)
+        for n in spent:
+            sessions = held.get((asked[n].party_id, answered[n].uid.lower()), [])
+            answered[n] = judge(asked[n], answered[n], terms[n], sessions)
+    return answered, terms
+
+
+async def _remote_limits(
+    conn: Connection, reports: Sequence[TransactionReport], sessions: Sequence[Session | None]
+) -> dict[int, SessionLimit]:
+    """The limits of remote starts whose sessions are told now, by the report's place."""
+    begun = {
+        n: (item.station_id, item.remote_start_id)
+        for n, (item, session) in enumerate(zip(reports, sessions, strict=True))
+        if item.remote_start_id is not None and (session is None or session.remote_start_id is None)
+    }
+    if not begun:
+        return {}
+    limits_by_start = await stations.list_start_limits(conn, sorted(set(begun.values())), clock.now())
+    return {n: limits_by_start[start] for n, start in begun.items() if start in limits_by_start}
+
+
+def _limited(
+    change: Change,
+    item: TransactionReport,
+    authorization: Authorization | None,
+    terms: Terms | None,
+    remote: SessionLimit | None,
+) -> SessionLimit | None:
+    """Where the session ends by the terms it begins on; what of it is to be told now. Only 2.1 can be told."""
+    session = change.session
+    is_begun = authorization is not None and authorization.is_accepted and not item.is_stop_token
+    granted = terms.session_limit() if terms is not None and is_begun else None
+    if remote is not None or granted is not None:
+        ours = limits.strictest(session.limit_ours, remote, granted)
+        if ours != session.limit_ours:
+            session.limit_ours, session.limit_seq_no = ours, None
+    due = limits.due(session, item.seq_no) if item.ocpp_version == "2.1" and item.kind != "metered" else None
+    if due is not None:
+        session.limit_seq_no = item.seq_no
+    return due
 
 
 def _request(item: TransactionReport, session: Session | None) -> AuthorizationRequest:
@@ -331,7 +395,11 @@ async def _prepare_new(conn: Connection, batch: Batch, known: _Known, change: Ch
 
 
 def _decided(
-    batch: Batch, outcomes: list[Outcome], authorizations: list[Authorization], received_at: datetime
+    batch: Batch,
+    outcomes: list[Outcome],
+    authorizations: list[Authorization],
+    terms: list[Terms | None],
+    received_at: datetime,
 ) -> Reported:
     changes = list(batch.changes.values())
     signed = [
@@ -367,6 +435,7 @@ def _decided(
         outcomes=outcomes,
         changed=[(c.session, _what(c)) for c in touched],
         authorizations=authorizations,
+        terms=terms,
         writes=[
             *writes,
             *store.loose_samples(batch.loose, received_at),

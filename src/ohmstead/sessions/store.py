@@ -22,6 +22,7 @@ from ohmstead.sessions.model import (
     SessionEvent,
     SignedReading,
 )
+from ohmstead.stations.orders import SessionLimit
 
 # column → SQL type of the array it travels in. Arrays inside a row travel as text, since unnest flattens them.
 _FIXED = {
@@ -79,6 +80,9 @@ _CHANGING = {
     "anomalies": "text[]",
     "needs_refold": "boolean",
     "settled_at": "timestamptz",
+    "limit_ours": "jsonb",
+    "limit_station": "jsonb",
+    "limit_seq_no": "integer",
 }
 SESSION_COLUMNS = {**_FIXED, **_CHANGING}
 _COLUMNS = ", ".join(SESSION_COLUMNS) + ", xmin as version"
@@ -136,8 +140,16 @@ def _value(session: Session, name: str) -> Any:
     return value
 
 
+def session_of(fields: dict[str, Any]) -> Session:
+    """A session of its columns."""
+    for name in ("limit_ours", "limit_station"):
+        if fields[name] is not None:
+            fields[name] = msgspec.convert(fields[name], SessionLimit)
+    return Session(**fields)
+
+
 def _session(row: Row) -> Session:
-    return Session(**dict(row))
+    return session_of(dict(row))
 
 
 # any party: a station's own sessions
@@ -189,7 +201,7 @@ async def find_past(conn: Connection, asked: Sequence[Asked]) -> list[tuple[Sess
     for row in rows:
         fields = dict(row)
         n, before_wh = fields.pop("n"), fields.pop("before_wh")
-        found[n - 1] = (Session(**fields) if fields["session_id"] is not None else None, before_wh)
+        found[n - 1] = (session_of(fields) if fields["session_id"] is not None else None, before_wh)
     return found
 
 

@@ -67,7 +67,7 @@ class Charging:
         change_s = outlet.station.profiles.next_change_s(outlet.profile_view(), outlet.station.clock.now())
         if change_s is not None:
             waits.append(change_s + 0.01)
-        return max(0.01, min(waits))
+        return max(0.01, min([*waits, *self._limit_waits()]))
 
     def settle(self, at: datetime) -> None:
         """Count the energy up to `at`; the car takes it."""
@@ -99,6 +99,9 @@ class Charging:
         self.offered_w = round(offered_w)
         power_w = car.wanted_power_w(offered_w, plan.phases, limit_a=limit_a)
         state: ChargingState
+        reached = self._reached()
+        if reached is not None:
+            power_w = 0.0
         if car.is_content:
             state = "SuspendedEV"
         elif power_w <= 0:
@@ -106,10 +109,43 @@ class Charging:
         else:
             state = "Charging"
         self.set_power(power_w)
+        if reached is not None and transaction.limit_reached is None:
+            transaction.limit_reached = reached
+            transaction.charging_state = state
+            self.sample(reached, "Other")
+            outlet.refresh_status()
         if state != transaction.charging_state:
             transaction.charging_state = state
             self.sample("ChargingStateChanged", "Other")
             outlet.refresh_status()
+
+    def _reached(self) -> str | None:
+        """Which of the transaction's bounds is reached: nothing is delivered beyond (2.1 E16.FR.05)."""
+        outlet = self._outlet
+        transaction, car = outlet.transaction, outlet.car
+        if transaction is None or transaction.limit is None:
+            return None
+        return transaction.limit.reached(
+            cost=transaction.cost,
+            energy_wh=outlet.meter.register_wh - transaction.register_start_wh,
+            seconds=(outlet.station.clock.now() - transaction.started_at).total_seconds(),
+            soc_percent=car.soc_percent if car is not None and outlet.plan.is_dc else None,
+        )
+
+    def _limit_waits(self) -> list[float]:
+        """Seconds until a bound of the transaction may be reached."""
+        outlet = self._outlet
+        transaction = outlet.transaction
+        if transaction is None or transaction.limit is None or transaction.limit_reached is not None:
+            return []
+        limit, waits = transaction.limit, []
+        delivered_wh = outlet.meter.register_wh - transaction.register_start_wh
+        if limit.max_energy_wh is not None and outlet.meter.power_w > 0:
+            waits.append((limit.max_energy_wh - delivered_wh) / outlet.meter.power_w * 3600 + 0.01)
+        if limit.max_time_s is not None:
+            passed_s = (outlet.station.clock.now() - transaction.started_at).total_seconds()
+            waits.append(limit.max_time_s - passed_s + 0.01)
+        return waits
 
     def sample(self, trigger: str, context: str) -> None:
         """Report what the meter shows now."""

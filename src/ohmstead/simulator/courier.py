@@ -121,8 +121,12 @@ class Courier:
         if event.token is not None and verdict.status is not None:
             station.cache_token(event.token, verdict.status, verdict.group_uid)
         is_refused = verdict.status is not None and verdict.status != "Accepted"
+        if verdict.cost is not None:
+            event.transaction.cost = verdict.cost
         outlet = station.outlets.get(event.transaction.evse_number)
         if is_refused and event.kind != "Ended" and outlet is not None and outlet.transaction is event.transaction:
             station.world.tally.error("deauthorized")
             if station.device.flag("stop_on_invalid"):
                 outlet.stop(StopOrder("Deauthorized", "DeAuthorized"))
+        elif verdict.limit is not None and outlet is not None and outlet.transaction is event.transaction:
+            outlet.set_limit(verdict.limit)

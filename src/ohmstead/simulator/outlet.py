@@ -12,7 +12,7 @@ from ohmstead.simulator.charging import Charging
 from ohmstead.simulator.meter import Meter, Reading
 from ohmstead.simulator.orders import Fault, RemoteOrder, Reservation, StopOrder
 from ohmstead.simulator.plan import EvsePlan, Token, Visit
-from ohmstead.simulator.transaction import ChargingState, EventKind, Transaction, TransactionEvent
+from ohmstead.simulator.transaction import ChargingState, EventKind, Limit, Transaction, TransactionEvent
 from ohmstead.simulator.world import OpenTransaction, OutletMemory
 
 if TYPE_CHECKING:
@@ -406,6 +406,7 @@ class Outlet:
         token: Token | None = None,
         stop_reason: str | None = None,
         at: datetime | None = None,
+        limit: Limit | None = None,
     ) -> None:
         """Queue an event of the present transaction."""
         transaction = self.transaction
@@ -424,8 +425,18 @@ class Outlet:
                 token=token,
                 stop_reason=stop_reason,
                 evse_number=self.number,
+                limit=limit,
             )
         )
+
+    def set_limit(self, limit: Limit) -> None:
+        """The present transaction ends there at the latest; the CSMS is told what holds (2.1 E16)."""
+        transaction = self.transaction
+        if transaction is None or transaction.is_ended or transaction.limit == limit:
+            return
+        transaction.limit, transaction.limit_reached = limit, None
+        self.report("Updated", "LimitSet", limit=limit)
+        self.wake()
 
     @property
     def stop_order(self) -> StopOrder | None:

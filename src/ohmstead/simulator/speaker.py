@@ -15,7 +15,7 @@ from ohmstead.simulator.device import Device
 from ohmstead.simulator.link import Answer, Message
 from ohmstead.simulator.meter import Reading
 from ohmstead.simulator.plan import StationPlan, Token
-from ohmstead.simulator.transaction import TransactionEvent
+from ohmstead.simulator.transaction import Limit, TransactionEvent
 
 if TYPE_CHECKING:
     from ohmstead.simulator.outlet import Outlet
@@ -32,11 +32,15 @@ class Registration(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """What an answer says about a token: its status as spelled (None: nothing said) and, in 1.6, the transaction id."""
+    """What an answer says about a token: its status as spelled (None: nothing said) and, in 1.6, the transaction id; in
+    2.1 where the transaction ends and what it costs so far.
+    """
 
     status: str | None = None
     group_uid: str | None = None
     wire_id: int | None = None
+    limit: Limit | None = None
+    cost: float | None = None
 
 
 class StatusReport(Struct, frozen=True):

@@ -14,7 +14,7 @@ from ohmstead.simulator.link import Message
 from ohmstead.simulator.meter import Reading, sign
 from ohmstead.simulator.plan import Token
 from ohmstead.simulator.speaker import Registration, StatusReport, Verdict, Voice
-from ohmstead.simulator.transaction import TransactionEvent
+from ohmstead.simulator.transaction import Limit, TransactionEvent
 
 if TYPE_CHECKING:
     from ohmstead.simulator.outlet import Outlet
@@ -152,6 +152,7 @@ class Speech2(Voice):
                         charging_state=event.charging_state,
                         stopped_reason=cast(Any, event.stop_reason),
                         remote_start_id=transaction.remote_start_id if is_remote else None,
+                        transaction_limit=_limit_type(event.limit) if event.limit is not None else None,
                     ),
                     evse=m.EVSEType(id=event.evse_number, connector_id=1) if event.evse_number else None,
                     id_token=id_token(event.token, self.version) if event.token else None,
@@ -163,7 +164,16 @@ class Speech2(Voice):
 
     def read_transaction(self, event: TransactionEvent, answer: Any) -> Verdict:
         """See Speaker."""
-        return _verdict(answer)
+        told = answer.transaction_limit
+        limit = None
+        if told is not None:
+            limit = Limit(
+                max_cost=_plain(told.max_cost),
+                max_energy_wh=_plain(told.max_energy),
+                max_time_s=told.max_time,
+                max_soc_percent=told.max_so_c,
+            )
+        return msgspec.structs.replace(_verdict(answer), limit=limit, cost=_plain(answer.total_cost))
 
     def _meter_value(self, reading: Reading, event: TransactionEvent | None) -> m.MeterValueType:
         seq_no = event.seq_no if event else 0
@@ -257,6 +267,19 @@ class Speech2(Voice):
                 reservation_id=reservation_id, reservation_update_status=cast(Any, status)
             ),
         )
+
+
+def _plain(value: Decimal | None) -> float | None:
+    return float(value) if value is not None else None
+
+
+def _limit_type(limit: Limit) -> m.TransactionLimitType:
+    return m.TransactionLimitType(
+        max_cost=number(limit.max_cost) if limit.max_cost is not None else None,
+        max_energy=number(limit.max_energy_wh) if limit.max_energy_wh is not None else None,
+        max_time=int(limit.max_time_s) if limit.max_time_s is not None else None,
+        max_so_c=limit.max_soc_percent,
+    )
 
 
 def _verdict(answer: Any) -> Verdict:

@@ -12,6 +12,28 @@ ChargingState: TypeAlias = Literal["Idle", "EVConnected", "Charging", "Suspended
 EventKind: TypeAlias = Literal["Started", "Updated", "Ended"]
 
 
+class Limit(Struct, frozen=True, kw_only=True):
+    """Where a transaction ends at the latest (2.1 E16): cost, energy in Wh, seconds, state of charge in percent."""
+
+    max_cost: float | None = None
+    max_energy_wh: float | None = None
+    max_time_s: float | None = None
+    max_soc_percent: int | None = None
+
+    def reached(self, *, cost: float | None, energy_wh: float, seconds: float, soc_percent: int | None) -> str | None:
+        """2.x's trigger for the first of its bounds that is reached."""
+        shown = (
+            ("EnergyLimitReached", self.max_energy_wh, energy_wh),
+            ("TimeLimitReached", self.max_time_s, seconds),
+            ("SoCLimitReached", self.max_soc_percent, soc_percent),
+            ("CostLimitReached", self.max_cost, cost),
+        )
+        for trigger, bound, value in shown:
+            if bound is not None and value is not None and value >= bound:
+                return trigger
+        return None
+
+
 class Transaction(Struct, kw_only=True):
     """One transaction. `transaction_id` is the station's own in 2.x; 1.6 gets `wire_id` from the CSMS.
 
@@ -31,6 +53,9 @@ class Transaction(Struct, kw_only=True):
     begin_reading: Reading | None = None
     is_ended: bool = False
     n_signed: int = 0
+    limit: Limit | None = None
+    limit_reached: str | None = None
+    cost: float | None = None
 
     def take_seq_no(self) -> int:
         """The next sequence number; every event takes exactly one."""
@@ -52,3 +77,4 @@ class TransactionEvent(Struct, kw_only=True):
     token: Token | None = None
     stop_reason: str | None = None
     evse_number: int | None = None
+    limit: Limit | None = None

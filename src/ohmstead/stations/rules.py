@@ -95,6 +95,8 @@ def _news_faults(order: Any) -> _Faults:
     rules of their own, and 1.6 has no words for any of it."""
     if isinstance(order, o.Reset) and order.how == "resume":
         yield "how", "OCPP 2.0.1 cannot resume sessions after a restart"
+    if isinstance(order, o.RemoteStart) and order.limit is not None:
+        yield "limit", "OCPP 2.0.1 has no limits of sessions but charging profiles"
     if isinstance(order, o.Trigger) and order.message in _TRIGGERS_SINCE_21:
         yield "message", f"OCPP 2.0.1 has no trigger {order.custom or order.message}"
     if isinstance(order, o.GetLog) and order.log == "data_collector":
@@ -124,6 +126,8 @@ def _outlet(order: Any, _now: datetime) -> _Faults:
 
 def _remote_start(order: o.RemoteStart, now: datetime) -> _Faults:
     yield from _outlet(order, now)
+    if order.limit is not None:
+        yield from _limit(order.limit)
     profile = order.profile
     if profile is None:
         return
@@ -132,6 +136,15 @@ def _remote_start(order: o.RemoteStart, now: datetime) -> _Faults:
     if profile.transaction_id is not None:
         yield "profile.transaction_id", "there is none yet when a session is started"
     yield from profile_faults(profile)
+
+
+def _limit(limit: o.SessionLimit) -> _Faults:
+    for name in ("max_cost", "max_energy_wh"):
+        value = getattr(limit, name)
+        if value is not None and not (value.is_finite() and value >= 0):
+            yield f"limit.{name}", "must be a number from 0 on"
+    if all(getattr(limit, name) is None for name in limit.__struct_fields__):
+        yield "limit", "names no limit"
 
 
 def _set_profile(order: o.SetProfile, _now: datetime) -> _Faults:

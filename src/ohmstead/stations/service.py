@@ -33,6 +33,7 @@ list_features = store.list_features
 commands_named = store.commands_named
 cancel_queued = store.cancel_queued
 list_starting = store.list_starting
+list_start_limits = store.list_start_limits
 starts_found = store.starts_found
 Starting = store.Starting
 Named = store.Named

@@ -25,7 +25,7 @@ from ohmstead.stations.model import (
     Station,
     StatusReport,
 )
-from ohmstead.stations.orders import Command, Status
+from ohmstead.stations.orders import Command, SessionLimit, Status
 
 # What a station may claim to have: its word alone makes rows, and the column holds two thousand million.
 MOST_OUTLETS = 200
@@ -484,6 +484,23 @@ async def list_starting(conn: Connection, since: datetime) -> list[Starting]:
         since,
     )
     return [Starting(**row) for row in rows]
+
+
+# any party: a station's own sessions
+async def list_start_limits(
+    conn: Connection, starts: Sequence[tuple[str, int]], at: datetime
+) -> dict[tuple[str, int], SessionLimit]:
+    """The limits of remote starts of the last day, by station and number."""
+    rows = await conn.fetch(
+        "select c.station_id, f.number, c.parameters->'limit' as limits"
+        " from unnest($1::text[], $2::integer[]) as f (station_id, number)"
+        " join command c on c.station_id = f.station_id and c.requested_at >= $3 and c.kind = 'remote_start'"
+        " and (c.parameters->>'remote_start_id')::integer = f.number where jsonb_typeof(c.parameters->'limit') = 'object'",
+        [station_id for station_id, _ in starts],
+        [number for _, number in starts],
+        at - timedelta(days=1),
+    )
+    return {(row["station_id"], row["number"]): msgspec.convert(row["limits"], SessionLimit) for row in rows}
 
 
 # any party: for the worker, who found their sessions

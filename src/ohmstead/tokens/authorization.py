@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ohmstead.tokens.model import Authorization, AuthorizationRequest, AuthorizationStatus, Token
 
-NoAuthorization = Literal["accept", "reject"]
+Policy = Literal["accept", "reject"]
+
+
+class Unregistered(NamedTuple):
+    """Named policies for what no register knows.
+
+    `no_authorization`: stations that start without any credential (2.x `NoAuthorization`, button or plug start).
+    `direct_payment`: payments that a terminal authorized, known by the provider's reference (2.1 `DirectPayment`, C18).
+    """
+
+    no_authorization: Policy = "accept"
+    direct_payment: Policy = "accept"
+
+    def accepts(self, token_type: str | None) -> bool:
+        """May something of this type charge that is no token of ours?"""
+        if token_type == "NoAuthorization":  # noqa: S105  (a kind of card)
+            return self.no_authorization == "accept"
+        return token_type == "DirectPayment" and self.direct_payment == "accept"  # noqa: S105  (likewise)
+
+
+ACCEPTING = Unregistered()
 
 
 def decide(
@@ -16,15 +36,17 @@ def decide(
     token: Token | None,
     n_open_sessions: int,
     *,
-    no_authorization: NoAuthorization = "accept",
+    unregistered: Unregistered = ACCEPTING,
 ) -> Authorization:
     """The answer for one request.
 
-    `n_open_sessions`: sessions the token holds now, the asking one not counted. `no_authorization` is the named policy
-    for stations that start without any credential (OCPP 2.x `NoAuthorization`, button or plug start).
+    `n_open_sessions`: sessions the token holds now, the asking one not counted. `unregistered` are the policies for what
+    is no token of ours; one payment pays for one session at a time.
     """
     if token is None:
-        if request.type == "NoAuthorization" and no_authorization == "accept":
+        if unregistered.accepts(request.type):
+            if request.type == "DirectPayment" and request.is_start and n_open_sessions > 0:
+                return Authorization(status="concurrent", uid=request.uid, type=request.type)
             return Authorization(status="accepted", uid=request.uid, type=request.type)
         return Authorization(status="unknown", uid=request.uid, type=request.type)
     return Authorization(
@@ -36,6 +58,7 @@ def decide(
         is_master=token.is_master,
         may_discharge=token.may_discharge,
         valid_until=token.valid_until,
+        language=token.language,
     )
 
 

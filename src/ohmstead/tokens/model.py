@@ -32,6 +32,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     from_minute: int | None = None
     until_minute: int | None = None
     max_sessions: int | None = 1
+    language: str | None = None
 
 
 class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +57,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     """The one answer for everybody. `group_uid` lets others of the group end what this token starts.
-    `may_discharge`: energy may flow back out of the car.
+    `may_discharge`: energy may flow back out of the car. `language` is what its holder reads (RFC 5646).
     """
 
     status: AuthorizationStatus
@@ -67,6 +68,7 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     is_master: bool = False
     may_discharge: bool = False
     valid_until: datetime | None = None
+    language: str | None = None
 
     @property
     def is_accepted(self) -> bool:

@@ -46,6 +46,7 @@ class TokenView(Struct, frozen=True, kw_only=True):
     until_minute: Annotated[int | None, Meta(description="Good until this minute; before from_minute: over midnight.")]
     max_sessions: Annotated[int | None, Meta(description="How many sessions at once; null for any number.")]
     autocharge: Annotated[bool, Meta(description="Cars shown just before it are paired with it.")]
+    language: Annotated[str | None, Meta(description="What its holder reads: RFC 5646.")]
     paired_with: Annotated[UUID | None, Meta(description="A vehicle's token: the card it was paired with.")]
     version: Annotated[int, Meta(description="Counts changes; it is the ETag.")]
     created_at: datetime
@@ -63,7 +64,7 @@ class TokenFilter(Struct, kw_only=True):
 
 _COLUMNS = (
     "token_id, party_id, uid, type, status, label, group_uid, is_master, may_discharge, contract_id, valid_from,"
-    " valid_until, location_ids, weekdays, from_minute, until_minute, max_sessions, autocharge, paired_with,"
+    " valid_until, location_ids, weekdays, from_minute, until_minute, max_sessions, autocharge, language, paired_with,"
     " version, created_at, updated_at"
 )
 

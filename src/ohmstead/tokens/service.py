@@ -8,7 +8,7 @@ from uuid import UUID
 
 from ohmstead.core.db import Connection
 from ohmstead.tokens import store
-from ohmstead.tokens.authorization import NoAuthorization, decide
+from ohmstead.tokens.authorization import ACCEPTING, Unregistered, decide
 from ohmstead.tokens.model import Authorization, AuthorizationRequest
 
 
@@ -42,7 +42,7 @@ async def authorize(
     requests: Sequence[AuthorizationRequest],
     *,
     open_sessions: OpenSessions,
-    no_authorization: NoAuthorization = "accept",
+    unregistered: Unregistered = ACCEPTING,
     holds: OutletHolds | None = None,
 ) -> list[Authorization]:
     """An answer for each request, in order. Two starts with one token in one call count against each other."""
@@ -51,7 +51,8 @@ async def authorize(
     party_ids = [r.party_id for r in requests]
     uids = [r.uid for r in requests]
     tokens = await store.find_tokens(conn, party_ids, uids)
-    counted = sorted(key for key, token in tokens.items() if token.max_sessions is not None)
+    payments = {(r.party_id, r.uid.lower()) for r in requests if r.type == "DirectPayment"} - set(tokens)
+    counted = sorted({*payments, *(key for key, token in tokens.items() if token.max_sessions is not None)})
     in_use = await open_sessions(conn, [p for p, _ in counted], [u for _, u in counted]) if counted else {}
     granted: dict[tuple[UUID, str], int] = {}  # starts of this call, whose sessions are not in the database yet
     answers = []
@@ -59,7 +60,7 @@ async def authorize(
         key = (request.party_id, request.uid.lower())
         holders = in_use.get(key, [])
         n_open = sum(1 for session_id in holders if session_id != request.session_id) + granted.get(key, 0)
-        answer = decide(request, tokens.get(key), n_open, no_authorization=no_authorization)
+        answer = decide(request, tokens.get(key), n_open, unregistered=unregistered)
         if request.is_start and answer.is_accepted and request.session_id not in holders:
             granted[key] = granted.get(key, 0) + 1
         answers.append(answer)

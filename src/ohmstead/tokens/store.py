@@ -15,7 +15,7 @@ async def find_tokens(
     """Tokens by (party, lower-case uid) for the pairs given."""
     rows = await conn.fetch(
         "select t.token_id, t.party_id, t.uid, t.type, t.status, t.group_uid, t.is_master, t.valid_from, t.valid_until,"
-        " t.location_ids, t.weekdays, t.from_minute, t.until_minute, t.max_sessions, t.may_discharge"
+        " t.location_ids, t.weekdays, t.from_minute, t.until_minute, t.max_sessions, t.may_discharge, t.language"
         " from unnest($1::uuid[], $2::text[]) as asked (party_id, uid_key)"
         " join token t using (party_id, uid_key)",
         list(party_ids),

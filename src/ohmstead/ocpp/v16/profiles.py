@@ -68,6 +68,8 @@ def _period(given: o.Period) -> m.ChargingSchedulePeriod:
 
 def _remote_start(order: o.RemoteStart) -> Outgoing:
     one_connector(order.connector_number)
+    if order.limit is not None:
+        raise Refused("OCPP 1.6 has no limits of sessions but charging profiles")
     payload = m.RemoteStartTransactionRequest(
         id_tag=tag(order.token_uid),
         connector_id=order.evse_number,

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from ohmstead.ocpp import vendors
 from ohmstead.ocpp.readings import PERIODIC, grouped, reading
 from ohmstead.ocpp.rpc import Version
-from ohmstead.ocpp.v2 import contracts, files, notices, profiles, reports
+from ohmstead.ocpp.v2 import contracts, files, notices, reports, terms
 from ohmstead.ocpp.v2 import messages as m
 from ohmstead.ocpp.v2.certificates import sign_certificate
 from ohmstead.ocpp.work import NOTHING, Answers, Handler, Inbound, Work, begun, instant, instant_text, kept, snake
@@ -22,7 +22,7 @@ from ohmstead.sessions.model import (
     SignedReading,
 )
 from ohmstead.stations.model import BootReport, ConnectorStatus, Signal, StatusReport
-from ohmstead.tokens.model import Authorization, AuthorizationRequest, AuthorizationStatus
+from ohmstead.tokens.model import AuthorizationRequest
 
 _REGISTRATION: dict[str, Literal["Accepted", "Pending", "Rejected"]] = {
     "accepted": "Accepted",
@@ -44,38 +44,14 @@ _CHARGING_STATE: dict[str, ChargingState] = {
     "SuspendedEVSE": "suspended_evse",
     "Idle": "idle",
 }
-_AUTHORIZATION: dict[AuthorizationStatus, m.AuthorizationStatusEnumType] = {
-    "accepted": "Accepted",
-    "blocked": "Blocked",
-    "expired": "Expired",
-    "unknown": "Unknown",
-    "concurrent": "ConcurrentTx",
-    "not_at_this_location": "NotAtThisLocation",
-    "not_at_this_time": "NotAtThisTime",
-    "no_credit": "NoCredit",
-}
 _STOP_TRIGGERS = frozenset(("StopAuthorized", "Deauthorized"))
-
-
-def id_token_info(authorization: Authorization) -> m.IdTokenInfoType:
-    group = authorization.group_uid
-    return m.IdTokenInfoType(
-        status=_AUTHORIZATION[authorization.status],
-        group_id_token=m.IdTokenType(id_token=group[:36], type="Central") if group else None,
-        cache_expiry_date_time=instant_text(authorization.valid_until),
-    )
 
 
 def authorize(message: m.AuthorizeRequest, inbound: Inbound) -> Work:
     station = inbound.station
 
     def reply(answers: Answers) -> m.AuthorizeResponse:
-        assert answers.authorization is not None
-        found = answers.authorization
-        may_discharge = inbound.version is Version.V21 and found.is_accepted and found.may_discharge
-        # Left out, it means that cars only charge (Q01).
-        ways = list(profiles.WAYS.values()) if may_discharge else None
-        return m.AuthorizeResponse(id_token_info=id_token_info(found), allowed_energy_transfer=ways)
+        return terms.authorized(answers, inbound.version)
 
     work = Work(
         authorization=AuthorizationRequest(
@@ -194,25 +170,19 @@ def transaction_event(message: m.TransactionEventRequest, inbound: Inbound) -> W
     report.operation_mode = snake(info.operation_mode) if info.operation_mode else None
     report.reservation_id = message.reservation_id
     report.samples = samples(message.meter_value or [])
-    asides = _used(message, inbound) if message.reservation_id is not None else ()
-    # 2.0.1 hears what a charge costs when it is over; running costs travel with CostUpdated (I02).
-    priced = _priced if message.event_type == "Ended" or inbound.version is Version.V21 else None
-    if report.token is None:
-        return Work(report=report, reply=NOTHING, priced=priced, asides=asides)
-
-    def reply(answers: Answers) -> m.TransactionEventResponse:
-        authorization = answers.session.authorization if answers.session else None
-        return m.TransactionEventResponse(id_token_info=id_token_info(authorization) if authorization else None)
-
-    return Work(report=report, reply=reply, priced=priced, asides=asides)
-
-
-def _priced(answers: Answers) -> m.TransactionEventResponse:
-    authorization = answers.session.authorization if answers.session else None
-    return m.TransactionEventResponse(
-        id_token_info=id_token_info(authorization) if authorization else None,
-        total_cost=answers.cost.total.rounded().amount if answers.cost else None,
+    report.limit = terms.limit_of(info.transaction_limit)
+    used = _used(message, inbound) if message.reservation_id is not None else ()
+    work = Work(
+        report=report,
+        reply=NOTHING if report.token is None else terms.transaction_answer,
+        # 2.0.1 hears what a charge costs when it is over; running costs travel with CostUpdated (I02).
+        priced=terms.transaction_answer if message.event_type == "Ended" or inbound.version is Version.V21 else None,
+        asides=used,
     )
+    if message.cost_details is not None:
+        work.asides = (*used, *terms.station_cost(message, inbound))
+        work.is_cost_theirs = True
+    return work
 
 
 def _used(message: m.TransactionEventRequest, inbound: Inbound) -> tuple[ReservationReport, ...]:

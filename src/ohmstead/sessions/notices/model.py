@@ -11,7 +11,10 @@ import msgspec
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment terminal says that a payment was settled, or that it could not be (2.1 C18–C24)."""
+    """A payment terminal says that a payment was settled, or that it could not be (2.1 C18–C24); or we settled it.
+
+    `currency` None: that of the station's prices, which it does not tell.
+    """
 
     station_id: str
     party_id: UUID
@@ -26,6 +29,24 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     receipt_url: str | None = None
     vat_number: str | None = None
     vat_company: dict[str, Any] | None = None
+    settled_by: Literal["station", "us"] = "station"
+    currency: str | None = None
+
+
+class StationCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What a station reckons that a session costs (2.1 I12): `total` with taxes where it tells them, `details` in its own
+    words. `failure`: why it could not reckon. The latest counts.
+    """
+
+    station_id: str
+    party_id: UUID
+    transaction_id: str
+    seq_no: int
+    at: datetime
+    currency: str
+    total: Decimal
+    details: dict[str, Any]
+    failure: str | None = None
 
 
 class BatterySwap(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,19 +9,22 @@ from ohmstead.core.errors import ExternalFailure
 from ohmstead.core.events import Event, record
 from ohmstead.core.log import logger
 from ohmstead.sessions.notices import store, vat
-from ohmstead.sessions.notices.model import BatterySwap, Settlement, VatAnswer
+from ohmstead.sessions.notices.model import BatterySwap, Settlement, StationCost, VatAnswer
 from ohmstead.sessions.notices.ports import VatRegister
 
 log = logger("ohmstead.notices")
 
 
-async def take_in(conn: Connection, found: Sequence[Settlement | BatterySwap]) -> None:
+async def take_in(conn: Connection, found: Sequence[Settlement | BatterySwap | StationCost]) -> None:
     """Keep them; a repeat is kept once."""
     settlements = [one for one in found if isinstance(one, Settlement)]
     swaps = [one for one in found if isinstance(one, BatterySwap)]
     if settlements:
         new = await store.insert_settlements(conn, settlements, [s.party_id for s in settlements])
         await record(conn, [_fact(one) for n, one in enumerate(settlements) if n in new])
+    costs = [one for one in found if isinstance(one, StationCost)]
+    if costs:
+        await store.save_costs(conn, costs, [c.party_id for c in costs])
     if swaps:
         await store.insert_swaps(conn, swaps, [s.party_id for s in swaps])
 

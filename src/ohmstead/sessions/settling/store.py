@@ -13,7 +13,7 @@ import msgspec
 from ohmstead.core.db import Connection
 from ohmstead.core.writes import Write, records, to_rows
 from ohmstead.sessions.model import ChargingPeriod, MeterSample, Session, SessionEvent
-from ohmstead.sessions.store import SESSION_COLUMNS, parse_reading
+from ohmstead.sessions.store import SESSION_COLUMNS, parse_reading, session_of
 
 
 class Ended(msgspec.Struct):
@@ -52,7 +52,7 @@ async def list_to_settle(conn: Connection, session_ids: Sequence[UUID]) -> list[
         happened, rated_w = fields.pop("happened") or (), fields.pop("rated_w")
         found.append(
             Ended(
-                session=Session(**fields),
+                session=session_of(fields),
                 events=[SessionEvent(datetime.fromisoformat(at), kind, detail) for at, kind, detail in happened],
                 registers=list(zip(ats, map(Decimal, shown), strict=True)),
                 n_samples=n,

@@ -130,10 +130,22 @@ class ChargingProfile(Part, frozen=True, kw_only=True):
     updated_at: Instant | None = None
 
 
+class SessionLimit(Part, frozen=True, kw_only=True):
+    """Where a session ends at the latest (2.1 E16): by cost in the station's currency, by energy in Wh, by time in
+    seconds, by the car's state of charge in percent.
+    """
+
+    max_cost: Decimal | None = None
+    max_energy_wh: Decimal | None = None
+    max_time_s: Count | None = None
+    max_soc_percent: Annotated[int, Meta(ge=0, le=100)] | None = None
+
+
 class RemoteStart(OrderForm, tag="remote_start", frozen=True, kw_only=True):
     """Begin charging for a token. Without `evse_number` the station chooses.
 
     `remote_start_id` ties the session to this order (2.x); it is chosen when left out. `profile` holds for the session.
+    `limit` (2.1) is told to the station when the session begins (F07).
     """
 
     token_uid: Uid
@@ -143,6 +155,7 @@ class RemoteStart(OrderForm, tag="remote_start", frozen=True, kw_only=True):
     group_uid: Uid | None = None
     group_type: Annotated[str, Meta(min_length=1, max_length=20)] = "Central"
     profile: ChargingProfile | None = None
+    limit: SessionLimit | None = None
     remote_start_id: RequestId | None = None
 
 

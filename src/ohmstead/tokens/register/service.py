@@ -33,6 +33,14 @@ MaxSessions: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
 AutoCharge: TypeAlias = Annotated[
     bool, Meta(description="Its holder wants cars to be recognised: one shown just before it is paired with it.")
 ]
+Language: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,4})?$(?!\n)",
+        max_length=8,
+        description="What its holder reads, for displays of stations: RFC 5646, as `en` or `de-AT`.",
+    ),
+]
 LocationIds: TypeAlias = Annotated[list[UUID], Meta(max_length=1000)]
 
 REQUIRED = ("uid",)
@@ -71,6 +79,7 @@ class NewToken(Struct, kw_only=True, forbid_unknown_fields=True):
     until_minute: UntilMinute | None = None
     max_sessions: MaxSessions | None = 1
     autocharge: AutoCharge = False
+    language: Language | None = None
 
 
 class TokenChange(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -91,6 +100,7 @@ class TokenChange(Struct, kw_only=True, forbid_unknown_fields=True):
     until_minute: UntilMinute | None | UnsetType = UNSET
     max_sessions: MaxSessions | None | UnsetType = UNSET
     autocharge: AutoCharge | UnsetType = UNSET
+    language: Language | None | UnsetType = UNSET
 
 
 class TokenRow(Struct, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ _COLUMNS = frozenset(
         "until_minute",
         "max_sessions",
         "autocharge",
+        "language",
         "paired_with",
     }
 )
