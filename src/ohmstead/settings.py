@@ -202,6 +202,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     message_retention_days: Annotated[Days, _about("OCPP messages older than this are dropped.")] = 14
     sample_retention_days: Annotated[Days, _about("Meter samples older than this are dropped; sessions stay.")] = 1095
     status_retention_days: Annotated[Days, _about("Status intervals older than this are dropped.")] = 1095
+    record_retention_days: Annotated[
+        Days, _about("What else stations reported (settings, events, customers' data) is dropped after so many days.")
+    ] = 90
     pool_size: Annotated[int, Meta(ge=1, le=200), _about("Database connections of each process.")] = 8
     secret_key: Annotated[
         KeyText | None,

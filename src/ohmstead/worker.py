@@ -243,4 +243,5 @@ async def _retention(settings: Settings, pool: Pool) -> None:
         )
         await events.forget(conn, settings.message_retention_days)
         await accounts.drop_old_requests(conn)
-    log.info("partitions_dropped", names=dropped)
+    n_records = await stations.forget_records(pool, settings.record_retention_days)
+    log.info("partitions_dropped", names=dropped, n_records=n_records)

@@ -50,7 +50,7 @@ async def unpacked(station: Carrier) -> Any:
 @pytest.mark.parametrize("log", ["diagnostics", "security"])
 async def test_a_log_is_asked_for_sent_unpacked_and_read(api: Visitor, version: str, log: str) -> None:
     station = await carrier(api, version)
-    job = await ordered(station, log=log, oldest_at="2026-03-01T00:00:00Z")
+    job = await ordered(station, log=log, since="2026-03-01T00:00:00Z")
     assert job["status"] == "ordered"
     action, payload = station.asked[-1]
     assert action == ("GetDiagnostics" if (version, log) == ("1.6", "diagnostics") else "GetLog")

@@ -194,9 +194,9 @@ async def test_1_6_secure_firmware(api: Visitor, case: str, words: tuple[str, ..
 async def asked_for(api: Visitor, version: str, log: str, refusal: str | None = None) -> Carrier:
     station = await carrier(api, version)
     station.refusal = refusal
-    span = {"oldest_at": "2026-01-01T00:00:00Z", "latest_at": "2026-01-02T00:00:00Z"}
+    span = {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"}
     await api.posts(
-        f"/stations/{station.station.station_id}/logs", {"log": log, "retries": 2, "retry_interval_s": 60, **span}
+        f"/stations/{station.station.station_id}/logs", {"log": log, "retries": 2, "retry_after_s": 60, **span}
     )
     fits(station)
     return station

@@ -41,12 +41,12 @@ class FileDesk:
         queue_for_s: float | None = None,
     ) -> FileJob:
         """Have a station send a log. Raises NotFound, Invalid."""
-        if given.oldest_at and given.latest_at and given.oldest_at >= given.latest_at:
-            raise Invalid("later than latest_at", "oldest_at")
+        if given.since and given.until and given.since >= given.until:
+            raise Invalid("later than until", "since")
         async with self._pool.acquire() as conn, conn.transaction():
             await store.station_facts(conn, actor.party_id, station_id)
             job = self._new_job(actor, station_id, "log", f"{_LOG_NAMES[given.log]}-{safe_name(station_id)}")
-            job.log_kind, job.oldest_at, job.latest_at = given.log, given.oldest_at, given.latest_at
+            job.log_kind, job.since, job.until = given.log, given.since, given.until
             job = await self._begin(conn, actor, job, "log.ordered")
         until = clock.now() + timedelta(seconds=self._link_s + (queue_for_s or 0))
         url = self._links.address(job.job_id, station_id, "send", "", until)
@@ -125,7 +125,7 @@ class FileDesk:
                 request_id=job.request_id,
                 checksum=image.md5,
                 retries=given.retries,
-                retry_after_s=given.retry_interval_s,
+                retry_after_s=given.retry_after_s,
             )
         return UpdateFirmware(
             url=url,
@@ -135,7 +135,7 @@ class FileDesk:
             certificate=image.signing_certificate if image else None,
             signature=image.signature if image else None,
             retries=given.retries,
-            retry_after_s=given.retry_interval_s,
+            retry_after_s=given.retry_after_s,
         )
 
     async def send(self, job: FileJob, order: Order, timeout_s: float) -> FileJob:
@@ -191,19 +191,19 @@ def _log_order(job: FileJob, given: LogRequest, url: str) -> GetLog | GetDiagnos
         return GetDiagnostics(
             url=url,
             request_id=job.request_id,
-            since=given.oldest_at,
-            until=given.latest_at,
+            since=given.since,
+            until=given.until,
             retries=given.retries,
-            retry_after_s=given.retry_interval_s,
+            retry_after_s=given.retry_after_s,
         )
     return GetLog(
         log=given.log,
         url=url,
         request_id=job.request_id,
-        since=given.oldest_at,
-        until=given.latest_at,
+        since=given.since,
+        until=given.until,
         retries=given.retries,
-        retry_after_s=given.retry_interval_s,
+        retry_after_s=given.retry_after_s,
     )
 
 
@@ -249,8 +249,8 @@ def _blank(party_id: UUID, requested_by: str, station_id: str, kind: JobKind, na
         name=name,
         version=None,
         version_before=None,
-        oldest_at=None,
-        latest_at=None,
+        since=None,
+        until=None,
         fetched_at=None,
         sha256=None,
         size_bytes=None,

@@ -98,8 +98,8 @@ class FileJob(msgspec.Struct, kw_only=True):
     name: str
     version: str | None
     version_before: str | None
-    oldest_at: datetime | None
-    latest_at: datetime | None
+    since: datetime | None
+    until: datetime | None
     fetched_at: datetime | None
     sha256: str | None
     size_bytes: int | None
@@ -139,10 +139,10 @@ class LogRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A log that a station is to send."""
 
     log: LogKind = "diagnostics"
-    oldest_at: Annotated[datetime, Meta(tz=True, description="Nothing older.")] | None = None
-    latest_at: Annotated[datetime, Meta(tz=True, description="Nothing newer.")] | None = None
+    since: Annotated[datetime, Meta(tz=True, description="Nothing older.")] | None = None
+    until: Annotated[datetime, Meta(tz=True, description="Nothing newer.")] | None = None
     retries: Annotated[int, Meta(ge=0, le=10)] | None = None
-    retry_interval_s: Annotated[int, Meta(ge=0, le=86400)] | None = None
+    retry_after_s: Annotated[int, Meta(ge=0, le=86400)] | None = None
 
 
 class FirmwareRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -157,7 +157,7 @@ class FirmwareRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     retrieve_at: Annotated[datetime, Meta(tz=True, description="Not before.")] | None = None
     install_at: Annotated[datetime, Meta(tz=True, description="Not before.")] | None = None
     retries: Annotated[int, Meta(ge=0, le=10)] | None = None
-    retry_interval_s: Annotated[int, Meta(ge=0, le=86400)] | None = None
+    retry_after_s: Annotated[int, Meta(ge=0, le=86400)] | None = None
     is_published: Annotated[
         bool, Meta(description="To a local controller, which offers it to the stations behind it (2.x).")
     ] = False
