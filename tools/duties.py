@@ -434,6 +434,57 @@ DUTIES = (
         "return Work(records=(kept(inbound),), reply=lambda _: m.SecurityEvent",
         ("A04",),
     ),
+    # --- firmware and logs
+    Duty(
+        "a checksum goes with what is published",
+        "ocpp/v2/upkeep.py",
+        "checksum=order.checksum,\n        request_id",
+        'checksum="0" * 32,\n        request_id',
+        ("L_17", "L_19", "L_20", "L_24"),
+    ),
+    Duty(
+        "how far a local controller is",
+        "stations/files/progress.py",
+        '"published": "published",',
+        '"published": "verified",',
+        ("L_17",),
+    ),
+    Duty(
+        "a wrong checksum is a failure",
+        "stations/files/progress.py",
+        '"invalid_checksum": "failed",',
+        "",
+        ("L_19",),
+    ),
+    Duty("publishing that fails", "stations/files/progress.py", '"publish_failed": "failed",', "", ("L_20",)),
+    Duty(
+        "what is withdrawn is written down",
+        "stations/files/desk.py",
+        'if command.status == "accepted":\n            async with',
+        "if False:\n            async with",
+        ("L_21", "L_22"),
+    ),
+    Duty(
+        "no firmware is fine",
+        "ocpp/v2/upkeep.py",
+        'return Result("accepted", "NoFirmware") if answer.status == "NoFirmware" else read_raw(answer)',
+        "return read_raw(answer)",
+        ("L_22",),
+    ),
+    Duty(
+        "the log of a data collector",
+        "ocpp/v2/upkeep.py",
+        '"data_collector": "DataCollectorLog",',
+        '"data_collector": "DiagnosticsLog",',
+        ("N_100",),
+    ),
+    Duty(
+        "the root of vehicles' makers",
+        "ocpp/v2/certificates.py",
+        '"oem_root": "OEMRootCertificate",',
+        '"oem_root": "V2GRootCertificate",',
+        ("M_101",),
+    ),
     # --- lists, profiles, displays
     Duty(
         "a remote start's profile",

@@ -51,6 +51,7 @@ _JOB: dict[str, Any] = {
     "name": "diagnostics-20260302.tar.gz",
     "version": None,
     "version_before": None,
+    "offered_under": None,
     "since": "2026-03-01T00:00:00Z",
     "until": None,
     "fetched_at": None,

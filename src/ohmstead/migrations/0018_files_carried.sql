@@ -2,6 +2,8 @@
 
 alter table file_job rename column oldest_at to since;
 alter table file_job rename column latest_at to until;
+alter table file_job add column offered_under text[];
+comment on column file_job.offered_under is 'Where a local controller offers the firmware to the stations behind it.';
 
 alter table firmware_image
     add column signing_chain text,

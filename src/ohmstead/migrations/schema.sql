@@ -368,6 +368,7 @@ table file_job
     requested_at timestamp with time zone not null default now()
     updated_at timestamp with time zone not null default now()
     finished_at timestamp with time zone
+    offered_under text[]  -- Where a local controller offers the firmware to the stations behind it.
     constraint file_job_kind_check CHECK ((kind = ANY (ARRAY['firmware'::text, 'publish'::text, 'log'::text])))
     constraint file_job_log_kind_check CHECK ((log_kind = ANY (ARRAY['diagnostics'::text, 'security'::text, 'data_collector'::text])))
     constraint file_job_image_id_fkey FOREIGN KEY (image_id) REFERENCES firmware_image(image_id)

@@ -85,13 +85,17 @@ class FileDesk:
             await store.station_facts(conn, actor.party_id, station_id)
         if image.md5 is None:
             raise Refused("the firmware has no content yet")
-        return await self._commands.send(
+        command = await self._commands.send(
             UnpublishFirmware(checksum=image.md5),
             party_id=actor.party_id,
             station_id=station_id,
             requested_by=actor.actor_id,
             timeout_s=timeout_s,
         )
+        if command.status == "accepted":
+            async with self._pool.acquire() as conn, conn.transaction():
+                await store.unpublish(conn, actor.party_id, station_id, image_id, clock.now())
+        return command
 
     def new_firmware_job(
         self,
@@ -249,6 +253,7 @@ def _blank(party_id: UUID, requested_by: str, station_id: str, kind: JobKind, na
         name=name,
         version=None,
         version_before=None,
+        offered_under=None,
         since=None,
         until=None,
         fetched_at=None,

@@ -98,6 +98,7 @@ class FileJob(msgspec.Struct, kw_only=True):
     name: str
     version: str | None
     version_before: str | None
+    offered_under: list[str] | None
     since: datetime | None
     until: datetime | None
     fetched_at: datetime | None
@@ -125,7 +126,10 @@ class Member(msgspec.Struct, kw_only=True):
 
 
 class FileReport(msgspec.Struct, kw_only=True):
-    """A station says how far it is with a file. `word` is OCPP's, in our spelling."""
+    """A station says how far it is with a file. `word` is OCPP's, in our spelling.
+
+    `offered_under`: addresses at which a local controller offers what it published (2.x L03.FR.05).
+    """
 
     station_id: str
     kind: JobKind
@@ -133,6 +137,7 @@ class FileReport(msgspec.Struct, kw_only=True):
     at: datetime
     request_id: int | None = None
     text: str | None = None
+    offered_under: list[str] | None = None
 
 
 class LogRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -154,6 +154,8 @@ async def take_reports(conn: Connection, reports: Sequence[FileReport]) -> None:
             job.detail = report.text or report.word.replace("_", " ")
         elif status != job.status and job.status == "failed":
             job.detail = report.text
+        if status == "published":
+            job.offered_under = report.offered_under or job.offered_under
         changed[job.job_id] = _moved(job, status, report.at)
     await _save(conn, list(changed.values()))
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from ohmstead.core.db import Connection, Row
+from ohmstead.core.db import Connection, Row, to_json
 from ohmstead.core.errors import NotFound
 from ohmstead.stations.files.model import FileJob, FileReport, Image, Member, Place, Rollout
 
@@ -107,6 +107,18 @@ async def insert_job(conn: Connection, job: FileJob) -> FileJob:
     return job
 
 
+async def unpublish(conn: Connection, party_id: UUID, station_id: str, image_id: UUID, at: datetime) -> None:
+    """A local controller offers an image no longer."""
+    await conn.execute(
+        "update file_job set status = 'unpublished', offered_under = null, updated_at = $4, finished_at = $4"
+        " where party_id = $1 and station_id = $2 and kind = 'publish' and image_id = $3 and status = 'published'",
+        party_id,
+        station_id,
+        image_id,
+        at,
+    )
+
+
 # any party: the job's address is the proof
 async def find_job(conn: Connection, job_id: UUID, *, for_update: bool = False) -> FileJob | None:
     row = await conn.fetchrow(
@@ -173,15 +185,18 @@ async def version_told(conn: Connection, party_id: UUID, station_id: str) -> str
 async def save_progress(conn: Connection, jobs: Sequence[FileJob]) -> None:
     await conn.execute(
         "update file_job j set status = u.status, detail = u.detail, updated_at = u.updated_at,"
-        " finished_at = u.finished_at, command_id = coalesce(u.command_id, j.command_id)"
-        " from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::uuid[])"
-        " as u (job_id, status, detail, updated_at, finished_at, command_id) where j.job_id = u.job_id",
+        " finished_at = u.finished_at, command_id = coalesce(u.command_id, j.command_id),"
+        " offered_under = coalesce((select array_agg(o) from json_array_elements_text(u.offered_under) o), j.offered_under)"
+        " from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::uuid[], $7::json[])"
+        " as u (job_id, status, detail, updated_at, finished_at, command_id, offered_under)"
+        " where j.job_id = u.job_id",
         [j.job_id for j in jobs],
         [j.status for j in jobs],
         [j.detail for j in jobs],
         [j.updated_at for j in jobs],
         [j.finished_at for j in jobs],
         [j.command_id for j in jobs],
+        [to_json(j.offered_under or []) for j in jobs],
     )
 
 
