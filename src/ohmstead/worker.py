@@ -44,7 +44,7 @@ from ohmstead.stations.files import service as files
 from ohmstead.stations.files.addresses import Guard
 from ohmstead.stations.files.campaigns import Campaigns
 from ohmstead.stations.files.desk import FileDesk
-from ohmstead.stations.files.links import Links
+from ohmstead.stations.files.links import FtpSide, Links
 from ohmstead.stations.files.ports import Storage
 from ohmstead.stations.files.spool import Spool
 from ohmstead.stations.files.unpacking import Limits
@@ -81,10 +81,12 @@ async def run(
         runner.add(consumer, handle, kinds)
     if costs is not None:
         runner.add("sessions.costs", telling_costs.notice_end, ("SessionSettled",))
-    links = Links(settings.files_base_url, settings.secret())
+    ftp = FtpSide(settings.ftp_reached_at, settings.ftp_port, settings.ftps_port)
+    links = Links(settings.files_base_url, settings.secret(), ftp)
     desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts))
-    keeper = upkeep.Keeper(pool, bus, desk, settings.secret(), book_at(settings.quirks_dir))
-    campaigns = Campaigns(pool, FileDesk(pool, desk, links, settings.file_link_s))
+    book = book_at(settings.quirks_dir)
+    keeper = upkeep.Keeper(pool, bus, desk, settings.secret(), book)
+    campaigns = Campaigns(pool, FileDesk(pool, desk, links, settings.file_link_s, book))
     timers: tuple[tuple[float, str, Callable[[], Awaitable[object]]], ...] = (
         (0.5, "remote_starts", partial(starts.notice, pool)),
         (2, "reservations", partial(_pass_reservations, pool, desk)),

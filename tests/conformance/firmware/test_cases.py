@@ -145,7 +145,7 @@ async def test_L03_a_local_controller_publishes(
 ) -> None:
     station = await ordered(api, version, is_signed=False, is_published=True, retries=3, retry_after_s=90)
     action, payload = station.asked[-1]
-    assert (action, payload["checksum"]) == ("PublishFirmware", hashlib.md5(IMAGE).hexdigest()), case  # noqa: S324
+    assert (action, payload["checksum"]) == ("PublishFirmware", hashlib.md5(IMAGE).hexdigest()), case
     assert (payload["retries"], payload["retryInterval"]) == (3, 90)
     assert (await station.fetches()).content == IMAGE
     for word in words:
@@ -176,7 +176,7 @@ async def test_L04_a_local_controller_withdraws(
     command = await api.posts(path)
     assert (command["status"], command["answer"]) == (status, {"status": answer}), case
     told = await station.station.hears("UnpublishFirmware")
-    assert told == {"checksum": hashlib.md5(IMAGE).hexdigest()}  # noqa: S324
+    assert told == {"checksum": hashlib.md5(IMAGE).hexdigest()}
     after = await station.job()
     assert (after["status"], after["offered_under"] is None) == (kept, kept == "unpublished")
 

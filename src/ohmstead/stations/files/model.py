@@ -11,6 +11,7 @@ from msgspec import Meta
 
 JobKind: TypeAlias = Literal["firmware", "publish", "log"]
 LogKind: TypeAlias = Literal["diagnostics", "security", "data_collector"]
+Carrier: TypeAlias = Literal["http", "ftp", "ftps"]
 JobStatus: TypeAlias = Literal[
     "ordered",
     "scheduled",
@@ -32,6 +33,9 @@ JobStatus: TypeAlias = Literal[
 ]
 RolloutStatus: TypeAlias = Literal["running", "paused", "halted", "finished", "cancelled"]
 PlaceStatus: TypeAlias = Literal["waiting", "ordering", "running", "installed", "failed", "skipped"]
+WantedCarrier: TypeAlias = Annotated[
+    Carrier, Meta(description="`http` is HTTPS where we have it. Left out: as the station, or its make, can.")
+]
 Pattern: TypeAlias = Annotated[
     str, Meta(min_length=1, max_length=100, description="With `*` and `?`; letters' case does not matter.")
 ]
@@ -148,6 +152,7 @@ class LogRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     until: Annotated[datetime, Meta(tz=True, description="Nothing newer.")] | None = None
     retries: Annotated[int, Meta(ge=0, le=10)] | None = None
     retry_after_s: Annotated[int, Meta(ge=0, le=86400)] | None = None
+    carrier: WantedCarrier | None = None
 
 
 class FirmwareRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -163,6 +168,7 @@ class FirmwareRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     install_at: Annotated[datetime, Meta(tz=True, description="Not before.")] | None = None
     retries: Annotated[int, Meta(ge=0, le=10)] | None = None
     retry_after_s: Annotated[int, Meta(ge=0, le=86400)] | None = None
+    carrier: WantedCarrier | None = None
     is_published: Annotated[
         bool, Meta(description="To a local controller, which offers it to the stations behind it (2.x).")
     ] = False

@@ -23,7 +23,7 @@ from ohmstead.stations.files.model import FileJob, FileReport, Image, Member, Ne
 from ohmstead.stations.files.names import safe_name
 from ohmstead.stations.files.ports import Storage
 from ohmstead.stations.files.signatures import check_certificate, check_signature
-from ohmstead.stations.files.spool import Received, Spool, digest_of
+from ohmstead.stations.files.spool import Half, Received, Spool, digest_of
 from ohmstead.stations.files.unpacking import Limits, Unpacked, unpack
 from ohmstead.stations.model import Signal
 
@@ -250,6 +250,20 @@ async def take_log(
         await store.job_received(conn, job)
         await _save(conn, [job])
         await jobs.enqueue(conn, UNPACK, {"job_id": str(job_id)}, dedupe_key=f"{UNPACK}/{job_id}")
+    return job
+
+
+async def take_half(pool: Pool, storage: Storage, half: Half, job_id: UUID, name: str, remote_address: str) -> FileJob:
+    """The same for a file that came in several goes. What was refused is dropped; a store that is away may try again."""
+    if half.size == 0:
+        raise Invalid("the file is empty", "body")
+    received = await half.whole()
+    try:
+        job = await take_log(pool, storage, job_id, name, received, remote_address)
+    except (Conflict, Invalid, NotFound):
+        half.drop()
+        raise
+    half.drop()
     return job
 
 

@@ -78,7 +78,10 @@ async def retire_image(conn: Connection, party_id: UUID, image_id: UUID, at: dat
 async def station_facts(conn: Connection, party_id: UUID, station_id: str) -> Row:
     """What a station said it is. Raises NotFound."""
     row = await conn.fetchrow(
-        "select station_id, vendor, model, firmware_version, ocpp_version from station"
+        "select station_id, vendor, model, firmware_version, ocpp_version, (select v.value from station_variable v"
+        "  where v.station_id = station.station_id and v.attribute = 'Actual' and (v.component, v.variable) in"
+        "  (('', 'SupportedFileTransferProtocols'), ('OCPPCommCtrlr', 'FileTransferProtocols'))"
+        "  order by v.value limit 1) as carriers from station"
         " where party_id = $1 and station_id = $2 and retired_at is null",
         party_id,
         station_id,
