@@ -218,6 +218,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     ftp_bytes_per_s: Annotated[
         int, Meta(ge=0), _about("Most bytes a second of one FTP transfer; 0 for as many as come.")
     ] = 4 * 1024**2
+    firmware_signers: Annotated[
+        Literal["warn", "refuse"],
+        _about(
+            "Firmware that no manufacturer's root vouches for: taken with a warning, or neither taken nor rolled out."
+        ),
+    ] = "warn"
     max_firmware_bytes: Annotated[int, Meta(ge=1024, le=2**40), _about("Largest firmware image taken.")] = 1024**3
     max_log_bytes: Annotated[int, Meta(ge=1024, le=2**40), _about("Largest log taken from a station.")] = 256 * 1024**2
     max_unpacked_bytes: Annotated[

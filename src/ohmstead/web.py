@@ -99,7 +99,9 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
                 "spool": spool,
                 "file_attempts": file_attempts,
                 "links": links,
-                "file_desk": FileDesk(pool, desk, links, settings.file_link_s, book_at(settings.quirks_dir)),
+                "file_desk": FileDesk(
+                    pool, desk, links, settings.file_link_s, book_at(settings.quirks_dir), settings.firmware_signers
+                ),
             }
         ),
         dependencies={

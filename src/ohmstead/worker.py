@@ -86,7 +86,7 @@ async def run(
     desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts))
     book = book_at(settings.quirks_dir)
     keeper = upkeep.Keeper(pool, bus, desk, settings.secret(), book)
-    campaigns = Campaigns(pool, FileDesk(pool, desk, links, settings.file_link_s, book))
+    campaigns = Campaigns(pool, FileDesk(pool, desk, links, settings.file_link_s, book, settings.firmware_signers))
     timers: tuple[tuple[float, str, Callable[[], Awaitable[object]]], ...] = (
         (0.5, "remote_starts", partial(starts.notice, pool)),
         (2, "reservations", partial(_pass_reservations, pool, desk)),

@@ -24,11 +24,14 @@ _NEW_IMAGE: dict[str, Any] = {
     "sha256": _SHA256,
     "signing_certificate": None,
     "signature": None,
+    "signing_chain": None,
 }
 _IMAGE: dict[str, Any] = {
     "image_id": _IMAGE_ID,
     "party_id": _PARTY,
     **_NEW_IMAGE,
+    "vouched_by": None,
+    "doubt": "it is not signed",
     "md5": "098f6bcd4621d373cade4e832627b4f6",
     "size_bytes": 48_234_496,
     "created_at": "2026-03-02T08:00:00Z",

@@ -12,9 +12,9 @@ from ohmstead.core.db import Connection, Pool, Row
 from ohmstead.core.errors import Invalid, Refused
 from ohmstead.core.ids import new_id
 from ohmstead.stations.commands import Command, CommandDesk
-from ohmstead.stations.files import carriers, store
+from ohmstead.stations.files import carriers, service, store
 from ohmstead.stations.files.links import Links
-from ohmstead.stations.files.model import Carrier, FileJob, FirmwareRequest, Image, JobKind, LogRequest
+from ohmstead.stations.files.model import Carrier, FileJob, FirmwareRequest, Image, JobKind, LogRequest, Signers
 from ohmstead.stations.files.names import safe_name, suits
 from ohmstead.stations.orders import GetDiagnostics, GetLog, Order, PublishFirmware, UnpublishFirmware, UpdateFirmware
 from ohmstead.stations.quirks.book import QuirkBook
@@ -25,13 +25,20 @@ _LOST = frozenset(("offline", "expired", "cancelled", "failed", "rejected"))
 
 class FileDesk:
     """Sends orders and remembers what they were for. `link_s`: how long an address is good; `book`: what makes of
-    stations do differently.
+    stations do differently; `signers`: what becomes of firmware that nobody vouches for.
     """
 
     def __init__(
-        self, pool: Pool, commands: CommandDesk, links: Links, link_s: int, book: QuirkBook | None = None
+        self,
+        pool: Pool,
+        commands: CommandDesk,
+        links: Links,
+        link_s: int,
+        book: QuirkBook | None = None,
+        signers: Signers = "warn",
     ) -> None:
         self._book = book
+        self._signers: Signers = signers
         self._pool = pool
         self._commands = commands
         self._links = links
@@ -72,6 +79,8 @@ class FileDesk:
             raise Invalid("give either an image or a location", "image_id")
         if given.is_published and given.image_id is None:
             raise Invalid("only an image of ours can be published: its checksum must be known", "image_id")
+        if given.image_id is not None:
+            await service.check_before_use(self._pool, actor.party_id, given.image_id, self._signers)
         async with self._pool.acquire() as conn, conn.transaction():
             image = await store.get_image(conn, actor.party_id, given.image_id) if given.image_id else None
             facts = await store.station_facts(conn, actor.party_id, station_id)
@@ -123,7 +132,9 @@ class FileDesk:
     async def firmware_order(
         self, job: FileJob, image: Image | None, given: FirmwareRequest
     ) -> UpdateFirmware | PublishFirmware:
-        """The order for a job that is written already. Raises NotFound for a station that is gone."""
+        """The order for a job that is written already. Raises NotFound for a station that is gone, Refused."""
+        if image is not None:
+            await service.check_before_use(self._pool, job.party_id, image.image_id, self._signers)
         async with self._pool.acquire() as conn:
             facts = await store.station_facts(conn, job.party_id, job.station_id)
         return self._firmware_order(job, image, given, self._carrier(given.carrier, facts))

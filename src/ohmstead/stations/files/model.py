@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+Signers: TypeAlias = Literal["warn", "refuse"]
 JobKind: TypeAlias = Literal["firmware", "publish", "log"]
 LogKind: TypeAlias = Literal["diagnostics", "security", "data_collector"]
 Carrier: TypeAlias = Literal["http", "ftp", "ftps"]
@@ -42,7 +43,10 @@ Pattern: TypeAlias = Annotated[
 
 
 class Image(msgspec.Struct, kw_only=True):
-    """Firmware for some kind of station. It has no content until it was uploaded and checked: `stored_at`."""
+    """Firmware for some kind of station. It has no content until it was uploaded and checked: `stored_at`.
+
+    `vouched_by`: the manufacturer's root that its signing certificate leads to; `doubt`: why there is none.
+    """
 
     image_id: UUID
     party_id: UUID
@@ -54,6 +58,9 @@ class Image(msgspec.Struct, kw_only=True):
     notes: str
     signing_certificate: str | None
     signature: str | None
+    signing_chain: str | None = None
+    vouched_by: str | None = None
+    doubt: str | None = None
     sha256: str | None
     md5: str | None
     size_bytes: int | None
@@ -83,6 +90,12 @@ class NewImage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ) = None
     signing_certificate: Annotated[str, Meta(max_length=5500, description="The manufacturer's, PEM.")] | None = None
     signature: Annotated[str, Meta(max_length=800, description="Over the file's SHA-256, base64.")] | None = None
+    signing_chain: (
+        Annotated[
+            str, Meta(max_length=20_000, description="Certificates between that and the manufacturer's root, PEM.")
+        ]
+        | None
+    ) = None
 
 
 class FileJob(msgspec.Struct, kw_only=True):

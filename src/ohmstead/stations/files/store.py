@@ -12,6 +12,7 @@ import msgspec
 from ohmstead.core.db import Connection, Row, to_json
 from ohmstead.core.errors import NotFound
 from ohmstead.stations.files.model import FileJob, FileReport, Image, Member, Place, Rollout
+from ohmstead.stations.files.vouching import Verdict
 
 _IMAGE = ", ".join(Image.__struct_fields__)
 _JOB = ", ".join(FileJob.__struct_fields__)
@@ -58,6 +59,20 @@ async def image_stored(
         md5,
         size_bytes,
         at,
+    )
+    assert row is not None
+    return Image(**row)
+
+
+async def image_judged(conn: Connection, party_id: UUID, image_id: UUID, verdict: Verdict) -> Image:
+    """Who vouches for it, as far as is known now."""
+    row = await conn.fetchrow(
+        "update firmware_image set vouched_by = $3, doubt = $4 where party_id = $1 and image_id = $2"
+        f" returning {_IMAGE}",
+        party_id,
+        image_id,
+        verdict.vouched_by,
+        verdict.doubt,
     )
     assert row is not None
     return Image(**row)
