@@ -479,6 +479,20 @@ DUTIES = (
         ("N_100",),
     ),
     Duty(
+        "a file goes the way the station can",
+        "stations/files/desk.py",
+        'told=facts["carriers"],',
+        "told=None,",
+        ("N_102",),
+    ),
+    Duty(
+        "users and passwords in addresses are blotted out",
+        "stations/redaction.py",
+        'if "@" in text and ":" in text:',
+        "if False:",
+        ("N_102",),
+    ),
+    Duty(
         "the root of vehicles' makers",
         "ocpp/v2/certificates.py",
         '"oem_root": "OEMRootCertificate",',

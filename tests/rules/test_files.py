@@ -1,6 +1,7 @@
 """Names, addresses, seals, ranges, signatures and the course of a job: decisions about files."""
 
 import base64
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -25,6 +26,7 @@ from ohmstead.stations.files.signatures import check_certificate, check_signatur
 from ohmstead.stations.orders import GetLog, Order, Raw, SetNetworkProfile, UpdateFirmware, kind_of
 from ohmstead.stations.redaction import hide_secrets, hide_secrets_in_text
 from ohmstead.transfers.ftp import words
+from ohmstead.transfers.ftp.channel import Pace
 from tests.rules.order_examples import ALL
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -411,3 +413,12 @@ def test_paths_of_ftp_never_lead_out(given: str, meant: str) -> None:
 def test_any_line_is_a_command_or_none(line: bytes) -> None:
     said = words.read(line)
     assert said is None or (said.word.isascii() and said.word.isupper() and "\0" not in said.argument)
+
+
+async def test_a_pace_lets_no_more_through_than_it_says() -> None:
+    begun = time.monotonic()
+    slow, free = Pace(50_000), Pace(0)
+    for _ in range(10):
+        await slow.passed(1000)
+        await free.passed(10**9)
+    assert time.monotonic() - begun >= 0.19

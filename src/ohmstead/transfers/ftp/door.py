@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 
 from ohmstead.accounts.access import TooManyAttempts
@@ -30,7 +29,7 @@ from ohmstead.transfers.ftp.visit import Refused, Visit
 
 log = logger("ohmstead.ftp")
 
-MOST_FROM_ONE_ADDRESS = 10
+MOST_STRANGERS = 10  # of one address that have not signed in; many stations can stand behind one
 _KINDS = {"expired": "file_link_expired", "superseded": None}
 
 
@@ -57,7 +56,7 @@ class FtpDoor:
         self._spool = spool
         self._links = links
         self._attempts = attempts
-        self._here: Counter[str] = Counter()
+        self._here: set[Visit] = set()
         self._visits: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
@@ -86,23 +85,22 @@ class FtpDoor:
 
     async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_implicit: bool) -> None:
         address = writer.get_extra_info("peername")[0]
-        is_full = self._here.total() >= self._settings.ftp_most_connections
-        if is_full or self._here[address] >= MOST_FROM_ONE_ADDRESS:
+        n_strangers = sum(1 for one in self._here if one.address == address and not one.is_signed_in)
+        if len(self._here) >= self._settings.ftp_most_connections or n_strangers >= MOST_STRANGERS:
             writer.write(words.reply(421, "too many connections; come back later"))
             writer.close()
             return
-        self._here[address] += 1
+        visit = Visit(self, reader, writer)
+        self._here.add(visit)
         try:
             async with asyncio.timeout(self._settings.ftp_longest_s):
-                await Visit(self, reader, writer).run(is_implicit=is_implicit)
+                await visit.run(is_implicit=is_implicit)
         except TimeoutError:
             log.info("ftp_too_long", address=address)
         except Exception as error:
             log.error("ftp_visit_failed", exc_info=error)
         finally:
-            self._here[address] -= 1
-            if not self._here[address]:
-                del self._here[address]
+            self._here.discard(visit)
             writer.transport.abort()
 
     # ------------------------------------------------------------------------------------------ what visits ask for

@@ -77,7 +77,7 @@ class Visit:
         self._house = house
         self._reader = reader
         self._writer = writer
-        self._address: str = writer.get_extra_info("peername")[0]
+        self.address: str = writer.get_extra_info("peername")[0]
         self._context: ssl.SSLContext | None = None  # of this connection, once it is encrypted
         self._is_private = False  # data connections, too
         self._user = ""
@@ -87,6 +87,11 @@ class Visit:
         self._channel: Channel | None = None
         self._first = 0
         self._is_over = False
+
+    @property
+    def is_signed_in(self) -> bool:
+        """Did they show good credentials?"""
+        return self._job is not None
 
     async def run(self, *, is_implicit: bool) -> None:
         """Talk until one side has enough. Lines are never logged: passwords are in them."""
@@ -203,7 +208,7 @@ class Visit:
         if not user:
             raise Refused(503, "USER first")
         try:
-            self._claim, self._job = await self._house.sign_in(user, argument, self._address)
+            self._claim, self._job = await self._house.sign_in(user, argument, self.address)
         except Refused:
             self._n_bad += 1
             self._is_over = self._n_bad >= MOST_BAD_PASSWORDS
@@ -339,7 +344,7 @@ class Visit:
             raise Refused(553, "there are no directories here")
         async with self._transfer() as (reader, _):
             source = pieces(reader, Pace(self._house.bytes_per_s))
-            await self._house.take(job, safe_name(name, job.name), first, source, self._address)
+            await self._house.take(job, safe_name(name, job.name), first, source, self.address)
         return 226, "received"
 
     async def listing(self, _argument: str) -> Answer:
@@ -366,7 +371,7 @@ class Visit:
 
     async def _good(self) -> tuple[Claim, FileJob]:
         assert self._claim is not None
-        self._job = await self._house.job_still(self._claim, self._address)
+        self._job = await self._house.job_still(self._claim, self.address)
         return self._claim, self._job
 
     async def _sending(self) -> tuple[Claim, FileJob]:
@@ -381,7 +386,7 @@ class Visit:
 
     async def _listen(self) -> None:
         await self._shut()
-        self._channel = Channel(self._address)
+        self._channel = Channel(self.address)
         context = self._context if self._is_private else None
         await self._channel.listen(self._writer.get_extra_info("sockname")[0], self._house.passive_ports, context)
 
