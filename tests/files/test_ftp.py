@@ -193,7 +193,7 @@ async def test_with_tls_both_ways_and_never_half_in_the_clear(ftp: Ftp) -> None:
     # Commands sent along with AUTH, before anything was encrypted, are not obeyed: the connection ends.
     reader, writer = await asyncio.open_connection("127.0.0.1", ftp.settings.ftp_port)
     writer.write(b"AUTH TLS\r\nUSER somebody\r\n")
-    assert [line[:3] for line in (await reader.read()).splitlines()] == [b"220", b"234"]
+    assert [line[:3] for line in (await reader.read()).splitlines()] == [b"220"]
     writer.close()
     # Without FTP there is no such address, and a wish for it is refused.
     house = Visitor(ftp.api.front, ftp.api.network, ftp.api.client, ftp.api.key)

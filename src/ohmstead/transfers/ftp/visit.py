@@ -169,15 +169,16 @@ class Visit:
         context = self._house.context()
         if context is None or self._context is not None:
             raise Refused(534, "there is no certificate" if context is None else "it is encrypted already")
-        await self._say(234, "go ahead")
         try:
             # Commands that came along with this one were sent by nobody knows whom: they are not obeyed as if protected.
+            # Looked for before the answer: what comes after it is the handshake, and must not be taken from it.
             async with asyncio.timeout(0):
                 await self._reader.read(1)
             self._is_over = True
             return None
         except TimeoutError:
             pass
+        await self._say(234, "go ahead")
         await self._encrypt(context)
         self._user, self._job, self._claim = "", None, None
         return None
