@@ -7,10 +7,12 @@ import contextlib
 import gc
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from urllib.parse import quote
 
 import asyncpg
 from aiohttp import web as aiohttp_web
+from msgspec import structs
 
 from ohmstead import worker
 from ohmstead.accounts import access
@@ -24,6 +26,7 @@ from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool, connect_one, connect_pool
 from ohmstead.core.health import Watch
 from ohmstead.core.log import logger
+from ohmstead.ocpp import tls
 from ohmstead.ocpp.gateway import Gateway
 from ohmstead.ocpp.inquiries import Inquiries
 from ohmstead.settings import Settings
@@ -102,7 +105,7 @@ async def run_web(settings: Settings) -> None:
     """REST API and console, until SIGTERM or SIGINT."""
     import uvicorn
 
-    from ohmstead.web import create_web
+    from ohmstead.web import create_web, ftp_door
 
     class Server(uvicorn.Server):
         # uvicorn's own would raise the signal again after its polite end: the process would end by it, pool and all.
@@ -111,8 +114,9 @@ async def run_web(settings: Settings) -> None:
             yield
 
     async with _deps(settings, "web") as (pool, bus), _looking(watch := Watch(pool, bus)):
+        app = create_web(settings, pool, bus, watch)
         config = uvicorn.Config(
-            create_web(settings, pool, bus, watch),
+            app,
             host=settings.web_host,
             port=settings.web_port,
             log_config=None,
@@ -125,10 +129,13 @@ async def run_web(settings: Settings) -> None:
             loop="none",
         )
         server = Server(config)
-        serving = asyncio.create_task(server.serve())
-        await _until_told(serving)
-        server.should_exit = True
-        await serving
+        # Stations that come for files show no certificate: what they sign in with is the job's own.
+        plain = structs.replace(settings, tls_client_ca=None, tls_client_crl=None)
+        async with ftp_door(settings, pool, app, partial(tls.build_context, plain)).opened():
+            serving = asyncio.create_task(server.serve())
+            await _until_told(serving)
+            server.should_exit = True
+            await serving
 
 
 async def run_worker(settings: Settings) -> None:

@@ -174,6 +174,7 @@ def wanted_ports(settings: Settings) -> dict[int, str]:
     names = ["gateway_port", "web_port", "metrics_gateway_port", "worker_health_port"]
     if settings.has_tls:
         names.append("gateway_tls_port")
+    names += [name for name in ("ftp_port", "ftps_port") if getattr(settings, name) is not None]
     return {getattr(settings, name): PREFIX + name.upper() for name in names}
 
 

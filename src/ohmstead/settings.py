@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
@@ -195,6 +196,37 @@ class Settings(Struct, frozen=True, kw_only=True):
     file_link_s: Annotated[
         int, Meta(ge=60, le=604_800), _about("How long an address given to a station for a file is good, in seconds.")
     ] = 7200
+    ftp_port: Annotated[
+        Port | None, _about("Port for FTP (and TLS on request) for old stations' files. Unset: no FTP.")
+    ] = None
+    ftps_port: Annotated[
+        Port | None, _about("Port for FTP with TLS from the start; needs a server certificate. Unset: none.")
+    ] = None
+    ftp_host: Annotated[str, _about("Address on which FTP listens.")] = "127.0.0.1"
+    ftp_public_host: Annotated[
+        str | None, _about("Name under which stations reach FTP. Unset: the host of the address for files.")
+    ] = None
+    ftp_passive_address: Annotated[
+        str | None,
+        Meta(pattern=r"^\d{1,3}(\.\d{1,3}){3}$"),
+        _about("IPv4 address told to stations for data connections, behind NAT. Unset: the one they came to."),
+    ] = None
+    ftp_passive_ports: Annotated[
+        str, Meta(pattern=r"^\d{4,5}-\d{4,5}$"), _about("Ports for data connections, first and last.")
+    ] = "50000-50099"
+    ftp_most_connections: Annotated[int, Meta(ge=1, le=1000), _about("FTP connections at one time.")] = 50
+    ftp_longest_s: Annotated[
+        int, Meta(ge=60, le=86_400), _about("How long an FTP connection may last, transfers and all, in seconds.")
+    ] = 3600
+    ftp_bytes_per_s: Annotated[
+        int, Meta(ge=0), _about("Most bytes a second of one FTP transfer; 0 for as many as come.")
+    ] = 4 * 1024**2
+    firmware_signers: Annotated[
+        Literal["warn", "refuse"],
+        _about(
+            "Firmware that no manufacturer's root vouches for: taken with a warning, or neither taken nor rolled out."
+        ),
+    ] = "warn"
     max_firmware_bytes: Annotated[int, Meta(ge=1024, le=2**40), _about("Largest firmware image taken.")] = 1024**3
     max_log_bytes: Annotated[int, Meta(ge=1024, le=2**40), _about("Largest log taken from a station.")] = 256 * 1024**2
     max_unpacked_bytes: Annotated[
@@ -205,6 +237,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     message_retention_days: Annotated[Days, _about("OCPP messages older than this are dropped.")] = 14
     sample_retention_days: Annotated[Days, _about("Meter samples older than this are dropped; sessions stay.")] = 1095
     status_retention_days: Annotated[Days, _about("Status intervals older than this are dropped.")] = 1095
+    record_retention_days: Annotated[
+        Days, _about("What else stations reported (settings, events, customers' data) is dropped after so many days.")
+    ] = 90
     pool_size: Annotated[int, Meta(ge=1, le=200), _about("Database connections of each process.")] = 8
     secret_key: Annotated[
         KeyText | None,
@@ -254,6 +289,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     def files_base_url(self) -> str:
         """Where stations reach the web process."""
         return self.files_url or self.console_url
+
+    @property
+    def has_ftp(self) -> bool:
+        """Whether stations can fetch and send files by FTP."""
+        return self.ftp_port is not None or self.ftps_port is not None
+
+    @property
+    def ftp_reached_at(self) -> str:
+        """The host under which stations reach FTP."""
+        return self.ftp_public_host or urlsplit(self.files_base_url).hostname or self.ftp_host
 
     def secret(self) -> bytes:
         """The installation's secret key: `secret_key`, or the file `secret.key` in the data directory.
@@ -357,9 +402,16 @@ def _check_together(settings: Settings) -> None:
         zoneinfo.ZoneInfo(settings.time_zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         refuse("time_zone", "expected an IANA time zone, such as Europe/Amsterdam")
+    if settings.ftps_port is not None and not settings.has_tls:
+        refuse("ftps_port", "needs a server certificate (OHMSTEAD_TLS_EC_CERT or OHMSTEAD_TLS_RSA_CERT)")
+    first, last = (int(part) for part in settings.ftp_passive_ports.split("-"))
+    if not first <= last <= 65535:
+        refuse("ftp_passive_ports", "expected two ports, the first no higher than the last")
     ports: dict[int, str] = {}
-    for name in ("gateway_port", "gateway_tls_port", "web_port", "metrics_gateway_port", "worker_health_port"):
-        other = ports.setdefault(getattr(settings, name), name)
+    names = ("gateway_port", "gateway_tls_port", "web_port", "metrics_gateway_port", "worker_health_port")
+    for name in (*names, "ftp_port", "ftps_port"):
+        port = getattr(settings, name)
+        other = ports.setdefault(port, name) if port is not None else name
         if other != name:
             refuse(name, f"is the same port as {PREFIX}{other.upper()}")
 

@@ -1,6 +1,8 @@
 """The web process: REST API, console and health in one application."""
 
 import ipaddress
+import ssl
+from collections.abc import Callable
 from typing import Any, TypeAlias
 from urllib.parse import quote, urlsplit
 
@@ -45,11 +47,12 @@ from ohmstead.settings import Settings
 from ohmstead.stations.commands import CommandDesk
 from ohmstead.stations.files.addresses import Guard
 from ohmstead.stations.files.desk import FileDesk
-from ohmstead.stations.files.links import Links
+from ohmstead.stations.files.links import FtpSide, Links
 from ohmstead.stations.files.ports import Storage
 from ohmstead.stations.files.spool import Spool
 from ohmstead.stations.quirks.book import book_at
 from ohmstead.transfers.door import FileDoor
+from ohmstead.transfers.ftp.door import FtpDoor
 from ohmstead.ui.templating import STATIC_DIR, page
 
 log = logger("ohmstead.web")
@@ -64,7 +67,8 @@ _Pool: TypeAlias = NamedDependency[Pool]
 def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = None) -> Web:
     """The application. `pool` and `bus` are the caller's to open and close, `watch` to run."""
     attempts = Attempts()
-    links = Links(settings.files_base_url, settings.secret())
+    ftp = FtpSide(settings.ftp_reached_at, settings.ftp_port, settings.ftps_port)
+    links = Links(settings.files_base_url, settings.secret(), ftp)
     desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts), book_at(settings.quirks_dir))
     storage, spool = storage_of(settings), Spool(settings.data_dir / "incoming")
     file_door = FileDoor(settings, pool, storage, spool, links, file_attempts := Attempts())
@@ -94,7 +98,10 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
                 "storage": storage,
                 "spool": spool,
                 "file_attempts": file_attempts,
-                "file_desk": FileDesk(pool, desk, links, settings.file_link_s),
+                "links": links,
+                "file_desk": FileDesk(
+                    pool, desk, links, settings.file_link_s, book_at(settings.quirks_dir), settings.firmware_signers
+                ),
             }
         ),
         dependencies={
@@ -117,6 +124,12 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
         openapi_config=None,
         logging_config=None,
     )
+
+
+def ftp_door(settings: Settings, pool: Pool, app: Web, context: Callable[[], ssl.SSLContext | None]) -> FtpDoor:
+    """The other way to the same files. `context`: TLS for each new connection, None where there is none."""
+    state = app.state
+    return FtpDoor(settings, pool, state.storage, state.spool, state.links, state.file_attempts, context)
 
 
 def _mounted(door: FileDoor) -> ASGIRouteHandler:

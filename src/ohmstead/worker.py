@@ -48,7 +48,7 @@ from ohmstead.stations.files import service as files
 from ohmstead.stations.files.addresses import Guard
 from ohmstead.stations.files.campaigns import Campaigns
 from ohmstead.stations.files.desk import FileDesk
-from ohmstead.stations.files.links import Links
+from ohmstead.stations.files.links import FtpSide, Links
 from ohmstead.stations.files.ports import Storage
 from ohmstead.stations.files.spool import Spool
 from ohmstead.stations.files.unpacking import Limits
@@ -89,7 +89,8 @@ async def run(
         runner.add("sessions.costs", telling_costs.notice_end, ("SessionSettled",))
     if costs is not None and provider is not None:
         runner.add("sessions.payments", paying.notice_end, ("SessionSettled",))
-    links = Links(settings.files_base_url, settings.secret())
+    ftp = FtpSide(settings.ftp_reached_at, settings.ftp_port, settings.ftps_port)
+    links = Links(settings.files_base_url, settings.secret(), ftp)
     book = book_at(settings.quirks_dir)
     desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts), book)
     keeper = upkeep.Keeper(
@@ -100,7 +101,7 @@ async def run(
         book,
         {safe_limits.DUTY: partial(safe_limits.reconcile, pool, desk), checks.DUTY: partial(checks.check, pool, desk)},
     )
-    campaigns = Campaigns(pool, FileDesk(pool, desk, links, settings.file_link_s))
+    campaigns = Campaigns(pool, FileDesk(pool, desk, links, settings.file_link_s, book, settings.firmware_signers))
     timers: tuple[tuple[float, str, Callable[[], Awaitable[object]]], ...] = (
         (0.5, "remote_starts", partial(starts.notice, pool)),
         (2, "reservations", partial(_pass_reservations, pool, desk)),
@@ -273,4 +274,5 @@ async def _retention(settings: Settings, pool: Pool) -> None:
         )
         await events.forget(conn, settings.message_retention_days)
         await accounts.drop_old_requests(conn)
-    log.info("partitions_dropped", names=dropped)
+    n_records = await stations.forget_records(pool, settings.record_retention_days)
+    log.info("partitions_dropped", names=dropped, n_records=n_records)

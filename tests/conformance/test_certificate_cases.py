@@ -282,6 +282,20 @@ async def test_tc_m_01_to_04_and_075_a_root_is_installed(network: Network, versi
     assert await station.hears("InstallCertificate") == {"certificateType": named, "certificate": ROOT}
 
 
+async def test_tc_m_101_the_root_of_vehicles_makers_is_installed_where_the_version_knows_it(
+    network: Network, version2: str
+) -> None:
+    station = await network.station(version2)
+    order = orders.InstallCertificate(use="oem_root", certificate=ROOT)
+    command = await network.orders(station, order)
+    if version2 == "2.0.1":
+        assert (command.status, command.sent_at) == ("failed", None)
+        return
+    assert command.status == "accepted"
+    told = await station.hears("InstallCertificate")
+    assert told == {"certificateType": "OEMRootCertificate", "certificate": ROOT}
+
+
 @pytest.mark.parametrize("status", ["Rejected", "Failed"])
 async def test_tc_m_05_a_root_that_the_station_would_not_have(network: Network, version: str, status: str) -> None:
     station = await network.station(version)

@@ -8,14 +8,18 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from msgspec import structs
 
 from ohmstead.core import clock
 from ohmstead.core.events import Event
 from ohmstead.stations.files.service import booted
 from ohmstead.stations.files.versions import ask_versions
-from tests.api.door import Visitor, problem
+from tests import environment
+from tests.api.door import Front, Visitor, found, problem, serving
 from tests.files.carrying import IMAGE, SHA256, Carrier, announces, carrier, signals, uploaded
 from tests.files.certificates import signing_certificate
+from tests.security.pki import Authority
 from tests.stories.network import VERSIONS
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -190,6 +194,50 @@ async def test_an_upload_that_is_too_large_or_empty_is_refused(api: Visitor) -> 
     most = api.front.house.settings.max_firmware_bytes
     status = await announces(f"{api.front.url}/api/v1{path}", most + 1, Authorization=f"Bearer {api.key}")
     assert status == 413
+
+
+# ------------------------------------------------------------------------------------------------------- vouched for
+
+
+async def test_firmware_that_no_manufacturer_vouches_for_is_told_or_kept_out(front: Front, api: Visitor) -> None:
+    maker = Authority("Maker Root")
+    signer = maker.client("Signer", usage=ExtendedKeyUsageOID.CODE_SIGNING)
+    assert isinstance(signer.key, ec.EllipticCurvePrivateKey)
+    signature = base64.b64encode(signer.key.sign(IMAGE, ec.ECDSA(hashes.SHA256()))).decode()
+    signed = {"signing_certificate": signer.pem.decode(), "signature": signature}
+    # As installations come: a warning, on the image and among the security signals.
+    doubted = await uploaded(api, **signed)
+    assert (doubted["vouched_by"], doubted["doubt"]) == (None, "no manufacturer's root is trusted yet")
+    (signal,) = await signals(api, "firmware_doubtful")
+    assert signal["detail"]["reason"] == doubted["doubt"]
+    station = await carrier(api, "2.0.1")
+    assert (await ordered(station, doubted["image_id"]))["status"] == "ordered"
+
+    strict = structs.replace(front.house.settings, firmware_signers="refuse", web_port=environment.free_port())
+    async with (
+        serving(strict, api.network.pool, front.house.bus) as (url, app),
+        Front(front.house, url, app).visitor(api.network, "admin") as careful,
+    ):
+        image = await careful.posts("/firmware", {"name": "fw", "version": "2.0", **signed}, expect=201)
+        content = f"/firmware/{image['image_id']}/content"
+        document = problem(await careful.client.put(content, content=IMAGE), 422, "invalid")
+        assert (document["field"], "root" in document["detail"]) == ("signing_certificate", True)
+        path = f"/stations/{station.station.station_id}/firmware"
+        problem(await careful.client.post(path, json={"image_id": doubted["image_id"]}), 409)
+        problem(await careful.client.post("/rollouts", json={"image_id": doubted["image_id"], "name": "All"}), 409)
+        assert len(await signals(api, "firmware_refused")) == 3
+
+        await careful.posts("/certificates/roots", {"kind": "manufacturer_root", "certificate_pem": maker.pem.decode()})
+        taken = found(await careful.client.put(content, content=IMAGE))
+        assert (taken["vouched_by"], taken["doubt"]) == ("CN=Maker Root", None)
+        rollout = await careful.posts("/rollouts", {"image_id": taken["image_id"], "name": "All"}, expect=201)
+        await careful.posts(f"/rollouts/{rollout['rollout_id']}/cancel")
+        # What is kept is looked at again before it goes out, whatever the policy.
+        await api.network.pool.execute(
+            "update firmware_image set signature = 'AAAA' where image_id = $1", taken["image_id"]
+        )
+        answer = await api.client.post(path, json={"image_id": taken["image_id"]})
+        assert "signature" in problem(answer, 409)["detail"]
 
 
 # -------------------------------------------------------------------------------------------------- foreign addresses

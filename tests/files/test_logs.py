@@ -1,5 +1,6 @@
 """A station sends its log, and it can be read: listed, unpacked, searched."""
 
+import asyncio
 import gzip
 import hashlib
 import io
@@ -50,7 +51,7 @@ async def unpacked(station: Carrier) -> Any:
 @pytest.mark.parametrize("log", ["diagnostics", "security"])
 async def test_a_log_is_asked_for_sent_unpacked_and_read(api: Visitor, version: str, log: str) -> None:
     station = await carrier(api, version)
-    job = await ordered(station, log=log, oldest_at="2026-03-01T00:00:00Z")
+    job = await ordered(station, log=log, since="2026-03-01T00:00:00Z")
     assert job["status"] == "ordered"
     action, payload = station.asked[-1]
     assert action == ("GetDiagnostics" if (version, log) == ("1.6", "diagnostics") else "GetLog")
@@ -114,6 +115,65 @@ async def test_stations_send_as_they_are_used_to(api: Visitor, how: str) -> None
     job = await station.job("log")
     assert (job["name"], job["size_bytes"]) == ("log.txt", len(LOG))
     assert job["sha256"] == hashlib.sha256(LOG).hexdigest()
+
+
+async def test_a_log_that_broke_off_goes_on_where_it_was_over_http(api: Visitor) -> None:
+    station = await carrier(api, "2.0.1")
+    await ordered(station)
+    size = len(LOG)
+
+    async def puts(first: int, last: int, total: int | str = size, data: bytes | None = None) -> httpx.Response:
+        async with httpx.AsyncClient() as client:
+            body = LOG[first : last + 1] if data is None else data
+            headers = {"Content-Range": f"bytes {first}-{last}/{total}"}
+            return await client.put(station.location + "/today.log", content=body, headers=headers)
+
+    async def held() -> int:
+        async with httpx.AsyncClient() as client:
+            answer = await client.head(station.location)
+            assert answer.status_code == 200
+            return int(answer.headers["upload-offset"])
+
+    assert await held() == 0
+    answer = await puts(0, 4999)
+    assert (answer.status_code, answer.headers["upload-offset"]) == (202, "5000")
+    # The next part breaks off in the middle: what came of it counts.
+    with pytest.raises(TimeoutError):
+        part = {"Content_Range": f"bytes 5000-{size - 1}/{size}"}
+        await announces(station.location, size - 5000, body=LOG[5000:6000], **part)
+
+    async def is_here() -> bool:
+        return await held() == 6000
+
+    await api.network.until(is_here, "the beginning of the second part is kept")
+    assert (await station.job("log"))["status"] == "ordered"
+    for first, last in ((5000, 7000), (7000, 8000)):
+        answer = await puts(first, last)
+        assert (answer.status_code, answer.headers["upload-offset"]) == (409, "6000")
+    for first, last, total in ((6000, 6009, "*"), (6000, 5999, size), (6000, size, size)):
+        assert (await puts(first, last, total, b"x" * 10)).status_code == 400
+    most = api.front.house.settings.max_log_bytes
+    assert (await puts(6000, 6009, most + 1, b"x" * 10)).status_code == 413
+    # Two at once: one is taken, the other is told to wait, and nothing is mixed.
+    assert sorted([a.status_code for a in await asyncio.gather(puts(6000, 9999), puts(6000, 9999))]) in (
+        [202, 409],
+        [202, 202],
+    )
+    assert await held() == 10_000
+    assert (await puts(10_000, size - 1)).status_code == 201
+    job = await station.job("log")
+    assert (job["sha256"], job["name"]) == (hashlib.sha256(LOG).hexdigest(), "today.log")
+    # The answer got lost, and the station sends the end again.
+    assert (await puts(10_000, size - 1)).status_code == 200
+    assert await held() == size
+    assert not list((api.front.house.settings.data_dir / "incoming").glob("*.half"))
+
+    path = f"/logs/{job['job_id']}/file"
+    part = await api.client.get(path, headers={"Range": "bytes=10-19"})
+    assert (part.status_code, part.content, part.headers["content-range"]) == (206, LOG[10:20], f"bytes 10-19/{size}")
+    rest = {"Range": "bytes=20-", "If-Range": '"another"'}
+    assert (await api.client.get(path, headers=rest)).content == LOG
+    assert (await api.client.get(path, headers={"Range": f"bytes={size}-"})).status_code == 416
 
 
 async def test_a_station_that_says_it_sent_what_never_came_is_not_believed(api: Visitor) -> None:

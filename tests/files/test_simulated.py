@@ -4,23 +4,29 @@ import asyncio
 import contextlib
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ohmstead.core import clock
 from ohmstead.simulator.files import HttpPorter
 from ohmstead.simulator.plan import StationPlan
 from ohmstead.simulator.station import Station
 from ohmstead.simulator.transport import WebSocketDialer
 from ohmstead.simulator.world import Options, World
+from ohmstead.stations.files.links import Links
 from tests.api.door import Visitor
 from tests.files.carrying import uploaded
 from tests.files.test_firmware import KEY, PEM
 from tests.files.test_logs import LOG
 from tests.stories.network import VERSIONS
 from tests.stories.patience import until
+
+LATER = "2031-01-01T00:00:00Z"
 
 
 @contextlib.asynccontextmanager
@@ -88,15 +94,23 @@ async def test_a_log_arrives_and_can_be_read(api: Visitor, version: str) -> None
 
 
 async def test_firmware_whose_signature_is_another_ones_is_not_installed(api: Visitor) -> None:
-    """What we would not take in, a station would not install: the order is made with a certificate by hand."""
+    """What we would not send out, a station would not install: the order is made by hand."""
     image = await uploaded(api)
     async with simulated(api, "2.0.1") as (station,):
-        await api.network.pool.execute(
-            "update firmware_image set signature = 'AAAA', signing_certificate = $2 where image_id = $1",
-            image["image_id"],
-            PEM,
-        )
-        await api.posts(f"/stations/{station.plan.station_id}/firmware", {"image_id": image["image_id"]})
+        name = station.plan.station_id
+        job = await api.posts(f"/stations/{name}/firmware", {"image_id": image["image_id"], "retrieve_at": LATER})
+        settings = api.front.house.settings
+        links = Links(settings.files_base_url, settings.secret())
+        until = clock.now() + timedelta(hours=1)
+        order = {
+            "kind": "update_firmware",
+            "url": links.address(UUID(job["job_id"]), name, "fetch", job["name"], until),
+            "retrieve_at": "2026-01-01T00:00:00Z",
+            "certificate": PEM,
+            "signature": "AAAA",
+            "request_id": job["request_id"],
+        }
+        await api.posts(f"/stations/{name}/commands", order)
 
         async def is_failed() -> bool:
             (job,) = await jobs_of(api, station, "firmware")

@@ -1,7 +1,9 @@
 """Names, addresses, seals, ranges, signatures and the course of a job: decisions about files."""
 
 import base64
+import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -13,15 +15,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ohmstead.core.errors import Invalid, Refused
+from ohmstead.core.ranges import Unsatisfiable, part_of
 from ohmstead.settings import Settings, SettingsError
 from ohmstead.stations.files.addresses import Guard, why_not
-from ohmstead.stations.files.links import Links, claim_of
+from ohmstead.stations.files.carriers import choose
+from ohmstead.stations.files.links import FtpSide, Links, claim_of
 from ohmstead.stations.files.names import is_version, safe_name, safe_path, suits
 from ohmstead.stations.files.progress import after_boot, after_report, after_upload
 from ohmstead.stations.files.signatures import check_certificate, check_signature
 from ohmstead.stations.orders import GetLog, Order, Raw, SetNetworkProfile, UpdateFirmware, kind_of
 from ohmstead.stations.redaction import hide_secrets, hide_secrets_in_text
-from ohmstead.transfers.ranges import Unsatisfiable, part_of
+from ohmstead.transfers.ftp import words
+from ohmstead.transfers.ftp.channel import Pace
 from tests.rules.order_examples import ALL
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -335,3 +340,85 @@ def test_a_certificate_that_is_over_weak_or_for_other_uses_signs_nothing() -> No
         with pytest.raises(Invalid, match=why) as refused:
             check_certificate(pem, NOW)
         assert refused.value.field == "signing_certificate"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "quirk", "told", "offered", "chosen"),
+    [
+        (None, None, None, "http ftp ftps", "http"),
+        (None, None, "FTP", "http ftp ftps", "ftp"),
+        (None, None, "FTP,FTPS", "http ftp ftps", "ftps"),
+        (None, None, "ftp, https", "http ftp", "http"),
+        (None, None, "FTP,HTTP", "http ftp", "ftp"),  # ours is HTTPS
+        (None, None, "FTP", "http", "http"),
+        (None, None, "SFTP", "http ftp", "http"),
+        (None, "ftp", "HTTPS", "http ftp", "ftp"),
+        (None, "ftp", "HTTPS", "http", "http"),
+        ("http", "ftp", "FTP", "http ftp", "http"),
+        ("ftps", None, None, "http ftps", "ftps"),
+    ],
+)
+def test_how_a_station_is_sent_to_us(wanted: Any, quirk: Any, told: str | None, offered: str, chosen: str) -> None:
+    found = choose(wanted, quirk=quirk, told=told, offered=offered.split(), is_encrypted=True)  # type: ignore[arg-type]
+    assert found == chosen
+
+
+def test_a_wish_that_cannot_be_met_names_the_setting() -> None:
+    with pytest.raises(Refused, match="OHMSTEAD_FTPS_PORT"):
+        choose("ftps", quirk=None, told=None, offered=("http", "ftp"), is_encrypted=True)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_refused"),
+    [
+        ("ftp://user:pass-1_@files.example:2121/fw.bin", False),
+        ("ftp://user:pass@files.example:2122/fw.bin", True),
+        ("ftp://user:pass@files.example:2121@evil.test/fw.bin", True),
+        ("ftp://evil.test/x@files.example:2121/fw.bin", True),
+        ("ftps://user:pass@files.example:2121/fw.bin", True),
+    ],
+)
+def test_addresses_of_ours_by_ftp_are_known_by_host_and_port(address: str, is_refused: bool) -> None:
+    guard = Guard(Links("https://files.example", b"k" * 32, FtpSide("files.example", 2121, None)).ours, ())
+    order = GetLog(url=address, request_id=1)
+    if is_refused:
+        with pytest.raises(Refused):
+            guard.check(order)
+    else:
+        guard.check(order)
+
+
+def test_users_and_passwords_in_addresses_are_blotted_out() -> None:
+    secret = "ftp://AZxx-_12:geheim@files.example:2121/fw.bin"
+    for text in (hide_secrets_in_text(f'{{"location": "{secret}"}}') or "", str(hide_secrets({"url": secret}))):
+        assert "geheim" not in text
+        assert "AZxx" not in text
+        assert "files.example:2121/fw.bin" in text
+    plain = '{"text": "write to ada@example.com, 10:30"}'
+    assert hide_secrets_in_text(plain) == plain
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        *(("fw.bin", "fw.bin"), ("/fw.bin", "fw.bin"), ("./a/../fw.bin", "fw.bin"), ("../../fw.bin", "fw.bin")),
+        *(("", ""), ("/", ""), ("..", ""), ("../../etc/passwd", "etc/passwd"), ("..\\..\\x", "x")),
+    ],
+)
+def test_paths_of_ftp_never_lead_out(given: str, meant: str) -> None:
+    assert words.path_of(given) == meant
+
+
+@given(st.binary(max_size=300))
+def test_any_line_is_a_command_or_none(line: bytes) -> None:
+    said = words.read(line)
+    assert said is None or (said.word.isascii() and said.word.isupper() and "\0" not in said.argument)
+
+
+async def test_a_pace_lets_no_more_through_than_it_says() -> None:
+    begun = time.monotonic()
+    slow, free = Pace(50_000), Pace(0)
+    for _ in range(10):
+        await slow.passed(1000)
+        await free.passed(10**9)
+    assert time.monotonic() - begun >= 0.19

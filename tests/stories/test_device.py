@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from ohmstead.stations import service as stations
 from ohmstead.stations.commands import GetVariables, SetVariables
 from ohmstead.stations.device import queries
 from ohmstead.stations.device.queries import ChangeFilter, ReportView, VariableChange
@@ -288,6 +289,24 @@ async def test_customer_information_in_parts_reads_as_one_text(
         await station.says("NotifyCustomerInformation", payload)
     found = await report_of(network, station)
     assert (found.is_complete, found.text) == (True, "Ada charged twice.")
+
+
+async def test_what_was_reported_long_ago_is_forgotten_and_what_was_learnt_from_it_stays(network: Network) -> None:
+    station = await silent_station(network, "2.0.1")
+    await station.says("NotifyReport", inventory(0, 0))
+    await network.pool.execute(
+        "with old as (update station_record set received_at = received_at - interval '91 days' where station_id = $1)"
+        " update report_chunk set received_at = received_at - interval '91 days' where station_id = $1",
+        station.station_id,
+    )
+    fresh = {"data": "Ada.", "seqNo": 0, "generatedAt": AT, "requestId": 9}
+    await station.says("NotifyCustomerInformation", fresh)
+    assert await stations.forget_records(network.pool, 90, at_once=1) >= 2
+    assert await stations.forget_records(network.pool, 90) == 0
+    async with network.pool.acquire() as conn:
+        (left,) = await queries.list_reports(conn, network.party_id, station.station_id)
+        assert left.kind == "NotifyCustomerInformation"
+        assert await queries.device_tree(conn, network.party_id, station.station_id) != []
 
 
 async def test_messages_on_the_display_are_listed(network: Network, version2: str) -> None:

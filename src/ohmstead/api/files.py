@@ -18,6 +18,7 @@ from ohmstead.api.operations import ApiRequest, Page, PageQuery, TheActor, ThePo
 from ohmstead.api.problems import BadRequest, FieldError
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
+from ohmstead.core.ranges import Unsatisfiable, part_of
 from ohmstead.stations.files import queries
 from ohmstead.stations.files.model import FileJob, LogRequest, Member
 from ohmstead.stations.files.queries import LogView
@@ -95,15 +96,33 @@ async def get_log(pool: ThePool, actor: TheActor, log_id: FromPath[UUID]) -> Res
 
 
 @get("/logs/{log_id:uuid}/file", opt=operation("logs:read", errors=(404,), exports=(OCTETS,)))
-async def get_log_file(pool: ThePool, actor: TheActor, storage: TheStorage, log_id: FromPath[UUID]) -> Response[bytes]:
-    """Download a log as the station sent it."""
+async def get_log_file(
+    request: ApiRequest, pool: ThePool, actor: TheActor, storage: TheStorage, log_id: FromPath[UUID]
+) -> Response[bytes]:
+    """Download a log as the station sent it, or a part of it (`Range`)."""
     async with pool.acquire() as conn:
         job = await queries.get_job(conn, actor.party_id, log_id, ("log",))
     if job.sha256 is None:
         raise NotFound("the station has not sent it")
-    pieces: AsyncIterator[bytes] = storage.read(job.sha256)
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(job.name)}"}
-    return cast("Response[bytes]", Stream(pieces, media_type=OCTETS, headers=headers))
+    size, etag = job.size_bytes or 0, f'"{job.sha256}"'
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(job.name)}",
+        "Accept-Ranges": "bytes",
+        "ETag": etag,
+    }
+    wanted = request.headers.get("range", "") if request.headers.get("if-range", etag) == etag else ""
+    try:
+        part = part_of(wanted, size)
+    except Unsatisfiable:
+        headers["Content-Range"] = f"bytes */{size}"
+        return Response(b"", status_code=416, media_type=OCTETS, headers=headers)
+    first, last = part or (0, size - 1)
+    if part is not None:
+        headers["Content-Range"] = f"bytes {first}-{last}/{size}"
+    headers["Content-Length"] = str(last - first + 1)
+    pieces: AsyncIterator[bytes] = storage.read(job.sha256, first, last - first + 1)
+    status = 200 if part is None else 206
+    return cast("Response[bytes]", Stream(pieces, status_code=status, media_type=OCTETS, headers=headers))
 
 
 @get("/logs/{log_id:uuid}/members/{position:int}", opt=operation("logs:read", errors=(404,)))

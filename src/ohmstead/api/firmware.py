@@ -90,8 +90,8 @@ async def upload_firmware(
 ) -> Response[Image]:
     """Upload a firmware image's content, as it is.
 
-    Refused unless it has the SHA-256 that was announced and the signature fits. Content never changes afterwards; the
-    same once more is fine.
+    Refused unless it has the SHA-256 that was announced and the signature fits, and, where the installation asks for it,
+    a manufacturer's root vouches for the signing certificate. Content never changes afterwards; the same once more is fine.
     """
     async with pool.acquire() as conn:
         await queries.get_image(conn, actor.party_id, image_id)
@@ -103,7 +103,9 @@ async def upload_firmware(
         async with spool.receive(request.stream(), most) as received:
             if announced is not None and announced != received.size_bytes:
                 raise BadRequest(f"{received.size_bytes} of {announced} bytes came")
-            return answer(await service.store_image(pool, storage, actor, image_id, received))
+            return answer(
+                await service.store_image(pool, storage, actor, image_id, received, settings.firmware_signers)
+            )
     except spooling.TooLarge as error:
         raise TooLarge(error.text) from error
     except spooling.NoRoom as error:
@@ -181,12 +183,13 @@ async def list_rollouts(
 
 @post("/rollouts", opt=operation("firmware:write", errors=(404,)))
 async def create_rollout(
-    pool: ThePool, bus: TheBus, actor: TheActor, given: NamedDependency[NewRollout]
+    pool: ThePool, bus: TheBus, actor: TheActor, settings: TheSettings, given: NamedDependency[NewRollout]
 ) -> Response[RolloutDetail]:
     """Bring many stations to a firmware image, in waves.
 
     It begins at once. Which stations take part is decided now: those chosen that the image is meant for.
     """
+    await service.check_before_use(pool, actor.party_id, given.image_id, settings.firmware_signers)
     async with pool.acquire() as conn, conn.transaction():
         rollout = await campaigns.create_rollout(conn, actor, given)
         found = await queries.get_rollout(conn, actor.party_id, rollout.rollout_id)

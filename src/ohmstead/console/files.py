@@ -151,7 +151,7 @@ async def upload_firmware(
     try:
         form = FirstFile(request.headers.get("content-type", ""), request.stream())
         async with spool.receive(form.pieces(), settings.max_firmware_bytes) as received:
-            await service.store_image(pool, storage, actor, found, received)
+            await service.store_image(pool, storage, actor, found, received, settings.firmware_signers)
     except OhmsteadError as refused:
         error = refused.text
     return await _image_page(request, pool, actor, found, error=error)
@@ -170,13 +170,16 @@ async def retire_firmware(pool: PoolIn, actor: ActorIn, image_id: FromPath[str])
 
 
 @post("/firmware/{image_id:str}/rollout", status_code=200)
-async def begin_rollout(request: PageRequest, pool: PoolIn, actor: ActorIn, image_id: FromPath[str]) -> Response[Any]:
+async def begin_rollout(
+    request: PageRequest, pool: PoolIn, actor: ActorIn, settings: SettingsIn, image_id: FromPath[str]
+) -> Response[Any]:
     """Bring stations to an image."""
     allow(actor, "firmware:write")
     found = uuid_of(image_id, "firmware")
     given = await _fields(request)
     try:
         wanted = _rollout_from(given, found)
+        await service.check_before_use(pool, actor.party_id, found, settings.firmware_signers)
         async with pool.acquire() as conn, conn.transaction():
             rollout = await campaigns.create_rollout(conn, actor, wanted)
     except NotFound:

@@ -367,8 +367,8 @@ table file_job
     version text
     version_before text
     asked_at timestamp with time zone  -- When a station that says it has installed was asked what it runs.
-    oldest_at timestamp with time zone
-    latest_at timestamp with time zone
+    since timestamp with time zone
+    until timestamp with time zone
     fetched_at timestamp with time zone
     sha256 text
     size_bytes bigint
@@ -380,6 +380,7 @@ table file_job
     requested_at timestamp with time zone not null default now()
     updated_at timestamp with time zone not null default now()
     finished_at timestamp with time zone
+    offered_under text[]  -- Where a local controller offers the firmware to the stations behind it.
     constraint file_job_kind_check CHECK ((kind = ANY (ARRAY['firmware'::text, 'publish'::text, 'log'::text])))
     constraint file_job_log_kind_check CHECK ((log_kind = ANY (ARRAY['diagnostics'::text, 'security'::text, 'data_collector'::text])))
     constraint file_job_image_id_fkey FOREIGN KEY (image_id) REFERENCES firmware_image(image_id)
@@ -411,6 +412,9 @@ table firmware_image
     created_by text not null
     stored_at timestamp with time zone
     retired_at timestamp with time zone
+    signing_chain text  -- Certificates between the signing one and the manufacturer's root, PEM.
+    vouched_by text  -- Subject of the manufacturer's root that the signing certificate leads to.
+    doubt text  -- Why no manufacturer's root vouches for the signing certificate.
     constraint firmware_image_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint firmware_image_pkey PRIMARY KEY (image_id)
     CREATE INDEX firmware_image_by_content ON public.firmware_image USING btree (sha256)
@@ -664,6 +668,7 @@ table report_chunk
     received_at timestamp with time zone not null default now()
     constraint report_chunk_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint report_chunk_pkey PRIMARY KEY (station_id, kind, request_id, digest)
+    CREATE INDEX report_chunk_by_time ON public.report_chunk USING btree (received_at)
 
 table reservation
     reservation_id uuid not null
@@ -1074,6 +1079,7 @@ table station_record
     constraint station_record_pkey PRIMARY KEY (record_id)
     constraint station_record_station_id_digest_key UNIQUE (station_id, digest)
     CREATE INDEX station_record_by_kind ON public.station_record USING btree (station_id, kind, record_id DESC)
+    CREATE INDEX station_record_by_time ON public.station_record USING brin (received_at)
 
 table station_variable
     -- Configuration as last reported: 1.6 keys under component '', 2.x variables under Component[instance]@evse.connector.

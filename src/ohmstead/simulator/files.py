@@ -1,8 +1,9 @@
-"""Stations fetch firmware and send logs for real, over HTTP, when the run has a porter."""
+"""Stations fetch firmware and send logs for real, over HTTP or FTP, when the run has a porter."""
 
 import asyncio
 import base64
 import binascii
+import ftplib
 import gzip
 import hashlib
 import re
@@ -18,6 +19,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from msgspec import Struct
+
+from ohmstead.simulator.ftp import ftp_fetch, ftp_send, is_ftp
 
 PIECE = 1 << 16
 _VERSION_LINE = re.compile(rb"version: *([\w.+-]{1,50})")
@@ -47,7 +50,9 @@ class Porter(Protocol):
 
 
 class HttpPorter:
-    """A porter over HTTP; one session for all stations. A fetch that breaks off goes on where it was, a few times."""
+    """A porter over HTTP, and FTP where the address says so; one session for all stations. A fetch by HTTP that breaks off
+    goes on where it was, a few times.
+    """
 
     TRIES = 3
 
@@ -70,6 +75,8 @@ class HttpPorter:
 
     async def fetch(self, url: str) -> Image:
         """See Porter."""
+        if is_ftp(url):
+            return await self._fetch_by_ftp(url)
         digest, head, n_bytes, etag = hashlib.sha256(), bytearray(), 0, ""
         for attempt in range(self.TRIES):
             headers = {"Range": f"bytes={n_bytes}-", "If-Range": etag} if n_bytes else {}
@@ -91,8 +98,17 @@ class HttpPorter:
                 await asyncio.sleep(1)
         raise Unfetched("never")
 
+    async def _fetch_by_ftp(self, url: str) -> Image:
+        try:
+            data = await asyncio.to_thread(ftp_fetch, url, self._tls)
+        except (ftplib.Error, OSError, EOFError) as error:
+            raise Unfetched(str(error) or type(error).__name__) from error
+        return Image(hashlib.sha256(data).digest(), len(data), version_of(data[:512], url))
+
     async def send(self, url: str, name: str, data: bytes, *, is_form: bool) -> bool:
         """See Porter."""
+        if is_ftp(url):
+            return await asyncio.to_thread(ftp_send, url, name, data, self._tls)
         try:
             if is_form:
                 form = aiohttp.FormData()

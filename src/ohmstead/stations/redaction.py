@@ -17,6 +17,8 @@ _FIELDS = frozenset({"password", "basicAuthPassword", "apnPassword", "simPin", "
 # What opens a file of ours to whoever has it (stations/files/links.py).
 _LINK = re.compile(r"(/files/)[A-Za-z0-9_-]{40,}")
 _MAY_HOLD = re.compile("assword|AuthorizationKey|SharedSecret|simPin")
+# User and password in front of a host, as in addresses for FTP.
+_USER = re.compile(r"(://|:\\/\\/)[^/@\s\"\\]+@")
 _VALUE_KEYS = frozenset({"value", "attributeValue"})
 
 
@@ -36,19 +38,27 @@ def hide_secrets(value: Any) -> Any:
         }
     if isinstance(value, list):
         return [hide_secrets(item) for item in value]
-    return _LINK.sub(rf"\1{REDACTED}", value) if isinstance(value, str) and "/files/" in value else value
+    return _hide_links(value) if isinstance(value, str) else value
 
 
 def hide_secrets_in_text(text: str | None) -> str | None:
     """The same for JSON text, which stays as it is, byte for byte, when there is nothing to hide."""
-    if text is not None and "/files/" in text:
-        text = _LINK.sub(rf"\1{REDACTED}", text)
+    if text is not None:
+        text = _hide_links(text)
     if text is None or not _MAY_HOLD.search(text):
         return text
     try:
         return msgspec.json.encode(hide_secrets(msgspec.json.decode(text))).decode()
     except (msgspec.DecodeError, RecursionError):
         return REDACTED
+
+
+def _hide_links(text: str) -> str:
+    if "/files/" in text:
+        text = _LINK.sub(rf"\1{REDACTED}", text)
+    if "@" in text and ":" in text:
+        text = _USER.sub(rf"\1{REDACTED}@", text)
+    return text
 
 
 def _is_secret_field(key: Any, item: Any, is_vpn: bool) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
-from ohmstead.core.db import Connection
+from ohmstead.core import clock
+from ohmstead.core.db import Connection, Pool
 from ohmstead.core.events import Event, record, written
 from ohmstead.core.writes import Write, write_all
 from ohmstead.stations import store
@@ -143,6 +145,17 @@ async def release_gateways(conn: Connection, gateway_id: UUID | None = None, old
 async def keep_records(conn: Connection, records: Sequence[Record]) -> None:
     """Reports whose meaning comes with later work, kept whole."""
     await store.insert_records(conn, records)
+
+
+async def forget_records(pool: Pool, days: int, at_once: int = 20_000) -> int:
+    """Drop what stations reported more than so many days ago, in short transactions of its own; returns how many rows."""
+    before, n_dropped = clock.now() - timedelta(days=days), 0
+    while True:
+        async with pool.acquire() as conn, conn.transaction():
+            n = await store.drop_records(conn, before, at_once)
+        n_dropped += n
+        if n == 0:
+            return n_dropped
 
 
 async def blot_out_secrets(conn: Connection, command: Command) -> None:

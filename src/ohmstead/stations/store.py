@@ -230,6 +230,20 @@ async def save_seen(conn: Connection, seen: dict[str, datetime]) -> None:
     )
 
 
+# any party: what is old is old
+async def drop_records(conn: Connection, before: datetime, limit: int) -> int:
+    """Forget what stations reported before an instant, at most `limit` rows of each table; returns how many went."""
+    n_dropped = 0
+    for table, key in (("report_chunk", "station_id, kind, request_id, digest"), ("station_record", "record_id")):
+        done = await conn.execute(
+            f"delete from {table} where ({key}) in (select {key} from {table} where received_at < $1 limit $2)",
+            before,
+            limit,
+        )
+        n_dropped += int(done.rpartition(" ")[2])
+    return n_dropped
+
+
 async def insert_records(conn: Connection, records: Sequence[Record]) -> None:
     if records:
         await conn.execute(

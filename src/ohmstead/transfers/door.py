@@ -20,15 +20,15 @@ from ohmstead.core.db import Pool
 from ohmstead.core.errors import Conflict, ExternalFailure, Invalid, NotFound, OhmsteadError
 from ohmstead.core.forms import FirstFile, is_form
 from ohmstead.core.log import logger
+from ohmstead.core.ranges import Unsatisfiable, part_of, part_sent
 from ohmstead.doorway import FILES_PATH, Attempts
 from ohmstead.settings import Settings
 from ohmstead.stations.files import service
-from ohmstead.stations.files.links import Claim, Links, claim_of
+from ohmstead.stations.files.links import Claim, Links, claim_of, why_over
 from ohmstead.stations.files.model import FileJob
 from ohmstead.stations.files.names import safe_name
 from ohmstead.stations.files.ports import Storage
 from ohmstead.stations.files.spool import NoRoom, Received, Spool, TooLarge
-from ohmstead.transfers.ranges import Unsatisfiable, part_of
 
 log = logger("ohmstead.transfers")
 
@@ -43,7 +43,7 @@ _STATUS: Final[dict[type[OhmsteadError], int]] = {
     ExternalFailure: 502,
     NoRoom: 507,
 }
-_METHODS = {"fetch": ("GET", "HEAD"), "send": ("PUT", "POST")}
+_METHODS = {"fetch": ("GET", "HEAD"), "send": ("PUT", "POST", "HEAD")}
 Headers: TypeAlias = dict[str, str]
 
 
@@ -111,9 +111,10 @@ class FileDoor:
             raise Refusal(
                 405, f"this address is for {' and '.join(_METHODS[claim.direction])}", "file_link_misused", job
             )
-        if clock.now() >= claim.expires_at:
+        over = why_over(claim, job, clock.now())
+        if over == "expired":
             raise Refusal(410, "this address was good for a while, which is over", "file_link_expired", job)
-        if job.status == "superseded" and job.sha256 is None:
+        if over == "superseded":
             raise Refusal(410, "another order has taken the place of the one this address belongs to", None, job)
         return job
 
@@ -162,8 +163,14 @@ class FileDoor:
         announced = visit.length()
         if announced is not None and announced > most + (_FORM_SLACK if has_form else 0):
             raise TooLarge(f"{announced} bytes are more than the {most} that are taken")
-        if visit.header("content-range") or visit.header("content-encoding") not in ("", "identity"):
-            raise Refusal(415, "send the whole file as it is, in one piece")
+        if visit.header("content-encoding") not in ("", "identity"):
+            raise Refusal(415, "send the file as it is")
+        if visit.method == "HEAD":
+            await visit.answer(200, _held(job.size_bytes if job.sha256 else self._spool.held(str(job.job_id))))
+            return
+        if visit.header("content-range"):
+            await self._take_part(visit, job, announced)
+            return
         if job.job_id in self._sending:
             raise Conflict("this file is being sent already")
         self._sending.add(job.job_id)
@@ -177,6 +184,35 @@ class FileDoor:
         finally:
             self._sending.discard(job.job_id)
         await visit.answer(201 if is_new else 200, {"Content-Type": "text/plain; charset=utf-8"}, b"received\n")
+
+    async def _take_part(self, visit: _Visit, job: FileJob, announced: int | None) -> None:
+        """A part, from where the one before ended, or 0 to begin anew; the digest is over all once the last is here."""
+        part, key = part_sent(visit.header("content-range")), str(job.job_id)
+        most = self._settings.max_log_bytes
+        if part is None or part.size is None or visit.method != "PUT":
+            raise Refusal(400, "a part is PUT with Content-Range: bytes first-last/size")
+        if part.size > most:
+            raise TooLarge(f"{part.size} bytes are more than the {most} that are taken")
+        if job.sha256 is not None:
+            is_same = part.size == job.size_bytes
+            await visit.answer(200 if is_same else 409, _held(job.size_bytes), b"" if is_same else b"it came already\n")
+            return
+        if part.n_bytes == 0:
+            await visit.answer(202, _held(self._spool.held(key)))
+            return
+        if announced not in (None, part.n_bytes):
+            raise Refusal(400, f"{announced} bytes are announced, and Content-Range tells of {part.n_bytes}")
+        async with self._spool.half(key) as half:
+            if part.first not in (0, half.size):
+                await visit.answer(409, _held(half.size), f"{half.size} bytes are here: go on from there\n".encode())
+                return
+            await half.append(part.first, visit.body(), part.last + 1)
+            if half.size < part.size:
+                await visit.answer(202, _held(half.size))
+                return
+            name = safe_name(visit.rest, job.name)
+            await service.take_half(self._pool, self._storage, half, job.job_id, name, visit.address)
+        await visit.answer(201, _held(part.size) | {"Content-Type": "text/plain; charset=utf-8"}, b"received\n")
 
     async def _keep(self, visit: _Visit, job: FileJob, name: str, received: Received) -> bool:
         if received.size_bytes == 0:
@@ -200,6 +236,11 @@ class FileDoor:
         if isinstance(error, TooManyAttempts):
             headers["Retry-After"] = str(error.retry_after_s)
         await visit.answer(status, headers, f"{error.text}\n".encode())
+
+
+def _held(n_bytes: int | None) -> Headers:
+    """How much of a file is here, for who goes on sending it."""
+    return {"Upload-Offset": str(n_bytes or 0), "Cache-Control": "no-store"}
 
 
 class _Visit:

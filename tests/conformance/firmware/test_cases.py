@@ -5,6 +5,7 @@ CSMS's alone to take note of, the station's words are the case.
 """
 
 import base64
+import hashlib
 from typing import Any
 
 import msgspec
@@ -121,33 +122,63 @@ async def test_L02_firmware_without_a_certificate_is_asked_for_without_one(api: 
 
 @pytest.mark.parametrize("version", VERSIONS[1:])
 @pytest.mark.parametrize(
-    ("word", "status"),
+    ("case", "words", "status", "detail"),
     [
-        ("Published", "published"),
-        ("InvalidChecksum", "failed"),
-        ("PublishFailed", "failed"),
-        ("DownloadFailed", "failed"),
+        (
+            "TC_L_17_CSMS published",
+            ("DownloadScheduled", "Downloading", "Downloaded", "ChecksumVerified", "Published"),
+            "published",
+            None,
+        ),
+        ("TC_L_19_CSMS", ("Downloading", "Downloaded", "InvalidChecksum"), "failed", "invalid checksum"),
+        (
+            "TC_L_20_CSMS",
+            ("Downloading", "Downloaded", "ChecksumVerified", "PublishFailed"),
+            "failed",
+            "publish failed",
+        ),
+        ("TC_L_24_CSMS", ("Downloading", "DownloadFailed"), "failed", "download failed"),
     ],
 )
-async def test_L03_a_local_controller_publishes(api: Visitor, version: str, word: str, status: str) -> None:
-    station = await ordered(api, version, is_signed=False, is_published=True)
-    assert station.asked[-1][0] == "PublishFirmware"
-    await station.says("Downloading")
-    await station.says(word)
-    await station.is_job(status)
+async def test_L03_a_local_controller_publishes(
+    api: Visitor, version: str, case: str, words: tuple[str, ...], status: str, detail: str | None
+) -> None:
+    station = await ordered(api, version, is_signed=False, is_published=True, retries=3, retry_after_s=90)
+    action, payload = station.asked[-1]
+    assert (action, payload["checksum"]) == ("PublishFirmware", hashlib.md5(IMAGE).hexdigest()), case
+    assert (payload["retries"], payload["retryInterval"]) == (3, 90)
+    assert (await station.fetches()).content == IMAGE
+    for word in words:
+        await station.says(word)
+    job = await station.is_job(status)
+    assert job["detail"] == detail
+    assert job["offered_under"] == (["http://10.0.0.2/fw"] if status == "published" else None)
+    assert job["finished_at"] is not None
 
 
 @pytest.mark.parametrize("version", VERSIONS[1:])
 @pytest.mark.parametrize(
-    ("answer", "status"), [("Unpublished", "accepted"), ("NoFirmware", "accepted"), ("DownloadOngoing", "rejected")]
+    ("case", "answer", "status", "kept"),
+    [
+        ("TC_L_21_CSMS", "Unpublished", "accepted", "unpublished"),
+        ("TC_L_22_CSMS", "NoFirmware", "accepted", "unpublished"),
+        ("TC_L_23_CSMS", "DownloadOngoing", "rejected", "published"),
+    ],
 )
-async def test_L04_a_local_controller_withdraws(api: Visitor, version: str, answer: str, status: str) -> None:
-    image, station = await uploaded(api), await carrier(api, version)
+async def test_L04_a_local_controller_withdraws(
+    api: Visitor, version: str, case: str, answer: str, status: str, kept: str
+) -> None:
+    station = await ordered(api, version, is_signed=False, is_published=True)
+    await station.says("Published")
+    job = await station.is_job("published")
     station.station.answers["UnpublishFirmware"] = {"status": answer}
-    path = f"/stations/{station.station.station_id}/firmware/{image['image_id']}/unpublish"
+    path = f"/stations/{station.station.station_id}/firmware/{job['image_id']}/unpublish"
     command = await api.posts(path)
-    assert (command["status"], command["answer"]) == (status, {"status": answer})
-    assert (await station.station.hears("UnpublishFirmware"))["checksum"] == image["md5"]
+    assert (command["status"], command["answer"]) == (status, {"status": answer}), case
+    told = await station.station.hears("UnpublishFirmware")
+    assert told == {"checksum": hashlib.md5(IMAGE).hexdigest()}
+    after = await station.job()
+    assert (after["status"], after["offered_under"] is None) == (kept, kept == "unpublished")
 
 
 @pytest.mark.parametrize(
@@ -194,9 +225,9 @@ async def test_1_6_secure_firmware(api: Visitor, case: str, words: tuple[str, ..
 async def asked_for(api: Visitor, version: str, log: str, refusal: str | None = None) -> Carrier:
     station = await carrier(api, version)
     station.refusal = refusal
-    span = {"oldest_at": "2026-01-01T00:00:00Z", "latest_at": "2026-01-02T00:00:00Z"}
+    span = {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"}
     await api.posts(
-        f"/stations/{station.station.station_id}/logs", {"log": log, "retries": 2, "retry_interval_s": 60, **span}
+        f"/stations/{station.station.station_id}/logs", {"log": log, "retries": 2, "retry_after_s": 60, **span}
     )
     fits(station)
     return station
@@ -209,7 +240,7 @@ async def asked_for(api: Visitor, version: str, log: str, refusal: str | None = 
         ("TC_N_25_CSMS", "2.1", "diagnostics", "GetLog"),
         ("TC_N_35_CSMS", "2.0.1", "security", "GetLog"),
         ("TC_N_35_CSMS", "2.1", "security", "GetLog"),
-        ("N01 data collector", "2.1", "data_collector", "GetLog"),
+        ("TC_N_100_CSMS", "2.1", "data_collector", "GetLog"),
         ("TC_045_1_CSMS", "1.6", "diagnostics", "GetDiagnostics"),
         ("TC_079_CSMS", "1.6", "security", "GetLog"),
     ],
@@ -219,6 +250,9 @@ async def test_N01_a_log_is_retrieved(api: Visitor, case: str, version: str, log
     name, payload = station.asked[-1]
     assert name == action, case
     assert (payload["retries"], payload["retryInterval"]) == (2, 60)
+    if action == "GetLog":
+        kinds = {"diagnostics": "DiagnosticsLog", "security": "SecurityLog", "data_collector": "DataCollectorLog"}
+        assert payload["logType"] == kinds[log]
     span = payload.get("log", payload)
     oldest, latest = ("startTime", "stopTime") if action == "GetDiagnostics" else ("oldestTimestamp", "latestTimestamp")
     assert (span[oldest], span[latest]) == ("2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z")

@@ -21,6 +21,7 @@ def told(kind: JobKind, response: type[Any]) -> Handler:
             at=inbound.received_at,
             request_id=message.request_id,
             text=f"{snake(message.status).replace('_', ' ')}: {more}" if more else None,
+            offered_under=getattr(message, "location", None),
         )
         return Work(file_reports=(report,), records=(kept(inbound),), reply=lambda _: response())
 

@@ -144,6 +144,16 @@ async def list_contract_roots(conn: Connection, party_id: UUID) -> list[str]:
     return [row["chain_pem"] for row in rows]
 
 
+async def list_manufacturer_roots(conn: Connection, party_id: UUID) -> list[str]:
+    """Roots that certificates for signing firmware may lead to, PEM."""
+    rows = await conn.fetch(
+        "select chain_pem from certificate where party_id = $1 and kind = 'manufacturer_root'"
+        " and status = 'active' and not_after > now()",
+        party_id,
+    )
+    return [row["chain_pem"] for row in rows]
+
+
 async def list_authority_views(conn: Connection) -> list[AuthorityView]:
     """The installation's own authorities; their certificates are everybody's."""
     rows = await conn.fetch(

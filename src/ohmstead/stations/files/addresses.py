@@ -12,6 +12,8 @@ from ohmstead.core.errors import Refused
 from ohmstead.stations import orders as o
 
 _CREDENTIALS = re.compile(r"//[^/@]*@")
+# Ours hold credentials in front of the host; anything odder is judged by its host.
+_FTP_USER = re.compile(r"^(ftps?://)[A-Za-z0-9_-]+:[A-Za-z0-9_-]+@")
 SCHEMES = frozenset(("https", "http", "ftps", "ftp", "sftp"))
 # OCPP's own names of the fields that hold an address, in messages sent as they are.
 _FIELDS = frozenset(("location", "remoteLocation"))
@@ -77,16 +79,16 @@ def _look(value: Any, found: list[str]) -> None:
 
 
 class Guard:
-    """Checks orders before they leave. `ours`: how addresses of our own begin; empty: nothing of ours is known."""
+    """Checks orders before they leave. `ours`: how addresses of our own begin; none: nothing of ours is known."""
 
-    def __init__(self, ours: str, allowed_hosts: Collection[str]) -> None:
-        self._ours = ours
+    def __init__(self, ours: str | tuple[str, ...], allowed_hosts: Collection[str]) -> None:
+        self._ours = tuple(one for one in ((ours,) if isinstance(ours, str) else ours) if one)
         self._allowed = frozenset(host.rstrip(".").lower() for host in allowed_hosts)
 
     def check(self, order: o.Order) -> None:
         """Raises Refused, with the address in its detail, for an order that leads to where nobody may be sent."""
         for address in addresses_in(order):
-            if self._ours and address.startswith(self._ours):
+            if address.startswith(self._ours) or _FTP_USER.sub(r"\1", address).startswith(self._ours):
                 continue
             if reason := why_not(address, self._allowed):
                 shown = _CREDENTIALS.sub("//…@", address)[:200]

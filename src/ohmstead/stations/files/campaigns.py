@@ -187,7 +187,7 @@ class Campaigns:
     async def _tell(self, job: FileJob, image: Image) -> None:
         assert job.rollout_id is not None
         try:
-            order = self._desk.firmware_order(job, image, FirmwareRequest(image_id=image.image_id))
+            order = await self._desk.firmware_order(job, image, FirmwareRequest(image_id=image.image_id))
             await self._desk.send(job, order, ANSWER_WITHIN_S)
         except OhmsteadError as error:
             log.info("station_not_told", station_id=job.station_id, reason=error.text)

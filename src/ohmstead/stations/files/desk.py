@@ -8,24 +8,37 @@ from uuid import UUID
 from ohmstead.accounts import service as accounts
 from ohmstead.accounts.access import Actor
 from ohmstead.core import clock
-from ohmstead.core.db import Connection, Pool
+from ohmstead.core.db import Connection, Pool, Row
 from ohmstead.core.errors import Invalid, Refused
 from ohmstead.core.ids import new_id
 from ohmstead.stations.commands import Command, CommandDesk
-from ohmstead.stations.files import store
+from ohmstead.stations.files import carriers, service, store
 from ohmstead.stations.files.links import Links
-from ohmstead.stations.files.model import FileJob, FirmwareRequest, Image, JobKind, LogRequest
+from ohmstead.stations.files.model import Carrier, FileJob, FirmwareRequest, Image, JobKind, LogRequest, Signers
 from ohmstead.stations.files.names import safe_name, suits
 from ohmstead.stations.orders import GetDiagnostics, GetLog, Order, PublishFirmware, UnpublishFirmware, UpdateFirmware
+from ohmstead.stations.quirks.book import QuirkBook
 
 _LOG_NAMES = {"diagnostics": "diagnostics", "security": "security-log", "data_collector": "data-log"}
 _LOST = frozenset(("offline", "expired", "cancelled", "failed", "rejected"))
 
 
 class FileDesk:
-    """Sends orders and remembers what they were for. `link_s`: how long an address is good."""
+    """Sends orders and remembers what they were for. `link_s`: how long an address is good; `book`: what makes of
+    stations do differently; `signers`: what becomes of firmware that nobody vouches for.
+    """
 
-    def __init__(self, pool: Pool, commands: CommandDesk, links: Links, link_s: int) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        commands: CommandDesk,
+        links: Links,
+        link_s: int,
+        book: QuirkBook | None = None,
+        signers: Signers = "warn",
+    ) -> None:
+        self._book = book
+        self._signers: Signers = signers
         self._pool = pool
         self._commands = commands
         self._links = links
@@ -41,15 +54,15 @@ class FileDesk:
         queue_for_s: float | None = None,
     ) -> FileJob:
         """Have a station send a log. Raises NotFound, Invalid."""
-        if given.oldest_at and given.latest_at and given.oldest_at >= given.latest_at:
-            raise Invalid("later than latest_at", "oldest_at")
+        if given.since and given.until and given.since >= given.until:
+            raise Invalid("later than until", "since")
         async with self._pool.acquire() as conn, conn.transaction():
-            await store.station_facts(conn, actor.party_id, station_id)
+            carrier = self._carrier(given.carrier, await store.station_facts(conn, actor.party_id, station_id))
             job = self._new_job(actor, station_id, "log", f"{_LOG_NAMES[given.log]}-{safe_name(station_id)}")
-            job.log_kind, job.oldest_at, job.latest_at = given.log, given.oldest_at, given.latest_at
+            job.log_kind, job.since, job.until = given.log, given.since, given.until
             job = await self._begin(conn, actor, job, "log.ordered")
         until = clock.now() + timedelta(seconds=self._link_s + (queue_for_s or 0))
-        url = self._links.address(job.job_id, station_id, "send", "", until)
+        url = self._links.address(job.job_id, station_id, "send", "", until, carrier)
         return await self._send(job, _log_order(job, given, url), timeout_s, queue_for_s)
 
     async def order_firmware(
@@ -66,6 +79,8 @@ class FileDesk:
             raise Invalid("give either an image or a location", "image_id")
         if given.is_published and given.image_id is None:
             raise Invalid("only an image of ours can be published: its checksum must be known", "image_id")
+        if given.image_id is not None:
+            await service.check_before_use(self._pool, actor.party_id, given.image_id, self._signers)
         async with self._pool.acquire() as conn, conn.transaction():
             image = await store.get_image(conn, actor.party_id, given.image_id) if given.image_id else None
             facts = await store.station_facts(conn, actor.party_id, station_id)
@@ -74,8 +89,9 @@ class FileDesk:
             job = self.new_firmware_job(
                 actor.party_id, actor.actor_id, station_id, image, facts["firmware_version"], given
             )
+            carrier = self._carrier(given.carrier, facts)
             job = await self._begin(conn, actor, job, "firmware.ordered")
-        order = self.firmware_order(job, image, given, queue_for_s or 0)
+        order = self._firmware_order(job, image, given, carrier, queue_for_s or 0)
         return await self._send(job, order, timeout_s, queue_for_s)
 
     async def unpublish(self, actor: Actor, station_id: str, image_id: UUID, timeout_s: float = 30) -> Command:
@@ -85,13 +101,17 @@ class FileDesk:
             await store.station_facts(conn, actor.party_id, station_id)
         if image.md5 is None:
             raise Refused("the firmware has no content yet")
-        return await self._commands.send(
+        command = await self._commands.send(
             UnpublishFirmware(checksum=image.md5),
             party_id=actor.party_id,
             station_id=station_id,
             requested_by=actor.actor_id,
             timeout_s=timeout_s,
         )
+        if command.status == "accepted":
+            async with self._pool.acquire() as conn, conn.transaction():
+                await store.unpublish(conn, actor.party_id, station_id, image_id, clock.now())
+        return command
 
     def new_firmware_job(
         self,
@@ -109,14 +129,42 @@ class FileDesk:
         job.version, job.version_before = image.version if image else given.version, version_before
         return job
 
-    def firmware_order(
-        self, job: FileJob, image: Image | None, given: FirmwareRequest, queue_for_s: float = 0
+    async def firmware_order(
+        self, job: FileJob, image: Image | None, given: FirmwareRequest
+    ) -> UpdateFirmware | PublishFirmware:
+        """The order for a job that is written already. Raises NotFound for a station that is gone, Refused."""
+        if image is not None:
+            await service.check_before_use(self._pool, job.party_id, image.image_id, self._signers)
+        async with self._pool.acquire() as conn:
+            facts = await store.station_facts(conn, job.party_id, job.station_id)
+        return self._firmware_order(job, image, given, self._carrier(given.carrier, facts))
+
+    def _carrier(self, wanted: Carrier | None, facts: Row) -> Carrier:
+        """How a station is sent to us. Raises Refused for a wish that cannot be met."""
+        effects = None
+        if self._book is not None:
+            effects = self._book.effects(
+                vendor=facts["vendor"],
+                model=facts["model"],
+                firmware=facts["firmware_version"],
+                version=facts["ocpp_version"],
+            )
+        return carriers.choose(
+            wanted,
+            quirk=effects.carrier if effects is not None else None,
+            told=facts["carriers"],
+            offered=self._links.carriers,
+            is_encrypted=self._links.is_encrypted,
+        )
+
+    def _firmware_order(
+        self, job: FileJob, image: Image | None, given: FirmwareRequest, carrier: Carrier, queue_for_s: float = 0
     ) -> UpdateFirmware | PublishFirmware:
         """The order for a job, with an address that is good long enough."""
         now = clock.now()
         starts = max([now, *(at for at in (given.retrieve_at,) if at)])
         until = starts + timedelta(seconds=self._link_s + queue_for_s)
-        url = given.location or self._links.address(job.job_id, job.station_id, "fetch", job.name, until)
+        url = given.location or self._links.address(job.job_id, job.station_id, "fetch", job.name, until, carrier)
         if job.kind == "publish":
             assert image is not None
             assert image.md5 is not None
@@ -125,7 +173,7 @@ class FileDesk:
                 request_id=job.request_id,
                 checksum=image.md5,
                 retries=given.retries,
-                retry_after_s=given.retry_interval_s,
+                retry_after_s=given.retry_after_s,
             )
         return UpdateFirmware(
             url=url,
@@ -135,7 +183,7 @@ class FileDesk:
             certificate=image.signing_certificate if image else None,
             signature=image.signature if image else None,
             retries=given.retries,
-            retry_after_s=given.retry_interval_s,
+            retry_after_s=given.retry_after_s,
         )
 
     async def send(self, job: FileJob, order: Order, timeout_s: float) -> FileJob:
@@ -191,19 +239,19 @@ def _log_order(job: FileJob, given: LogRequest, url: str) -> GetLog | GetDiagnos
         return GetDiagnostics(
             url=url,
             request_id=job.request_id,
-            since=given.oldest_at,
-            until=given.latest_at,
+            since=given.since,
+            until=given.until,
             retries=given.retries,
-            retry_after_s=given.retry_interval_s,
+            retry_after_s=given.retry_after_s,
         )
     return GetLog(
         log=given.log,
         url=url,
         request_id=job.request_id,
-        since=given.oldest_at,
-        until=given.latest_at,
+        since=given.since,
+        until=given.until,
         retries=given.retries,
-        retry_after_s=given.retry_interval_s,
+        retry_after_s=given.retry_after_s,
     )
 
 
@@ -249,8 +297,9 @@ def _blank(party_id: UUID, requested_by: str, station_id: str, kind: JobKind, na
         name=name,
         version=None,
         version_before=None,
-        oldest_at=None,
-        latest_at=None,
+        offered_under=None,
+        since=None,
+        until=None,
         fetched_at=None,
         sha256=None,
         size_bytes=None,

@@ -9,8 +9,10 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+Signers: TypeAlias = Literal["warn", "refuse"]
 JobKind: TypeAlias = Literal["firmware", "publish", "log"]
 LogKind: TypeAlias = Literal["diagnostics", "security", "data_collector"]
+Carrier: TypeAlias = Literal["http", "ftp", "ftps"]
 JobStatus: TypeAlias = Literal[
     "ordered",
     "scheduled",
@@ -32,13 +34,19 @@ JobStatus: TypeAlias = Literal[
 ]
 RolloutStatus: TypeAlias = Literal["running", "paused", "halted", "finished", "cancelled"]
 PlaceStatus: TypeAlias = Literal["waiting", "ordering", "running", "installed", "failed", "skipped"]
+WantedCarrier: TypeAlias = Annotated[
+    Carrier, Meta(description="`http` is HTTPS where we have it. Left out: as the station, or its make, can.")
+]
 Pattern: TypeAlias = Annotated[
     str, Meta(min_length=1, max_length=100, description="With `*` and `?`; letters' case does not matter.")
 ]
 
 
 class Image(msgspec.Struct, kw_only=True):
-    """Firmware for some kind of station. It has no content until it was uploaded and checked: `stored_at`."""
+    """Firmware for some kind of station. It has no content until it was uploaded and checked: `stored_at`.
+
+    `vouched_by`: the manufacturer's root that its signing certificate leads to; `doubt`: why there is none.
+    """
 
     image_id: UUID
     party_id: UUID
@@ -50,6 +58,9 @@ class Image(msgspec.Struct, kw_only=True):
     notes: str
     signing_certificate: str | None
     signature: str | None
+    signing_chain: str | None = None
+    vouched_by: str | None = None
+    doubt: str | None = None
     sha256: str | None
     md5: str | None
     size_bytes: int | None
@@ -79,6 +90,12 @@ class NewImage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ) = None
     signing_certificate: Annotated[str, Meta(max_length=5500, description="The manufacturer's, PEM.")] | None = None
     signature: Annotated[str, Meta(max_length=800, description="Over the file's SHA-256, base64.")] | None = None
+    signing_chain: (
+        Annotated[
+            str, Meta(max_length=20_000, description="Certificates between that and the manufacturer's root, PEM.")
+        ]
+        | None
+    ) = None
 
 
 class FileJob(msgspec.Struct, kw_only=True):
@@ -98,8 +115,9 @@ class FileJob(msgspec.Struct, kw_only=True):
     name: str
     version: str | None
     version_before: str | None
-    oldest_at: datetime | None
-    latest_at: datetime | None
+    offered_under: list[str] | None
+    since: datetime | None
+    until: datetime | None
     fetched_at: datetime | None
     sha256: str | None
     size_bytes: int | None
@@ -125,7 +143,10 @@ class Member(msgspec.Struct, kw_only=True):
 
 
 class FileReport(msgspec.Struct, kw_only=True):
-    """A station says how far it is with a file. `word` is OCPP's, in our spelling."""
+    """A station says how far it is with a file. `word` is OCPP's, in our spelling.
+
+    `offered_under`: addresses at which a local controller offers what it published (2.x L03.FR.05).
+    """
 
     station_id: str
     kind: JobKind
@@ -133,16 +154,18 @@ class FileReport(msgspec.Struct, kw_only=True):
     at: datetime
     request_id: int | None = None
     text: str | None = None
+    offered_under: list[str] | None = None
 
 
 class LogRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A log that a station is to send."""
 
     log: LogKind = "diagnostics"
-    oldest_at: Annotated[datetime, Meta(tz=True, description="Nothing older.")] | None = None
-    latest_at: Annotated[datetime, Meta(tz=True, description="Nothing newer.")] | None = None
+    since: Annotated[datetime, Meta(tz=True, description="Nothing older.")] | None = None
+    until: Annotated[datetime, Meta(tz=True, description="Nothing newer.")] | None = None
     retries: Annotated[int, Meta(ge=0, le=10)] | None = None
-    retry_interval_s: Annotated[int, Meta(ge=0, le=86400)] | None = None
+    retry_after_s: Annotated[int, Meta(ge=0, le=86400)] | None = None
+    carrier: WantedCarrier | None = None
 
 
 class FirmwareRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -157,7 +180,8 @@ class FirmwareRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     retrieve_at: Annotated[datetime, Meta(tz=True, description="Not before.")] | None = None
     install_at: Annotated[datetime, Meta(tz=True, description="Not before.")] | None = None
     retries: Annotated[int, Meta(ge=0, le=10)] | None = None
-    retry_interval_s: Annotated[int, Meta(ge=0, le=86400)] | None = None
+    retry_after_s: Annotated[int, Meta(ge=0, le=86400)] | None = None
+    carrier: WantedCarrier | None = None
     is_published: Annotated[
         bool, Meta(description="To a local controller, which offers it to the stations behind it (2.x).")
     ] = False

@@ -18,13 +18,15 @@ from ohmstead.core.events import Event, record
 from ohmstead.core.ids import new_id
 from ohmstead.core.log import logger
 from ohmstead.stations import service as stations
+from ohmstead.stations.certificates import queries as certificates
 from ohmstead.stations.files import progress, store
-from ohmstead.stations.files.model import FileJob, FileReport, Image, Member, NewImage
+from ohmstead.stations.files.model import FileJob, FileReport, Image, Member, NewImage, Signers
 from ohmstead.stations.files.names import safe_name
 from ohmstead.stations.files.ports import Storage
 from ohmstead.stations.files.signatures import check_certificate, check_signature
-from ohmstead.stations.files.spool import Received, Spool, digest_of
+from ohmstead.stations.files.spool import Half, Received, Spool, digest_of
 from ohmstead.stations.files.unpacking import Limits, Unpacked, unpack
+from ohmstead.stations.files.vouching import Verdict, judge, read_chain
 from ohmstead.stations.model import Signal
 
 log = logger("ohmstead.files")
@@ -54,6 +56,9 @@ async def create_image(conn: Connection, actor: Actor, given: NewImage) -> Image
         raise Invalid("certificate and signature belong together", lonely)
     if given.signing_certificate is not None:
         check_certificate(given.signing_certificate, clock.now())
+    read_chain(given.signing_chain)
+    roots = await certificates.list_manufacturer_roots(conn, actor.party_id)
+    verdict = judge(given.signing_certificate, given.signing_chain, roots, clock.now())
     image = Image(
         image_id=new_id(),
         party_id=actor.party_id,
@@ -65,6 +70,9 @@ async def create_image(conn: Connection, actor: Actor, given: NewImage) -> Image
         notes=given.notes,
         signing_certificate=given.signing_certificate,
         signature=given.signature,
+        signing_chain=given.signing_chain,
+        vouched_by=verdict.vouched_by,
+        doubt=verdict.doubt,
         sha256=given.sha256.lower() if given.sha256 else None,
         md5=None,
         size_bytes=None,
@@ -90,19 +98,25 @@ def check_content(image: Image, received: Received) -> None:
         check_signature(image.signing_certificate, image.signature, received.sha256, clock.now())
 
 
-async def store_image(pool: Pool, storage: Storage, actor: Actor, image_id: UUID, received: Received) -> Image:
+async def store_image(
+    pool: Pool, storage: Storage, actor: Actor, image_id: UUID, received: Received, signers: Signers = "warn"
+) -> Image:
     """The content of an image: checked, kept, then told to the database, in transactions of its own.
 
-    The same content again changes nothing. Raises Invalid for what was not announced, Conflict for another content.
+    The same content again changes nothing. Raises Invalid for what was not announced, or for what no manufacturer
+    vouches for where `signers` says to refuse it, Conflict for another content.
     """
     async with pool.acquire() as conn:
         image = await store.get_image(conn, actor.party_id, image_id)
+        verdict = await _judged(conn, image)
     if image.stored_at is not None:
         if image.sha256 != received.sha256:
             raise Conflict("the firmware has its content, which does not change: announce a new one")
         return image
     try:
         check_content(image, received)
+        if verdict.doubt is not None and signers == "refuse":
+            raise Invalid(f"the firmware is not taken: {verdict.doubt}", "signing_certificate")
     except Invalid as error:
         async with pool.acquire() as conn, conn.transaction():
             await _raise_signal(
@@ -115,9 +129,40 @@ async def store_image(pool: Pool, storage: Storage, actor: Actor, image_id: UUID
         image = await store.image_stored(
             conn, actor.party_id, image_id, received.sha256, received.md5, received.size_bytes, clock.now()
         )
+        image = await store.image_judged(conn, actor.party_id, image_id, verdict)
+        if image.is_signed and verdict.doubt is not None:
+            told: dict[str, object] = {"name": image.name, "reason": verdict.doubt}
+            await _raise_signal(conn, "firmware_doubtful", actor.party_id, None, told)
         detail = {"sha256": received.sha256, "size_bytes": received.size_bytes, "is_signed": image.is_signed}
         await accounts.audit(conn, actor, "firmware.stored", f"firmware/{image_id}", detail)
     return image
+
+
+async def check_before_use(pool: Pool, party_id: UUID, image_id: UUID, signers: Signers) -> None:
+    """May an image go out to stations now? A root may have gone since it was taken in, a certificate may have run out.
+
+    A signature that does not fit what is kept is refused whatever `signers` says. Raises NotFound, and Refused, which is
+    a security signal, too.
+    """
+    async with pool.acquire() as conn:
+        image = await store.get_image(conn, party_id, image_id)
+        verdict = await _judged(conn, image)
+    reason = verdict.doubt if signers == "refuse" else None
+    if image.signature and image.signing_certificate and image.sha256 and image.stored_at:
+        try:
+            check_signature(image.signing_certificate, image.signature, image.sha256, image.stored_at)
+        except Invalid as error:
+            reason = f"its signature is not good: {error.text}"
+    if reason is not None:
+        async with pool.acquire() as conn, conn.transaction():
+            await store.image_judged(conn, party_id, image_id, verdict)
+            await _raise_signal(conn, "firmware_refused", party_id, None, {"name": image.name, "reason": reason})
+        raise Refused(f"the firmware may not go out: {reason}")
+
+
+async def _judged(conn: Connection, image: Image) -> Verdict:
+    roots = await certificates.list_manufacturer_roots(conn, image.party_id)
+    return judge(image.signing_certificate, image.signing_chain, roots, clock.now())
 
 
 async def content_of(conn: Connection, job: FileJob) -> Content:
@@ -154,6 +199,8 @@ async def take_reports(conn: Connection, reports: Sequence[FileReport]) -> None:
             job.detail = report.text or report.word.replace("_", " ")
         elif status != job.status and job.status == "failed":
             job.detail = report.text
+        if status == "published":
+            job.offered_under = report.offered_under or job.offered_under
         changed[job.job_id] = _moved(job, status, report.at)
     await _save(conn, list(changed.values()))
 
@@ -248,6 +295,20 @@ async def take_log(
         await store.job_received(conn, job)
         await _save(conn, [job])
         await jobs.enqueue(conn, UNPACK, {"job_id": str(job_id)}, dedupe_key=f"{UNPACK}/{job_id}")
+    return job
+
+
+async def take_half(pool: Pool, storage: Storage, half: Half, job_id: UUID, name: str, remote_address: str) -> FileJob:
+    """The same for a file that came in several goes. What was refused is dropped; a store that is away may try again."""
+    if half.size == 0:
+        raise Invalid("the file is empty", "body")
+    received = await half.whole()
+    try:
+        job = await take_log(pool, storage, job_id, name, received, remote_address)
+    except (Conflict, Invalid, NotFound):
+        half.drop()
+        raise
+    half.drop()
     return job
 
 

@@ -17,10 +17,11 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
-from ohmstead.core.errors import OhmsteadError
+from ohmstead.core.errors import Conflict, OhmsteadError
 
 KEPT_FREE = 256 * 1024 * 1024
 SWEEP_EVERY_S = 600.0
+HALF_KEPT_S = 86_400.0
 OLD_S = 60.0
 
 
@@ -41,6 +42,46 @@ class Received(Struct, frozen=True, kw_only=True):
     size_bytes: int
 
 
+class Half:
+    """What came so far of a file, locked."""
+
+    def __init__(self, spool: Spool, path: Path, out: BinaryIO) -> None:
+        self._spool = spool
+        self._path = path
+        self._out = out
+        self.size = path.stat().st_size
+
+    async def append(self, first: int, pieces: AsyncIterator[bytes], most_bytes: int) -> None:
+        """Add what comes, from byte `first` on, which must be where it stopped, or 0 to begin anew.
+
+        Raises Conflict for a gap or an overlap, TooLarge, NoRoom; what came before stays, unless it was too much.
+        """
+        if first not in (0, self.size):
+            raise Conflict(f"{self.size} bytes are here: go on from there, or begin anew")
+        self._out.truncate(first)
+        self.size = first
+        try:
+            async for piece in pieces:
+                if self.size + len(piece) > most_bytes:
+                    self._out.truncate(0)
+                    self.size = 0
+                    raise TooLarge(f"more than {most_bytes} bytes are not taken")
+                if self.size // _LOOK_EVERY != (self.size + len(piece)) // _LOOK_EVERY:
+                    self._spool.check_room(0)
+                await asyncio.to_thread(_put, self._out, piece)
+                self.size += len(piece)
+        finally:
+            await asyncio.to_thread(_safe, self._out)
+
+    async def whole(self) -> Received:
+        """All of it, its digests taken over every byte."""
+        return await asyncio.to_thread(_looked_at, self._path)
+
+    def drop(self) -> None:
+        """It is kept elsewhere now, or wanted no more."""
+        self._path.unlink(missing_ok=True)
+
+
 class Spool:
     """`directory` is made when it is first needed. Processes may share it."""
 
@@ -54,6 +95,38 @@ class Spool:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         if shutil.disk_usage(self._directory).free - n_bytes < self._kept_free:
             raise NoRoom("there is no room on the disk for this")
+
+    def held(self, key: str) -> int:
+        """How many bytes of a file that comes in several goes are here."""
+        try:
+            return self._half_path(key).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    @contextlib.asynccontextmanager
+    async def half(self, key: str) -> AsyncIterator[Half]:
+        """A file that comes in several goes, for one sender at a time; what came stays until it is dropped, or for a day.
+
+        Raises Conflict while somebody else is adding to it, on this machine.
+        """
+        self.check_room(0)
+        path = self._half_path(key)
+        with path.open("a+b") as out:
+            try:
+                fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise Conflict("this file is being sent already") from error
+            if not path.exists() or path.stat().st_ino != os.fstat(out.fileno()).st_ino:
+                raise Conflict("this file was finished by somebody else a moment ago")
+            half = Half(self, path, out)
+            try:
+                yield half
+            finally:
+                if half.size == 0:
+                    path.unlink(missing_ok=True)
+
+    def _half_path(self, key: str) -> Path:
+        return self._directory / f"{key}.half"
 
     @contextlib.asynccontextmanager
     async def receive(self, pieces: AsyncIterator[bytes], most_bytes: int) -> AsyncIterator[Received]:
@@ -100,6 +173,11 @@ class Spool:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     path.unlink()
                     n_swept += 1
+        for path in self._directory.glob("*.half"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > max(older_than_s, HALF_KEPT_S):
+                    path.unlink()
+                    n_swept += 1
         for path in self._directory.glob("*.unpacked"):
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > max(older_than_s, 6 * 3600):
@@ -108,6 +186,12 @@ class Spool:
 
 
 _LOOK_EVERY = 8 * 1024 * 1024
+
+
+def _put(out: BinaryIO, piece: bytes) -> None:
+    """Written where others see how much there is."""
+    out.write(piece)
+    out.flush()
 
 
 def _safe(out: BinaryIO) -> None:

@@ -9,9 +9,10 @@ from uuid import UUID
 
 import msgspec
 
-from ohmstead.core.db import Connection, Row
+from ohmstead.core.db import Connection, Row, to_json
 from ohmstead.core.errors import NotFound
 from ohmstead.stations.files.model import FileJob, FileReport, Image, Member, Place, Rollout
+from ohmstead.stations.files.vouching import Verdict
 
 _IMAGE = ", ".join(Image.__struct_fields__)
 _JOB = ", ".join(FileJob.__struct_fields__)
@@ -63,6 +64,20 @@ async def image_stored(
     return Image(**row)
 
 
+async def image_judged(conn: Connection, party_id: UUID, image_id: UUID, verdict: Verdict) -> Image:
+    """Who vouches for it, as far as is known now."""
+    row = await conn.fetchrow(
+        "update firmware_image set vouched_by = $3, doubt = $4 where party_id = $1 and image_id = $2"
+        f" returning {_IMAGE}",
+        party_id,
+        image_id,
+        verdict.vouched_by,
+        verdict.doubt,
+    )
+    assert row is not None
+    return Image(**row)
+
+
 async def retire_image(conn: Connection, party_id: UUID, image_id: UUID, at: datetime) -> None:
     await conn.execute(
         "update firmware_image set retired_at = coalesce(retired_at, $3) where party_id = $1 and image_id = $2",
@@ -78,7 +93,10 @@ async def retire_image(conn: Connection, party_id: UUID, image_id: UUID, at: dat
 async def station_facts(conn: Connection, party_id: UUID, station_id: str) -> Row:
     """What a station said it is. Raises NotFound."""
     row = await conn.fetchrow(
-        "select station_id, vendor, model, firmware_version, ocpp_version from station"
+        "select station_id, vendor, model, firmware_version, ocpp_version, (select v.value from station_variable v"
+        "  where v.station_id = station.station_id and v.attribute = 'Actual' and (v.component, v.variable) in"
+        "  (('', 'SupportedFileTransferProtocols'), ('OCPPCommCtrlr', 'FileTransferProtocols'))"
+        "  order by v.value limit 1) as carriers from station"
         " where party_id = $1 and station_id = $2 and retired_at is null",
         party_id,
         station_id,
@@ -105,6 +123,18 @@ async def insert_job(conn: Connection, job: FileJob) -> FileJob:
         "select request_id from file_job where job_id = $1 and party_id = $2", job.job_id, job.party_id
     )
     return job
+
+
+async def unpublish(conn: Connection, party_id: UUID, station_id: str, image_id: UUID, at: datetime) -> None:
+    """A local controller offers an image no longer."""
+    await conn.execute(
+        "update file_job set status = 'unpublished', offered_under = null, updated_at = $4, finished_at = $4"
+        " where party_id = $1 and station_id = $2 and kind = 'publish' and image_id = $3 and status = 'published'",
+        party_id,
+        station_id,
+        image_id,
+        at,
+    )
 
 
 # any party: the job's address is the proof
@@ -173,15 +203,18 @@ async def version_told(conn: Connection, party_id: UUID, station_id: str) -> str
 async def save_progress(conn: Connection, jobs: Sequence[FileJob]) -> None:
     await conn.execute(
         "update file_job j set status = u.status, detail = u.detail, updated_at = u.updated_at,"
-        " finished_at = u.finished_at, command_id = coalesce(u.command_id, j.command_id)"
-        " from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::uuid[])"
-        " as u (job_id, status, detail, updated_at, finished_at, command_id) where j.job_id = u.job_id",
+        " finished_at = u.finished_at, command_id = coalesce(u.command_id, j.command_id),"
+        " offered_under = coalesce((select array_agg(o) from json_array_elements_text(u.offered_under) o), j.offered_under)"
+        " from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::uuid[], $7::json[])"
+        " as u (job_id, status, detail, updated_at, finished_at, command_id, offered_under)"
+        " where j.job_id = u.job_id",
         [j.job_id for j in jobs],
         [j.status for j in jobs],
         [j.detail for j in jobs],
         [j.updated_at for j in jobs],
         [j.finished_at for j in jobs],
         [j.command_id for j in jobs],
+        [to_json(j.offered_under or []) for j in jobs],
     )
 
 

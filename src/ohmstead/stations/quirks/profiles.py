@@ -52,6 +52,10 @@ class Effects(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         bool, Meta(description="It answers Accepted to charging profiles that it does not carry out.")
     ] = False
     id_case: Annotated[Literal["upper", "lower"] | None, Meta(description="It knows tokens by this case only.")] = None
+    carrier: Annotated[
+        Literal["http", "ftp", "ftps"] | None,
+        Meta(description="How it fetches and sends files, whatever it says of itself; where it is offered."),
+    ] = None
     connectors_from_zero: Annotated[bool, Meta(description="It counts its connectors from 0, not from 1.")] = False
     never_sends: Annotated[
         list[str], Meta(description="Messages it does not send by itself; they are asked for after it connects.")
