@@ -15,6 +15,7 @@ from aiohttp import web as aiohttp_web
 from ohmstead import worker
 from ohmstead.accounts import access
 from ohmstead.accounts import service as accounts
+from ohmstead.adapters.crl.adapter import HttpLists
 from ohmstead.adapters.ocsp.adapter import HttpResponders
 from ohmstead.adapters.pnc.adapter import HttpPool
 from ohmstead.adapters.pnc.settings import PoolSettings
@@ -87,7 +88,8 @@ def _inquiries(settings: Settings, pool: Pool) -> Inquiries:
     if settings.pnc_pool_url is not None:
         ev_pool = HttpPool(PoolSettings(url=settings.pnc_pool_url, token=settings.pnc_pool_token))
     vat_register = HttpVatRegister(settings.vat_register_url) if settings.vat_register_url else None
-    return Inquiries(pool, HttpResponders(settings.ocsp_hosts), ev_pool, vat_register)
+    lists = HttpLists(settings.crl_hosts) if settings.crl_hosts else None
+    return Inquiries(pool, HttpResponders(settings.ocsp_hosts), ev_pool, vat_register, lists)
 
 
 async def run_web(settings: Settings) -> None:

@@ -35,7 +35,7 @@ from ohmstead.stations.bulk import service as bulk
 from ohmstead.stations.certificates import service as certificates
 from ohmstead.stations.certificates import upgrades
 from ohmstead.stations.certificates.authority import InternalAuthority
-from ohmstead.stations.certificates.model import Kind
+from ohmstead.stations.certificates.model import Use
 from ohmstead.stations.certificates.ports import Signer
 from ohmstead.stations.certificates.vault import Vault
 from ohmstead.stations.commands import CommandDesk
@@ -170,7 +170,7 @@ async def _jobs(settings: Settings, pool: Pool, bus: Bus, desk: CommandDesk, cos
         await asyncio.sleep(2)
 
 
-def certificate_signers(settings: Settings, pool: Pool, bus: Bus) -> dict[Kind, Signer]:
+def certificate_signers(settings: Settings, pool: Pool, bus: Bus) -> dict[Use, Signer]:
     """Who signs what: our own authority, unless another one is configured."""
     ours = InternalAuthority(
         pool,
@@ -186,7 +186,8 @@ def certificate_signers(settings: Settings, pool: Pool, bus: Bus) -> dict[Kind, 
         given = EstSettings(url=url, user=settings.est_user, password=settings.est_password, ca=settings.est_ca)
         return EstSigner(given)
 
-    return {"station": signer(settings.est_url), "v2g": signer(settings.est_vehicle_url)}
+    stations, vehicles = signer(settings.est_url), signer(settings.est_vehicle_url)
+    return {"station": stations, "combined": stations, "v2g": vehicles, "v2g20": vehicles}
 
 
 async def _every(seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:

@@ -50,9 +50,9 @@ table authority
     crl_number bigint not null default 0
     crl_until timestamp with time zone
     created_at timestamp with time zone not null default now()
-    constraint authority_key_kind_check CHECK ((key_kind = ANY (ARRAY['EC'::text, 'RSA'::text])))
+    constraint authority_key_kind_check CHECK ((key_kind = ANY (ARRAY['EC'::text, 'RSA'::text, 'Ed448'::text])))
     constraint authority_level_check CHECK ((level = ANY (ARRAY['root'::text, 'issuing'::text])))
-    constraint authority_purpose_check CHECK ((purpose = ANY (ARRAY['station'::text, 'v2g'::text])))
+    constraint authority_purpose_check CHECK ((purpose = ANY (ARRAY['station'::text, 'v2g'::text, 'v2g20'::text, 'server'::text])))
     constraint authority_pkey PRIMARY KEY (authority_id)
     constraint authority_purpose_key_kind_level_key UNIQUE (purpose, key_kind, level)
 
@@ -126,7 +126,9 @@ table certificate
     replaced_by uuid
     revoked_at timestamp with time zone
     revocation_reason text
-    constraint certificate_kind_check CHECK ((kind = ANY (ARRAY['station'::text, 'v2g'::text, 'central_root'::text, 'manufacturer_root'::text, 'v2g_root'::text, 'contract_root'::text, 'oem_root'::text])))
+    revocation_told text  -- Who knows of the revocation besides us. own: our lists and our responder say it; not_offered: another authority issued it, whose protocol knows no revoking.
+    constraint certificate_kind_check CHECK ((kind = ANY (ARRAY['station'::text, 'v2g'::text, 'v2g20'::text, 'central_root'::text, 'manufacturer_root'::text, 'v2g_root'::text, 'contract_root'::text, 'oem_root'::text])))
+    constraint certificate_revocation_told_check CHECK ((revocation_told = ANY (ARRAY['own'::text, 'not_offered'::text])))
     constraint certificate_status_check CHECK ((status = ANY (ARRAY['issued'::text, 'active'::text, 'rejected'::text, 'revoked'::text])))
     constraint certificate_authority_id_fkey FOREIGN KEY (authority_id) REFERENCES authority(authority_id)
     constraint certificate_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
@@ -555,6 +557,20 @@ table outlet_lane
     constraint outlet_lane_pkey PRIMARY KEY (lane)
     constraint outlet_lane_station_id_evse_number_key UNIQUE (station_id, evse_number)
 
+table outside_crl
+    -- Revocation lists of other authorities, as their distribution points last gave them; believed until next_update.
+    url text not null
+    issuer text not null
+    crl bytea
+    this_update timestamp with time zone
+    next_update timestamp with time zone
+    number numeric
+    n_revoked integer
+    fetched_at timestamp with time zone
+    failed_at timestamp with time zone
+    failure text  -- Why the last attempt failed; null when it did not.
+    constraint outside_crl_pkey PRIMARY KEY (url)
+
 table partitioned_table
     -- Tables split by time: partitions are made ahead and dropped by retention.
     table_name text not null
@@ -888,7 +904,7 @@ table signing_request
     signing_request_id uuid not null
     party_id uuid not null
     station_id text not null
-    kind text not null
+    kind text not null  -- combined: one certificate for us and for cars; it is kept as a station certificate.
     csr_pem text not null
     key_hash text
     request_number bigint  -- OCPP 2.1 requestId, to be echoed with the certificate.
@@ -899,14 +915,18 @@ table signing_request
     tries integer not null default 0
     requested_at timestamp with time zone not null
     finished_at timestamp with time zone
-    constraint signing_request_kind_check CHECK ((kind = ANY (ARRAY['station'::text, 'v2g'::text])))
+    csr_hash text  -- SHA-256 of the request: one that comes again is the same one. Null for those of earlier versions.
+    constraint signing_request_kind_check CHECK ((kind = ANY (ARRAY['station'::text, 'v2g'::text, 'v2g20'::text, 'combined'::text])))
     constraint signing_request_status_check CHECK ((status = ANY (ARRAY['accepted'::text, 'refused'::text, 'signed'::text, 'delivered'::text, 'rejected'::text, 'failed'::text])))
     constraint signing_request_certificate_id_fkey FOREIGN KEY (certificate_id) REFERENCES certificate(certificate_id)
     constraint signing_request_command_id_fkey FOREIGN KEY (command_id) REFERENCES command(command_id)
     constraint signing_request_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint signing_request_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id)
     constraint signing_request_pkey PRIMARY KEY (signing_request_id)
+    CREATE INDEX signing_request_by_certificate ON public.signing_request USING btree (certificate_id) WHERE (certificate_id IS NOT NULL)
+    CREATE INDEX signing_request_by_csr ON public.signing_request USING btree (station_id, csr_hash) WHERE (csr_hash IS NOT NULL)
     CREATE INDEX signing_request_by_station ON public.signing_request USING btree (station_id, requested_at DESC)
+    CREATE UNIQUE INDEX signing_request_once ON public.signing_request USING btree (station_id, kind, csr_hash) WHERE (status = 'accepted'::text)
     CREATE INDEX signing_request_open ON public.signing_request USING btree (requested_at) WHERE (status = ANY (ARRAY['accepted'::text, 'signed'::text]))
 
 table station with (fillfactor=80)

@@ -91,7 +91,10 @@ class Gateway:
         self._farewells: set[asyncio.Task[None]] = set()
         self._handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
         self._tls = CertificateReloader(TlsFiles.of(settings), self._tls_failed)
-        self.trust = Trust(pool, bus, self._tls, Vault(settings.secret()))
+        asked = inquiries or Inquiries(pool)
+        self.trust = Trust(
+            pool, bus, self._tls, Vault(settings.secret()), asked.lists, admits_unknown=settings.crl_failure == "admit"
+        )
         self.is_draining = self._is_stopped = False
         self._quirks = book_at(settings.quirks_dir)
         self._holds = Holds()
@@ -104,7 +107,7 @@ class Gateway:
             costs=costs,
         )
         self.commander = Commander(self, pool, bus, self.ingest, settings.call_timeout_s)
-        self.calls = Calls(settings, self.ingest, self.commander, inquiries or Inquiries(pool))
+        self.calls = Calls(settings, self.ingest, self.commander, asked)
         self.ingest.source = self.calls
 
     # -------------------------------------------------------------------------------------------- life

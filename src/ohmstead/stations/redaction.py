@@ -9,9 +9,10 @@ import msgspec
 
 from ohmstead.core.log import REDACTED
 
-# 1.6 security whitepaper §4; 2.x SecurityCtrlr.BasicAuthPassword.
-_NAMES = ("AuthorizationKey", "BasicAuthPassword")
+# 1.6 security whitepaper §4; 2.x SecurityCtrlr.BasicAuthPassword; the others are 2.1's NetworkConfiguration's.
+_NAMES = ("AuthorizationKey", "BasicAuthPassword", "ApnPassword", "VpnPassword", "VpnKey", "SimPin")
 _LOWER_NAMES = frozenset(name.lower() for name in _NAMES)
+_WORDS = ("assword", "AuthorizationKey", "simPin", "SimPin", "VpnKey")  # without one of these a text holds none
 # Fields that hold one themselves: of network profiles, with their modems and VPNs.
 _FIELDS = frozenset({"password", "basicAuthPassword", "apnPassword", "simPin", "sim_pin"})
 # What opens a file of ours to whoever has it (stations/files/links.py).
@@ -42,7 +43,7 @@ def hide_secrets_in_text(text: str | None) -> str | None:
     """The same for JSON text, which stays as it is, byte for byte, when there is nothing to hide."""
     if text is not None and "/files/" in text:
         text = _LINK.sub(rf"\1{REDACTED}", text)
-    if text is None or ("assword" not in text and "AuthorizationKey" not in text and "simPin" not in text):
+    if text is None or not any(word in text for word in _WORDS):
         return text
     try:
         return msgspec.json.encode(hide_secrets(msgspec.json.decode(text))).decode()

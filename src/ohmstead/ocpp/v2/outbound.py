@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ohmstead.core.errors import Refused
-from ohmstead.ocpp.outgoing import Outgoing
+from ohmstead.ocpp.outgoing import Outgoing, as_lists
 from ohmstead.ocpp.rpc import to_json
 from ohmstead.ocpp.v2 import certificates, device, drivers, grid, profiles, upkeep
 from ohmstead.ocpp.v2 import messages as m
@@ -115,7 +115,11 @@ def _data_transfer(order: o.DataTransfer) -> Outgoing:
     return Outgoing(action="DataTransfer", payload=to_json(payload), read=read_raw)
 
 
-_SPLIT = {**device.SPLIT, **profiles.SPLIT}
+_SPLIT: dict[type[OrderForm], Callable[[Any, str, Features], list[Outgoing]]] = {
+    **device.SPLIT,
+    **profiles.SPLIT,
+    o.SendLocalList: lambda order, _station_id, features: as_lists(order, features, drivers.send_list),
+}
 TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
     o.Reset: _reset,
     o.Unlock: _unlock,

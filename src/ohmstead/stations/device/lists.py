@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from ohmstead.core.portions import portions
+from ohmstead.stations.orders import ListedToken, SendLocalList
 
 LONGEST_UID_16 = 20
 LONGEST_GROUP_2 = 36
@@ -101,7 +103,24 @@ def _whole(version: int, entries: list[Entry], most: int | None, most_bytes: int
     return found
 
 
-def _size_of(entry: Entry) -> int:
+def shares(order: SendLocalList, most: int | None, most_bytes: int | None) -> list[SendLocalList]:
+    """An order that is too long for one message, as several: the first one as ordered, what does not fit into it as
+    changes, each with the next version. `most_bytes`: of a whole message.
+    """
+    room = max(most_bytes - FRAME_BYTES, 1) if most_bytes else None
+    parts = portions(order.entries, most, room, _size_of) or [[]]
+    return [
+        msgspec.structs.replace(
+            order,
+            version=order.version + n,
+            update=order.update if n == 0 else "differential",
+            entries=tuple(part),
+        )
+        for n, part in enumerate(parts)
+    ]
+
+
+def _size_of(entry: Entry | ListedToken) -> int:
     """Bytes that an entry takes in a message, at most: its fields' names and an instant around what it says."""
     return 220 + len(entry.uid.encode()) + len((entry.group_uid or "").encode())
 
