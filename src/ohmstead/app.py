@@ -6,8 +6,11 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
 from urllib.parse import quote
+from uuid import UUID
 
 import asyncpg
 from aiohttp import web as aiohttp_web
@@ -28,6 +31,11 @@ from ohmstead.core.log import logger
 from ohmstead.ocpp.gateway import Gateway
 from ohmstead.ocpp.inquiries import Inquiries
 from ohmstead.settings import Settings
+from ohmstead.stations.certificates import servers
+from ohmstead.stations.certificates.authority import InternalAuthority
+from ohmstead.stations.certificates.model import KeyKind
+from ohmstead.stations.certificates.servers import Written
+from ohmstead.stations.certificates.vault import Vault
 
 log = logger("ohmstead.app")
 
@@ -156,6 +164,21 @@ async def new_sign_in_link(settings: Settings) -> str:
     async with _connection(settings) as conn, conn.transaction():
         operator = await accounts.ensure_first_operator(conn, currency=settings.currency, time_zone=settings.time_zone)
         return _link(settings, await accounts.new_sign_in_link(conn, operator.operator_id))
+
+
+async def server_certificate(
+    settings: Settings, names: Sequence[str], directory: Path, *, is_rsa: bool, days: int, ahead_days: int
+) -> tuple[Written, UUID, str]:
+    """Files with a server certificate of our own authority; and its root, which stations have to trust: id and PEM."""
+    kind: KeyKind = "RSA" if is_rsa else "EC"
+    pool = await connect_pool(_required(settings.database_url), size=1, name="ohmstead-certificate")
+    try:
+        authority = InternalAuthority(pool, None, Vault(settings.secret()), valid_for=timedelta(days=days))
+        written = await servers.write(authority, names, kind, directory, days=days, ahead=timedelta(days=ahead_days))
+        root = await authority.root_of("server", kind)
+    finally:
+        await pool.close()
+    return written, root.authority_id, root.certificate_pem
 
 
 async def prepare_demo(settings: Settings) -> dict[str, str]:

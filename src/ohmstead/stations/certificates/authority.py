@@ -18,7 +18,7 @@ from ohmstead.stations.certificates import issuing, ocsp, policy, store
 from ohmstead.stations.certificates.issuing import Places, Revoked
 from ohmstead.stations.certificates.model import Authority, KeyKind, Purpose, Use, kind_of
 from ohmstead.stations.certificates.ports import Signed
-from ohmstead.stations.certificates.vault import Vault
+from ohmstead.stations.certificates.vault import PrivateKey, Vault
 
 AUTHORITIES_CHANGED = "ohmstead.authorities.changed"
 CRL_PATH = "/pki/crl/"
@@ -42,7 +42,7 @@ class InternalAuthority:
         csr = policy.parse(csr_pem)
         authority = await self.ensure(kind_of(use), _key_kind(csr))
         issuer = _certificate(authority)
-        key = self._vault.open(authority.sealed_key, authority.authority_id)
+        key = self.key_of(authority)
         found = issuing.sign_request(
             csr, use, issuer, key, clock.now(), self._valid_for, self._places(authority.authority_id)
         )
@@ -63,6 +63,16 @@ class InternalAuthority:
             if self._bus is not None:
                 await self._bus.publish(AUTHORITIES_CHANGED, {})
         return found["issuing"]
+
+    async def root_of(self, purpose: Purpose, key_kind: KeyKind) -> Authority:
+        """The root above the issuing authority."""
+        await self.ensure(purpose, key_kind)
+        async with self._pool.acquire() as conn:
+            return (await store.find_authorities(conn, purpose, key_kind))["root"]
+
+    def key_of(self, authority: Authority) -> PrivateKey:
+        """Its private key. Raises ExternalFailure."""
+        return self._vault.open(authority.sealed_key, authority.authority_id)
 
     def _places(self, authority_id: UUID) -> Places:
         if self._public_url is None:

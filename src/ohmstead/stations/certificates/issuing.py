@@ -124,11 +124,11 @@ def _authority(
     )
 
 
-def _usage(*, is_authority: bool) -> x509.KeyUsage:
+def _usage(*, is_authority: bool, is_encrypting: bool = False) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=True,
         content_commitment=False,
-        key_encipherment=False,
+        key_encipherment=is_encrypting,
         data_encipherment=False,
         key_agreement=False,
         key_cert_sign=is_authority,
@@ -183,6 +183,37 @@ def sign_request(
         point = x509.DistributionPoint([x509.UniformResourceIdentifier(places.crl_url)], None, None, None)
         builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
     return builder.sign(key, hash_for(key))
+
+
+def make_server(
+    names: Sequence[x509.GeneralName],
+    key: PrivateKey,
+    issuer: x509.Certificate,
+    issuer_key: PrivateKey,
+    at: datetime,
+    valid_for: timedelta,
+) -> x509.Certificate:
+    """A server's certificate for host names and addresses. It names no revocation list: it is short-lived instead."""
+    common = str(names[0].value)[:64]
+    return (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)]))
+        .issuer_name(issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(at - SKEW)
+        .not_valid_after(min(at + valid_for, issuer.not_valid_after_utc))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(
+            _usage(is_authority=False, is_encrypting=isinstance(key, rsa.RSAPrivateKey)),
+            critical=True,
+        )
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+        .sign(issuer_key, hash_for(issuer_key))
+    )
 
 
 def make_crl(
