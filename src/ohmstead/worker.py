@@ -18,8 +18,8 @@ from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool, connect_one
 from ohmstead.core.events import Event
 from ohmstead.core.log import logger
+from ohmstead.reservations import changes, telling
 from ohmstead.reservations import service as reservations
-from ohmstead.reservations import telling
 from ohmstead.sessions import gaps, starts
 from ohmstead.sessions.autocharge import service as autocharge
 from ohmstead.sessions.costs import Costs
@@ -136,6 +136,7 @@ async def _pass_reservations(pool: Pool, desk: CommandDesk) -> None:
     async with pool.acquire() as conn, conn.transaction():
         await reservations.pass_time(conn, clock.now())
     await telling.tell_due(pool, desk)
+    await telling.tell_changes(pool, desk)
 
 
 async def _jobs(settings: Settings, pool: Pool, bus: Bus, desk: CommandDesk, costs: Costs | None) -> None:
@@ -153,6 +154,7 @@ async def _jobs(settings: Settings, pool: Pool, bus: Bus, desk: CommandDesk, cos
                 queue.on(upgrades.JOB, partial(upgrades.go_on, pool, desk))
                 queue.on(files.UNPACK, lambda payload: _unpack(settings, pool, storage, payload))
                 queue.on(reservations.TELL_JOB, lambda payload: telling.tell(pool, desk, payload))
+                queue.on(changes.CHANGE_JOB, lambda payload: telling.tell_change(pool, desk, payload))
                 queue.on(reservations.LET_GO_JOB, lambda payload: telling.let_go(pool, desk, payload))
                 queue.on(
                     smartcharging.PLAN_JOB,

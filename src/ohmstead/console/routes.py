@@ -68,6 +68,7 @@ router = Router(
         sessions.readings_csv,
         reservations.reservations_page,
         reservations.add_reservation,
+        reservations.change_reservation,
         reservations.cancel_reservation,
         reservations.profiles_page,
         search.search,

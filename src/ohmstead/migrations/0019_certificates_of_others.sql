@@ -1,5 +1,5 @@
--- ISO 15118-20 and combined certificates, server certificates of our own, requests told apart by what they say, and
--- revocation lists of other authorities.
+-- ISO 15118-20 and combined certificates, server certificates of our own, requests told apart by what they say, revocation
+-- lists of other authorities; reservations that are being changed.
 
 alter table authority drop constraint authority_purpose_check,
     add constraint authority_purpose_check check (purpose in ('station', 'v2g', 'v2g20', 'server'));
@@ -35,3 +35,16 @@ create table outside_crl (
 );
 comment on table outside_crl is 'Revocation lists of other authorities, as their distribution points last gave them; believed until next_update.';
 comment on column outside_crl.failure is 'Why the last attempt failed; null when it did not.';
+
+alter table reservation add column before jsonb, add column kept int8range, add column change_told_at timestamptz,
+    add column change_refused text;
+comment on column reservation.before is 'What still holds at the station while it has not answered to a change; null when none is under way.';
+comment on column reservation.kept is 'The slot of those terms: nobody else gets it until the change is through.';
+comment on column reservation.change_refused is 'Why the last change was not made, in the station''s or our words.';
+alter table reservation add column slots int8multirange not null generated always as (
+    case when kept is null then int8multirange(reservation_slot(lane, from_at, until_at))
+         else int8multirange(reservation_slot(lane, from_at, until_at), kept) end) stored;
+alter table reservation drop constraint reservation_no_double_booking;
+alter table reservation add constraint reservation_no_double_booking
+    exclude using gist (slots with &&) where (status in ('requested', 'accepted', 'active'));
+create index reservation_changing on reservation (change_told_at) where before is not null;

@@ -673,6 +673,15 @@ table reservation
     version integer not null default 1
     created_at timestamp with time zone not null default now()
     updated_at timestamp with time zone not null default now()
+    before jsonb  -- What still holds at the station while it has not answered to a change; null when none is under way.
+    kept int8range  -- The slot of those terms: nobody else gets it until the change is through.
+    change_told_at timestamp with time zone
+    change_refused text  -- Why the last change was not made, in the station's or our words.
+    slots int8multirange not null generated as (
+CASE
+    WHEN (kept IS NULL) THEN int8multirange(reservation_slot(lane, from_at, until_at))
+    ELSE int8multirange(VARIADIC ARRAY[reservation_slot(lane, from_at, until_at), kept])
+END)
     constraint reservation_check CHECK ((until_at > from_at))
     constraint reservation_from_at_check CHECK ((from_at >= '2000-01-01 00:00:00+00'::timestamp with time zone))
     constraint reservation_priority_check CHECK (((priority >= 0) AND (priority <= 9)))
@@ -684,8 +693,9 @@ table reservation
     constraint reservation_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id)
     constraint reservation_pkey PRIMARY KEY (reservation_id)
     constraint reservation_number_key UNIQUE (number)
-    constraint reservation_no_double_booking EXCLUDE USING gist (slot WITH &&) WHERE ((status = ANY (ARRAY['requested'::text, 'accepted'::text, 'active'::text])))
+    constraint reservation_no_double_booking EXCLUDE USING gist (slots WITH &&) WHERE ((status = ANY (ARRAY['requested'::text, 'accepted'::text, 'active'::text])))
     CREATE INDEX reservation_by_party ON public.reservation USING btree (party_id, from_at DESC, reservation_id)
+    CREATE INDEX reservation_changing ON public.reservation USING btree (change_told_at) WHERE (before IS NOT NULL)
     CREATE INDEX reservation_ending ON public.reservation USING btree (until_at) WHERE (status = ANY (ARRAY['requested'::text, 'accepted'::text, 'active'::text]))
     CREATE INDEX reservation_open ON public.reservation USING btree (station_id, evse_number) WHERE (status = ANY (ARRAY['requested'::text, 'accepted'::text, 'active'::text]))
 
