@@ -14,6 +14,7 @@ import pytest
 from cryptography.x509 import ocsp as x509_ocsp
 
 from ohmstead.accounts import access
+from ohmstead.adapters.crl.adapter import HttpLists
 from ohmstead.adapters.ocsp.adapter import HttpResponders
 from ohmstead.adapters.pnc.adapter import HttpPool
 from ohmstead.adapters.pnc.settings import PoolSettings
@@ -34,6 +35,7 @@ class World:
     responder: Responder
     server: Behaving
     pool: Behaving
+    point: Behaving
     door: Door
     network: Network
 
@@ -70,16 +72,27 @@ async def world(network: Network, installation: Installation) -> AsyncIterator[W
     responder = Responder(operator)
     server = Behaving(responder.answer, "application/ocsp-response")
     pool = Behaving(lambda _: b'{"certificateInstallationRes": "gJhC"}', "application/json")
-    async with listening(server.handle) as url, listening(pool.handle) as pool_url:
+    point = Behaving(lambda _: operator.revocations(responder.revoked), "application/pkix-crl")
+    async with (
+        listening(server.handle) as url,
+        listening(pool.handle) as pool_url,
+        listening(point.handle) as point_url,
+    ):
+        operator.point = f"{point_url}/sub.crl"
         operator.url = f"{url}/ocsp"
         operator.__post_init__()  # so that its certificates name the responder
         responders = HttpResponders([url.removeprefix("http://")], deadline_s=1.0)
-        inquiries = Inquiries(installation.pool, responders, HttpPool(PoolSettings(url=pool_url, deadline_s=0.4)))
+        inquiries = Inquiries(
+            installation.pool,
+            responders,
+            HttpPool(PoolSettings(url=pool_url, deadline_s=0.4)),
+            list_source=HttpLists([point_url.removeprefix("http://")], 0.5),
+        )
         door = await Installation(
             installation.settings, installation.pool, installation.bus, inquiries=inquiries
         ).open_door()
         await network.token("NLTNMC00122045", type="eMAID")
-        found = World(operator, responder, server, pool, door, network)
+        found = World(operator, responder, server, pool, point, door, network)
         await found.trusts(operator.root)
         yield found
         for station in network.stations:
@@ -269,9 +282,34 @@ async def test_a_chain_is_asked_about_at_once_in_2_1(world: World) -> None:
         named = world.named(contract)
         return {"source": source, "urls": [named.pop("responderURL")], "certificateHashData": named}
 
-    asked = [wanted(good), wanted(revoked), wanted(good, "CRL")]
+    def listed(contract: Holder, url: str | None) -> dict[str, Any]:
+        return {**wanted(contract, "CRL"), "urls": [url]}
+
+    elsewhere = "http://crl.example/sub.crl"
+    asked = [
+        *(wanted(good), wanted(revoked)),
+        *(listed(good, world.operator.point), listed(revoked, world.operator.point)),
+    ]
     answer = await station.says("GetCertificateChainStatus", {"certificateStatusRequests": asked})
-    assert [one["status"] for one in answer["certificateStatus"]] == ["Good", "Revoked", "Failed"]
+    assert [one["status"] for one in answer["certificateStatus"]] == ["Good", "Revoked", "Good", "Revoked"]
+    answer = await station.says("GetCertificateChainStatus", {"certificateStatusRequests": [listed(good, elsewhere)]})
+    assert [one["status"] for one in answer["certificateStatus"]] == ["Failed"]
+
+
+async def test_where_no_responder_answers_the_authoritys_list_counts(world: World, version2: str) -> None:
+    station = await world.station(version2)
+    # The contracts name a list and no responder.
+    world.operator.names_point, world.operator.url = True, None
+    good, revoked = world.operator.contract(), world.operator.contract()
+    world.responder.revoked.add(revoked.certificate.serial_number)
+    assert await shows(station, certificate=world.operator.chain(good)) == ("Accepted", "Accepted")
+    assert await shows(station, certificate=world.operator.chain(revoked)) == ("Invalid", "CertificateRevoked")
+    # A list that cannot be had clears nobody.
+    await world.network.pool.execute("delete from outside_crl")
+    world.point.how = "hangs"
+    world.operator.point = str(world.operator.point).replace("sub.crl", "other.crl")
+    another = world.operator.contract()
+    assert await shows(station, certificate=world.operator.chain(another)) == ("Invalid", "NoCertificateAvailable")
 
 
 async def test_tc_m_26_and_28_a_car_gets_its_contract_from_the_pool(world: World, version2: str) -> None:
