@@ -308,8 +308,10 @@ async def save_group(conn: Connection, party_id: UUID, group_uid: str, priority:
 
 # any party: the order waits for its station by itself
 async def told_for_good(conn: Connection, reservation_id: UUID) -> None:
-    """An order waits for the station: it needs to be told no more."""
-    await conn.execute("update reservation set told_at = until_at where reservation_id = $1", reservation_id)
+    """An order waits for the station: it needs to be told no more, unless it was changed meanwhile."""
+    await conn.execute(
+        "update reservation set told_at = until_at where reservation_id = $1 and told_at is not null", reservation_id
+    )
 
 
 # any party: gateways serve everybody's stations
