@@ -23,6 +23,7 @@ _DEVICE, _DRIVERS, _PROFILES = "ocpp/v2/device.py", "ocpp/v2/drivers.py", "ocpp/
 _NOTICES, _NEGOTIATING = "ocpp/v2/notices.py", "smartcharging/negotiating.py"
 _TERMS = "ocpp/v2/terms.py"
 _V16_IN, _V16_OUT = "ocpp/v16/inbound.py", "ocpp/v16/outbound.py"
+_CERTIFICATES = "ocpp/v2/certificates.py"
 
 DUTIES = (
     # --- the door
@@ -849,5 +850,76 @@ DUTIES = (
         "return Work(records=(kept(inbound),), reply=lambda _: response(**fields)",
         "return Work(reply=lambda _: response(**fields)",
         ("R_108", "S_103", "N11", "C20"),
+    ),
+    # --- certificates and contracts
+    Duty(
+        "a certificate for both uses names none",
+        _CERTIFICATES,
+        '"combined": None,',
+        '"combined": "V2GCertificate",',
+        ("A_13",),
+    ),
+    Duty(
+        "a raised profile stays",
+        "stations/certificates/upgrades.py",
+        "if not await store.raise_profile(conn, station_id, profile):",
+        "if True:",
+        ("A_19", "083"),
+    ),
+    Duty(
+        "the whole value of a key",
+        _V16_OUT,
+        "m.ChangeConfigurationRequest(key=name, value=value), read)",
+        "m.ChangeConfigurationRequest(key=name, value=value[:1]), read)",
+        ("073",),
+    ),
+    Duty(
+        "a listed token's group",
+        _DRIVERS,
+        'm.IdTokenType(id_token=entry.group_uid, type="Central") if entry.group_uid else None',
+        "None",
+        ("C_40", "C_43"),
+    ),
+    Duty(
+        "what a contract proves is told",
+        "ocpp/v2/contracts.py",
+        "response.certificate_status = _CONTRACT_STATUS[status]",
+        "pass",
+        ("C_50", "C_51", "C_52"),
+    ),
+    Duty(
+        "all uses that were asked for",
+        _CERTIFICATES,
+        "GetInstalledCertificateIdsRequest(certificate_type=uses or None)",
+        "GetInstalledCertificateIdsRequest(certificate_type=uses[:1] or None)",
+        ("M_17",),
+    ),
+    Duty(
+        "the responder's answer is passed on",
+        "ocpp/v2/contracts.py",
+        'status="Accepted", ocsp_result=base64.b64encode(verdict.response).decode()',
+        'status="Accepted"',
+        ("M_24",),
+    ),
+    Duty(
+        "the pool's answer is passed on",
+        "ocpp/v2/contracts.py",
+        "exi_response=found.exi_response,",
+        'exi_response="",',
+        ("M_26", "M_28", "M_100"),
+    ),
+    Duty(
+        "a network profile's identity and password",
+        _DEVICE,
+        "identity=order.identity,\n        basic_auth_password=order.password,",
+        "",
+        ("B_100",),
+    ),
+    Duty(
+        "keys of a network profile are nobody else's",
+        "stations/redaction.py",
+        '"VpnPassword", "VpnKey", "SimPin")',
+        '"VpnPassword", "SimPin")',
+        ("B_105",),
     ),
 )

@@ -125,6 +125,39 @@ def sign_in() -> None:
     _with_servers(work)
 
 
+@app.command("server-certificate", rich_help_panel=WORK)
+def server_certificate(
+    names: Annotated[list[str], typer.Argument(help="Host names and addresses that stations and browsers use.")],
+    to: Annotated[Path, typer.Option(help="Directory for the certificate and its key.")],
+    rsa: Annotated[bool, typer.Option("--rsa", help="With an RSA key, for stations that know no other.")] = False,
+    days: Annotated[int, typer.Option(min=1, max=825, help="How long it is good.")] = 90,
+    ahead: Annotated[int, typer.Option(min=0, max=800, help="Renew it when it ends within so many days.")] = 30,
+) -> None:
+    """Issue a server certificate by the installation's own authority, or renew it when it ends soon.
+
+    Safe to run every day: what is good for longer than that stays. A running gateway takes the new files up by itself,
+    without dropping a station.
+    """
+
+    async def work(settings: Settings) -> None:
+        from ohmstead import app as composition
+
+        written, root_id, root = await composition.server_certificate(
+            settings, names, to.expanduser().absolute(), is_rsa=rsa, days=days, ahead_days=ahead
+        )
+        kind = "RSA" if rsa else "EC"
+        done = "Written" if written.is_new else "Still good"
+        console.print(
+            f"{done}: {written.certificate}, until {written.not_after:%Y-%m-%d}.", highlight=False, soft_wrap=True
+        )
+        console.print(f"  {PREFIX}TLS_{kind}_CERT={written.certificate}", highlight=False, soft_wrap=True)
+        console.print(f"  {PREFIX}TLS_{kind}_KEY={written.key}", highlight=False, soft_wrap=True)
+        console.print(f"Stations have to trust the root of authority {root_id}:", highlight=False)
+        console.print(root, highlight=False, markup=False)
+
+    _with_servers(work)
+
+
 @app.command(rich_help_panel=WORK, context_settings=PASS_ON, add_help_option=False)
 def simulate(context: typer.Context) -> None:
     """Simulated stations, thousands if need be, against this or any other back-end. See `simulate --help`."""

@@ -6,9 +6,12 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from urllib.parse import quote
+from uuid import UUID
 
 import asyncpg
 from aiohttp import web as aiohttp_web
@@ -17,6 +20,7 @@ from msgspec import structs
 from ohmstead import worker
 from ohmstead.accounts import access
 from ohmstead.accounts import service as accounts
+from ohmstead.adapters.crl.adapter import HttpLists
 from ohmstead.adapters.ocsp.adapter import HttpResponders
 from ohmstead.adapters.pnc.adapter import HttpPool
 from ohmstead.adapters.pnc.settings import PoolSettings
@@ -30,6 +34,11 @@ from ohmstead.ocpp import tls
 from ohmstead.ocpp.gateway import Gateway
 from ohmstead.ocpp.inquiries import Inquiries
 from ohmstead.settings import Settings
+from ohmstead.stations.certificates import servers
+from ohmstead.stations.certificates.authority import InternalAuthority
+from ohmstead.stations.certificates.model import KeyKind
+from ohmstead.stations.certificates.servers import Written
+from ohmstead.stations.certificates.vault import Vault
 
 log = logger("ohmstead.app")
 
@@ -98,7 +107,8 @@ def _inquiries(settings: Settings, pool: Pool) -> Inquiries:
     if settings.pnc_pool_url is not None:
         ev_pool = HttpPool(PoolSettings(url=settings.pnc_pool_url, token=settings.pnc_pool_token))
     vat_register = HttpVatRegister(settings.vat_register_url) if settings.vat_register_url else None
-    return Inquiries(pool, HttpResponders(settings.ocsp_hosts), ev_pool, vat_register)
+    lists = HttpLists(settings.crl_hosts) if settings.crl_hosts else None
+    return Inquiries(pool, HttpResponders(settings.ocsp_hosts), ev_pool, vat_register, lists)
 
 
 async def run_web(settings: Settings) -> None:
@@ -169,6 +179,21 @@ async def new_sign_in_link(settings: Settings) -> str:
     async with _connection(settings) as conn, conn.transaction():
         operator = await accounts.ensure_first_operator(conn, currency=settings.currency, time_zone=settings.time_zone)
         return _link(settings, await accounts.new_sign_in_link(conn, operator.operator_id))
+
+
+async def server_certificate(
+    settings: Settings, names: Sequence[str], directory: Path, *, is_rsa: bool, days: int, ahead_days: int
+) -> tuple[Written, UUID, str]:
+    """Files with a server certificate of our own authority; and its root, which stations have to trust: id and PEM."""
+    kind: KeyKind = "RSA" if is_rsa else "EC"
+    pool = await connect_pool(_required(settings.database_url), size=1, name="ohmstead-certificate")
+    try:
+        authority = InternalAuthority(pool, None, Vault(settings.secret()), valid_for=timedelta(days=days))
+        written = await servers.write(authority, names, kind, directory, days=days, ahead=timedelta(days=ahead_days))
+        root = await authority.root_of("server", kind)
+    finally:
+        await pool.close()
+    return written, root.authority_id, root.certificate_pem
 
 
 async def prepare_demo(settings: Settings) -> dict[str, str]:

@@ -115,6 +115,20 @@ class Settings(Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         _about("Hosts, with commas, `host` or `host:port`, that may be asked whether contract certificates are good."),
     ] = ()
+    crl_hosts: Annotated[
+        tuple[str, ...],
+        _about(
+            "Hosts from which revocation lists of other authorities are fetched where certificates name them: those of "
+            "`OHMSTEAD_TLS_CLIENT_CA` and contracts. None: no list is."
+        ),
+    ] = ()
+    crl_failure: Annotated[
+        Literal["refuse", "admit"],
+        _about(
+            "A station whose certificate's revocation list cannot be had or believed: refused, or let in with a security "
+            "signal. Contracts are always refused."
+        ),
+    ] = "refuse"
     pnc_pool_url: Annotated[
         HttpUrl | None, _about("Contract certificate pool for Plug & Charge, asked on behalf of cars.")
     ] = None
@@ -349,7 +363,7 @@ def _parsed(name: str, raw: str, hint: Any) -> Any:
     try:
         if hint == _TYPES["trusted_proxies"]:
             return tuple(ip_network(part.strip(), strict=False) for part in raw.split(",") if part.strip())
-        if hint in (_TYPES["file_hosts"], _TYPES["ocsp_hosts"]):
+        if hint in (_TYPES["file_hosts"], _TYPES["ocsp_hosts"], _TYPES["crl_hosts"]):
             return tuple(part.strip().lower() for part in raw.split(",") if part.strip())
         return msgspec.convert(value, hint, strict=False, dec_hook=_decode)
     except (msgspec.ValidationError, ValueError) as error:

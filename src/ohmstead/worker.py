@@ -18,8 +18,8 @@ from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool, connect_one
 from ohmstead.core.events import Event
 from ohmstead.core.log import logger
+from ohmstead.reservations import changes, telling
 from ohmstead.reservations import service as reservations
-from ohmstead.reservations import telling
 from ohmstead.sessions import gaps, starts
 from ohmstead.sessions.autocharge import service as autocharge
 from ohmstead.sessions.costs import Costs
@@ -39,7 +39,7 @@ from ohmstead.stations.bulk import service as bulk
 from ohmstead.stations.certificates import service as certificates
 from ohmstead.stations.certificates import upgrades
 from ohmstead.stations.certificates.authority import InternalAuthority
-from ohmstead.stations.certificates.model import Kind
+from ohmstead.stations.certificates.model import Use
 from ohmstead.stations.certificates.ports import Signer
 from ohmstead.stations.certificates.vault import Vault
 from ohmstead.stations.commands import CommandDesk
@@ -154,6 +154,7 @@ async def _pass_reservations(pool: Pool, desk: CommandDesk) -> None:
     async with pool.acquire() as conn, conn.transaction():
         await reservations.pass_time(conn, clock.now())
     await telling.tell_due(pool, desk)
+    await telling.tell_changes(pool, desk)
 
 
 async def _jobs(
@@ -178,6 +179,7 @@ async def _jobs(
                 queue.on(upgrades.JOB, partial(upgrades.go_on, pool, desk))
                 queue.on(files.UNPACK, lambda payload: _unpack(settings, pool, storage, payload))
                 queue.on(reservations.TELL_JOB, lambda payload: telling.tell(pool, desk, payload))
+                queue.on(changes.CHANGE_JOB, lambda payload: telling.tell_change(pool, desk, payload))
                 queue.on(reservations.LET_GO_JOB, lambda payload: telling.let_go(pool, desk, payload))
                 queue.on(
                     smartcharging.PLAN_JOB,
@@ -201,7 +203,7 @@ async def _jobs(
         await asyncio.sleep(2)
 
 
-def certificate_signers(settings: Settings, pool: Pool, bus: Bus) -> dict[Kind, Signer]:
+def certificate_signers(settings: Settings, pool: Pool, bus: Bus) -> dict[Use, Signer]:
     """Who signs what: our own authority, unless another one is configured."""
     ours = InternalAuthority(
         pool,
@@ -217,7 +219,8 @@ def certificate_signers(settings: Settings, pool: Pool, bus: Bus) -> dict[Kind, 
         given = EstSettings(url=url, user=settings.est_user, password=settings.est_password, ca=settings.est_ca)
         return EstSigner(given)
 
-    return {"station": signer(settings.est_url), "v2g": signer(settings.est_vehicle_url)}
+    stations, vehicles = signer(settings.est_url), signer(settings.est_vehicle_url)
+    return {"station": stations, "combined": stations, "v2g": vehicles, "v2g20": vehicles}
 
 
 async def _every(seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:

@@ -42,6 +42,24 @@ async def test_an_outlet_is_reserved_read_listed_and_cancelled(api: Visitor) -> 
     assert [entry["action"] for entry in reversed(entries)] == ["reservation.made", "reservation.cancelled"]
 
 
+async def test_a_reservation_is_changed_or_stands_as_it_was(api: Visitor) -> None:
+    station = await station_of(api)
+    wanted = {"station_id": station.station_id, "evse_number": 1, "token_uid": "CARD1", "until_at": in_(hours=1)}
+    made = await api.posts("/reservations", wanted, expect=201)
+    path, until_at = f"/reservations/{made['reservation_id']}", in_(hours=2)
+    stale = await api.client.patch(path, json={"until_at": until_at}, headers={"If-Match": '"1"'})
+    assert stale.status_code == 412
+    changed = await api.client.patch(path, json={"until_at": until_at})
+    assert changed.status_code == 200
+    body = changed.json()
+    assert datetime.fromisoformat(body["until_at"]) == datetime.fromisoformat(until_at)
+    assert (body["status"], body["before"], body["change_refused"]) == ("active", None, None)
+    station.answers["ReserveNow"] = {"status": "Rejected"}
+    kept = (await api.client.patch(path, json={"until_at": in_(hours=3)})).json()
+    assert (kept["until_at"], kept["change_refused"], kept["is_held"]) == (body["until_at"], "Rejected", True)
+    problem(await api.client.patch(path, json={"status": "used"}), 422, "invalid")
+
+
 async def test_what_the_station_says_no_to_is_told_with_its_word(api: Visitor) -> None:
     station = await station_of(api)
     station.answers["ReserveNow"] = {"status": "Occupied"}

@@ -1,10 +1,11 @@
 """Certification cases of group C (authorization), as far as they are the CSMS's: on the wire and kept."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from ohmstead.stations.orders import ClearCache
+from ohmstead.stations.orders import ClearCache, ListedToken, SendLocalList
 from tests.conformance.judged import Charge, asked
 from tests.stories.listener import silent_station
 from tests.stories.network import Network
@@ -114,6 +115,48 @@ async def test_tc_c_39_another_token_of_the_group_ends_the_session(network: Netw
     session = await network.session_of(station)
     assert (session.token_uid, session.stop_token_uid, session.group_uid) == ("MINE", "OURS", "FAMILY")
     assert (session.status, session.energy_wh) == ("completed", 3_000)
+
+
+# ------------------------------------------------------------------------------------------------------ local list
+
+
+@pytest.mark.parametrize(
+    ("listed", "told"), [("accepted", "Accepted"), ("invalid", "Invalid")], ids=["tc_c_40", "tc_c_43"]
+)
+async def test_tc_c_40_and_43_a_token_of_the_same_group_is_in_the_local_list(
+    network: Network, version2: str, listed: Any, told: str
+) -> None:
+    await network.token("MINE", group_uid="FAMILY")
+    await network.token("OURS", group_uid="FAMILY", **({"status": "blocked"} if listed == "invalid" else {}))
+    station = await silent_station(network, version2)
+    entries = (
+        ListedToken(uid="MINE", group_uid="FAMILY"),
+        ListedToken(uid="OURS", group_uid="FAMILY", status=listed),
+    )
+    command = await network.orders(station, SendLocalList(version=1, entries=entries))
+    group = {"groupIdToken": {"idToken": "FAMILY", "type": "Central"}}
+    lists = [
+        {
+            "versionNumber": 1,
+            "updateType": "Full",
+            "localAuthorizationList": [
+                {"idToken": {"idToken": uid, "type": "ISO14443"}, "idTokenInfo": {"status": status, **group}}
+                for uid, status in (("MINE", "Accepted"), ("OURS", told))
+            ],
+        }
+    ]
+    assert asked(station) == [("SendLocalList", one) for one in lists]
+    assert command.status == "accepted"
+    charge, _ = await starts_anyway(station, "MINE")
+    # The station has decided by its list: the other card ends the session, or does not, and is asked about.
+    if listed == "accepted":
+        await charge.tells("Ended", "StopAuthorized", reason="Local", uid="OURS", wh=4_000)
+        session = await network.session_of(station)
+        assert (session.token_uid, session.stop_token_uid, session.status) == ("MINE", "OURS", "completed")
+    else:
+        assert (await shows(station, "OURS"))["status"] == "Blocked"
+        session = await network.session_of(station)
+        assert (session.status, session.stop_token_uid) == ("active", None)
 
 
 # ----------------------------------------------------------------------------------------------------- master pass

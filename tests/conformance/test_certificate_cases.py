@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed448
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ohmstead.core.errors import Refused
 from ohmstead.ocpp.v16 import outbound
@@ -78,7 +79,8 @@ async def test_tc_a_11_and_074_a_station_certificate_is_renewed_by_request_of_th
     assert trigger["requestedMessage"] == (
         "SignChargePointCertificate" if version == "1.6" else "SignChargingStationCertificate"
     )
-    assert await keys.asks() == {"status": "Accepted"}
+    named = {} if version == "1.6" else {"certificateType": "ChargingStationCertificate"}
+    assert await keys.asks(**named) == {"status": "Accepted"}
     leaf = await keys.gets_certificate()
     told = await station.hears("CertificateSigned")
     assert told.get("certificateType") == (None if version == "1.6" else "ChargingStationCertificate")
@@ -88,6 +90,94 @@ async def test_tc_a_11_and_074_a_station_certificate_is_renewed_by_request_of_th
     await is_finished(network, station, "delivered")
     (kept,) = await certificates_of(network, station)
     assert (kept["serial"], kept["status"], kept["kind"]) == (f"{leaf.serial_number:x}", "issued", "station")
+
+
+async def test_tc_a_13_one_certificate_for_both_uses_is_renewed(network: Network, version2: str, pki_dir: Path) -> None:
+    station = await network.station(version2)
+    keys = keys_of(station, pki_dir)
+    assert (await network.orders(station, service.request_order("combined", version2))).status == "accepted"
+    assert (await station.hears("TriggerMessage"))["requestedMessage"] == "SignCombinedCertificate"
+    subject = ((NameOID.COMMON_NAME, station.station_id), (NameOID.DOMAIN_COMPONENT, "CPO"))
+    assert await keys.sends(csr(keys.key, *subject)) == {"status": "Accepted"}
+    leaf = await keys.gets_certificate()
+    # No type was named, and none is: it is for both.
+    assert set(await station.hears("CertificateSigned")) == {"certificateChain"}
+    uses = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert set(uses) == {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH}
+    await is_finished(network, station, "delivered")
+    assert (await request_of(network, station))["kind"] == "combined"
+    (kept,) = await certificates_of(network, station)
+    assert (kept["kind"], kept["status"]) == ("station", "issued")
+    # When it ends soon, the same kind is asked for again.
+    await network.pool.execute(
+        "update certificate set status = 'active', not_after = now() + interval '9 days' where certificate_id = $1",
+        kept["certificate_id"],
+    )
+    await network.pool.execute(
+        "update signing_request set requested_at = now() - interval '2 days' where station_id = $1", station.station_id
+    )
+    station.wire.heard.clear()
+    await network.is_connected(station)
+    await service.renew(network.pool, network.house.desk)
+    assert (await station.hears("TriggerMessage"))["requestedMessage"] == "SignCombinedCertificate"
+
+
+async def test_a02_a_certificate_for_iso_15118_20_has_its_curves(network: Network, pki_dir: Path) -> None:
+    station = await network.station("2.1")
+    keys = keys_of(station, pki_dir)
+    assert (await network.orders(station, service.request_order("v2g20", "2.1"))).status == "accepted"
+    assert (await station.hears("TriggerMessage"))["requestedMessage"] == "SignV2G20Certificate"
+    subject = ((NameOID.COMMON_NAME, station.station_id), (NameOID.DOMAIN_COMPONENT, "CPO"))
+    more: Any = {"certificateType": "V2G20Certificate"}
+    for key in (ec.generate_private_key(ec.SECP521R1()), ed448.Ed448PrivateKey.generate()):
+        keys.chain = ""
+        assert await keys.sends(csr(key, *subject), **more) == {"status": "Accepted"}
+        leaf = await keys.gets_certificate()
+        issuer = x509.load_pem_x509_certificates(keys.chain.encode())[1]
+        leaf.verify_directly_issued_by(issuer)
+        assert leaf.public_key() == key.public_key()
+        assert type(issuer.public_key()) is type(key.public_key())
+        await is_finished(network, station, "delivered")
+    assert (await station.hears("CertificateSigned"))["certificateType"] == "V2G20Certificate"
+    kept = await certificates_of(network, station)
+    assert [(row["kind"], row["status"]) for row in kept] == [("v2g20", "revoked"), ("v2g20", "active")]
+    assert [row["revocation_told"] for row in kept] == ["own", None]
+    refused = await keys.sends(csr(keys.key, *subject), **more)
+    assert (refused["status"], refused["statusInfo"]["additionalInfo"]) == ("Rejected", "curve_not_of_iso_15118_20")
+
+
+async def test_a02_the_same_request_again_becomes_no_second_certificate(
+    network: Network, version: str, pki_dir: Path
+) -> None:
+    station = await network.station(version)
+    keys = keys_of(station, pki_dir)
+    request = csr(keys.key, (NameOID.COMMON_NAME, station.station_id))
+    numbers: list[Any] = [{"requestId": 7}, {"requestId": 8}] if version == "2.1" else [{}, {}]
+    assert (await keys.sends(request, **numbers[0]))["status"] == "Accepted"
+    first = await keys.gets_certificate()
+    await is_finished(network, station, "delivered")
+    # It was delivered, and the station is not sure of it.
+    keys.chain = ""
+    station.wire.heard.clear()
+    assert (await keys.sends(request, **numbers[1]))["status"] == "Accepted"
+    assert await keys.gets_certificate() == first
+    assert (await station.hears("CertificateSigned")).get("requestId") == numbers[1].get("requestId")
+    await is_finished(network, station, "delivered")
+    # While it waits to be signed it is one request, which is answered under the number that came last.
+    await network.pool.execute("update certificate set status = 'rejected' where station_id = $1", station.station_id)
+    await network.pool.execute(
+        "update signing_request set status = 'accepted', finished_at = null, certificate_id = null, command_id = null"
+        " where signing_request_id = (select signing_request_id from signing_request where station_id = $1"
+        " order by requested_at desc limit 1)",
+        station.station_id,
+    )
+    for number in numbers:
+        assert (await station.says("SignCertificate", {"csr": request, **number}))["status"] == "Accepted"
+    rows = await network.rows("select * from signing_request where station_id = $1", station.station_id)
+    assert sorted(row.status for row in rows) == ["accepted", "delivered"]
+    [open_one] = [row for row in rows if row.status == "accepted"]
+    assert open_one.request_number == numbers[1].get("requestId")
+    assert len(await certificates_of(network, station)) == 1
 
 
 async def test_tc_a_12_a_v2g_certificate_is_renewed(network: Network, version2: str, pki_dir: Path) -> None:
@@ -204,8 +294,8 @@ async def test_a02_what_a_station_says_of_anothers_certificate_counts_for_nothin
 
 async def test_a02_a_station_that_asks_without_end_is_stopped(network: Network) -> None:
     station = await network.station("2.0.1")
-    request = csr(ec.generate_private_key(ec.SECP256R1()), (NameOID.COMMON_NAME, station.station_id))
-    answers = [(await station.says("SignCertificate", {"csr": request}))["status"] for _ in range(12)]
+    key, name = ec.generate_private_key(ec.SECP256R1()), (NameOID.COMMON_NAME, station.station_id)
+    answers = [(await station.says("SignCertificate", {"csr": csr(key, name)}))["status"] for _ in range(12)]
     assert answers == ["Accepted"] * 10 + ["Rejected"] * 2
 
 
@@ -316,6 +406,22 @@ async def test_tc_m_12_to_16_certificates_of_one_use_are_listed(network: Network
     assert (await network.orders(station, orders.ListCertificates(uses=(use,)))).status == "accepted"
     assert await station.hears("GetInstalledCertificateIds") == {"certificateType": [name]}
     assert await installed_of(network, station) == [(name, "1f"), *([(name, "2f")] if below else [])]
+
+
+async def test_tc_m_17_certificates_of_two_uses_are_listed(network: Network, version2: str) -> None:
+    station = await network.station(version2)
+    names = ["ManufacturerRootCertificate", "V2GCertificateChain"]
+    station.answers["GetInstalledCertificateIds"] = {
+        "status": "Accepted",
+        "certificateHashDataChain": [
+            {"certificateHashData": {**ON_THE_WIRE, "serialNumber": f"{n}f"}, "certificateType": name}
+            for n, name in enumerate(names, 1)
+        ],
+    }
+    order = orders.ListCertificates(uses=("manufacturer_root", "v2g_chain"))
+    assert (await network.orders(station, order)).status == "accepted"
+    assert await station.hears("GetInstalledCertificateIds") == {"certificateType": names}
+    assert await installed_of(network, station) == [(names[0], "1f"), (names[1], "2f")]
 
 
 async def test_tc_m_18_all_certificates_are_listed(network: Network, version: str) -> None:

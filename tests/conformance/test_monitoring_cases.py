@@ -68,6 +68,90 @@ async def test_tc_b_42_and_44_a_network_profile_is_set_or_the_failure_kept(
     assert (command.status, command.answer) == (status, {"status": word})
 
 
+async def is_nowhere(network: Network, station: Station, *secrets: str) -> None:
+    """Neither on the row of an order nor in the message log."""
+
+    async def is_logged() -> bool:
+        return bool(
+            await network.pool.fetchval(
+                "select count(*) from ocpp_message where station_id = $1 and direction = 'out'", station.station_id
+            )
+        )
+
+    await network.until(is_logged, "the message is logged")
+    rows = await network.rows("select parameters, answer from command where station_id = $1", station.station_id)
+    rows += await network.rows("select payload, answer from ocpp_message where station_id = $1", station.station_id)
+    assert [secret for secret in secrets if secret in str(rows)] == []
+
+
+async def test_tc_b_100_a_network_profile_carries_identity_and_password(network: Network) -> None:
+    station = await silent_station(network, "2.1")
+    order = o.SetNetworkProfile(
+        slot=2,
+        url="wss://csms.example/ocpp",
+        security_profile=2,
+        interface="any",
+        identity="ANOTHER-NAME",
+        password="a-password-of-its-own",
+    )
+    command = await network.orders(station, order)
+    data = {
+        "ocppTransport": "JSON",
+        "ocppCsmsUrl": "wss://csms.example/ocpp",
+        "messageTimeout": 30,
+        "securityProfile": 2,
+        "ocppInterface": "Any",
+        "identity": "ANOTHER-NAME",
+        "basicAuthPassword": "a-password-of-its-own",
+    }
+    assert asked(station) == [("SetNetworkProfile", {"configurationSlot": 2, "connectionData": data})]
+    assert command.status == "accepted"
+    await is_nowhere(network, station, "a-password-of-its-own")
+
+
+@pytest.mark.parametrize("refused", [None, "SecurityProfile"])
+async def test_tc_b_105_a_network_profile_is_set_by_variables(network: Network, refused: str | None) -> None:
+    station = await silent_station(network, "2.1")
+    values = {
+        "OcppCsmsUrl": "wss://csms.example/ocpp",
+        "OcppInterface": "Any",
+        "OcppTransport": "JSON",
+        "MessageTimeout": "30",
+        "SecurityProfile": "2",
+        "Identity": "ANOTHER-NAME",
+        "BasicAuthPassword": "a-password-of-its-own",
+        "VpnKey": "a-key-of-its-own",
+    }
+    station.answers["SetVariables"] = lambda payload: {
+        "setVariableResult": [
+            {
+                "attributeStatus": "Rejected" if one["variable"]["name"] == refused else "Accepted",
+                "component": one["component"],
+                "variable": one["variable"],
+            }
+            for one in payload["setVariableData"]
+        ]
+    }
+    order = o.SetVariables(values={f"NetworkConfiguration[2].{name}": value for name, value in values.items()})
+    command = await network.orders(station, order)
+    component = {"name": "NetworkConfiguration", "instance": "2"}
+    data = [
+        {"component": component, "variable": {"name": name}, "attributeValue": value} for name, value in values.items()
+    ]
+    [(action, payload)] = asked(station)
+    sent = sorted(payload["setVariableData"], key=lambda one: list(values).index(one["variable"]["name"]))
+    assert (action, sent) == ("SetVariables", data)
+    assert command.status == ("accepted" if refused is None else "rejected")
+    rows = await network.rows(
+        "select variable, value from station_variable where station_id = $1 and component = $2",
+        station.station_id,
+        "NetworkConfiguration[2]",
+    )
+    kept = {name: value for name, value in values.items() if name not in (refused, "BasicAuthPassword", "VpnKey")}
+    assert {row.variable: row.value for row in rows} == kept
+    await is_nowhere(network, station, "a-password-of-its-own", "a-key-of-its-own")
+
+
 # ------------------------------------------------------------------------------------------------------ monitoring
 
 

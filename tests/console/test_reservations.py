@@ -25,6 +25,21 @@ async def test_an_outlet_is_reserved_and_let_go(noon: datetime, visitor: Visitor
     assert "1 to come" in page.heading
     [found] = await visitor.network.rows("select * from reservation where station_id = $1", station)
     assert (found.evse_number, found.requested_by.split(":")[0]) == (2, "operator")
+    # As one of which its station does not know yet.
+    untold = "update reservation set told_at = null, tell_at = now() + interval '1 hour' where station_id = $1"
+    await visitor.network.pool.execute(untold, station)
+    change = f"/reservations/{found.reservation_id}/change"
+    await visitor.sends(change, minutes="90", evse_number="1", token_uid="", expect=303)
+    [after] = await visitor.network.rows("select * from reservation where station_id = $1", station)
+    assert (after.evse_number, after.token_uid, after.until_at > found.until_at) == (1, "CARD1", True)
+    for wrong, words in (
+        ({"minutes": "soon"}, "Minutes"),
+        ({"token_uid": "NOBODY"}, "no token"),
+        ({"evse_number": "9"}, "no such outlet"),
+    ):
+        page = await visitor.sends(change, **wrong, expect=422)
+        assert "Not changed" in page.text
+        assert words in page.text
     await visitor.sends(f"/reservations/{found.reservation_id}/cancel", expect=303)
     assert "Cancelled" in (await visitor.opens("/reservations")).rows()[0]
     page = await visitor.sends(f"/reservations/{found.reservation_id}/cancel", expect=422)

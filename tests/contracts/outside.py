@@ -35,7 +35,7 @@ class Behaving:
     """A server that behaves, or hangs, redirects, fails or talks without end, as `how` says."""
 
     def __init__(self, answer: Callable[[bytes], bytes], media_type: str) -> None:
-        self._answer = answer
+        self.answer = answer
         self._media_type = media_type
         self.how = "well"
         self.asked: list[tuple[str, bytes]] = []
@@ -58,7 +58,7 @@ class Behaving:
                 await response.write(b"\0" * 65536)
         if self.how == "junk":
             return web.Response(body=b"junk", content_type=self._media_type)
-        return web.Response(body=self._answer(body), content_type=self._media_type)
+        return web.Response(body=self.answer(body), content_type=self._media_type)
 
 
 class EstAuthority:

@@ -1,6 +1,6 @@
 """A mobility operator's authorities, contracts, and a responder that can lie."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -35,6 +35,8 @@ class Operator:
 
     url: str | None = None
     name: str = "Mobility"
+    point: str | None = None
+    names_point: bool = False
     root: Holder = field(init=False)
     sub: Holder = field(init=False)
 
@@ -47,6 +49,20 @@ class Operator:
 
     def chain(self, contract: Holder) -> str:
         return contract.pem + self.sub.pem
+
+    def revocations(self, serials: Iterable[int]) -> bytes:
+        """The sub-authority's revocation list, DER."""
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.sub.certificate.subject)
+            .last_update(now - timedelta(minutes=1))
+            .next_update(now + DAY)
+        )
+        for serial in serials:
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - DAY)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(self.sub.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
     def issue(
         self,
@@ -74,6 +90,9 @@ class Operator:
                 AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(self.url)
             )
             builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
+        if self.names_point and self.point is not None and issuer is not None:
+            point = x509.DistributionPoint([x509.UniformResourceIdentifier(self.point)], None, None, None)
+            builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
         if usage is not None:
             builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         return Holder(builder.sign((issuer.key if issuer else key), hashes.SHA256()), key)

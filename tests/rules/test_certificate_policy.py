@@ -13,7 +13,7 @@ from tests.stories.credentials import csr
 
 NAME = (NameOID.COMMON_NAME, "HARBOUR-01")
 KEY = ec.generate_private_key(ec.SECP256R1())
-RULES = Policy(kind="station", names={"harbour-01"})
+RULES = Policy(use="station", names={"harbour-01"})
 
 
 def refusal(request: str, rules: Policy = RULES) -> str:
@@ -66,7 +66,7 @@ def test_foreign_names_are_refused(subject: tuple[tuple[x509.ObjectIdentifier, s
 
 
 def test_the_organization_must_be_ours_where_one_is_set() -> None:
-    rules = Policy(kind="station", names={"HARBOUR-01"}, organization="Harbour Charging")
+    rules = Policy(use="station", names={"HARBOUR-01"}, organization="Harbour Charging")
     policy.check(csr(KEY, NAME, (NameOID.ORGANIZATION_NAME, "Harbour Charging")), rules)
     assert refusal(csr(KEY, NAME, (NameOID.ORGANIZATION_NAME, "Harbour charging")), rules) == "another_organization"
     assert refusal(csr(KEY, NAME), rules) == "another_organization"
@@ -108,12 +108,12 @@ def test_two_requests_at_once_and_endless_ones_are_refused() -> None:
 
 
 def test_a_station_that_asks_without_end_is_refused() -> None:
-    rules = Policy(kind="station", names={"HARBOUR-01"}, n_within_hour=policy.MOST_REQUESTS_AN_HOUR)
+    rules = Policy(use="station", names={"HARBOUR-01"}, n_within_hour=policy.MOST_REQUESTS_AN_HOUR)
     assert refusal(csr(KEY, NAME), rules) == "too_many_requests"
 
 
 def test_a_v2g_certificate_may_say_that_it_is_a_charge_point_operators() -> None:
-    rules = Policy(kind="v2g", names={"HARBOUR-01"})
+    rules = Policy(use="v2g", names={"HARBOUR-01"})
     request = x509.load_pem_x509_csr(csr(KEY, NAME, (NameOID.DOMAIN_COMPONENT, "CPO")).encode())
     policy.check(request.public_bytes(Encoding.PEM).decode(), rules)
     assert policy.subject_of(request, "v2g").get_attributes_for_oid(NameOID.DOMAIN_COMPONENT)

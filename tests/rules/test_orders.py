@@ -398,11 +398,6 @@ def test_wrong_parameters_are_refused_by_field_and_rule(order: o.Order, field: s
             {"most_list_entries": 1},
             "entries",
         ),
-        (
-            o.SendLocalList(version=1, entries=(o.ListedToken(uid="A"), o.ListedToken(uid="B"))),
-            {"most_items": {"send_local_list": 1}},
-            "entries",
-        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

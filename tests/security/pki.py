@@ -61,6 +61,7 @@ class Authority:
         self, name: str, kind: Kind = "EC", parent: "Authority | None" = None, *, is_bare: bool = False
     ) -> None:
         self.is_bare = is_bare
+        self.point: str | None = None  # where its certificates say that its revocation list is
         self.key = _key(kind, 0 if parent is None else 1)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         now = datetime.now(UTC)
@@ -115,6 +116,10 @@ class Authority:
             builder = builder.add_extension(self._key_of_issuer(), critical=False)
         if usage is not None:
             builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        if self.point is not None:
+            names_of_point = [x509.UniformResourceIdentifier(self.point)]
+            point = x509.DistributionPoint(names_of_point, None, None, None)
+            builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
         if alternatives:
             builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         chain = (self.certificate,) if self.parent else ()
@@ -144,13 +149,15 @@ class Authority:
             names.append((NameOID.SERIAL_NUMBER, serial_number))
         return self._issue(names, kind, usage, valid, [], 3)
 
-    def revocations(self, *revoked: Issued, valid_for: timedelta = 30 * DAY) -> bytes:
+    def revocations(
+        self, *revoked: Issued, valid_for: timedelta = 30 * DAY, made: timedelta = -40 * DAY, partial: bool = False
+    ) -> bytes:
         """A revocation list, PEM."""
         now = datetime.now(UTC)
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.certificate.subject)
-            .last_update(now - 40 * DAY)
+            .last_update(now + made)
             .next_update(now + valid_for)
             .add_extension(self._key_of_issuer(), critical=False)
             .add_extension(x509.CRLNumber(1), critical=False)
@@ -158,6 +165,8 @@ class Authority:
         for one in revoked:
             entry = x509.RevokedCertificateBuilder().serial_number(one.certificate.serial_number)
             builder = builder.add_revoked_certificate(entry.revocation_date(now - DAY).build())
+        if partial:
+            builder = builder.add_extension(x509.DeltaCRLIndicator(1), critical=True)
         return builder.sign(self.key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 

@@ -24,7 +24,7 @@ class Ours:
 
     def __init__(self, kind: KeyKind = "EC") -> None:
         at = clock.now()
-        root_key, self.key = issuing.new_key(kind, is_root=True), issuing.new_key(kind, is_root=False)
+        root_key, self.key = (issuing.new_key(kind, "station", is_root=level) for level in (True, False))
         self.root = issuing.make_root("station", kind, root_key, at)
         self.issuing = issuing.make_issuing("station", kind, self.key, self.root, root_key, at)
         self._root_key = root_key

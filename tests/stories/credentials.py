@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
@@ -26,7 +26,9 @@ PASSWORD = "0123456789abcdef0123456789abcdef"
 
 
 def csr(
-    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, *names: tuple[x509.ObjectIdentifier, str], **more: Any
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed448.Ed448PrivateKey,
+    *names: tuple[x509.ObjectIdentifier, str],
+    **more: Any,
 ) -> str:
     """A signing request, PEM; `extension` is asked for with it."""
     builder = x509.CertificateSigningRequestBuilder().subject_name(
@@ -34,7 +36,7 @@ def csr(
     )
     if "extension" in more:
         builder = builder.add_extension(more["extension"], critical=False)
-    algorithm = more.get("algorithm", hashes.SHA256())
+    algorithm = None if isinstance(key, ed448.Ed448PrivateKey) else more.get("algorithm", hashes.SHA256())
     return builder.sign(key, algorithm).public_bytes(Encoding.PEM).decode()
 
 
@@ -54,11 +56,11 @@ class Keys:
         self.chain = payload["certificateChain"]
         return {"status": "Accepted"}
 
-    async def asks(self) -> dict[str, Any]:
+    async def asks(self, **more: Any) -> dict[str, Any]:
         """A new key, and a request for it."""
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.chain = ""
-        return await self.sends(csr(self.key, (NameOID.COMMON_NAME, self.station.station_id)))
+        return await self.sends(csr(self.key, (NameOID.COMMON_NAME, self.station.station_id)), **more)
 
     async def sends(self, request: str, **more: Any) -> dict[str, Any]:
         return await self.station.says("SignCertificate", {"csr": request, **more})

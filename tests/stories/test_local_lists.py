@@ -8,6 +8,7 @@ import pytest
 from ohmstead.accounts import access
 from ohmstead.stations.device import local_lists, queries
 from ohmstead.stations.device.queries import LocalListView
+from ohmstead.stations.orders import ListedToken, SendLocalList
 from ohmstead.tokens.register import service as register
 from ohmstead.tokens.register.service import NewToken
 from tests.stories.network import Network
@@ -202,3 +203,29 @@ async def test_a_station_may_be_the_only_one_with_a_list(network: Network, versi
     else:
         info = {"status": "Accepted", "groupIdToken": {"idToken": "FLEET", "type": "Central"}}
         assert one == {"idToken": {"idToken": "CARD", "type": "ISO14443"}, "idTokenInfo": info}
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_an_ordered_list_that_is_too_long_goes_out_in_parts(network: Network, version: str, fails: bool) -> None:
+    station, holder = await holding(network, version)
+    await station.boots()
+    component, most = ("", "SendLocalListMaxLength") if version == "1.6" else ("LocalAuthListCtrlr", "ItemsPerMessage")
+    await network.pool.execute(
+        "insert into station_variable (station_id, component, variable, value) values ($1, $2, $3, '2')",
+        station.station_id,
+        component,
+        most,
+    )
+    if fails:
+        # The last part is refused: the order was not carried out, and how far it came is said.
+        station.answers["SendLocalList"] = lambda payload: (
+            {"status": "Failed"} if len(payload["localAuthorizationList"]) == 1 else holder.update(payload)
+        )
+    entries = tuple(ListedToken(uid=f"CARD-{n}") for n in range(5))
+    command = await network.orders(station, SendLocalList(version=7, entries=entries))
+    assert kinds(station) == ["Full", "Differential", "Differential"]
+    if fails:
+        assert (command.status, command.error_text, holder.version) == ("rejected", "Failed", 8)
+        return
+    assert (command.status, command.error_text) == ("accepted", "in 3 messages; the list's version is 9 now")
+    assert (holder.uids, holder.version) == ({f"CARD-{n}" for n in range(5)}, 9)

@@ -7,10 +7,10 @@ from ohmstead.ocpp import quirks
 from ohmstead.stations.commands import RemoteStart
 from ohmstead.stations.device import messages, onboarding, store
 from ohmstead.stations.quirks.book import QuirkBook
+from tests.conformance.test_password_cases import row, takes
 from tests.stories.listener import silent_station
 from tests.stories.network import Network
 from tests.stories.station import Payload, Station
-from tests.stories.test_own_password import row, takes
 from tests.stories.test_templates import asked, is_done
 
 OPENEVSE = {"chargePointVendor": "OpenEVSE", "chargePointModel": "Advanced Series", "firmwareVersion": "v4.2.2"}

@@ -499,7 +499,11 @@ async def test_an_old_yes_that_is_heard_of_again_changes_nothing(network: Networ
         "kind": "reserve",
         "status": "accepted",
         "station_id": station.station_id,
-        "parameters": {"reservation_id": made.number},
+        "parameters": {
+            "reservation_id": made.number,
+            "expires_at": made.until_at.isoformat(),
+            "token": {"uid": "HOLDER"},
+        },
         "error_code": None,
         "error_text": None,
     }

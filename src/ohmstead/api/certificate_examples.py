@@ -25,6 +25,7 @@ _CERTIFICATE: dict[str, Any] = {
     "replaced_by": None,
     "revoked_at": None,
     "revocation_reason": None,
+    "revocation_told": None,
     "chain_pem": _PEM,
 }
 _HASHES: dict[str, Any] = {
@@ -71,6 +72,22 @@ EXAMPLES: dict[Any, Any] = {
     api.Renewal: {"kind": "station"},
     api.Installation: {"certificate_id": _CERTIFICATE_ID},
     api.Deletion: {"certificate": _HASHES},
+    api.RevocationLists: {
+        "policy": "refuse",
+        "hosts": ["crl.harbour.example"],
+        "items": [
+            {
+                "url": "http://crl.harbour.example/stations.crl",
+                "issuer": "CN=Harbour Stations,O=Harbour Charging",
+                "this_update": "2026-03-02T06:00:00Z",
+                "next_update": "2026-03-09T06:00:00Z",
+                "n_revoked": 3,
+                "fetched_at": "2026-03-02T08:00:00Z",
+                "failed_at": None,
+                "failure": None,
+            }
+        ],
+    },
     api.InstalledCertificates: {
         "items": [{"usage": "CSMSRootCertificate", **_HASHES, "seen_at": "2026-03-02T08:05:00Z"}]
     },

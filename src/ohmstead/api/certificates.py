@@ -1,7 +1,7 @@
 """/certificates and what stations have of them: issue, install, revoke; raising a security profile."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from litestar import Response, get, post
@@ -26,7 +26,7 @@ from ohmstead.core.db import Connection
 from ohmstead.core.errors import Refused
 from ohmstead.core.events import NUDGE
 from ohmstead.stations.certificates import queries, service, upgrades
-from ohmstead.stations.certificates.model import Kind, ProfileUpgrade, RevocationReason
+from ohmstead.stations.certificates.model import ProfileUpgrade, RevocationReason, Use
 from ohmstead.stations.certificates.queries import (
     AuthorityView,
     CertificateFilter,
@@ -34,6 +34,8 @@ from ohmstead.stations.certificates.queries import (
     InstalledView,
     SigningRequestView,
 )
+from ohmstead.stations.certificates.revocation import queries as revocation
+from ohmstead.stations.certificates.revocation.queries import RevocationListView
 from ohmstead.stations.commands import Command
 from ohmstead.stations.orders import CertificateRef, DeleteCertificate, InstallCertificate, ListCertificates
 from ohmstead.stations.orders.upkeep import CertificateUse
@@ -55,6 +57,16 @@ class Authorities(Struct, frozen=True):
     """The installation's own authorities."""
 
     items: list[AuthorityView]
+
+
+class RevocationLists(Struct, frozen=True):
+    """Lists of other authorities, and what is done when one cannot be had."""
+
+    policy: Annotated[
+        Literal["refuse", "admit"], Meta(description="Stations whose list cannot be had. Contracts are refused always.")
+    ]
+    hosts: Annotated[list[str], Meta(description="From which lists are fetched; empty: none are.")]
+    items: list[RevocationListView]
 
 
 class InstalledCertificates(Struct, frozen=True):
@@ -91,7 +103,7 @@ class Revocation(Struct, kw_only=True, forbid_unknown_fields=True):
 class Renewal(Struct, kw_only=True, forbid_unknown_fields=True):
     """Which certificate the station shall ask for."""
 
-    kind: Kind = "station"
+    kind: Annotated[Use, Meta(description="combined: one for us and for cars.")] = "station"
 
 
 class Installation(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -133,6 +145,14 @@ async def list_authorities(pool: ThePool) -> Response[Authorities]:
         return answer(Authorities(await queries.list_authority_views(conn)))
 
 
+@get("/certificates/revocation-lists", opt=operation("stations:read"))
+async def list_revocation_lists(pool: ThePool, settings: TheSettings) -> Response[RevocationLists]:
+    """List the revocation lists of other authorities that are in use, those that fail first."""
+    async with pool.acquire() as conn:
+        items = await revocation.list_revocation_lists(conn)
+    return answer(RevocationLists(policy=settings.crl_failure, hosts=list(settings.crl_hosts), items=items))
+
+
 @post("/certificates/roots", opt=operation("stations:write", errors=(409,)))
 async def add_root(pool: ThePool, actor: TheActor, given: NamedDependency[NewRoot]) -> Response[CertificateView]:
     """Trust a root. Contract certificates may lead to `v2g_root` and `contract_root`; any can be installed on stations."""
@@ -153,7 +173,10 @@ async def get_certificate(pool: ThePool, actor: TheActor, certificate_id: FromPa
 async def revoke_certificate(
     pool: ThePool, bus: TheBus, actor: TheActor, certificate_id: FromPath[UUID], given: NamedDependency[Revocation]
 ) -> Response[CertificateView]:
-    """Revoke a certificate, for good. A station that is connected with it is disconnected."""
+    """Revoke a certificate, for good. A station that is connected with it is disconnected.
+
+    `revocation_told` says whether anybody else learns of it.
+    """
     async with pool.acquire() as conn, conn.transaction():
         revoked = await service.revoke(conn, actor, certificate_id, given.reason)
         found = await queries.get_certificate(conn, actor.party_id, certificate_id)
@@ -220,7 +243,7 @@ async def install_certificate(
     """Install one of the party's roots on a station."""
     async with pool.acquire() as conn:
         root = await queries.get_certificate(conn, actor.party_id, given.certificate_id)
-    if root.kind == "station" or root.kind == "v2g" or root.status != "active":
+    if root.kind == "station" or root.kind == "v2g" or root.kind == "v2g20" or root.status != "active":
         raise Refused("only roots that are trusted can be installed")
     order = InstallCertificate(use=root.kind, certificate=root.chain_pem)
     command = await desk.send(order, party_id=actor.party_id, station_id=station_id, requested_by=actor.actor_id)
@@ -276,6 +299,7 @@ async def raise_profile(
 HANDLERS = [
     list_certificates,
     list_authorities,
+    list_revocation_lists,
     add_root,
     get_certificate,
     revoke_certificate,

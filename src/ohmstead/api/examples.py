@@ -17,7 +17,7 @@ from ohmstead.api.reservations import BatterySwaps, GroupPriorities, GroupPriori
 from ohmstead.api.safe_limit_examples import SAFE_LIMIT_EXAMPLES
 from ohmstead.api.sessions import ChargingPeriods, SessionEvents, SignedReadings
 from ohmstead.api.stations import BulkAnswer, SecretChange, Variables
-from ohmstead.reservations.model import NewReservation, Reservation
+from ohmstead.reservations.model import NewReservation, Reservation, ReservationChange
 from ohmstead.sessions.notices.queries import SettlementView
 from ohmstead.sessions.queries import SampleView, SessionView
 from ohmstead.smartcharging.model import HeldProfile
@@ -312,6 +312,8 @@ _RESERVATION: dict[str, Any] = {
     "tell_at": "2026-03-02T10:00:00Z",
     "told_at": "2026-03-02T10:00:00.020000Z",
     "session_id": None,
+    "before": None,
+    "change_refused": None,
     "requested_by": f"key:{_KEY_ID}",
     "version": 2,
     "created_at": "2026-03-02T10:00:00Z",
@@ -329,6 +331,7 @@ EXAMPLES: dict[Any, Any] = {
         "until_at": "2026-03-02T10:30:00Z",
     },
     Reservation: _RESERVATION,
+    ReservationChange: {"until_at": "2026-03-02T11:00:00Z"},
     GroupPriority: {"group_uid": "RESCUE", "priority": 5},
     GroupPriorities: {"items": [{"group_uid": "RESCUE", "priority": 5}]},
     SettlementView: {

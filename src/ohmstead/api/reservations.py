@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Response, get, post, put
+from litestar import Response, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta, Struct
@@ -22,15 +22,16 @@ from ohmstead.api.operations import (
     TheBus,
     ThePool,
     answer,
+    expected_version,
     listed,
     operation,
 )
 from ohmstead.core import clock
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.events import NUDGE
-from ohmstead.reservations import holds, queries
+from ohmstead.reservations import changes, holds, queries
 from ohmstead.reservations import service as reservations
-from ohmstead.reservations.model import NewReservation, Reservation
+from ohmstead.reservations.model import NewReservation, Reservation, ReservationChange
 from ohmstead.reservations.queries import ReservationFilter
 from ohmstead.sessions.notices import queries as notices
 from ohmstead.sessions.notices.queries import BatterySwapView, SettlementView
@@ -142,6 +143,42 @@ async def get_reservation(pool: ThePool, actor: TheActor, reservation_id: FromPa
     return answer(found, version=found.version)
 
 
+@patch(
+    "/reservations/{reservation_id:uuid}",
+    opt=operation("reservations:write", errors=(404, 409), takes_if_match=True),
+)
+async def change_reservation(
+    request: ApiRequest,
+    pool: ThePool,
+    bus: TheBus,
+    actor: TheActor,
+    reservation_id: FromPath[UUID],
+    given: NamedDependency[ReservationChange],
+    filters: NamedDependency[WaitQuery],
+) -> Response[Reservation]:
+    """Change a reservation: its time, its token, its outlet.
+
+    A station that keeps the outlet is asked to keep it otherwise, under the same number. Until it has answered, `before`
+    says what holds still, and nobody else gets that either; if it refuses, or is away, that holds as before, and
+    `change_refused` says why.
+    """
+    async with pool.acquire() as conn, conn.transaction():
+        made = await changes.change(conn, actor, reservation_id, given, expected_version(request))
+    await bus.publish(holds.NUDGE, {})
+    await bus.publish(NUDGE, {})
+    made = await _settled(pool, made, filters.wait)
+    return answer(made, version=made.version)
+
+
+async def _settled(pool: Pool, made: Reservation, wait_s: float) -> Reservation:
+    ends = time.monotonic() + wait_s
+    while made.before is not None and time.monotonic() < ends:
+        await asyncio.sleep(_LOOK_EVERY_S)
+        async with pool.acquire() as conn:
+            made = await queries.get_reservation(conn, made.party_id, made.reservation_id)
+    return made
+
+
 @post(
     "/reservations/{reservation_id:uuid}/cancel",
     status_code=200,
@@ -207,6 +244,7 @@ HANDLERS = [
     list_reservations,
     create_reservation,
     get_reservation,
+    change_reservation,
     cancel_reservation,
     list_reservation_groups,
     set_group_priority,

@@ -9,14 +9,15 @@ from typing import Any
 from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
+from msgspec import UNSET
 
 from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow, opened, uuid_of
 from ohmstead.core import clock
 from ohmstead.core.errors import Conflict, Invalid, NotFound, OhmsteadError, Refused
 from ohmstead.core.events import NUDGE
-from ohmstead.reservations import holds, queries
+from ohmstead.reservations import changes, holds, queries
 from ohmstead.reservations import service as reservations
-from ohmstead.reservations.model import OPEN, NewReservation
+from ohmstead.reservations.model import OPEN, NewReservation, ReservationChange
 from ohmstead.reservations.queries import ReservationFilter
 from ohmstead.ui import figures
 from ohmstead.ui.templating import page
@@ -73,6 +74,23 @@ async def cancel_reservation(
     return Redirect("/reservations", status_code=303)
 
 
+@post("/reservations/{reservation_id:str}/change", status_code=200)
+async def change_reservation(
+    request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn, reservation_id: FromPath[str]
+) -> Response[Any]:
+    """Another end, token or outlet; what is left empty stays."""
+    allow(actor, "reservations:write")
+    form = await request.form()
+    given = {k: v.strip() for k, v in form.items() if isinstance(v, str)}
+    try:
+        async with pool.acquire() as conn, conn.transaction():
+            await changes.change(conn, actor, uuid_of(reservation_id, "reservation"), _change(given))
+    except (Invalid, NotFound, Conflict, Refused) as error:
+        return await _page(request, pool, actor, {}, {"list": f"Not changed: {error.text}"})
+    await _tell(bus)
+    return Redirect("/reservations", status_code=303)
+
+
 async def _tell(bus: BusIn) -> None:
     await bus.publish(holds.NUDGE, {})
     await bus.publish(NUDGE, {})
@@ -114,21 +132,39 @@ def headline(counts: Mapping[str, int]) -> str:
     return ", ".join(parts) + "."
 
 
-def _wanted(given: Mapping[str, str]) -> NewReservation:
-    minutes, evse = given.get("minutes", ""), given.get("evse_number", "")
-    if not (minutes.isascii() and minutes.isdigit() and 0 < int(minutes) <= LONGEST_MIN):
+def _change(given: Mapping[str, str]) -> ReservationChange:
+    minutes, evse, uid = given.get("minutes", ""), given.get("evse_number", ""), given.get("token_uid", "")
+    return ReservationChange(
+        until_at=clock.now() + timedelta(minutes=_minutes(minutes)) if minutes else UNSET,
+        evse_number=_evse_number(evse) if evse else UNSET,
+        token_uid=uid or UNSET,
+    )
+
+
+def _minutes(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 7 and 0 < int(text) <= LONGEST_MIN):
         raise Invalid(f"Minutes, 1 to {LONGEST_MIN}.", "minutes")
-    if evse and not (evse.isascii() and evse.isdigit() and 0 < int(evse) < 1000):
+    return int(text)
+
+
+def _evse_number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 4 and int(text) > 0):
         raise Invalid("A number from 1, or nothing for any.", "evse_number")
+    return int(text)
+
+
+def _wanted(given: Mapping[str, str]) -> NewReservation:
+    minutes, evse = _minutes(given.get("minutes", "")), given.get("evse_number", "")
+    evse_number = _evse_number(evse) if evse else None
     if not given.get("station_id"):
         raise Invalid("Which station?", "station_id")
     if not given.get("token_uid"):
         raise Invalid("For whom? Give a token.", "token_uid")
     return NewReservation(
         station_id=given["station_id"],
-        evse_number=int(evse) if evse else None,
+        evse_number=evse_number,
         token_uid=given["token_uid"],
-        until_at=clock.now() + timedelta(minutes=int(minutes)),
+        until_at=clock.now() + timedelta(minutes=minutes),
     )
 
 

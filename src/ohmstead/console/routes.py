@@ -74,6 +74,7 @@ router = Router(
         sessions.readings_csv,
         reservations.reservations_page,
         reservations.add_reservation,
+        reservations.change_reservation,
         reservations.cancel_reservation,
         profiles.profiles_page,
         profiles.profile_preview,

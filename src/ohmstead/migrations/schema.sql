@@ -59,9 +59,9 @@ table authority
     crl_number bigint not null default 0
     crl_until timestamp with time zone
     created_at timestamp with time zone not null default now()
-    constraint authority_key_kind_check CHECK ((key_kind = ANY (ARRAY['EC'::text, 'RSA'::text])))
+    constraint authority_key_kind_check CHECK ((key_kind = ANY (ARRAY['EC'::text, 'RSA'::text, 'Ed448'::text])))
     constraint authority_level_check CHECK ((level = ANY (ARRAY['root'::text, 'issuing'::text])))
-    constraint authority_purpose_check CHECK ((purpose = ANY (ARRAY['station'::text, 'v2g'::text])))
+    constraint authority_purpose_check CHECK ((purpose = ANY (ARRAY['station'::text, 'v2g'::text, 'v2g20'::text, 'server'::text])))
     constraint authority_pkey PRIMARY KEY (authority_id)
     constraint authority_purpose_key_kind_level_key UNIQUE (purpose, key_kind, level)
 
@@ -135,7 +135,9 @@ table certificate
     replaced_by uuid
     revoked_at timestamp with time zone
     revocation_reason text
-    constraint certificate_kind_check CHECK ((kind = ANY (ARRAY['station'::text, 'v2g'::text, 'central_root'::text, 'manufacturer_root'::text, 'v2g_root'::text, 'contract_root'::text, 'oem_root'::text])))
+    revocation_told text  -- Who knows of the revocation besides us. own: our lists and our responder say it; not_offered: another authority issued it, whose protocol knows no revoking.
+    constraint certificate_kind_check CHECK ((kind = ANY (ARRAY['station'::text, 'v2g'::text, 'v2g20'::text, 'central_root'::text, 'manufacturer_root'::text, 'v2g_root'::text, 'contract_root'::text, 'oem_root'::text])))
+    constraint certificate_revocation_told_check CHECK ((revocation_told = ANY (ARRAY['own'::text, 'not_offered'::text])))
     constraint certificate_status_check CHECK ((status = ANY (ARRAY['issued'::text, 'active'::text, 'rejected'::text, 'revoked'::text])))
     constraint certificate_authority_id_fkey FOREIGN KEY (authority_id) REFERENCES authority(authority_id)
     constraint certificate_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
@@ -580,6 +582,20 @@ table outlet_lane
     constraint outlet_lane_pkey PRIMARY KEY (lane)
     constraint outlet_lane_station_id_evse_number_key UNIQUE (station_id, evse_number)
 
+table outside_crl
+    -- Revocation lists of other authorities, as their distribution points last gave them; believed until next_update.
+    url text not null
+    issuer text not null
+    crl bytea
+    this_update timestamp with time zone
+    next_update timestamp with time zone
+    number numeric
+    n_revoked integer
+    fetched_at timestamp with time zone
+    failed_at timestamp with time zone
+    failure text  -- Why the last attempt failed; null when it did not.
+    constraint outside_crl_pkey PRIMARY KEY (url)
+
 table partitioned_table
     -- Tables split by time: partitions are made ahead and dropped by retention.
     table_name text not null
@@ -699,6 +715,15 @@ table reservation
     version integer not null default 1
     created_at timestamp with time zone not null default now()
     updated_at timestamp with time zone not null default now()
+    before jsonb  -- What still holds at the station while it has not answered to a change; null when none is under way.
+    kept int8range  -- The slot of those terms: nobody else gets it until the change is through.
+    change_told_at timestamp with time zone
+    change_refused text  -- Why the last change was not made, in the station's or our words.
+    slots int8multirange not null generated as (
+CASE
+    WHEN (kept IS NULL) THEN int8multirange(reservation_slot(lane, from_at, until_at))
+    ELSE int8multirange(VARIADIC ARRAY[reservation_slot(lane, from_at, until_at), kept])
+END)
     constraint reservation_check CHECK ((until_at > from_at))
     constraint reservation_from_at_check CHECK ((from_at >= '2000-01-01 00:00:00+00'::timestamp with time zone))
     constraint reservation_priority_check CHECK (((priority >= 0) AND (priority <= 9)))
@@ -710,8 +735,9 @@ table reservation
     constraint reservation_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id)
     constraint reservation_pkey PRIMARY KEY (reservation_id)
     constraint reservation_number_key UNIQUE (number)
-    constraint reservation_no_double_booking EXCLUDE USING gist (slot WITH &&) WHERE ((status = ANY (ARRAY['requested'::text, 'accepted'::text, 'active'::text])))
+    constraint reservation_no_double_booking EXCLUDE USING gist (slots WITH &&) WHERE ((status = ANY (ARRAY['requested'::text, 'accepted'::text, 'active'::text])))
     CREATE INDEX reservation_by_party ON public.reservation USING btree (party_id, from_at DESC, reservation_id)
+    CREATE INDEX reservation_changing ON public.reservation USING btree (change_told_at) WHERE (before IS NOT NULL)
     CREATE INDEX reservation_ending ON public.reservation USING btree (until_at) WHERE (status = ANY (ARRAY['requested'::text, 'accepted'::text, 'active'::text]))
     CREATE INDEX reservation_open ON public.reservation USING btree (station_id, evse_number) WHERE (status = ANY (ARRAY['requested'::text, 'accepted'::text, 'active'::text]))
 
@@ -962,7 +988,7 @@ table signing_request
     signing_request_id uuid not null
     party_id uuid not null
     station_id text not null
-    kind text not null
+    kind text not null  -- combined: one certificate for us and for cars; it is kept as a station certificate.
     csr_pem text not null
     key_hash text
     request_number bigint  -- OCPP 2.1 requestId, to be echoed with the certificate.
@@ -973,14 +999,18 @@ table signing_request
     tries integer not null default 0
     requested_at timestamp with time zone not null
     finished_at timestamp with time zone
-    constraint signing_request_kind_check CHECK ((kind = ANY (ARRAY['station'::text, 'v2g'::text])))
+    csr_hash text  -- SHA-256 of the request: one that comes again is the same one. Null for those of earlier versions.
+    constraint signing_request_kind_check CHECK ((kind = ANY (ARRAY['station'::text, 'v2g'::text, 'v2g20'::text, 'combined'::text])))
     constraint signing_request_status_check CHECK ((status = ANY (ARRAY['accepted'::text, 'refused'::text, 'signed'::text, 'delivered'::text, 'rejected'::text, 'failed'::text])))
     constraint signing_request_certificate_id_fkey FOREIGN KEY (certificate_id) REFERENCES certificate(certificate_id)
     constraint signing_request_command_id_fkey FOREIGN KEY (command_id) REFERENCES command(command_id)
     constraint signing_request_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint signing_request_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id)
     constraint signing_request_pkey PRIMARY KEY (signing_request_id)
+    CREATE INDEX signing_request_by_certificate ON public.signing_request USING btree (certificate_id) WHERE (certificate_id IS NOT NULL)
+    CREATE INDEX signing_request_by_csr ON public.signing_request USING btree (station_id, csr_hash) WHERE (csr_hash IS NOT NULL)
     CREATE INDEX signing_request_by_station ON public.signing_request USING btree (station_id, requested_at DESC)
+    CREATE UNIQUE INDEX signing_request_once ON public.signing_request USING btree (station_id, kind, csr_hash) WHERE (status = 'accepted'::text)
     CREATE INDEX signing_request_open ON public.signing_request USING btree (requested_at) WHERE (status = ANY (ARRAY['accepted'::text, 'signed'::text]))
 
 table station with (fillfactor=80)

@@ -31,6 +31,7 @@ from ohmstead.ocpp.trust import Trust
 from ohmstead.settings import Settings
 from ohmstead.stations import credentials
 from ohmstead.stations import service as stations
+from ohmstead.stations.certificates.revocation.service import OutsideLists
 from ohmstead.stations.certificates.vault import Vault
 from ohmstead.stations.device import onboarding
 from ohmstead.stations.model import Signal, Station
@@ -52,6 +53,7 @@ class Door:
         pool: Pool,
         bus: Bus,
         ingest: Ingest,
+        lists: OutsideLists,
         *,
         check_takeover: Callable[[str], None],
         is_shut: Callable[[], bool],
@@ -67,7 +69,9 @@ class Door:
         self._signals = SignalLimiter()
         self._handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
         self.tls = CertificateReloader(TlsFiles.of(settings), self._tls_failed)
-        self.trust = Trust(pool, bus, self.tls, Vault(settings.secret()))
+        self.trust = Trust(
+            pool, bus, self.tls, Vault(settings.secret()), lists, admits_unknown=settings.crl_failure == "admit"
+        )
 
     async def let_in(self, request: web.Request) -> tuple[Handshake, Admission, Station] | web.Response:
         """Whoever may come in; or the refusal, already counted and noted."""

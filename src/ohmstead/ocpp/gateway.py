@@ -85,12 +85,19 @@ class Gateway:
             costs=costs,
             terms=terms,
         )
+        asked = inquiries or Inquiries(pool)
         self.door = Door(
-            settings, pool, bus, self.ingest, check_takeover=self._check_takeover, is_shut=lambda: self.is_draining
+            settings,
+            pool,
+            bus,
+            self.ingest,
+            asked.lists,
+            check_takeover=self._check_takeover,
+            is_shut=lambda: self.is_draining,
         )
         self.trust, self._tls = self.door.trust, self.door.tls
         self.commander = Commander(self, pool, bus, self.ingest, settings.call_timeout_s)
-        self.calls = Calls(settings, self.ingest, self.commander, inquiries or Inquiries(pool))
+        self.calls = Calls(settings, self.ingest, self.commander, asked)
         self.ingest.source = self.calls
 
     # -------------------------------------------------------------------------------------------- life

@@ -7,7 +7,7 @@ from ohmstead.sessions.notices import service as notices
 from ohmstead.sessions.notices.model import VatAnswer
 from ohmstead.sessions.notices.ports import VatRegister
 from ohmstead.stations.certificates import inquiries
-from ohmstead.stations.certificates.ports import ContractPool, Responders
+from ohmstead.stations.certificates.ports import ContractPool, ListSource, Responders
 
 
 class Inquiries(inquiries.Inquiries):
@@ -19,8 +19,9 @@ class Inquiries(inquiries.Inquiries):
         responders: Responders | None = None,
         ev_pool: ContractPool | None = None,
         vat_register: VatRegister | None = None,
+        list_source: ListSource | None = None,
     ) -> None:
-        super().__init__(pool, responders, ev_pool)
+        super().__init__(pool, responders, ev_pool, list_source)
         self._vat_register = vat_register
 
     async def vat(self, number: str) -> VatAnswer:

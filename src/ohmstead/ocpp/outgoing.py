@@ -9,8 +9,10 @@ import msgspec
 
 from ohmstead.core.db import Connection
 from ohmstead.stations.certificates import service as certificates
+from ohmstead.stations.device import lists
+from ohmstead.stations.features import Features
 from ohmstead.stations.model import Variable
-from ohmstead.stations.orders import DeliverCertificate
+from ohmstead.stations.orders import DeliverCertificate, SendLocalList
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -30,6 +32,23 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     payload: bytes
     read: Callable[[msgspec.Struct], Result]
+
+
+def as_lists(order: SendLocalList, known: Features, one: Callable[[SendLocalList], Outgoing]) -> list[Outgoing]:
+    """A local list in as many messages as the station wants it in; of several the last one tells its version then."""
+    kind = "send_local_list"
+    parts = lists.shares(order, known.most_items.get(kind), known.most_bytes.get(kind))
+    calls = [one(part) for part in parts]
+    if len(parts) == 1:
+        return calls
+    last, version = calls[-1], parts[-1].version
+
+    def read(answer: msgspec.Struct) -> Result:
+        result = last.read(answer)
+        told = f"in {len(parts)} messages; the list's version is {version} now"
+        return msgspec.structs.replace(result, text=told) if result.status == "accepted" else result
+
+    return [*calls[:-1], msgspec.structs.replace(last, read=read)]
 
 
 def delivered(result: Result, order: DeliverCertificate, station_id: str) -> Result:

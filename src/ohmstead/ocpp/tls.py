@@ -35,6 +35,7 @@ from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyB
 from ohmstead.core import clock
 from ohmstead.core.log import logger
 from ohmstead.settings import Settings
+from ohmstead.stations.certificates.revocation.crls import points_of
 
 log = logger(__name__)
 
@@ -102,6 +103,7 @@ class ClientCertificate(msgspec.Struct, frozen=True, kw_only=True):
     issuer: str
     not_after: datetime
     fingerprint: str
+    crl_urls: tuple[str, ...] = ()
     problem: Problem | None = None
 
 
@@ -116,6 +118,7 @@ class ClientAuthorities:
     """The authorities whose certificates identify stations, and what they have revoked."""
 
     def __init__(self, authorities: Sequence[x509.Certificate], lists: Sequence[x509.CertificateRevocationList]):
+        self._by_name = {authority.subject.rfc4514_string(): authority for authority in authorities}
         self._builder = (
             PolicyBuilder()
             .store(Store(list(authorities)))
@@ -178,6 +181,10 @@ class ClientAuthorities:
         # No current word from its issuer: refused, as OpenSSL does.
         return None if next_update is not None and at < next_update else "revocation_unknown"
 
+    def issuer_of(self, certificate: ClientCertificate) -> x509.Certificate | None:
+        """The authority that is named in a certificate, if it is one of these."""
+        return self._by_name.get(certificate.issuer)
+
     def warnings(self, at: datetime) -> list[str]:
         """What an operator should mend before it locks stations out."""
         return [
@@ -207,6 +214,7 @@ def describe(certificate: x509.Certificate) -> ClientCertificate:
         issuer=certificate.issuer.rfc4514_string(),
         not_after=certificate.not_valid_after_utc,
         fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
+        crl_urls=points_of(certificate),
     )
 
 

@@ -10,18 +10,22 @@ import msgspec
 from aiohttp import WSCloseCode
 from cryptography import x509
 
+from ohmstead.core import clock
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.log import logger
 from ohmstead.ocpp.connection import Connection, spawn
 from ohmstead.ocpp.security import Admission, Refusal
-from ohmstead.ocpp.tls import CertificateReloader
+from ohmstead.ocpp.tls import CertificateReloader, ClientCertificate
+from ohmstead.stations import service as stations
 from ohmstead.stations.certificates import service as certificates
 from ohmstead.stations.certificates import upgrades
 from ohmstead.stations.certificates.authority import AUTHORITIES_CHANGED, revocation_list
+from ohmstead.stations.certificates.ocsp import Verdict
+from ohmstead.stations.certificates.revocation.service import OutsideLists
 from ohmstead.stations.certificates.service import CERTIFICATE_REVOKED
 from ohmstead.stations.certificates.vault import Vault
-from ohmstead.stations.model import Station
+from ohmstead.stations.model import Signal, Station
 
 log = logger("ohmstead.trust")
 
@@ -31,12 +35,24 @@ LOOK_EVERY_S = 15.0
 class Trust:
     """One per gateway."""
 
-    def __init__(self, pool: Pool, bus: Bus, tls: CertificateReloader, vault: Vault) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        bus: Bus,
+        tls: CertificateReloader,
+        vault: Vault,
+        lists: OutsideLists,
+        *,
+        admits_unknown: bool = False,
+    ) -> None:
+        """`admits_unknown`: also those whose authority's list cannot be had; it is a security signal then."""
         self._pool = pool
         self._bus = bus
         self._tls = tls
         self._vault = vault
-        self._held: dict[UUID, tuple[Connection, str]] = {}
+        self._lists = lists
+        self._admits_unknown = admits_unknown
+        self._held: dict[UUID, tuple[Connection, ClientCertificate]] = {}
         self._issuers: frozenset[str] = frozenset()
 
     async def begin(self) -> list[Callable[[], Awaitable[None]]]:
@@ -86,6 +102,7 @@ class Trust:
                 raise _refused("certificate_revoked")
             if known is not None and known.station_id != station.station_id:
                 raise _refused("certificate_of_another")
+            await self._check_lists(certificate, station)
         if not admission.is_raised and (known is None or known.status == "active"):
             return station
         spent: list[str] = []
@@ -100,10 +117,41 @@ class Trust:
             await certificates.announce(self._bus, spent)
         return station
 
+    async def _check_lists(self, certificate: ClientCertificate, station: Station) -> None:
+        """Raises Refusal for what its authority, another than ours, has revoked or may have."""
+        verdict = await self._listed(certificate)
+        if verdict is None or verdict.state == "good":
+            return
+        if verdict.state == "revoked":
+            raise _refused("certificate_revoked")
+        log.warning("revocation_unknown", station_id=station.station_id, reason=verdict.reason)
+        if not self._admits_unknown:
+            raise _refused("revocation_unknown")
+        detail = {"reason": verdict.reason, "certificate": certificate.certificate_serial}
+        signal = Signal(
+            kind="revocation_unknown",
+            at=clock.now(),
+            party_id=station.party_id,
+            station_id=station.station_id,
+            detail=detail,
+        )
+        async with self._pool.acquire() as conn, conn.transaction():
+            await stations.keep_signals(conn, [signal])
+
+    async def _listed(self, certificate: ClientCertificate) -> Verdict | None:
+        """What the list of its authority says; None where none is to be looked at."""
+        authorities = self._tls.authorities
+        if not self._lists.is_on or not certificate.crl_urls or authorities is None:
+            return None
+        issuer = authorities.issuer_of(certificate)
+        if issuer is None or certificate.issuer in self._issuers:
+            return None
+        return await self._lists.state(int(certificate.certificate_serial, 16), issuer, certificate.crl_urls)
+
     def holds(self, connection: Connection, admission: Admission) -> None:
         """This connection came with this certificate."""
         if admission.certificate is not None:
-            self._held[connection.connection_id] = (connection, admission.certificate.fingerprint)
+            self._held[connection.connection_id] = (connection, admission.certificate)
 
     def released(self, connection: Connection) -> None:
         self._held.pop(connection.connection_id, None)
@@ -116,17 +164,21 @@ class Trust:
 
     async def end_revoked(self) -> None:
         """End what was revoked without our hearing of it."""
-        held = sorted({fingerprint for _, fingerprint in self._held.values()})
+        held = {certificate.fingerprint: certificate for _, certificate in self._held.values()}
         if not held:
             return
         async with self._pool.acquire() as conn:
-            revoked = await certificates.list_revoked_of(conn, held)
+            revoked = await certificates.list_revoked_of(conn, sorted(held))
+        for fingerprint, certificate in held.items():
+            verdict = await self._listed(certificate)
+            if verdict is not None and verdict.state == "revoked":
+                revoked.add(fingerprint)
         self._end(revoked)
 
     def _end(self, fingerprints: Iterable[str]) -> None:
         spent = set(fingerprints)
-        for connection, fingerprint in list(self._held.values()):
-            if fingerprint in spent and connection.is_open:
+        for connection, certificate in list(self._held.values()):
+            if certificate.fingerprint in spent and connection.is_open:
                 log.warning("certificate_revoked", station_id=connection.slot.station_id)
                 spawn(connection.close(WSCloseCode.POLICY_VIOLATION, "certificate revoked"))
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import UNSET
 
 from ohmstead.core.errors import Invalid
-from ohmstead.reservations.model import OPEN, Happening, NewReservation, Reservation, Status
+from ohmstead.reservations.model import OPEN, Happening, NewReservation, Reservation, ReservationChange, Status
 
 LEAD = timedelta(seconds=60)
 """How long before its time a station is told: it may have to free the outlet, and messages take their time."""
@@ -76,6 +79,35 @@ def span(given: NewReservation, now: datetime) -> tuple[datetime, datetime]:
     if from_at - now > FARTHEST:
         raise Invalid(f"at most {FARTHEST.days} days ahead", "from_at")
     return max(from_at, now), given.until_at
+
+
+def changed_span(held: Reservation, given: ReservationChange, now: datetime) -> tuple[datetime, datetime]:
+    """From and until after a change. Raises Invalid for what nobody can reserve, or no station can be told."""
+    from_at = held.from_at if given.from_at is UNSET else given.from_at
+    until_at = held.until_at if given.until_at is UNSET else given.until_at
+    if given.from_at is not UNSET:
+        if held.status != "requested" and tell_at(from_at, now) > now:
+            # OCPP knows no beginning: a station keeps the outlet from the moment that it is told.
+            raise Invalid("its station keeps the outlet already: cancel it and reserve anew", "from_at")
+        if from_at < min(held.from_at, now) - timedelta(minutes=5):
+            raise Invalid("lies in the past", "from_at")
+        if from_at - now > FARTHEST:
+            raise Invalid(f"at most {FARTHEST.days} days ahead", "from_at")
+    if until_at <= max(from_at, now):
+        raise Invalid("must be after the beginning, and after now", "until_at")
+    if until_at - from_at > LONGEST:
+        raise Invalid(f"at most {LONGEST.days} days after the beginning", "until_at")
+    return from_at, until_at
+
+
+def is_about(reservation: Reservation, order: Mapping[str, Any]) -> bool:
+    """Does an order to its station carry the terms that the reservation has now, or those of another time?"""
+    evse_number = order.get("evse_number")
+    return (
+        datetime.fromisoformat(order["expires_at"]) == reservation.until_at
+        and order["token"]["uid"] == reservation.token_uid
+        and evse_number in (None, reservation.evse_number)
+    )
 
 
 def check_place(given: NewReservation) -> None:

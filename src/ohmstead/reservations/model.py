@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from ohmstead.stations.orders.form import Instant
 
@@ -45,6 +45,11 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
     tell_at: datetime
     told_at: datetime | None
     session_id: UUID | None
+    before: Annotated[
+        dict[str, Any] | None,
+        Meta(description="What holds until the station has answered to a change; null when none is under way."),
+    ] = None
+    change_refused: Annotated[str | None, Meta(description="Why the last change was not made.")] = None
     requested_by: str
     version: Annotated[int, Meta(description="Counts changes; it is the ETag.")]
     created_at: datetime
@@ -67,6 +72,31 @@ class NewReservation(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         Annotated[int, Meta(ge=0, le=9, description="Before others that have not begun; the group's when left out.")]
         | None
     ) = None
+
+
+class ReservationChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What to change of a reservation; what is left out stays."""
+
+    token_uid: (
+        Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,255}$(?!\n)", description="Of a token of yours.")] | UnsetType
+    ) = UNSET
+    evse_number: Annotated[int, Meta(ge=1, le=1000, description="Another outlet of its station.")] | UnsetType = UNSET
+    from_at: Annotated[Instant, Meta(description="Only while the station keeps nothing yet.")] | UnsetType = UNSET
+    until_at: Instant | UnsetType = UNSET
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a change may change, and what follows from it."""
+
+    evse_number: int
+    lane: int
+    scope: Scope
+    token_uid: str
+    token_type: str
+    group_uid: str | None
+    from_at: datetime
+    until_at: datetime
+    tell_at: datetime
 
 
 class Outlet(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from ohmstead.accounts import service as accounts
 from ohmstead.accounts.access import Actor
@@ -17,7 +18,7 @@ from ohmstead.core.errors import Conflict, Invalid, NotFound, Refused
 from ohmstead.core.events import Event, record
 from ohmstead.core.ids import new_id
 from ohmstead.reservations import lifecycle, store
-from ohmstead.reservations.model import OPEN, NewReservation, Outlet, Reservation, ReservationReport, Use
+from ohmstead.reservations.model import OPEN, NewReservation, Outlet, Reservation, ReservationReport, Terms, Use
 from ohmstead.stations import service as stations
 from ohmstead.tokens import service as tokens
 from ohmstead.tokens.model import Authorization, AuthorizationRequest
@@ -27,7 +28,7 @@ LET_GO_JOB = "let_reservation_go"
 RETRY_AFTER = timedelta(seconds=30)
 # A station that says so will say the same the next time.
 _CANNOT = frozenset(("refused", "schema", "NotImplemented", "NotSupported"))
-_TAKEN = (asyncpg.ExclusionViolationError, asyncpg.DeadlockDetectedError)
+TAKEN = (asyncpg.ExclusionViolationError, asyncpg.DeadlockDetectedError)
 
 claim_to_tell = store.claim_to_tell
 told_for_good = store.told_for_good
@@ -54,7 +55,7 @@ async def book(conn: Connection, actor: Actor, given: NewReservation) -> Reserva
     )
     if not outlets:
         raise NotFound("no outlet in service fits: station, outlet, location or connector type is not there")
-    token = await _holder(conn, actor.party_id, given, outlets[0], from_at)
+    token = await holder(conn, actor.party_id, given, outlets[0], from_at)
     group_priority = await store.group_priority(conn, actor.party_id, token.group_uid)
     values = {
         "reservation_id": new_id(),
@@ -76,13 +77,14 @@ async def book(conn: Connection, actor: Actor, given: NewReservation) -> Reserva
     await accounts.audit(
         conn, actor, "reservation.made", f"reservation/{made.reservation_id}", {"station_id": made.station_id}
     )
-    await record(conn, [_fact("ReservationMade", made)])
+    await record(conn, [fact("ReservationMade", made)])
     return made
 
 
-async def _holder(
+async def holder(
     conn: Connection, party_id: UUID, given: NewReservation, outlet: Outlet, at: datetime
 ) -> Authorization:
+    """The token for which an outlet is to be kept. Raises Invalid, and Refused when it may not charge there then."""
     request = AuthorizationRequest(
         party_id=party_id, uid=given.token_uid, type=None, at=at, location_id=outlet.location_id, is_start=False
     )
@@ -135,7 +137,7 @@ async def _try(
     try:
         async with conn.transaction():
             return await store.insert_reservation(conn, actor.party_id, {**values, **place})
-    except _TAKEN:
+    except TAKEN:
         return None
 
 
@@ -164,7 +166,7 @@ async def _end(conn: Connection, found: Reservation, happening: Any, reason: str
     now = clock.now()
     status = lifecycle.after(found.status, happening, found.from_at, found.until_at, now)
     await store.save(conn, found.reservation_id, status, is_held=found.is_held, reason=reason)
-    await record(conn, [_fact("ReservationChanged", found, status)])
+    await record(conn, [fact("ReservationChanged", found, status)])
     if found.told_at is None:
         return
     waited = await stations.cancel_queued(
@@ -204,7 +206,11 @@ async def learn(conn: Connection, commands: Sequence[dict[str, Any]]) -> None:
         found = known.get((command["station_id"], int(command["parameters"]["reservation_id"])))
         if found is None:
             continue
-        if command["kind"] == "cancel_reservation":
+        if command["kind"] == "reserve" and not lifecycle.is_about(found, command["parameters"]):
+            continue  # of terms that it had once
+        if command["kind"] == "reserve" and found.before is not None and found.status in OPEN:
+            await _learn_of_change(conn, found, command)
+        elif command["kind"] == "cancel_reservation":
             # Rejected means that it knows no such reservation: nothing is kept either way.
             if command["status"] in ("accepted", "rejected") and found.status not in OPEN:
                 await store.save(conn, found.reservation_id, found.status, is_held=False)
@@ -216,6 +222,19 @@ async def learn(conn: Connection, commands: Sequence[dict[str, Any]]) -> None:
                 await _tell_to_let_go(conn, found)
         elif command["status"] == "rejected" or command["error_code"] in _CANNOT:
             await _change(conn, found, "refused", is_held=False, reason=command["error_text"])
+
+
+async def _learn_of_change(conn: Connection, found: Reservation, command: dict[str, Any]) -> None:
+    """The station agreed to the new terms, or keeps the old ones; in doubt both hold, and it is asked again."""
+    if command["status"] == "accepted":
+        await store.settle_terms(conn, found.reservation_id)
+    elif command["status"] in ("rejected", "offline") or command["error_code"] in _CANNOT:
+        before = msgspec.convert(found.before, Terms)
+        reason = command["error_text"] or command["status"]
+        found = await store.save_terms(conn, found.reservation_id, before, before=None, refused=reason)
+    else:
+        return
+    await record(conn, [fact("ReservationChanged", found)])
 
 
 async def use(conn: Connection, uses: Sequence[Use]) -> None:
@@ -256,7 +275,7 @@ async def _change(
         return
     await store.save(conn, found.reservation_id, status, is_held=is_held, reason=reason, session_id=session_id)
     if status != found.status:
-        await record(conn, [_fact("ReservationChanged", found, status)])
+        await record(conn, [fact("ReservationChanged", found, status)])
 
 
 async def pass_time(conn: Connection, at: datetime) -> int:
@@ -265,7 +284,7 @@ async def pass_time(conn: Connection, at: datetime) -> int:
     for one in found:
         status = lifecycle.as_time_passes(one.status, one.from_at, one.until_at, at)
         await store.save(conn, one.reservation_id, status, is_held=one.is_held and status == "active")
-        await record(conn, [_fact("ReservationChanged", one, status)])
+        await record(conn, [fact("ReservationChanged", one, status)])
     return len(found)
 
 
@@ -287,7 +306,8 @@ async def check_remote_start(
         raise Refused("the outlet is reserved for somebody else")
 
 
-def _fact(kind: str, reservation: Reservation, status: str | None = None) -> Event:
+def fact(kind: str, reservation: Reservation, status: str | None = None) -> Event:
+    """What became of a reservation, for the outbox."""
     return Event(
         kind=kind,
         subject=f"reservation/{reservation.reservation_id}",

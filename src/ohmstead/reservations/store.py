@@ -7,13 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from ohmstead.core.db import Connection
-from ohmstead.reservations.model import Outlet, Reservation, Status
+from ohmstead.reservations.model import Outlet, Reservation, Status, Terms
 
 COLUMNS = (
     "reservation_id, party_id, number, station_id, evse_number, location_id, scope, connector_type, token_uid,"
     " token_type, group_uid, priority, from_at, until_at, status, reason, is_held, tell_at, told_at, session_id,"
-    " requested_by, version, created_at, updated_at"
+    " before, change_refused, requested_by, version, created_at, updated_at"
 )
 _IS_OPEN = "status in ('requested', 'accepted', 'active')"
 
@@ -111,7 +113,7 @@ async def list_in_the_way(
     """Open reservations of outlets that overlap a time, locked."""
     rows = await conn.fetch(
         f"select {COLUMNS} from reservation where party_id = $1 and {_IS_OPEN}"
-        " and slot && any(select reservation_slot(lane, $3, $4) from unnest($2::integer[]) as lane)"
+        " and slots && any(select reservation_slot(lane, $3, $4) from unnest($2::integer[]) as lane)"
         " order by reservation_id for update",
         party_id,
         list(lanes),
@@ -174,6 +176,71 @@ async def save(
         reason,
         session_id,
     )
+
+
+# any party: the row was locked by whoever changes it
+async def lane_of(conn: Connection, reservation_id: UUID) -> int:
+    lane: int = await conn.fetchval("select lane from reservation where reservation_id = $1", reservation_id)
+    return lane
+
+
+# any party: the row was locked by whoever changes it
+async def save_terms(
+    conn: Connection, reservation_id: UUID, terms: Terms, *, before: Terms | None, refused: str | None = None
+) -> Reservation:
+    """New terms. With `before` those hold as well until the change is through, and nobody else gets their slot.
+
+    Raises asyncpg.ExclusionViolationError when somebody has the outlet in that time.
+    """
+    row = await conn.fetchrow(
+        "update reservation set evse_number = $2, lane = $3, scope = $4, token_uid = $5, token_type = $6,"
+        " group_uid = $7, from_at = $8, until_at = $9, tell_at = $10, before = $11,"
+        " kept = case when $11::jsonb is not null then slot end, change_told_at = null, change_refused = left($12, 200),"
+        f" version = version + 1, updated_at = now() where reservation_id = $1 returning {COLUMNS}",
+        reservation_id,
+        *msgspec.structs.astuple(terms),
+        msgspec.to_builtins(before) if before is not None else None,
+        refused,
+    )
+    assert row is not None
+    return Reservation(**row)
+
+
+# any party: the row was locked by whoever changes it
+async def settle_terms(conn: Connection, reservation_id: UUID) -> None:
+    """The station agreed to the new terms."""
+    await conn.execute(
+        "update reservation set before = null, kept = null, version = version + 1, updated_at = now()"
+        " where reservation_id = $1",
+        reservation_id,
+    )
+
+
+# any party: the row was locked by whoever changes it
+async def untold(conn: Connection, reservation_id: UUID) -> None:
+    """Its station has to be told (anew)."""
+    await conn.execute("update reservation set told_at = null where reservation_id = $1", reservation_id)
+
+
+# any party: changes are told to everybody's stations
+async def claim_changes(
+    conn: Connection, at: datetime, again_after: timedelta, reservation_id: UUID | None = None, limit: int = 200
+) -> list[Reservation]:
+    """Changes that their stations have not answered; whoever gets one tells it, nobody else does for `again_after`."""
+    rows = await conn.fetch(
+        "update reservation r set change_told_at = $1 from (select reservation_id as id from reservation"
+        f"   where before is not null and {_IS_OPEN}"
+        "   and (change_told_at is null or change_told_at < $1::timestamptz - $2::interval)"
+        "   and ($3::uuid is null or reservation_id = $3) order by change_told_at nulls first limit $4"
+        "   for update skip locked) due"
+        " where r.reservation_id = due.id"
+        f" returning {', '.join('r.' + name.strip() for name in COLUMNS.split(','))}",
+        at,
+        again_after,
+        reservation_id,
+        limit,
+    )
+    return [Reservation(**row) for row in rows]
 
 
 # any party: the row was locked by whoever changes it
@@ -241,8 +308,10 @@ async def save_group(conn: Connection, party_id: UUID, group_uid: str, priority:
 
 # any party: the order waits for its station by itself
 async def told_for_good(conn: Connection, reservation_id: UUID) -> None:
-    """An order waits for the station: it needs to be told no more."""
-    await conn.execute("update reservation set told_at = until_at where reservation_id = $1", reservation_id)
+    """An order waits for the station: it needs to be told no more, unless it was changed meanwhile."""
+    await conn.execute(
+        "update reservation set told_at = until_at where reservation_id = $1 and told_at is not null", reservation_id
+    )
 
 
 # any party: gateways serve everybody's stations

@@ -10,7 +10,7 @@ from uuid import UUID
 from ohmstead.core import clock, jobs
 from ohmstead.core.db import Pool
 from ohmstead.core.log import logger
-from ohmstead.reservations import service
+from ohmstead.reservations import changes, service
 from ohmstead.reservations.model import Reservation
 from ohmstead.stations import service as stations
 from ohmstead.stations.commands import Command, CommandDesk
@@ -42,10 +42,41 @@ async def _tell_due(pool: Pool, desk: CommandDesk, reservation_id: UUID | None) 
     return len(due)
 
 
-async def _tell(pool: Pool, desk: CommandDesk, reservation: Reservation) -> None:
+async def tell_change(pool: Pool, desk: CommandDesk, payload: Any) -> None:
+    """Job: a reservation that was changed is reserved anew under its number, if nobody else is at it."""
+    await _tell_changes(pool, desk, UUID(payload["reservation_id"]))
+
+
+async def tell_changes(pool: Pool, desk: CommandDesk) -> int:
+    """Timer: changes that are in doubt, for the same reasons."""
+    return await _tell_changes(pool, desk, None)
+
+
+async def _tell_changes(pool: Pool, desk: CommandDesk, reservation_id: UUID | None) -> int:
+    async with pool.acquire() as conn, conn.transaction():
+        due = await changes.claim(conn, clock.now(), service.RETRY_AFTER, reservation_id)
+    await asyncio.gather(*(_tell_change(pool, desk, one) for one in due))
+    return len(due)
+
+
+async def _tell_change(pool: Pool, desk: CommandDesk, reservation: Reservation) -> None:
+    # It does not wait for a station that is away: what the station keeps would be another thing than what is in the books.
+    command = await desk.send(
+        await _order(pool, reservation),
+        party_id=reservation.party_id,
+        station_id=reservation.station_id,
+        requested_by=f"reservation:{reservation.reservation_id}",
+        timeout_s=_WAIT_S,
+    )
+    log.info("change_told", number=reservation.number, station_id=reservation.station_id, status=command.status)
+    async with pool.acquire() as conn, conn.transaction():
+        await service.learn(conn, [stations.answered(command)])
+
+
+async def _order(pool: Pool, reservation: Reservation) -> Reserve:
     async with pool.acquire() as conn:
         is_any = reservation.scope == "station" and await service.is_true(conn, reservation.station_id, _ANY_OUTLET)
-    order = Reserve(
+    return Reserve(
         reservation_id=reservation.number,
         expires_at=reservation.until_at,
         token=TokenRef(uid=reservation.token_uid, type=reservation.token_type),
@@ -53,8 +84,11 @@ async def _tell(pool: Pool, desk: CommandDesk, reservation: Reservation) -> None
         evse_number=None if is_any else reservation.evse_number,
         connector_standard=reservation.connector_type if is_any else None,
     )
+
+
+async def _tell(pool: Pool, desk: CommandDesk, reservation: Reservation) -> None:
     command = await desk.send(
-        order,
+        await _order(pool, reservation),
         party_id=reservation.party_id,
         station_id=reservation.station_id,
         requested_by=f"reservation:{reservation.reservation_id}",

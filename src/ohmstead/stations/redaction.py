@@ -9,14 +9,15 @@ import msgspec
 
 from ohmstead.core.log import REDACTED
 
-# 1.6 security whitepaper §4; 2.x SecurityCtrlr.BasicAuthPassword; 2.1 WebPaymentsCtrlr.SharedSecret.
-_NAMES = ("AuthorizationKey", "BasicAuthPassword", "SharedSecret")
+# 1.6 security whitepaper §4; 2.x SecurityCtrlr.BasicAuthPassword; 2.1 WebPaymentsCtrlr.SharedSecret and what
+# NetworkConfiguration holds.
+_NAMES = ("AuthorizationKey", "BasicAuthPassword", "SharedSecret", "ApnPassword", "VpnPassword", "VpnKey", "SimPin")
 _LOWER_NAMES = frozenset(name.lower() for name in _NAMES)
 # Fields that hold one themselves: of network profiles, with their modems and VPNs.
 _FIELDS = frozenset({"password", "basicAuthPassword", "apnPassword", "simPin", "sim_pin"})
 # What opens a file of ours to whoever has it (stations/files/links.py).
 _LINK = re.compile(r"(/files/)[A-Za-z0-9_-]{40,}")
-_MAY_HOLD = re.compile("assword|AuthorizationKey|SharedSecret|simPin")
+_MAY_HOLD = re.compile("assword|AuthorizationKey|SharedSecret|[sS]imPin|VpnKey")
 # User and password in front of a host, as in addresses for FTP.
 _USER = re.compile(r"(://|:\\/\\/)[^/@\s\"\\]+@")
 _VALUE_KEYS = frozenset({"value", "attributeValue"})

@@ -82,12 +82,6 @@ def _faults_at(order: Any, features: Features) -> _Faults:
         n, most = len(order.entries), features.most_list_entries
         if most is not None and n > most:
             yield "entries", f"{n} entries, and this station keeps {most}"
-        in_one = features.most_items.get("send_local_list")
-        if in_one and n > in_one:
-            yield (
-                "entries",
-                f"{n} entries, and this station takes {in_one} at once: send the others in differential updates",
-            )
 
 
 def _news_faults(order: Any) -> _Faults:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from ohmstead.adapters import outgoing
 from ohmstead.core.errors import ExternalFailure
@@ -22,18 +21,7 @@ class HttpResponders:
 
     def check(self, url: str) -> None:
         """Raises ExternalFailure for an address that may not be asked."""
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError:
-            raise ExternalFailure("not an address", permanent=True) from None
-        host = (parts.hostname or "").lower()
-        usual = {"http": 80, "https": 443}.get(parts.scheme)
-        if usual is None or parts.username is not None or parts.password is not None or not url.isascii():
-            raise ExternalFailure("only plain http:// and https:// addresses are asked", permanent=True)
-        names = {f"{host}:{port}"} if port is not None and port != usual else {host, f"{host}:{usual}"}
-        if not names & self._hosts:
-            raise ExternalFailure(f"{host} is not among OHMSTEAD_OCSP_HOSTS", permanent=True)
+        outgoing.check_allowed(url, self._hosts, "OHMSTEAD_OCSP_HOSTS")
 
     async def ask(self, url: str, request_der: bytes) -> bytes:
         self.check(url)

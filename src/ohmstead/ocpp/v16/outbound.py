@@ -12,7 +12,7 @@ import msgspec
 
 from ohmstead.core.errors import Refused
 from ohmstead.core.portions import portions
-from ohmstead.ocpp.outgoing import Outgoing, Result
+from ohmstead.ocpp.outgoing import Outgoing, Result, as_lists
 from ohmstead.ocpp.rpc import to_json
 from ohmstead.ocpp.v16 import certificates, costs, profiles, upkeep
 from ohmstead.ocpp.v16 import messages as m
@@ -51,6 +51,8 @@ def calls_for(order: o.Order, station_id: str, features: Features | None = None)
             return [_change_configuration(name, value, station_id, is_alone) for name, value in order.values.items()]
         case o.CompositeSchedule():
             return [profiles.composite(order, station_id)]
+        case o.SendLocalList():
+            return as_lists(order, known, _send_list)
         case o.UpdateCost():
             return costs.update_cost(order)
         case o.Raw():
@@ -205,7 +207,6 @@ TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
     o.ClearCache: _clear_cache,
     o.DataTransfer: _data_transfer,
     o.GetLocalListVersion: _list_version,
-    o.SendLocalList: _send_list,
     o.Reserve: _reserve,
     o.CancelReservation: _cancel,
     **profiles.TABLE,

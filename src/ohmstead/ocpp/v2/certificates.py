@@ -14,13 +14,14 @@ from ohmstead.ocpp.v2.asking import call, certificate, certificate_ref, read_fou
 from ohmstead.ocpp.work import Answers, Inbound, Work, kept
 from ohmstead.stations import orders as o
 from ohmstead.stations.certificates import service
-from ohmstead.stations.certificates.model import Installed, Kind, SigningReport
+from ohmstead.stations.certificates.model import Installed, SigningReport, Use
 from ohmstead.stations.orders.form import OrderForm
 
-_SIGNED_FOR: dict[str | None, Kind] = {
-    None: "station",
+_SIGNED_FOR: dict[str | None, Use] = {
+    None: "combined",
     "ChargingStationCertificate": "station",
     "V2GCertificate": "v2g",
+    "V2G20Certificate": "v2g20",
 }
 _USES: dict[str, Any] = {
     "central_root": "CSMSRootCertificate",
@@ -34,13 +35,13 @@ _OWN: dict[str, Any] = {
     "station": "ChargingStationCertificate",
     "v2g": "V2GCertificate",
     "v2g20": "V2G20Certificate",
+    "combined": None,
 }
 
 
 def sign_certificate(message: m.SignCertificateRequest, inbound: Inbound) -> Work:
     kind = _SIGNED_FOR.get(message.certificate_type)
     if kind is None:
-        # V2G20: ISO 15118-20 wants curves and profiles that no authority here offers.
         info = m.StatusInfoType(reason_code="UnsupportedRequest")
         return Work(
             records=(kept(inbound),), reply=lambda _: m.SignCertificateResponse(status="Rejected", status_info=info)

@@ -103,15 +103,18 @@ def get_certificate_status(message: m.GetCertificateStatusRequest, inbound: Inbo
 
 
 def get_certificate_chain_status(message: m.GetCertificateChainStatusRequest, inbound: Inbound) -> Work:
-    """The same for up to four certificates (2.1 M07). No revocation lists are fetched: those stay Failed."""
+    """The same for up to four certificates (2.1 M07), by a responder or by a revocation list as each asks."""
     wanted = message.certificate_status_requests
     verdicts = [Verdict(state="unreachable") for _ in wanted]
 
     async def first(inquiries: Inquiries) -> None:
         for n, one in enumerate(wanted):
+            named, party_id = certificate_ref(one.certificate_hash_data), inbound.station.party_id
             if one.source == "OCSP":
-                asked = Named(certificate=certificate_ref(one.certificate_hash_data), urls=tuple(one.urls))
-                verdicts[n] = await inquiries.state(asked, inbound.station.party_id)
+                verdicts[n] = await inquiries.state(Named(certificate=named, urls=tuple(one.urls)), party_id)
+            else:
+                asked = Named(certificate=named, urls=(), lists=tuple(one.urls))
+                verdicts[n] = await inquiries.listed(asked, party_id)
         work.signals = _lies(verdicts, inbound)
 
     def reply(answers: Answers) -> m.GetCertificateChainStatusResponse:

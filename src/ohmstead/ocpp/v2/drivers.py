@@ -61,7 +61,7 @@ def _list_version(_order: o.GetLocalListVersion) -> Outgoing:
     return call("GetLocalListVersion", m.GetLocalListVersionRequest())
 
 
-def _send_list(order: o.SendLocalList) -> Outgoing:
+def send_list(order: o.SendLocalList) -> Outgoing:
     payload = m.SendLocalListRequest(
         version_number=order.version,
         update_type="Full" if order.update == "full" else "Differential",
@@ -173,7 +173,6 @@ def _web_payment(order: o.AnnounceWebPayment) -> Outgoing:
 
 TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
     o.GetLocalListVersion: _list_version,
-    o.SendLocalList: _send_list,
     o.Reserve: _reserve,
     o.CancelReservation: _cancel,
     o.SetDisplayMessage: _show,

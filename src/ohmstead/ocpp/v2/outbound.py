@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ohmstead.core.errors import Refused
-from ohmstead.ocpp.outgoing import Outgoing
+from ohmstead.ocpp.outgoing import Outgoing, as_lists
 from ohmstead.ocpp.rpc import to_json
 from ohmstead.ocpp.v2 import certificates, device, drivers, grid, monitoring, profiles, upkeep
 from ohmstead.ocpp.v2 import messages as m
@@ -97,7 +97,13 @@ def _data_transfer(order: o.DataTransfer) -> Outgoing:
     return Outgoing(action="DataTransfer", payload=to_json(payload), read=read_raw)
 
 
-_SPLIT = {**device.SPLIT, **monitoring.SPLIT, **profiles.SPLIT, **upkeep.SPLIT}
+_SPLIT: dict[type[OrderForm], Callable[[Any, str, Features], list[Outgoing]]] = {
+    **device.SPLIT,
+    **monitoring.SPLIT,
+    **profiles.SPLIT,
+    **upkeep.SPLIT,
+    o.SendLocalList: lambda order, _station_id, features: as_lists(order, features, drivers.send_list),
+}
 TABLE: dict[type[OrderForm], Callable[[Any], Outgoing]] = {
     o.Reset: _reset,
     o.Unlock: _unlock,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ed448, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ohmstead.core import clock
@@ -16,9 +16,9 @@ from ohmstead.core.db import Connection, Pool
 from ohmstead.core.ids import new_id
 from ohmstead.stations.certificates import issuing, ocsp, policy, store
 from ohmstead.stations.certificates.issuing import Places, Revoked
-from ohmstead.stations.certificates.model import Authority, KeyKind, Kind
+from ohmstead.stations.certificates.model import Authority, KeyKind, Purpose, Use, kind_of
 from ohmstead.stations.certificates.ports import Signed
-from ohmstead.stations.certificates.vault import Vault
+from ohmstead.stations.certificates.vault import PrivateKey, Vault
 
 AUTHORITIES_CHANGED = "ohmstead.authorities.changed"
 CRL_PATH = "/pki/crl/"
@@ -37,19 +37,18 @@ class InternalAuthority:
         self._valid_for = valid_for
         self._public_url = public_url
 
-    async def sign(self, csr_pem: str, kind: Kind) -> Signed:
-        """A station with an RSA key gets an RSA chain, everybody else an EC one."""
+    async def sign(self, csr_pem: str, use: Use) -> Signed:
+        """A station with an RSA key gets an RSA chain, one with Ed448 an Ed448 one, everybody else an EC one."""
         csr = policy.parse(csr_pem)
-        is_rsa = isinstance(csr.public_key(), rsa.RSAPublicKey)
-        authority = await self.ensure(kind, "RSA" if is_rsa else "EC")
+        authority = await self.ensure(kind_of(use), _key_kind(csr))
         issuer = _certificate(authority)
-        key = self._vault.open(authority.sealed_key, authority.authority_id)
+        key = self.key_of(authority)
         found = issuing.sign_request(
-            csr, kind, issuer, key, clock.now(), self._valid_for, self._places(authority.authority_id)
+            csr, use, issuer, key, clock.now(), self._valid_for, self._places(authority.authority_id)
         )
         return Signed(chain_pem=issuing.pem(found, issuer), authority_id=authority.authority_id)
 
-    async def ensure(self, purpose: Kind, key_kind: KeyKind) -> Authority:
+    async def ensure(self, purpose: Purpose, key_kind: KeyKind) -> Authority:
         """The issuing authority; root and issuing are made when they are not there yet."""
         async with self._pool.acquire() as conn:
             found = await store.find_authorities(conn, purpose, key_kind)
@@ -65,6 +64,16 @@ class InternalAuthority:
                 await self._bus.publish(AUTHORITIES_CHANGED, {})
         return found["issuing"]
 
+    async def root_of(self, purpose: Purpose, key_kind: KeyKind) -> Authority:
+        """The root above the issuing authority."""
+        await self.ensure(purpose, key_kind)
+        async with self._pool.acquire() as conn:
+            return (await store.find_authorities(conn, purpose, key_kind))["root"]
+
+    def key_of(self, authority: Authority) -> PrivateKey:
+        """Its private key. Raises ExternalFailure."""
+        return self._vault.open(authority.sealed_key, authority.authority_id)
+
     def _places(self, authority_id: UUID) -> Places:
         if self._public_url is None:
             return Places()
@@ -73,8 +82,15 @@ class InternalAuthority:
         )
 
 
-def _make(purpose: Kind, key_kind: KeyKind, vault: Vault, at: datetime) -> tuple[Authority, Authority]:
-    root_key, key = issuing.new_key(key_kind, is_root=True), issuing.new_key(key_kind, is_root=False)
+def _key_kind(csr: x509.CertificateSigningRequest) -> KeyKind:
+    key = csr.public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        return "RSA"
+    return "Ed448" if isinstance(key, ed448.Ed448PublicKey) else "EC"
+
+
+def _make(purpose: Purpose, key_kind: KeyKind, vault: Vault, at: datetime) -> tuple[Authority, Authority]:
+    root_key, key = (issuing.new_key(key_kind, purpose, is_root=level) for level in (True, False))
     root = issuing.make_root(purpose, key_kind, root_key, at)
     below = issuing.make_issuing(purpose, key_kind, key, root, root_key, at)
 

@@ -24,8 +24,11 @@ from ohmstead.stations.certificates.ports import (
     ContractPool,
     EvCertificateAnswer,
     EvCertificateRequest,
+    ListSource,
     Responders,
 )
+from ohmstead.stations.certificates.revocation.crls import points_of
+from ohmstead.stations.certificates.revocation.service import OutsideLists
 from ohmstead.stations.orders import CertificateRef
 
 log = logger("ohmstead.inquiries")
@@ -37,10 +40,11 @@ MOST_AT_ONCE = 100
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):
-    """A certificate whose state is asked for, and who can tell."""
+    """A certificate whose state is asked for, and who can tell: responders, and distribution points of lists."""
 
     certificate: CertificateRef
     urls: tuple[str, ...]
+    lists: tuple[str, ...] = ()
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,8 +66,15 @@ class ContractAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class Inquiries:
     """One per gateway. Remembers what responders said until they say it anew (nextUpdate)."""
 
-    def __init__(self, pool: Pool, responders: Responders | None = None, ev_pool: ContractPool | None = None) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        responders: Responders | None = None,
+        ev_pool: ContractPool | None = None,
+        list_source: ListSource | None = None,
+    ) -> None:
         self._pool = pool
+        self.lists = OutsideLists(pool, list_source)
         self._responders = responders
         self._ev_pool = ev_pool
         self._told: OrderedDict[CertificateRef, Verdict] = OrderedDict()
@@ -80,8 +91,8 @@ class Inquiries:
             except BadChain as bad:
                 return ContractAnswer(status=bad.status, reason=bad.reason)
             known = [*roots, *chain.certificates]
-            wanted = _wanted(chain.certificates, shown.named)
-        verdicts = await asyncio.gather(*[self._state(one, known) for one in wanted])
+            wanted = _wanted(chain.certificates, shown.named, has_lists=self.lists.is_on)
+        verdicts = await asyncio.gather(*[self._state_or_list(one, known) for one in wanted])
         status = contracts.status_of(verdicts)
         reasons = sorted({verdict.reason or verdict.state for verdict in verdicts if verdict.state != "good"})
         return ContractAnswer(status=status, reason="; ".join(reasons)[:200])
@@ -89,6 +100,29 @@ class Inquiries:
     async def state(self, named: Named, party_id: UUID) -> Verdict:
         """What a responder says of a certificate, the first that says anything to the point."""
         return await self._state(named, await self._roots(party_id))
+
+    async def listed(self, named: Named, party_id: UUID) -> Verdict:
+        """What its authority's revocation list says of a certificate; the authority must be known here."""
+        return await self._by_list(named, await self._roots(party_id))
+
+    async def _state_or_list(self, named: Named, known: Sequence[x509.Certificate]) -> Verdict:
+        """A responder's word, or where none can be had that of a list."""
+        verdict = await self._state(named, known)
+        if verdict.state != "unreachable" or not named.lists or not self.lists.is_on:
+            return verdict
+        return await self._by_list(named, known)
+
+    async def _by_list(self, named: Named, known: Sequence[x509.Certificate]) -> Verdict:
+        issuer = next((one for one in known if ocsp.has_issued(one, named.certificate)), None)
+        if issuer is None:
+            return Verdict(state="unreachable", reason="nobody here knows the issuer")
+        try:
+            async with asyncio.timeout(DEADLINE_S), self._at_once:
+                return await self.lists.state(int(named.certificate.serial_number, 16), issuer, named.lists)
+        except TimeoutError:
+            return Verdict(state="unreachable", reason=f"no list within {DEADLINE_S:g} s")
+        except ValueError:
+            return Verdict(state="unreachable", reason="a serial number that is none")
 
     async def _roots(self, party_id: UUID) -> list[x509.Certificate]:
         async with self._pool.acquire() as conn:
@@ -147,8 +181,8 @@ class Inquiries:
         return None
 
 
-def _wanted(chain: Sequence[x509.Certificate], named: Sequence[Named]) -> list[Named]:
-    """All of a chain but its root. A certificate names its responder; for one that does not, the station may.
+def _wanted(chain: Sequence[x509.Certificate], named: Sequence[Named], *, has_lists: bool) -> list[Named]:
+    """All of a chain but its root. A certificate names its responder and lists; for one without responder the station may.
 
     An authority that nobody can ask about is taken as it is; the contract's own certificate is not.
     """
@@ -161,8 +195,9 @@ def _wanted(chain: Sequence[x509.Certificate], named: Sequence[Named]) -> list[N
             if one.certificate.serial_number.lower().lstrip("0") == hashes.serial_number
             for url in one.urls
         )
-        if urls or number == 0:
-            wanted.append(Named(certificate=hashes, urls=urls))
+        lists = points_of(certificate) if has_lists else ()
+        if urls or lists or number == 0:
+            wanted.append(Named(certificate=hashes, urls=urls, lists=lists))
     return wanted
 
 

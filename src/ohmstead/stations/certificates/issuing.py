@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from ohmstead.stations.certificates.model import KeyKind, Kind
+from ohmstead.stations.certificates.model import KeyKind, Purpose, Use
 from ohmstead.stations.certificates.policy import subject_of
 from ohmstead.stations.certificates.vault import PrivateKey
 
@@ -21,7 +21,18 @@ ISSUING_FOR = timedelta(days=3650)
 CRL_FOR = timedelta(days=7)
 SKEW = timedelta(hours=1)  # stations whose clock is a little behind must not find it not yet valid
 
-_NAMES: dict[Kind, str] = {"station": "Ohmstead Stations", "v2g": "Ohmstead V2G"}
+_NAMES: dict[Purpose, str] = {
+    "station": "Ohmstead Stations",
+    "v2g": "Ohmstead V2G",
+    "v2g20": "Ohmstead V2G20",
+    "server": "Ohmstead Servers",
+}
+_USES: dict[Use, list[x509.ObjectIdentifier]] = {
+    "station": [ExtendedKeyUsageOID.CLIENT_AUTH],
+    "v2g": [ExtendedKeyUsageOID.SERVER_AUTH],
+    "v2g20": [ExtendedKeyUsageOID.SERVER_AUTH],
+    "combined": [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH],
+}
 _REASONS = {
     "key_compromise": x509.ReasonFlags.key_compromise,
     "affiliation_changed": x509.ReasonFlags.affiliation_changed,
@@ -45,8 +56,12 @@ class Revoked(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
 
 
-def new_key(kind: KeyKind, *, is_root: bool) -> PrivateKey:
+def new_key(kind: KeyKind, purpose: Purpose, *, is_root: bool) -> PrivateKey:
     """A fresh key. RSA takes a while."""
+    if kind == "Ed448":
+        return ed448.Ed448PrivateKey.generate()
+    if purpose == "v2g20":
+        return ec.generate_private_key(ec.SECP521R1())
     if kind == "EC":
         return ec.generate_private_key(ec.SECP384R1() if is_root else ec.SECP256R1())
     return rsa.generate_private_key(public_exponent=65537, key_size=3072)
@@ -57,22 +72,22 @@ def reason_flag(reason: str | None) -> x509.ReasonFlags | None:
     return _REASONS.get(reason or "")
 
 
-def make_root(purpose: Kind, kind: KeyKind, key: PrivateKey, at: datetime) -> x509.Certificate:
+def make_root(purpose: Purpose, kind: KeyKind, key: PrivateKey, at: datetime) -> x509.Certificate:
     """A self-signed root."""
     name = _authority_name(purpose, f"Root {kind}")
-    return _authority(name, name, key, key, at, ROOT_FOR, path_length=1).sign(key, _hash(kind, is_root=True))
+    return _authority(name, name, key, key, at, ROOT_FOR, path_length=1).sign(key, hash_for(key))
 
 
 def make_issuing(
-    purpose: Kind, kind: KeyKind, key: PrivateKey, root: x509.Certificate, root_key: PrivateKey, at: datetime
+    purpose: Purpose, kind: KeyKind, key: PrivateKey, root: x509.Certificate, root_key: PrivateKey, at: datetime
 ) -> x509.Certificate:
     """The authority below the root that signs from day to day."""
     name = _authority_name(purpose, f"Issuing {kind}")
     builder = _authority(name, root.subject, key, root_key, at, ISSUING_FOR, path_length=0)
-    return builder.sign(root_key, _hash(kind, is_root=True))
+    return builder.sign(root_key, hash_for(root_key))
 
 
-def _authority_name(purpose: Kind, what: str) -> x509.Name:
+def _authority_name(purpose: Purpose, what: str) -> x509.Name:
     return x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Ohmstead"),
@@ -109,11 +124,11 @@ def _authority(
     )
 
 
-def _usage(*, is_authority: bool) -> x509.KeyUsage:
+def _usage(*, is_authority: bool, is_encrypting: bool = False) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=True,
         content_commitment=False,
-        key_encipherment=False,
+        key_encipherment=is_encrypting,
         data_encipherment=False,
         key_agreement=False,
         key_cert_sign=is_authority,
@@ -123,13 +138,18 @@ def _usage(*, is_authority: bool) -> x509.KeyUsage:
     )
 
 
-def _hash(kind: KeyKind, *, is_root: bool) -> hashes.SHA256 | hashes.SHA384:
-    return hashes.SHA384() if kind == "EC" and is_root else hashes.SHA256()
+def hash_for(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None:
+    """What a key signs with: as strong as itself. Ed448 brings its own."""
+    if isinstance(key, ed448.Ed448PrivateKey):
+        return None
+    if isinstance(key, rsa.RSAPrivateKey) or key.curve.key_size <= 256:
+        return hashes.SHA256()
+    return hashes.SHA384() if key.curve.key_size <= 384 else hashes.SHA512()
 
 
 def sign_request(
     csr: x509.CertificateSigningRequest,
-    kind: Kind,
+    use: Use,
     issuer: x509.Certificate,
     key: PrivateKey,
     at: datetime,
@@ -140,10 +160,9 @@ def sign_request(
 
     Nothing of the request is taken over but its key and what was checked of its subject.
     """
-    use = ExtendedKeyUsageOID.CLIENT_AUTH if kind == "station" else ExtendedKeyUsageOID.SERVER_AUTH
     builder = (
         x509.CertificateBuilder()
-        .subject_name(subject_of(csr, kind))
+        .subject_name(subject_of(csr, use))
         .issuer_name(issuer.subject)
         .public_key(csr.public_key())
         .serial_number(x509.random_serial_number())
@@ -151,7 +170,7 @@ def sign_request(
         .not_valid_after(min(at + valid_for, issuer.not_valid_after_utc))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(is_authority=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([use]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(_USES[use]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(csr.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
     )
@@ -163,7 +182,38 @@ def sign_request(
     if places.crl_url is not None:
         point = x509.DistributionPoint([x509.UniformResourceIdentifier(places.crl_url)], None, None, None)
         builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
-    return builder.sign(key, hashes.SHA256())
+    return builder.sign(key, hash_for(key))
+
+
+def make_server(
+    names: Sequence[x509.GeneralName],
+    key: PrivateKey,
+    issuer: x509.Certificate,
+    issuer_key: PrivateKey,
+    at: datetime,
+    valid_for: timedelta,
+) -> x509.Certificate:
+    """A server's certificate for host names and addresses. It names no revocation list: it is short-lived instead."""
+    common = str(names[0].value)[:64]
+    return (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)]))
+        .issuer_name(issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(at - SKEW)
+        .not_valid_after(min(at + valid_for, issuer.not_valid_after_utc))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(
+            _usage(is_authority=False, is_encrypting=isinstance(key, rsa.RSAPrivateKey)),
+            critical=True,
+        )
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+        .sign(issuer_key, hash_for(issuer_key))
+    )
 
 
 def make_crl(
@@ -184,7 +234,7 @@ def make_crl(
         if reason is not None:
             entry = entry.add_extension(x509.CRLReason(reason), critical=False)
         builder = builder.add_revoked_certificate(entry.build())
-    return builder.sign(key, hashes.SHA256())
+    return builder.sign(key, hash_for(key))
 
 
 def pem(*certificates: x509.Certificate) -> str:

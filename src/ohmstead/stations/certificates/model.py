@@ -10,8 +10,11 @@ import msgspec
 
 from ohmstead.stations.orders.form import CertificateRef
 
-Kind: TypeAlias = Literal["station", "v2g"]
-KeyKind: TypeAlias = Literal["EC", "RSA"]
+Kind: TypeAlias = Literal["station", "v2g", "v2g20"]
+# What a request is for. combined: a station certificate that is shown to cars, too (2.x A02, no type named).
+Use: TypeAlias = Literal["station", "v2g", "v2g20", "combined"]
+Purpose: TypeAlias = Literal["station", "v2g", "v2g20", "server"]
+KeyKind: TypeAlias = Literal["EC", "RSA", "Ed448"]
 CertificateStatus: TypeAlias = Literal["issued", "active", "rejected", "revoked"]
 RequestStatus: TypeAlias = Literal["accepted", "refused", "signed", "delivered", "rejected", "failed"]
 RevocationReason: TypeAlias = Literal[
@@ -19,12 +22,17 @@ RevocationReason: TypeAlias = Literal[
 ]
 
 
+def kind_of(use: Use) -> Kind:
+    """As what a certificate for this use is kept."""
+    return "station" if use == "combined" else use
+
+
 class SigningReport(msgspec.Struct, kw_only=True):
     """A station asks for a certificate (1.6 security extension, 2.x A02/A03). `number`: 2.1's requestId."""
 
     station_id: str
     party_id: UUID
-    kind: Kind
+    kind: Use
     csr_pem: str
     at: datetime
     number: int | None = None
@@ -46,7 +54,7 @@ class SigningRequest(msgspec.Struct, frozen=True, kw_only=True):
     signing_request_id: UUID
     party_id: UUID
     station_id: str
-    kind: Kind
+    kind: Use
     csr_pem: str
     request_number: int | None
     status: RequestStatus
@@ -59,7 +67,7 @@ class Authority(msgspec.Struct, frozen=True, kw_only=True):
     """A key of ours that signs, and its certificate."""
 
     authority_id: UUID
-    purpose: Kind
+    purpose: Purpose
     key_kind: KeyKind
     level: Literal["root", "issuing"]
     certificate_pem: str

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from ohmstead.stations.certificates.issuing import Revoked, reason_flag
+from ohmstead.stations.certificates.issuing import Revoked, hash_for, reason_flag
 from ohmstead.stations.certificates.vault import PrivateKey
 from ohmstead.stations.orders import CertificateRef
 
@@ -73,6 +73,15 @@ def hashes_of(certificate: x509.Certificate, issuer: x509.Certificate) -> Certif
         issuer_name_hash=_digest(issuer.subject.public_bytes(), hashes.SHA256()).hex(),
         issuer_key_hash=_key_digest(issuer, hashes.SHA256()).hex(),
         serial_number=f"{certificate.serial_number:x}",
+    )
+
+
+def has_issued(authority: x509.Certificate, asked: CertificateRef) -> bool:
+    """Is this the authority by whose hashes a certificate is named?"""
+    algorithm = _ALGORITHMS[asked.hash_algorithm]()
+    return (
+        _key_digest(authority, algorithm).hex() == asked.issuer_key_hash.lower()
+        and _digest(authority.subject.public_bytes(), algorithm).hex() == asked.issuer_name_hash.lower()
     )
 
 
@@ -279,7 +288,7 @@ def answer(
     )
     if asked.nonce is not None:
         builder = builder.add_extension(asked.nonce, critical=False)
-    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    return builder.sign(key, hash_for(key)).public_bytes(Encoding.DER)
 
 
 def refusal(*, is_malformed: bool) -> bytes:

@@ -9,11 +9,11 @@ import msgspec
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
-from ohmstead.stations.certificates.model import Kind
+from ohmstead.stations.certificates.model import Use
 
 LONGEST_CSR = 5500
 MOST_REQUESTS_AN_HOUR = 10
@@ -39,7 +39,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     station that were taken within the last hour.
     """
 
-    kind: Kind
+    use: Use
     names: Set[str]
     organization: str | None = None
     n_within_hour: int = 0
@@ -65,8 +65,9 @@ def check(csr_pem: str, policy: Policy) -> Request:
     if policy.n_within_hour >= MOST_REQUESTS_AN_HOUR:
         raise Refusal("too_many_requests")
     csr = parse(csr_pem)
-    _check_key(csr)
-    if not isinstance(csr.signature_hash_algorithm, _HASHES):
+    _check_key(csr, policy.use)
+    # Ed448 has its hash in itself.
+    if not isinstance(csr.public_key(), ed448.Ed448PublicKey) and not isinstance(csr.signature_hash_algorithm, _HASHES):
         raise Refusal("hash_too_weak")
     if not csr.is_signature_valid:
         raise Refusal("signature_wrong")
@@ -97,20 +98,36 @@ def key_hash(holder: x509.CertificateSigningRequest | x509.Certificate) -> str:
     return digest.finalize().hex()
 
 
-def subject_of(csr: x509.CertificateSigningRequest, kind: Kind) -> x509.Name:
+def csr_hash(csr_pem: str) -> str | None:
+    """SHA-256 of the request itself, hexadecimal, however it is wrapped; None for what is no request."""
+    try:
+        der = parse(csr_pem).public_bytes(Encoding.DER)
+    except Refusal:
+        return None
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(der)
+    return digest.finalize().hex()
+
+
+def subject_of(csr: x509.CertificateSigningRequest, use: Use) -> x509.Name:
     """The subject to be certified: nothing but what was checked."""
-    allowed = _allowed(kind)
+    allowed = _allowed(use)
     return x509.Name([found for found in csr.subject if found.oid in allowed])
 
 
-def _allowed(kind: Kind) -> frozenset[x509.ObjectIdentifier]:
-    # ISO 15118-2 marks a charge point operator's certificates with DC=CPO.
-    return _IN_SUBJECT | {NameOID.DOMAIN_COMPONENT} if kind == "v2g" else _IN_SUBJECT
+def _allowed(use: Use) -> frozenset[x509.ObjectIdentifier]:
+    # ISO 15118 marks a charge point operator's certificates with DC=CPO.
+    return _IN_SUBJECT if use == "station" else _IN_SUBJECT | {NameOID.DOMAIN_COMPONENT}
 
 
-def _check_key(csr: x509.CertificateSigningRequest) -> None:
+def _check_key(csr: x509.CertificateSigningRequest, use: Use) -> None:
     key = csr.public_key()
-    if isinstance(key, rsa.RSAPublicKey):
+    if use == "v2g20":
+        # ISO 15118-20 knows these two, and no others.
+        is_p521 = isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP521R1)
+        if not is_p521 and not isinstance(key, ed448.Ed448PublicKey):
+            raise Refusal("curve_not_of_iso_15118_20")
+    elif isinstance(key, rsa.RSAPublicKey):
         if not LEAST_RSA_BITS <= key.key_size <= MOST_RSA_BITS:
             raise Refusal("key_too_weak" if key.key_size < LEAST_RSA_BITS else "key_too_long")
         if key.public_numbers().e < 65537:
@@ -126,7 +143,7 @@ def _check_subject(subject: x509.Name, policy: Policy) -> None:
     found: dict[x509.ObjectIdentifier, list[str]] = {}
     for attribute in subject:
         found.setdefault(attribute.oid, []).append(str(attribute.value))
-    if foreign := set(found) - _allowed(policy.kind):
+    if foreign := set(found) - _allowed(policy.use):
         raise Refusal(f"foreign_attribute_{next(iter(foreign)).dotted_string}")
     if found.get(NameOID.DOMAIN_COMPONENT, ["CPO"]) != ["CPO"]:
         raise Refusal("foreign_domain")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from ohmstead.stations.certificates.model import Kind
+from ohmstead.stations.certificates.model import Use
 
 
 class Signed(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +20,7 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True):
 class Signer(Protocol):
     """An authority that signs requests; they were checked against the policy before."""
 
-    async def sign(self, csr_pem: str, kind: Kind) -> Signed:
+    async def sign(self, csr_pem: str, use: Use) -> Signed:
         """Raises ExternalFailure; a permanent one when asking again is pointless."""
         ...
 
@@ -32,6 +32,17 @@ class Responders(Protocol):
         """The responder's answer, DER, unjudged.
 
         Raises ExternalFailure: permanent for an address that may not be asked, else when no answer came in time.
+        """
+        ...
+
+
+class ListSource(Protocol):
+    """Distribution points of revocation lists out there."""
+
+    async def fetch(self, url: str) -> bytes:
+        """What is there, unjudged.
+
+        Raises ExternalFailure: permanent for an address that may not be asked, else when nothing whole came in time.
         """
         ...
 

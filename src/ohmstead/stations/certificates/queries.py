@@ -11,10 +11,10 @@ from msgspec import Meta, Struct
 from ohmstead.core.conditions import Conditions
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
-from ohmstead.stations.certificates.model import ProfileUpgrade
+from ohmstead.stations.certificates.model import KeyKind, ProfileUpgrade, Purpose, Use
 
 CertificateKind = Literal[
-    "station", "v2g", "central_root", "manufacturer_root", "v2g_root", "contract_root", "oem_root"
+    "station", "v2g", "v2g20", "central_root", "manufacturer_root", "v2g_root", "contract_root", "oem_root"
 ]
 
 
@@ -40,6 +40,13 @@ class CertificateView(Struct, frozen=True, kw_only=True):
     replaced_by: UUID | None
     revoked_at: datetime | None
     revocation_reason: str | None
+    revocation_told: Annotated[
+        Literal["own", "not_offered"] | None,
+        Meta(
+            description="Who else knows of the revocation. own: our revocation lists and responder tell it; not_offered: "
+            "another authority issued it, and its protocol (EST) knows no revoking: have it revoked there, too."
+        ),
+    ]
     chain_pem: Annotated[str, Meta(description="PEM, the certificate itself first.")]
 
 
@@ -60,8 +67,8 @@ class AuthorityView(Struct, frozen=True, kw_only=True):
     """An authority of the installation's own."""
 
     authority_id: UUID
-    purpose: Literal["station", "v2g"]
-    key_kind: Literal["EC", "RSA"]
+    purpose: Purpose
+    key_kind: KeyKind
     level: Literal["root", "issuing"]
     certificate_pem: str
     created_at: datetime
@@ -82,7 +89,7 @@ class SigningRequestView(Struct, frozen=True, kw_only=True):
     """A station's request for a certificate and what became of it."""
 
     signing_request_id: UUID
-    kind: Literal["station", "v2g"]
+    kind: Annotated[Use, Meta(description="combined: one certificate for us and for cars.")]
     status: Literal["accepted", "refused", "signed", "delivered", "rejected", "failed"]
     reason: str | None
     certificate_id: UUID | None
@@ -93,7 +100,7 @@ class SigningRequestView(Struct, frozen=True, kw_only=True):
 _STATUS = "case when status in ('issued', 'active') and not_after <= now() then 'expired' else status end"
 _COLUMNS = (
     f"certificate_id, party_id, station_id, kind, {_STATUS} as status, subject, issuer, serial, fingerprint, not_before,"
-    " not_after, issued_at, active_at, replaced_by, revoked_at, revocation_reason, chain_pem"
+    " not_after, issued_at, active_at, replaced_by, revoked_at, revocation_reason, revocation_told, chain_pem"
 )
 
 

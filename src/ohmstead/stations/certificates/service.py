@@ -24,11 +24,12 @@ from ohmstead.stations import service as stations
 from ohmstead.stations.certificates import policy, store
 from ohmstead.stations.certificates.model import (
     Installed,
-    Kind,
     RevocationReason,
     SigningOutcome,
     SigningReport,
     SigningRequest,
+    Use,
+    kind_of,
 )
 from ohmstead.stations.certificates.ports import Signed, Signer
 from ohmstead.stations.certificates.store import NewCertificate
@@ -59,7 +60,11 @@ delete_installed = store.delete_installed
 async def ask(
     conn: Connection, reports: Sequence[SigningReport], *, organization: str | None = None
 ) -> list[SigningOutcome]:
-    """Stations ask for certificates: each request is judged and kept, and what was taken is told to the worker."""
+    """Stations ask for certificates: each request is judged and kept, and what was taken is told to the worker.
+
+    The same request again, from a station in doubt, gets the same certificate: one that waits to be signed is not taken
+    twice, and one that was signed is delivered once more.
+    """
     if not reports:
         return []
     since = min(report.at for report in reports) - timedelta(hours=1)
@@ -67,17 +72,27 @@ async def ask(
     judged = [_judge(report, facts[report.station_id], organization) for report in reports]
     keys = [(r.station_id, key) for r, (key, _) in zip(reports, judged, strict=True) if key is not None]
     taken = await store.keys_of_others(conn, keys) if keys else set()
+    digests = [policy.csr_hash(report.csr_pem) for report in reports]
+    known = await store.find_earlier(
+        conn, [(r.station_id, r.kind, digest) for r, digest in zip(reports, digests, strict=True) if digest is not None]
+    )
     rows, facts_told, signals, outcomes = [], [], [], []
-    for report, (key, reason) in zip(reports, judged, strict=True):
+    for report, digest, (key, reason) in zip(reports, digests, judged, strict=True):
         if reason is None and (report.station_id, key) in taken:
             reason = "key_of_another"
+        earlier = known.get((report.station_id, report.kind, digest or ""))
+        if reason is None and earlier is not None and _is_on_its_way(earlier, report):
+            await store.renumber_request(conn, earlier.signing_request_id, report.number)
+            outcomes.append(SigningOutcome())
+            continue
+        certificate_id = earlier.certificate_id if reason is None and earlier is not None else None
         request_id = new_id()
-        status = "accepted" if reason is None else "refused"
+        status = "refused" if reason is not None else "accepted" if certificate_id is None else "signed"
         rows.append(
             (
                 *(request_id, report.party_id, report.station_id, report.kind),
-                *(report.csr_pem[: policy.LONGEST_CSR].replace("\0", "\ufffd"), key),
-                *(report.number, status, reason, report.at),
+                *(report.csr_pem[: policy.LONGEST_CSR].replace("\0", "\ufffd"), digest, key),
+                *(report.number, status, reason, certificate_id, report.at),
             )
         )
         outcomes.append(SigningOutcome(reason))
@@ -97,13 +112,20 @@ async def ask(
 def _judge(report: SigningReport, facts: store.StationFacts, organization: str | None) -> tuple[str | None, str | None]:
     """(hash of the key, why not)."""
     names = {facts.certificate_name or report.station_id}
-    if report.kind == "v2g":
+    if report.kind in ("v2g", "v2g20"):
         names |= {report.station_id} | ({facts.secc_id} if facts.secc_id else set())
-    rules = policy.Policy(kind=report.kind, names=names, organization=organization, n_within_hour=facts.n_within_hour)
+    rules = policy.Policy(use=report.kind, names=names, organization=organization, n_within_hour=facts.n_within_hour)
     try:
         return policy.check(report.csr_pem, rules).key_hash, None
     except policy.Refusal as refusal:
         return None, refusal.reason
+
+
+def _is_on_its_way(earlier: store.Earlier, report: SigningReport) -> bool:
+    """Will the answer to the earlier one answer this one, too? A 2.1 station wants the number that it gave last."""
+    return earlier.status == "accepted" or (
+        earlier.status == "signed" and earlier.certificate_id is not None and earlier.request_number == report.number
+    )
 
 
 async def enqueue_signing(conn: Connection, found: list[Event]) -> None:
@@ -112,7 +134,7 @@ async def enqueue_signing(conn: Connection, found: list[Event]) -> None:
         await jobs.enqueue(conn, SIGN_JOB, {"signing_request_id": event.payload["signing_request_id"]})
 
 
-async def sign(pool: Pool, desk: CommandDesk, signers: Mapping[Kind, Signer], payload: Any) -> None:
+async def sign(pool: Pool, desk: CommandDesk, signers: Mapping[Use, Signer], payload: Any) -> None:
     """Job: have the request signed, unless it is already, and bring the certificate to the station.
 
     A signer that is away raises: the job comes again, later and later.
@@ -151,7 +173,7 @@ def _issued(request: SigningRequest, signed: Signed) -> NewCertificate:
     leaf = x509.load_pem_x509_certificates(signed.chain_pem.encode())[0]
     if policy.key_hash(leaf) != policy.key_hash(policy.parse(request.csr_pem)):
         raise ExternalFailure("the authority certified another key than the station's", permanent=True)
-    return described(leaf, request.party_id, request.station_id, request.kind, "issued", signed)
+    return described(leaf, request.party_id, request.station_id, kind_of(request.kind), "issued", signed)
 
 
 def described(
@@ -229,7 +251,7 @@ async def answered(
     if request is None or not is_accepted or request.certificate_id is None:
         return
     await record(conn, [_event("CertificateDelivered", request, {"certificate_id": str(request.certificate_id)})])
-    if request.kind == "v2g":
+    if kind_of(request.kind) != "station":
         # Cars see it, we do not: that the station took it is all we ever learn.
         await arrived(conn, request.certificate_id)
 
@@ -301,7 +323,7 @@ async def renew(pool: Pool, desk: CommandDesk) -> int:
     async def ask_for_one(one: dict[str, Any]) -> None:
         async with at_once:
             await desk.send(
-                request_order(one["kind"], one["ocpp_version"]),
+                request_order(one["use"], one["ocpp_version"]),
                 party_id=one["party_id"],
                 station_id=one["station_id"],
                 requested_by="system:certificates",
@@ -312,10 +334,14 @@ async def renew(pool: Pool, desk: CommandDesk) -> int:
     return len(due)
 
 
-def request_order(kind: Kind, ocpp_version: str | None) -> Trigger:
-    """Asks a station to send a request for a certificate."""
-    if kind == "v2g":
+def request_order(use: Use, ocpp_version: str | None) -> Trigger:
+    """Asks a station to send a request for a certificate; one for both uses is 2.x's, 1.6 is asked for its own."""
+    if use == "v2g":
         return Trigger(message="SignV2GCertificate")
+    if use == "v2g20":
+        return Trigger(message="SignV2G20Certificate")
+    if use == "combined" and ocpp_version != "1.6":
+        return Trigger(message="SignCombinedCertificate")
     return Trigger(message="SignChargePointCertificate" if ocpp_version == "1.6" else "SignChargingStationCertificate")
 
 

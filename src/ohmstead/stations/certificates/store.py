@@ -16,13 +16,20 @@ from ohmstead.stations.certificates.model import (
     CertificateStatus,
     Installed,
     KeyKind,
-    Kind,
     Known,
     ProfileUpgrade,
+    Purpose,
     SigningRequest,
+    Use,
 )
 from ohmstead.stations.orders import CertificateRef
 
+# Who is told of a revocation: our own lists and responder, or nobody, for EST knows no revoking (RFC 7030). Roots are
+# only trusted no longer.
+_TOLD = (
+    "revocation_told = case when {0}station_id is null then null when {0}authority_id is null then 'not_offered'"
+    " else 'own' end"
+)
 _AUTHORITY = "authority_id, purpose, key_kind, level, certificate_pem, sealed_key"
 
 
@@ -32,6 +39,15 @@ class StationFacts(msgspec.Struct, frozen=True, kw_only=True):
     certificate_name: str | None
     secc_id: str | None
     n_within_hour: int
+
+
+class Earlier(msgspec.Struct, frozen=True, kw_only=True):
+    """The same request, when it came before. `certificate_id`: what it became, if that is good still."""
+
+    signing_request_id: UUID
+    status: str
+    request_number: int | None
+    certificate_id: UUID | None
 
 
 class NewCertificate(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +72,7 @@ class NewCertificate(msgspec.Struct, frozen=True, kw_only=True):
 # ------------------------------------------------------------------------------------------------------ authorities
 
 
-async def find_authorities(conn: Connection, purpose: Kind, key_kind: KeyKind) -> dict[str, Authority]:
+async def find_authorities(conn: Connection, purpose: Purpose, key_kind: KeyKind) -> dict[str, Authority]:
     """Root and issuing authority, by level."""
     rows = await conn.fetch(
         f"select {_AUTHORITY} from authority where purpose = $1 and key_kind = $2", purpose, key_kind
@@ -169,12 +185,52 @@ async def keys_of_others(conn: Connection, wanted: Sequence[tuple[str, str]]) ->
     return {(row["station_id"], row["key_hash"]) for row in rows}
 
 
+# any party: keyed by stations that proved their identity
+async def find_earlier(conn: Connection, wanted: Sequence[tuple[str, Use, str]]) -> dict[tuple[str, Use, str], Earlier]:
+    """By (station, use, hash of the request): the last time that it came, and was not refused or given up."""
+    rows = await conn.fetch(
+        "select distinct on (r.station_id, r.kind, r.csr_hash) r.station_id, r.kind, r.csr_hash, r.signing_request_id,"
+        " r.status, r.request_number, c.certificate_id"
+        " from unnest($1::text[], $2::text[], $3::text[]) as w (station_id, kind, csr_hash)"
+        " join signing_request r on r.station_id = w.station_id and r.kind = w.kind and r.csr_hash = w.csr_hash"
+        " left join certificate c on c.certificate_id = r.certificate_id and c.status in ('issued', 'active')"
+        "   and c.not_after > now()"
+        " where r.status in ('accepted', 'signed', 'delivered')"
+        " order by r.station_id, r.kind, r.csr_hash, r.requested_at desc",
+        [station_id for station_id, _, _ in wanted],
+        [use for _, use, _ in wanted],
+        [digest for _, _, digest in wanted],
+    )
+    return {
+        (row["station_id"], row["kind"], row["csr_hash"]): Earlier(
+            signing_request_id=row["signing_request_id"],
+            status=row["status"],
+            request_number=row["request_number"],
+            certificate_id=row["certificate_id"],
+        )
+        for row in rows
+    }
+
+
+# any party: keyed by stations that proved their identity
+async def renumber_request(conn: Connection, signing_request_id: UUID, number: int | None) -> None:
+    """It came again, and its answer is to name the number that it came with last."""
+    await conn.execute(
+        "update signing_request set request_number = $2 where signing_request_id = $1 and status = 'accepted'",
+        signing_request_id,
+        number,
+    )
+
+
 async def insert_requests(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """(id, party, station, kind, csr, key hash, number, status, reason, at)."""
+    """(id, party, station, use, csr, its hash, key hash, number, status, reason, certificate, at); what is waiting to be
+    signed already is left alone.
+    """
     await conn.executemany(
-        "insert into signing_request (signing_request_id, party_id, station_id, kind, csr_pem, key_hash,"
-        " request_number, status, reason, requested_at, finished_at)"
-        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, case when $8 = 'refused' then $10::timestamptz end)",
+        "insert into signing_request (signing_request_id, party_id, station_id, kind, csr_pem, csr_hash, key_hash,"
+        " request_number, status, reason, certificate_id, requested_at, finished_at)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, case when $9 = 'refused' then $12::timestamptz end)"
+        " on conflict (station_id, kind, csr_hash) where status = 'accepted' do nothing",
         rows,
     )
 
@@ -325,6 +381,7 @@ async def supersede(conn: Connection, certificate_id: UUID, at: datetime) -> lis
     """Revoke what a certificate replaces; returns what was revoked."""
     rows = await conn.fetch(
         "update certificate old set status = 'revoked', revoked_at = $2, revocation_reason = 'superseded',"
+        f" {_TOLD.format('old.')},"
         " replaced_by = $1 from certificate new where new.certificate_id = $1 and old.station_id = new.station_id"
         " and old.kind = new.kind and old.certificate_id <> new.certificate_id and old.status = 'active'"
         " and old.issued_at <= new.issued_at"
@@ -339,7 +396,8 @@ async def supersede(conn: Connection, certificate_id: UUID, at: datetime) -> lis
 async def reject(conn: Connection, certificate_id: UUID) -> UUID | None:
     """Returns the authority whose list changes."""
     authority_id: UUID | None = await conn.fetchval(
-        "update certificate set status = 'rejected' where certificate_id = $1 and status = 'issued'"
+        f"update certificate set status = 'rejected', {_TOLD.format('')}"
+        " where certificate_id = $1 and status = 'issued'"
         " returning authority_id",
         certificate_id,
     )
@@ -351,7 +409,7 @@ async def revoke(
 ) -> dict[str, Any] | None:
     """None when it is not there, or was revoked before."""
     row = await conn.fetchrow(
-        "update certificate set status = 'revoked', revoked_at = $4, revocation_reason = $3"
+        f"update certificate set status = 'revoked', revoked_at = $4, revocation_reason = $3, {_TOLD.format('')}"
         " where party_id = $1 and certificate_id = $2 and status <> 'revoked'"
         " returning certificate_id, party_id, station_id, kind, fingerprint, authority_id, serial",
         party_id,
@@ -378,9 +436,11 @@ async def list_to_renew(
         "update certificate c set renewal_asked_at = $1::timestamptz from station s where s.station_id = c.station_id"
         " and c.status = 'active' and c.not_after < $1::timestamptz + $2::interval and s.gateway_id is not null"
         " and s.retired_at is null and (c.renewal_asked_at is null or c.renewal_asked_at < $1::timestamptz - $3::interval)"
-        " and not exists (select from signing_request r where r.station_id = c.station_id and r.kind = c.kind"
+        " and not exists (select from signing_request r where r.station_id = c.station_id"
+        "   and (r.kind = c.kind or (r.kind = 'combined' and c.kind = 'station'))"
         "   and r.status in ('accepted', 'signed') and r.requested_at > $1::timestamptz - $3::interval)"
-        " returning c.certificate_id, c.party_id, c.station_id, c.kind, s.ocpp_version, c.not_after",
+        " returning c.certificate_id, c.party_id, c.station_id, s.ocpp_version, c.not_after, coalesce((select r.kind"
+        "   from signing_request r where r.certificate_id = c.certificate_id limit 1), c.kind) as use",
         at,
         ahead,
         again_after,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ohmstead.core.errors import ExternalFailure
 
-PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed448.Ed448PrivateKey
 
 _NONCE_BYTES = 12
 
@@ -45,5 +45,5 @@ class Vault:
                 "the authority's key cannot be opened: it was sealed under another OHMSTEAD_SECRET_KEY", permanent=True
             ) from None
         key = load_der_private_key(plain, None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
+        assert isinstance(key, PrivateKey)
         return key

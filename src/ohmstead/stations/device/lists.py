@@ -81,6 +81,23 @@ def _differential(version: int, entries: list[ListedToken]) -> SendLocalList:
     return SendLocalList(version=version, update="differential", entries=tuple(entries))
 
 
+def shares(order: SendLocalList, most: int | None, most_bytes: int | None) -> list[SendLocalList]:
+    """An order that is too long for one message, as several: the first one as ordered, what does not fit into it as
+    changes, each with the next version. `most_bytes`: of a whole message.
+    """
+    room = max(most_bytes - FRAME_BYTES, 1) if most_bytes else None
+    parts = portions(order.entries, most, room, _size_of) or [[]]
+    return [
+        replace(
+            order,
+            version=order.version + n,
+            update=order.update if n == 0 else "differential",
+            entries=tuple(part),
+        )
+        for n, part in enumerate(parts)
+    ]
+
+
 def _size_of(entry: ListedToken) -> int:
     """Bytes that an entry takes in a message, at most: its fields' names and an instant around what it says."""
     return 220 + len(entry.uid.encode()) + len((entry.group_uid or "").encode())

@@ -10,7 +10,7 @@ from msgspec import Meta
 from ohmstead.stations.orders.form import CertificateRef, Count, Instant, OrderForm, Pem, RequestId, TokenRef, Url
 
 CertificateUse: TypeAlias = Literal["central_root", "manufacturer_root", "v2g_root", "contract_root", "oem_root"]
-OwnCertificate: TypeAlias = Literal["station", "v2g", "v2g20"]
+OwnCertificate: TypeAlias = Literal["station", "v2g", "v2g20", "combined"]
 
 
 class GetLog(OrderForm, tag="get_log", frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from ohmstead.adapters import outgoing
 from ohmstead.adapters.certificates.est.settings import EstSettings
 from ohmstead.core.errors import ExternalFailure
 from ohmstead.stations.certificates.issuing import pem
-from ohmstead.stations.certificates.model import Kind
+from ohmstead.stations.certificates.model import Use
 from ohmstead.stations.certificates.policy import key_hash, parse
 from ohmstead.stations.certificates.ports import Signed
 
@@ -28,7 +28,7 @@ class EstSigner:
     def __init__(self, settings: EstSettings) -> None:
         self._settings = settings
 
-    async def sign(self, csr_pem: str, kind: Kind) -> Signed:
+    async def sign(self, csr_pem: str, use: Use) -> Signed:
         """202 (an operator there has to approve) and server errors are worth another try, other refusals are not."""
         settings = self._settings
         csr = parse(csr_pem)

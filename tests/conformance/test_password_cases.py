@@ -1,4 +1,4 @@
-"""A station gets a password of its own, and both are good until it came with the new one (A01, TC_A_09, TC_A_10)."""
+"""A station gets a password of its own, and both are good until it came with the new one (A01)."""
 
 from typing import Any
 
@@ -111,8 +111,7 @@ async def test_a_waiting_station_is_accepted_once_it_uses_its_own_password(netwo
     )
 
 
-async def test_a_station_in_service_changes_to_its_new_password(network: Network, version: str) -> None:
-    """TC_A_09: the station accepts."""
+async def test_tc_a_09_and_073_a_station_in_service_changes_to_its_new_password(network: Network, version: str) -> None:
     station = await with_password(network, version, "accepted")
     takes(station)
     await station.boots()
@@ -128,8 +127,7 @@ async def test_a_station_in_service_changes_to_its_new_password(network: Network
     assert await station.boots() == "Accepted"
 
 
-async def test_a_refused_password_changes_nothing(network: Network, version: str) -> None:
-    """TC_A_10: the station rejects, and keeps the old one."""
+async def test_tc_a_10_a_refused_password_changes_nothing(network: Network, version: str) -> None:
     station = await with_password(network, version, "accepted")
     takes(station, "Rejected")
     await station.boots()

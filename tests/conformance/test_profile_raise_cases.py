@@ -48,15 +48,16 @@ async def revoke(network: Network, bus: Bus, leaf_id: object) -> None:
     await service.announce(bus, [revoked["fingerprint"]])
 
 
-async def test_mtls_from_scratch(
+async def test_tc_a_19_and_083_a_stations_profile_is_raised_and_its_certificate_lives_and_ends(
     network: Network, version: str, door: Door, server_authority: Authority, pki_dir: Path
 ) -> None:
     station = await with_password(network, version)
     keys = Keys(station, pki_dir, server_authority)
+    named = {} if version == "1.6" else {"certificateType": "ChargingStationCertificate"}
     assert await keys.comes_with_password(door) == "Accepted"
 
     # It asks for a certificate, and is given one that names it.
-    assert (await keys.asks())["status"] == "Accepted"
+    assert (await keys.asks(**named))["status"] == "Accepted"
     first = await keys.gets_certificate()
     if version == "2.1":
         station.wire.heard.clear()
@@ -94,7 +95,7 @@ async def test_mtls_from_scratch(
     trigger = "ExtendedTriggerMessage" if version == "1.6" else "TriggerMessage"
     wanted = "SignChargePointCertificate" if version == "1.6" else "SignChargingStationCertificate"
     assert (await station.hears(trigger))["requestedMessage"] == wanted
-    assert (await keys.asks())["status"] == "Accepted"
+    assert (await keys.asks(**named))["status"] == "Accepted"
     second = await keys.gets_certificate()
     assert await keys.comes_with_certificate(door, with_certificate) == "Accepted"
     assert await keys.comes_with_certificate(door) == "Accepted"

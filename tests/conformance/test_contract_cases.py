@@ -1,4 +1,6 @@
-"""Plug & Charge: a car shows its contract; its chain and a responder decide, and a responder that misbehaves never helps."""
+"""Plug & Charge (C07, M01, M02, M06): a car shows its contract; its chain and a responder decide, and a responder that
+misbehaves never helps.
+"""
 
 import asyncio
 import base64
@@ -12,6 +14,7 @@ import pytest
 from cryptography.x509 import ocsp as x509_ocsp
 
 from ohmstead.accounts import access
+from ohmstead.adapters.crl.adapter import HttpLists
 from ohmstead.adapters.ocsp.adapter import HttpResponders
 from ohmstead.adapters.pnc.adapter import HttpPool
 from ohmstead.adapters.pnc.settings import PoolSettings
@@ -32,6 +35,7 @@ class World:
     responder: Responder
     server: Behaving
     pool: Behaving
+    point: Behaving
     door: Door
     network: Network
 
@@ -68,16 +72,27 @@ async def world(network: Network, installation: Installation) -> AsyncIterator[W
     responder = Responder(operator)
     server = Behaving(responder.answer, "application/ocsp-response")
     pool = Behaving(lambda _: b'{"certificateInstallationRes": "gJhC"}', "application/json")
-    async with listening(server.handle) as url, listening(pool.handle) as pool_url:
+    point = Behaving(lambda _: operator.revocations(responder.revoked), "application/pkix-crl")
+    async with (
+        listening(server.handle) as url,
+        listening(pool.handle) as pool_url,
+        listening(point.handle) as point_url,
+    ):
+        operator.point = f"{point_url}/sub.crl"
         operator.url = f"{url}/ocsp"
         operator.__post_init__()  # so that its certificates name the responder
-        responders = HttpResponders([url.removeprefix("http://")], deadline_s=0.4)
-        inquiries = Inquiries(installation.pool, responders, HttpPool(PoolSettings(url=pool_url, deadline_s=0.4)))
+        responders = HttpResponders([url.removeprefix("http://")], deadline_s=1.0)
+        inquiries = Inquiries(
+            installation.pool,
+            responders,
+            HttpPool(PoolSettings(url=pool_url, deadline_s=0.4)),
+            list_source=HttpLists([point_url.removeprefix("http://")], 0.5),
+        )
         door = await Installation(
             installation.settings, installation.pool, installation.bus, inquiries=inquiries
         ).open_door()
         await network.token("NLTNMC00122045", type="eMAID")
-        found = World(operator, responder, server, pool, door, network)
+        found = World(operator, responder, server, pool, point, door, network)
         await found.trusts(operator.root)
         yield found
         for station in network.stations:
@@ -91,7 +106,7 @@ async def shows(station: Station, emaid: str = EMAID, **more: Any) -> tuple[str,
     return answer["idTokenInfo"]["status"], answer.get("certificateStatus")
 
 
-async def test_a_good_contract_charges(world: World, version2: str) -> None:
+async def test_tc_c_52_a_good_contract_that_we_check_charges(world: World, version2: str) -> None:
     station = await world.station(version2)
     contract = world.operator.contract()
     assert await shows(station, certificate=world.operator.chain(contract)) == ("Accepted", "Accepted")
@@ -106,13 +121,17 @@ async def test_a_good_contract_charges(world: World, version2: str) -> None:
     assert (session.token_uid, session.authorization_status) == ("NLTNMC00122045", "accepted")
 
 
-async def test_hashes_alone_count_where_the_issuer_is_known(world: World, version2: str) -> None:
+async def test_tc_c_50_hashes_alone_count_where_the_issuer_is_known(world: World, version2: str) -> None:
     station = await world.station(version2)
     contract = world.operator.contract()
     named = [world.named(contract)]
     assert await shows(station, iso15118CertificateHashData=named) == ("Invalid", "NoCertificateAvailable")
     await world.trusts(world.operator.sub)
     assert await shows(station, iso15118CertificateHashData=named) == ("Accepted", "Accepted")
+    # The station has checked it, and its car charges.
+    station.token_type = "eMAID"  # type: ignore[attr-defined]
+    assert await station.starts_anyway(EMAID) == "Accepted"
+    assert (await world.network.session_of(station)).token_uid == "NLTNMC00122045"
 
 
 async def test_1_6_stations_wrap_it_into_data_transfer(world: World) -> None:
@@ -159,7 +178,7 @@ async def test_what_the_responder_said_is_remembered_until_it_says_it_anew(world
     assert world.responder.n_asked == n_asked
 
 
-async def test_a_revoked_contract_does_not(world: World, version2: str) -> None:
+async def test_tc_c_51_a_revoked_contract_does_not(world: World, version2: str) -> None:
     station = await world.station(version2)
     contract = world.operator.contract()
     world.responder.revoked.add(contract.certificate.serial_number)
@@ -244,7 +263,7 @@ async def test_others_are_served_while_one_waits_for_a_responder(world: World) -
     assert await slow == ("Invalid", "NoCertificateAvailable")
 
 
-async def test_a_station_has_the_responder_asked(world: World, version2: str) -> None:
+async def test_tc_m_24_a_station_has_the_responder_asked(world: World, version2: str) -> None:
     station = await world.station(version2)
     contract = world.operator.contract()
     answer = await station.says("GetCertificateStatus", {"ocspRequestData": world.named(contract)})
@@ -263,14 +282,80 @@ async def test_a_chain_is_asked_about_at_once_in_2_1(world: World) -> None:
         named = world.named(contract)
         return {"source": source, "urls": [named.pop("responderURL")], "certificateHashData": named}
 
-    asked = [wanted(good), wanted(revoked), wanted(good, "CRL")]
+    def listed(contract: Holder, url: str | None) -> dict[str, Any]:
+        return {**wanted(contract, "CRL"), "urls": [url]}
+
+    elsewhere = "http://crl.example/sub.crl"
+    asked = [
+        *(wanted(good), wanted(revoked)),
+        *(listed(good, world.operator.point), listed(revoked, world.operator.point)),
+    ]
     answer = await station.says("GetCertificateChainStatus", {"certificateStatusRequests": asked})
-    assert [one["status"] for one in answer["certificateStatus"]] == ["Good", "Revoked", "Failed"]
+    assert [one["status"] for one in answer["certificateStatus"]] == ["Good", "Revoked", "Good", "Revoked"]
+    answer = await station.says("GetCertificateChainStatus", {"certificateStatusRequests": [listed(good, elsewhere)]})
+    assert [one["status"] for one in answer["certificateStatus"]] == ["Failed"]
 
 
-async def test_a_car_gets_its_contract_from_the_pool(world: World, version2: str) -> None:
+async def test_where_no_responder_answers_the_authoritys_list_counts(world: World, version2: str) -> None:
+    station = await world.station(version2)
+    # The contracts name a list and no responder.
+    world.operator.names_point, world.operator.url = True, None
+    good, revoked = world.operator.contract(), world.operator.contract()
+    world.responder.revoked.add(revoked.certificate.serial_number)
+    assert await shows(station, certificate=world.operator.chain(good)) == ("Accepted", "Accepted")
+    assert await shows(station, certificate=world.operator.chain(revoked)) == ("Invalid", "CertificateRevoked")
+    # A list that cannot be had clears nobody.
+    await world.network.pool.execute("delete from outside_crl")
+    world.point.how = "hangs"
+    world.operator.point = str(world.operator.point).replace("sub.crl", "other.crl")
+    another = world.operator.contract()
+    assert await shows(station, certificate=world.operator.chain(another)) == ("Invalid", "NoCertificateAvailable")
+
+
+async def test_tc_m_26_and_28_a_car_gets_its_contract_from_the_pool(world: World, version2: str) -> None:
     station = await world.station(version2)
     asked = {"iso15118SchemaVersion": "urn:iso:15118:2:2013:MsgDef", "action": "Install", "exiRequest": "gJgC"}
-    assert await station.says("Get15118EVCertificate", asked) == {"status": "Accepted", "exiResponse": "gJhC"}
+    for action in ("Install", "Update"):
+        asked["action"] = action
+        assert await station.says("Get15118EVCertificate", asked) == {"status": "Accepted", "exiResponse": "gJhC"}
+    assert [json.loads(body) for _, body in world.pool.asked] == [
+        {
+            "certificateInstallationReq": "gJgC",
+            "xsdMsgDefNamespace": "urn:iso:15118:2:2013:MsgDef",
+            "action": action,
+        }
+        for action in ("Install", "Update")
+    ]
+    kept = await world.network.pool.fetchval(
+        "select count(*) from station_record where station_id = $1 and kind = 'Get15118EVCertificate'",
+        station.station_id,
+    )
+    assert kept == 2
     world.pool.how = "hangs"
     assert await station.says("Get15118EVCertificate", asked) == {"status": "Failed", "exiResponse": ""}
+
+
+async def test_tc_m_100_a_car_of_iso_15118_20_gets_one_contract_and_learns_of_more(world: World) -> None:
+    station = await world.station("2.1")
+    answer = b'{"certificateInstallationRes": "gJhC", "remainingContracts": 2}'
+    world.pool.answer = lambda _: answer
+    asked = {
+        "iso15118SchemaVersion": "urn:iso:std:iso:15118:-20:CommonMessages",
+        "action": "Install",
+        "exiRequest": "gJgC",
+        "maximumContractCertificateChains": 1,
+        "prioritizedEMAIDs": ["NLTNMC00122045K"],
+    }
+    assert await station.says("Get15118EVCertificate", asked) == {
+        "status": "Accepted",
+        "exiResponse": "gJhC",
+        "remainingContracts": 2,
+    }
+    [(_, body)] = world.pool.asked
+    assert json.loads(body) == {
+        "certificateInstallationReq": "gJgC",
+        "xsdMsgDefNamespace": "urn:iso:std:iso:15118:-20:CommonMessages",
+        "action": "Install",
+        "maximumContractCertificateChains": 1,
+        "prioritizedEmaids": ["NLTNMC00122045K"],
+    }
