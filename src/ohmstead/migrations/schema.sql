@@ -1172,8 +1172,8 @@ table token
     updated_at timestamp with time zone not null default now()
     autocharge boolean not null default false  -- Its holder wants cars to be recognised: one that is shown just before it charges may charge alone from then on.
     paired_with uuid  -- A vehicle's token: the card that it was paired with, and whose limits it has.
-    may_discharge boolean not null default false  -- Its holder lets cars give energy back: without it a session only charges (OCPP 2.1 Q01).
     language text  -- What its holder reads: RFC 5646.
+    may_discharge boolean not null default false  -- Its holder lets cars give energy back: without it a session only charges (OCPP 2.1 Q01).
     constraint token_from_minute_check CHECK (((from_minute >= 0) AND (from_minute <= 1439)))
     constraint token_language_check CHECK (((length(language) >= 2) AND (length(language) <= 8)))
     constraint token_max_sessions_check CHECK ((max_sessions > 0))
