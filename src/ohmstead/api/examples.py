@@ -13,11 +13,11 @@ from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
 from ohmstead.api.operations import Page
 from ohmstead.api.payment_examples import PAYMENT_EXAMPLES
 from ohmstead.api.profiles import AllNeeds, ChargingLimits, Composites, NewProfile, Profiles
-from ohmstead.api.reservations import BatterySwaps, GroupPriorities, GroupPriority
+from ohmstead.api.reservation_examples import RESERVATION_EXAMPLES
+from ohmstead.api.reservations import BatterySwaps
 from ohmstead.api.safe_limit_examples import SAFE_LIMIT_EXAMPLES
 from ohmstead.api.sessions import ChargingPeriods, SessionEvents, SignedReadings
 from ohmstead.api.stations import BulkAnswer, SecretChange, Variables
-from ohmstead.reservations.model import NewReservation, Reservation, ReservationChange
 from ohmstead.sessions.notices.queries import SettlementView
 from ohmstead.sessions.queries import SampleView, SessionView
 from ohmstead.smartcharging.model import HeldProfile
@@ -291,49 +291,10 @@ _HELD: dict[str, Any] = {
     "confirmed_at": "2026-03-02T10:00:00.131000Z",
     "detail": None,
 }
-_RESERVATION: dict[str, Any] = {
-    "reservation_id": "019a9d64-1100-7c01-9d00-1a2b3c4d5e6f",
-    "party_id": _PARTY,
-    "number": 1207,
-    "station_id": "HARBOUR-01",
-    "evse_number": 1,
-    "location_id": _LOCATION_ID,
-    "scope": "evse",
-    "connector_type": None,
-    "token_uid": "04A2B3C4D5E680",
-    "token_type": "ISO14443",
-    "group_uid": None,
-    "priority": 0,
-    "from_at": "2026-03-02T10:00:00Z",
-    "until_at": "2026-03-02T10:30:00Z",
-    "status": "active",
-    "reason": None,
-    "is_held": True,
-    "tell_at": "2026-03-02T10:00:00Z",
-    "told_at": "2026-03-02T10:00:00.020000Z",
-    "session_id": None,
-    "before": None,
-    "change_refused": None,
-    "requested_by": f"key:{_KEY_ID}",
-    "version": 2,
-    "created_at": "2026-03-02T10:00:00Z",
-    "updated_at": "2026-03-02T10:00:00.131000Z",
-}
-
 EXAMPLES: dict[Any, Any] = {
     **certificate_examples.EXAMPLES,
     **DEVICE_EXAMPLES,
     **SAFE_LIMIT_EXAMPLES,
-    NewReservation: {
-        "station_id": "HARBOUR-01",
-        "evse_number": 1,
-        "token_uid": "04A2B3C4D5E680",
-        "until_at": "2026-03-02T10:30:00Z",
-    },
-    Reservation: _RESERVATION,
-    ReservationChange: {"until_at": "2026-03-02T11:00:00Z"},
-    GroupPriority: {"group_uid": "RESCUE", "priority": 5},
-    GroupPriorities: {"items": [{"group_uid": "RESCUE", "priority": 5}]},
     SettlementView: {
         "settlement_id": 17,
         "station_id": "HARBOUR-01",
@@ -579,6 +540,7 @@ EXAMPLES: dict[Any, Any] = {
 
 EXAMPLES |= FILE_EXAMPLES
 EXAMPLES |= PAYMENT_EXAMPLES
+EXAMPLES |= RESERVATION_EXAMPLES
 
 # Bodies and answers that are no JSON of ours, by the operation's function.
 TEXT_EXAMPLES: dict[str, Any] = {
