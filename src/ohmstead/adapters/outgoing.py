@@ -29,13 +29,29 @@ async def post(
     most_bytes: int,
     tls: ssl.SSLContext | None = None,
 ) -> Answer:
+    """One request with a body. Raises as `send` does."""
+    return await send("POST", url, body, headers=headers, deadline_s=deadline_s, most_bytes=most_bytes, tls=tls)
+
+
+async def send(
+    method: str,
+    url: str,
+    body: bytes | None = None,
+    *,
+    headers: Mapping[str, str],
+    deadline_s: float,
+    most_bytes: int,
+    tls: ssl.SSLContext | None = None,
+) -> Answer:
     """One request. Raises ExternalFailure when no whole answer came within the deadline, or more than `most_bytes`."""
     timeout = aiohttp.ClientTimeout(total=deadline_s)
     try:
         # Requests are rare and go to few places: no connection is worth keeping.
         async with (
             aiohttp.ClientSession(timeout=timeout, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()) as session,
-            session.post(url, data=body, headers=headers, allow_redirects=False, ssl=tls or True) as response,
+            session.request(
+                method, url, data=body, headers=headers, allow_redirects=False, ssl=tls or True
+            ) as response,
         ):
             received = bytearray()
             async for piece in response.content.iter_any():
