@@ -109,7 +109,7 @@ async def upload_firmware(
     return await _image_page(request, pool, actor, found, error)
 
 
-@post("/firmware/{image_id:str}/retire")
+@post("/firmware/{image_id:str}/retire", opt={"needs_proof": True})
 async def retire_firmware(pool: PoolIn, actor: ActorIn, image_id: FromPath[str]) -> Redirect:
     """Offer it no more."""
     allow(actor, "firmware:write")
@@ -121,7 +121,7 @@ async def retire_firmware(pool: PoolIn, actor: ActorIn, image_id: FromPath[str])
 # ------------------------------------------------------------------------------------------------------- rollouts
 
 
-@post("/firmware/{image_id:str}/rollout", status_code=200)
+@post("/firmware/{image_id:str}/rollout", status_code=200, opt={"needs_proof": True})
 async def begin_rollout(request: PageRequest, pool: PoolIn, actor: ActorIn, image_id: FromPath[str]) -> Response[Any]:
     """Bring stations to an image."""
     allow(actor, "firmware:write")
