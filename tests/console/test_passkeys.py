@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -94,7 +95,7 @@ async def test_a_passkey_is_made_signs_in_proves_and_is_removed(person: Person, 
     await page.get_by_role("button", name="Sign out", exact=True).click()
     await page.goto("/sign-in?next=/stations")
     await page.get_by_role("button", name="Sign in with a passkey").click()
-    await expect(page).to_have_url(lambda url: url.endswith("/stations"))
+    await expect(page).to_have_url(re.compile(r"/stations$"))
     row = await pool.fetchrow("select * from passkey")
     assert row is not None
     assert row["sign_count"] > 0
@@ -157,7 +158,7 @@ async def test_a_copied_key_and_one_without_its_person_are_refused(person: Perso
     async with page.expect_request("**/sign-in/passkey") as sent:
         await page.get_by_role("button", name="Sign in with a passkey").click()
     request = await sent.value
-    await expect(page).to_have_url(lambda url: "/sign-in" not in url)
+    await expect(page).to_have_url(re.compile(r"^[^/]+//[^/]+/$"))
     again = await visitor.client.post(
         "/sign-in/passkey", content=request.post_data or "", headers={"Content-Type": "application/json"}
     )
