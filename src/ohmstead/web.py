@@ -67,12 +67,7 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
     desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts))
     storage, spool = storage_of(settings), Spool(settings.data_dir / "incoming")
     file_door = FileDoor(settings, pool, storage, spool, links, file_attempts := Attempts())
-    sign_in_desk = SignInDesk(
-        pool,
-        Seals(settings.secret()),
-        relying_party(settings.console_url),
-        breaches=HttpBreachList(settings.breach_list_url) if settings.breach_list_url else None,
-    )
+    sign_in_desk = _sign_in_desk(settings, pool)
     # Static files only: a compressed page that shows both a token and what was asked for gives the token away.
     gzip = CompressionConfig(backend="gzip", gzip_compress_level=6, minimum_size=1000)
     static = create_static_files_router(
@@ -127,6 +122,11 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
         openapi_config=None,
         logging_config=None,
     )
+
+
+def _sign_in_desk(settings: Settings, pool: Pool) -> SignInDesk:
+    breaches = HttpBreachList(settings.breach_list_url) if settings.breach_list_url else None
+    return SignInDesk(pool, Seals(settings.secret()), relying_party(settings.console_url), breaches=breaches)
 
 
 def _mounted(door: FileDoor) -> ASGIRouteHandler:

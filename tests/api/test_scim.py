@@ -36,8 +36,8 @@ def refused(answer: httpx.Response, status: int, scim_type: str | None = None) -
     return told
 
 
-async def made(directory: httpx.AsyncClient, name: str, **more: Any) -> dict[str, Any]:
-    body = {"schemas": [USER], "userName": name, "displayName": name.partition("@")[0], **more}
+async def made(directory: httpx.AsyncClient, user_name: str, **more: Any) -> dict[str, Any]:
+    body = {"schemas": [USER], "userName": user_name, "displayName": user_name.partition("@")[0], **more}
     answer = await directory.post("/Users", json=body)
     assert answer.status_code == 201, answer.text
     told: dict[str, Any] = answer.json()
@@ -121,10 +121,11 @@ async def test_groups_give_roles_and_take_them(directory: httpx.AsyncClient, api
         owner_id,
         api.network.party_id,
     )
-    async with await signs_in(front, api.network, str(owner_id)) as owner:
-        token = await api.network.pool.fetchval("select csrf_token from web_session where operator_id = $1", owner_id)
-        given = await owner.post(f"/people/groups/{group['id']}", data={"csrf_token": token, "role": "operations"})
-        assert given.status_code == 303, given.text
+    owner = await signs_in(front, api.network, str(owner_id))
+    token = await api.network.pool.fetchval("select csrf_token from web_session where operator_id = $1", owner_id)
+    given = await owner.post(f"/people/groups/{group['id']}", data={"csrf_token": token, "role": "operations"})
+    assert given.status_code == 303, given.text
+    await owner.aclose()
     assert await role(ann) == "operations"
     add = patch({"op": "add", "path": "members", "value": [{"value": bob["id"]}]})
     assert len((await directory.patch(path, json=add)).json()["members"]) == 2

@@ -14,7 +14,7 @@ from ohmstead.accounts.access import Actor
 from ohmstead.accounts.model import Operator, Role
 from ohmstead.accounts.people import store
 from ohmstead.accounts.people.model import Group, Person
-from ohmstead.accounts.signin import store as signin_store
+from ohmstead.accounts.signin import service as signin
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Conflict, Invalid, NotFound, Refused
@@ -111,9 +111,7 @@ async def reset(conn: Connection, actor: Actor, operator_id: UUID) -> str:
     _may_give(actor, found.role)
     if found.disabled_at is not None:
         raise Refused("this person is disabled: enable them first")
-    await signin_store.delete_factors(conn, operator_id)
-    await signin_store.set_password(conn, operator_id, None, clock.now())
-    await signin_store.set_codes(conn, operator_id, None, None, 0)
+    await signin.forget_factors(conn, operator_id)
     await accounts.audit(conn, actor, "operator.reset", f"operator/{operator_id}")
     await accounts.end_sessions(conn, actor, operator_id)
     return await accounts.new_sign_in_link(conn, operator_id, INVITATION_VALID_S, actor)

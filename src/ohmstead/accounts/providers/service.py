@@ -10,7 +10,7 @@ import msgspec
 from ohmstead.accounts import access
 from ohmstead.accounts import service as accounts
 from ohmstead.accounts.model import Operator, Role
-from ohmstead.accounts.people import provisioning, store
+from ohmstead.accounts.people import provisioning
 from ohmstead.accounts.people import service as people
 from ohmstead.accounts.providers.model import Provider, Vouched
 from ohmstead.core import clock
@@ -27,10 +27,10 @@ def role_of(provider: Provider, groups: Sequence[str]) -> Role | None:
 
 async def admit(conn: Connection, provider: Provider, vouched: Vouched) -> Operator:
     """The operator that it is, with today's role. Raises Refused for whoever has no place here."""
-    party_id = await store.find_party_by_code(conn, provider.party)
+    party_id = await provisioning.find_party_by_code(conn, provider.party)
     if party_id is None:
         raise Refused("the provider's party does not exist here")
-    found = await store.find_by_identity(conn, provider.name, vouched.subject)
+    found = await provisioning.find_by_identity(conn, provider.name, vouched.subject)
     if found is not None and found.party_id != party_id:
         raise Refused("this person belongs to another party")
     if found is None:
@@ -40,14 +40,14 @@ async def admit(conn: Connection, provider: Provider, vouched: Vouched) -> Opera
     role = role_of(provider, vouched.groups)
     if role is None and found is not None and not found.is_provisioned:
         return found  # invited by name: the provider says who they are, not what they may do
-    if role is None and found is not None and await store.list_groups_of(conn, party_id, [found.operator_id]):
+    if role is None and found is not None and await provisioning.list_groups_of(conn, party_id, [found.operator_id]):
         return found  # a directory gives the role
     if role is None:
         raise Refused("none of your groups has a role here")
     system = access.system(party_id)
     if found is None:
         return await _made(conn, provider, vouched, party_id, role)
-    if not await store.list_groups_of(conn, party_id, [found.operator_id]):
+    if not await provisioning.list_groups_of(conn, party_id, [found.operator_id]):
         await provisioning.set_role(conn, system, found.operator_id, role)
     return await people.get_person(conn, party_id, found.operator_id)
 
@@ -56,10 +56,10 @@ async def _linked(conn: Connection, provider: Provider, vouched: Vouched, party_
     """Somebody known by the same address, who from now on is this person at the provider."""
     if not provider.links_by_email or not vouched.is_email_verified or not vouched.email:
         return None
-    found = await store.find_by_email(conn, party_id, vouched.email)
+    found = await provisioning.find_by_email(conn, party_id, vouched.email)
     if found is None:
         return None
-    await store.insert_identity(conn, provider.name, vouched.subject, found.operator_id, clock.now())
+    await provisioning.insert_identity(conn, provider.name, vouched.subject, found.operator_id, clock.now())
     detail: dict[str, object] = {"provider": provider.name}
     await accounts.audit(conn, access.system(party_id), "provider.linked", f"operator/{found.operator_id}", detail)
     return found
@@ -82,9 +82,9 @@ async def _made(conn: Connection, provider: Provider, vouched: Vouched, party_id
         created_at=clock.now(),
         is_provisioned=True,
     )
-    if not await store.insert_operator(conn, party_id, operator):
+    if not await provisioning.insert_operator(conn, party_id, operator):
         raise Refused("somebody else has your e-mail address here")
-    if not await store.insert_identity(conn, provider.name, vouched.subject, operator.operator_id, clock.now()):
+    if not await provisioning.insert_identity(conn, provider.name, vouched.subject, operator.operator_id, clock.now()):
         raise Refused("you are signing in twice at once: try again")
     detail: dict[str, object] = {"provider": provider.name, "role": role}
     system = access.system(party_id)

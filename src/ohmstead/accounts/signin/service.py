@@ -49,6 +49,13 @@ async def get_factors(conn: Connection, operator_id: UUID) -> Factors:
     )
 
 
+async def forget_factors(conn: Connection, operator_id: UUID) -> None:
+    """Nothing that the person had lets them in any more: passkeys, password, codes, providers, links."""
+    await store.delete_factors(conn, operator_id)
+    await store.set_password(conn, operator_id, None, clock.now())
+    await store.set_codes(conn, operator_id, None, None, 0)
+
+
 # ---------------------------------------------------------------------------------------------------------- passkeys
 
 
