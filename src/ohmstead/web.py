@@ -15,7 +15,7 @@ from litestar.middleware.compression import CompressionMiddleware
 from litestar.static_files import create_static_files_router
 
 from ohmstead.accounts.access import NotAllowed, NotSignedIn, ProofNeeded
-from ohmstead.accounts.providers.model import read_providers
+from ohmstead.accounts.providers.model import Provider, read_providers
 from ohmstead.accounts.signin.desk import SignInDesk
 from ohmstead.accounts.signin.passkeys import relying_party
 from ohmstead.accounts.signin.proofs import Seals
@@ -31,7 +31,7 @@ from ohmstead.console import routes as console_routes
 from ohmstead.core import health, metrics
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
-from ohmstead.core.errors import OhmsteadError
+from ohmstead.core.errors import Invalid, OhmsteadError
 from ohmstead.core.health import Watch
 from ohmstead.core.log import logger
 from ohmstead.doorway import (
@@ -44,7 +44,7 @@ from ohmstead.doorway import (
     guard_against_forgery,
     guard_dangerous,
 )
-from ohmstead.settings import Settings
+from ohmstead.settings import PREFIX, Settings, SettingsError
 from ohmstead.stations.commands import CommandDesk
 from ohmstead.stations.files.addresses import Guard
 from ohmstead.stations.files.desk import FileDesk
@@ -96,7 +96,7 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
                 "spool": spool,
                 "file_attempts": file_attempts,
                 "sign_in_desk": sign_in_desk,
-                "providers": {one.name: one for one in read_providers(settings.oidc_file)},
+                "providers": _providers(settings),
                 "federation": OidcProviders(),
                 "file_desk": FileDesk(pool, desk, links, settings.file_link_s),
             }
@@ -127,6 +127,13 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
 def _sign_in_desk(settings: Settings, pool: Pool) -> SignInDesk:
     breaches = HttpBreachList(settings.breach_list_url) if settings.breach_list_url else None
     return SignInDesk(pool, Seals(settings.secret()), relying_party(settings.console_url), breaches=breaches)
+
+
+def _providers(settings: Settings) -> dict[str, Provider]:
+    try:
+        return {one.name: one for one in read_providers(settings.oidc_file)}
+    except Invalid as error:
+        raise SettingsError(PREFIX + "OIDC_FILE", str(settings.oidc_file), error.text) from error
 
 
 def _mounted(door: FileDoor) -> ASGIRouteHandler:

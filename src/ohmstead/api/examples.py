@@ -11,6 +11,7 @@ from ohmstead.api.events import OutboxPage
 from ohmstead.api.file_examples import FILE_EXAMPLES
 from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
 from ohmstead.api.operations import Page
+from ohmstead.api.people_examples import PEOPLE_EXAMPLES
 from ohmstead.api.profiles import AllNeeds, ChargingLimits, Composites, NewProfile, Profiles
 from ohmstead.api.reservations import BatterySwaps, GroupPriorities, GroupPriority
 from ohmstead.api.sessions import ChargingPeriods, SessionEvents, SignedReadings
@@ -565,6 +566,7 @@ EXAMPLES: dict[Any, Any] = {
 }
 
 EXAMPLES |= FILE_EXAMPLES
+EXAMPLES |= PEOPLE_EXAMPLES
 
 # Bodies and answers that are no JSON of ours, by the operation's function.
 TEXT_EXAMPLES: dict[str, Any] = {

@@ -15,6 +15,7 @@ from ohmstead.api import (
     keys,
     locations,
     messages,
+    people,
     profiles,
     reference,
     reservations,
@@ -44,6 +45,7 @@ RESOURCES = {
     "Charging profiles": profiles.HANDLERS,
     "Events": events.HANDLERS,
     "Access": keys.HANDLERS,
+    "People": people.HANDLERS,
 }
 
 

@@ -126,7 +126,7 @@ async def sign_in(request: PageRequest, pool: PoolIn, settings: SettingsIn, sign
             return await _welcome(request, pool, settings, await sign_in.by_link(visit, form["link"]), target, held)
         done = await sign_in.by_password(visit, form.get("email", ""), form.get("password", ""))
     except (Refused, TooManyAttempts) as error:
-        if isinstance(error, Refused) and "link" in form:
+        if isinstance(error, TooManyAttempts) or "link" in form:
             attempts.failed(visit.address)
         return _refusal(request, error, target, form.get("email", ""), held)
     if isinstance(done, SecondStep):
@@ -152,9 +152,13 @@ async def sign_in_code(request: PageRequest, pool: PoolIn, settings: SettingsIn,
     """The second step after a password."""
     form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
     target, held, note = local_path(form.get("next", "/")), form.get("held", ""), form.get("note", "")
+    visit, attempts = visit_of(request, settings), _attempts(request)
     try:
-        done = await sign_in.by_code(visit_of(request, settings), note, form.get("code", "")[:100])
+        attempts.check(visit.address)
+        done = await sign_in.by_code(visit, note, form.get("code", "")[:100])
     except (Refused, TooManyAttempts) as error:
+        if isinstance(error, TooManyAttempts):
+            attempts.failed(visit.address)
         if "begin again" in error.text:
             return _refusal(request, error, target, held=held)
         status = 429 if isinstance(error, TooManyAttempts) else 403

@@ -76,6 +76,7 @@ create table sign_in_attempt (
     user_agent     text
 );
 create index sign_in_attempt_by_party on sign_in_attempt (party_id, at desc, attempt_id desc);
+create index sign_in_attempt_by_operator on sign_in_attempt (operator_id, at desc);
 create index sign_in_attempt_by_time on sign_in_attempt (at);
 comment on column sign_in_attempt.party_id is 'Null when nobody of that name is known.';
 

@@ -963,6 +963,7 @@ table sign_in_attempt
     constraint sign_in_attempt_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operator(operator_id) ON DELETE SET NULL
     constraint sign_in_attempt_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint sign_in_attempt_pkey PRIMARY KEY (attempt_id)
+    CREATE INDEX sign_in_attempt_by_operator ON public.sign_in_attempt USING btree (operator_id, at DESC)
     CREATE INDEX sign_in_attempt_by_party ON public.sign_in_attempt USING btree (party_id, at DESC, attempt_id DESC)
     CREATE INDEX sign_in_attempt_by_time ON public.sign_in_attempt USING btree (at)
 

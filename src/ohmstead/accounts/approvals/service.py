@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
+
 from ohmstead.accounts import service as accounts
 from ohmstead.accounts.access import Actor, require
 from ohmstead.accounts.approvals import store
@@ -57,6 +59,17 @@ async def get(conn: Connection, party_id: UUID, approval_id: UUID) -> Approval:
 async def list_approvals(conn: Connection, party_id: UUID, limit: int = 100) -> list[Approval]:
     """Those that wait first, then the latest."""
     return await store.list_approvals(conn, party_id, clock.now(), limit)
+
+
+def shown(one: Approval) -> Approval:
+    """Without what an order carries, which may hold secrets, and without thousands of stations' names."""
+    kept = {name: value for name, value in one.request.items() if name not in ("parameters", "station_ids")}
+    return msgspec.structs.replace(one, request=kept)
+
+
+async def list_shown(conn: Connection, party_id: UUID) -> list[Approval]:
+    """`list_approvals`, as others may read it."""
+    return [shown(one) for one in await list_approvals(conn, party_id)]
 
 
 async def hold(conn: Connection, actor: Actor, approval_id: UUID) -> Approval:
