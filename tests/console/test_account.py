@@ -1,5 +1,6 @@
 """An account of one's own: password, codes, recovery codes, proofs, browsers, and the people of the party."""
 
+import asyncio
 import base64
 import re
 import time
@@ -141,6 +142,31 @@ async def test_wrong_guesses_wait_longer_each_time_and_tell_nothing(visitor: Vis
     assert "signed_in" in csv
     assert "too early" in csv
     assert "wrong password" not in csv
+
+
+async def test_many_guesses_at_once_are_not_more_guesses(visitor: Visitor, front: Front) -> None:
+    email = await with_password(visitor)
+    async with at(front) as browser:
+        guesses = [enters(browser, email, f"wrong password {n}") for n in range(12)]
+        statuses = [answer.status_code for answer in await asyncio.gather(*guesses)]
+    assert statuses.count(403) <= 6, statuses
+    assert statuses.count(429) >= 6, statuses
+    front.attempts.forget("127.0.0.1")
+
+
+async def test_a_recovery_code_used_twice_at_once_lets_in_once(visitor: Visitor, front: Front) -> None:
+    email = await with_password(visitor)
+    _, recovery = await with_codes(visitor)
+    async with at(front) as one, at(front) as two:
+        notes = [
+            next(Page(await enters(browser, email, PASSWORD)).all("input", name="note")).attributes["value"]
+            for browser in (one, two)
+        ]
+        sent = [
+            browser.post("/sign-in/code", data={"note": note, "code": recovery[0]})
+            for browser, note in zip((one, two), notes, strict=True)
+        ]
+        assert sorted(answer.status_code for answer in await asyncio.gather(*sent)) == [303, 403]
 
 
 async def test_an_unknown_account_takes_as_long_as_a_known_one(visitor: Visitor, front: Front) -> None:

@@ -34,7 +34,6 @@ def _page(request: Request[Any, Any, Any], held: str, *, status: int = 200, erro
         held=held,
         factors=request.scope["state"].get("factors"),
         error=error,
-        provider=None,
     )
 
 
