@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta, Struct
 
+from ohmstead.accounts.approvals.model import Approval
 from ohmstead.api.commands import require_for
 from ohmstead.api.operations import (
     CSV,
@@ -27,9 +28,11 @@ from ohmstead.api.operations import (
     listed,
     operation,
 )
+from ohmstead.api.problems import SecondPersonNeeded
 from ohmstead.core.db import Connection
 from ohmstead.stations import queries
 from ohmstead.stations.bulk import queries as bulk_queries
+from ohmstead.stations.bulk import second
 from ohmstead.stations.bulk import service as bulk
 from ohmstead.stations.bulk.model import BulkCommand, BulkResult, ResultFilter
 from ohmstead.stations.orders import Order
@@ -78,7 +81,7 @@ class ResultQuery(ResultFilter, kw_only=True, forbid_unknown_fields=True):
     format: Annotated[Form | None, Meta(description="csv or ndjson sends everything that matches.")] = None
 
 
-@post("/bulk-commands", opt=operation("commands:send", errors=(409,)))
+@post("/bulk-commands", opt=operation("commands:send", errors=(409,)) | {"needs_proof": True})
 async def create_bulk_command(
     pool: ThePool, bus: TheBus, desk: TheDesk, actor: TheActor, given: NamedDependency[NewBulkCommand]
 ) -> Response[BulkCommand]:
@@ -86,11 +89,13 @@ async def create_bulk_command(
 
     It is answered as soon as it is remembered; the stations get it from then on, a bounded number at a time. What each
     was sent is a command of its own. `kind: raw`, and messages of vendors that are not registered, take `commands:raw`.
+    Where the party wants a second person it waits for one: the answer is the problem `second-person-needed`, which says
+    until when, and nothing is sent before somebody else agreed.
     """
     require_for(actor, given.order)
     async with pool.acquire() as conn:
         station_ids = await _chosen(conn, actor.party_id, given.selection)
-    made = await bulk.create(
+    made = await second.create(
         pool,
         desk,
         actor,
@@ -101,6 +106,11 @@ async def create_bulk_command(
         queue_for_s=given.queue_for,
         at_once=given.at_once,
     )
+    if isinstance(made, Approval):
+        raise SecondPersonNeeded(
+            f"it waits for a second person until {made.expires_at:%Y-%m-%d %H:%M} UTC: {made.summary}",
+            approval_id=made.approval_id,
+        )
     await bus.publish(bulk.NUDGE, {})
     return answer(made, status=201, headers={"Location": f"/api/v1/bulk-commands/{made.bulk_id}"})
 
