@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from litestar import Request, Response, asgi, get
+from litestar import Request, Response, Router, asgi, get
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -51,7 +51,6 @@ from ohmstead.stations.commands import CommandDesk
 from ohmstead.stations.files.addresses import Guard
 from ohmstead.stations.files.desk import FileDesk
 from ohmstead.stations.files.links import FtpSide, Links
-from ohmstead.stations.files.ports import Storage
 from ohmstead.stations.files.spool import Spool
 from ohmstead.stations.quirks.book import book_at
 from ohmstead.transfers.door import FileDoor
@@ -66,18 +65,8 @@ _Request: TypeAlias = Request[Any, Any, State]
 
 def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = None) -> Web:
     """The application. `pool` and `bus` are the caller's to open and close, `watch` to run."""
-    attempts = Attempts()
-    ftp = FtpSide(settings.ftp_reached_at, settings.ftp_port, settings.ftps_port)
-    links = Links(settings.files_base_url, settings.secret(), ftp)
-    desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts), book_at(settings.quirks_dir))
-    storage, spool = storage_of(settings), Spool(settings.data_dir / "incoming")
-    file_door = FileDoor(settings, pool, storage, spool, links, file_attempts := Attempts())
-    sign_in_desk = _sign_in_desk(settings, pool)
-    # Static files only: a compressed page that shows both a token and what was asked for gives the token away.
-    gzip = CompressionConfig(backend="gzip", gzip_compress_level=6, minimum_size=1000)
-    static = create_static_files_router(
-        path="/static", directories=[STATIC_DIR], middleware=[DefineMiddleware(CompressionMiddleware, config=gzip)]
-    )
+    parts = _parts(settings, pool, bus, watch)
+    file_door = FileDoor(settings, pool, parts["storage"], parts["spool"], parts["links"], parts["file_attempts"])
     return Web(
         route_handlers=[
             *PAGES,
@@ -85,50 +74,65 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
             api_routes.router,
             scim_routes.router,
             console_routes.router,
-            static,
+            _static(),
             _mounted(file_door),
         ],
-        state=State(
-            {
-                "settings": settings,
-                "pool": pool,
-                "bus": bus,
-                "attempts": attempts,
-                "pepper": settings.secret(),
-                "live_news": LiveNews(bus),
-                "watch": watch or Watch(pool, bus),
-                "storage": storage,
-                "spool": spool,
-                "file_attempts": file_attempts,
-                "links": links,
-                "file_desk": FileDesk(
-                    pool, desk, links, settings.file_link_s, book_at(settings.quirks_dir), settings.firmware_signers
-                ),
-                "sign_in_desk": sign_in_desk,
-                "providers": _providers(settings),
-                "federation": OidcProviders(),
-            }
-        ),
-        dependencies={
-            "pool": Provide(lambda: pool, sync_to_thread=False),
-            "bus": Provide(lambda: bus, sync_to_thread=False),
-            "desk": Provide(lambda: desk, sync_to_thread=False),
-            "settings": Provide(lambda: settings, sync_to_thread=False),
-            "actor": Provide(current_actor, sync_to_thread=False),
-            "storage": Provide(_storage, sync_to_thread=False),
-            "spool": Provide(_spool, sync_to_thread=False),
-            "file_desk": Provide(_file_desk, sync_to_thread=False),
-            "sign_in": Provide(lambda: sign_in_desk, sync_to_thread=False),
-        },
-        on_startup=[spool.sweep],
-        on_shutdown=[storage.close, sign_in_desk.keeper.close],
-        middleware=[Authentication(pool, settings, attempts)],
+        state=State(parts),
+        dependencies={name: _given(parts[part]) for name, part in _INJECTED.items()}
+        | {"actor": Provide(current_actor, sync_to_thread=False)},
+        on_startup=[parts["spool"].sweep],
+        on_shutdown=[parts["storage"].close, parts["sign_in_desk"].keeper.close],
+        middleware=[Authentication(pool, settings, parts["attempts"])],
         guards=[guard_against_forgery, guard_dangerous],
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
         request_max_body_size=MAX_BODY_BYTES,
         template_config=console_routes.template_config,
         openapi_config=None,
         logging_config=None,
+    )
+
+
+# Name in handlers → part of the application's state.
+_INJECTED = {name: name for name in ("pool", "bus", "desk", "settings", "storage", "spool", "file_desk")} | {
+    "sign_in": "sign_in_desk"
+}
+
+
+def _parts(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None) -> dict[str, Any]:
+    """What handlers work with, made once."""
+    ftp = FtpSide(settings.ftp_reached_at, settings.ftp_port, settings.ftps_port)
+    links = Links(settings.files_base_url, settings.secret(), ftp)
+    book = book_at(settings.quirks_dir)
+    desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts), book)
+    return {
+        "settings": settings,
+        "pool": pool,
+        "bus": bus,
+        "desk": desk,
+        "attempts": Attempts(),
+        "pepper": settings.secret(),
+        "live_news": LiveNews(bus),
+        "watch": watch or Watch(pool, bus),
+        "storage": storage_of(settings),
+        "spool": Spool(settings.data_dir / "incoming"),
+        "file_attempts": Attempts(),
+        "links": links,
+        "file_desk": FileDesk(pool, desk, links, settings.file_link_s, book, settings.firmware_signers),
+        "sign_in_desk": _sign_in_desk(settings, pool),
+        "providers": _providers(settings),
+        "federation": OidcProviders(),
+    }
+
+
+def _given(part: Any) -> Provide:
+    return Provide(lambda: part, sync_to_thread=False)
+
+
+def _static() -> Router:
+    # Static files only: a compressed page that shows both a token and what was asked for gives the token away.
+    gzip = CompressionConfig(backend="gzip", gzip_compress_level=6, minimum_size=1000)
+    return create_static_files_router(
+        path="/static", directories=[STATIC_DIR], middleware=[DefineMiddleware(CompressionMiddleware, config=gzip)]
     )
 
 
@@ -152,21 +156,6 @@ def _providers(settings: Settings) -> dict[str, Provider]:
 
 def _mounted(door: FileDoor) -> ASGIRouteHandler:
     return asgi(FILES_PATH, is_mount=True, copy_scope=True)(door)
-
-
-def _storage(state: State) -> Storage:
-    found: Storage = state.storage
-    return found
-
-
-def _spool(state: State) -> Spool:
-    found: Spool = state.spool
-    return found
-
-
-def _file_desk(state: State) -> FileDesk:
-    found: FileDesk = state.file_desk
-    return found
 
 
 @get("/healthz", media_type=MediaType.TEXT)
