@@ -25,6 +25,7 @@ ACTIONS: Final[dict[str, str]] = {
     "reservations:write": "Reserve outlets and cancel reservations; set which groups come first.",
     "messages:read": "Read the OCPP message log.",
     "events:read": "Follow the live stream and the durable events.",
+    "webhooks:write": "Set webhooks up, read what was sent to them, send it again.",
     ADMIN: "Everything, API keys and the audit log included.",
 }
 

@@ -135,7 +135,8 @@ async def change_token(
     values = {name: value for name, value in msgspec.structs.asdict(given).items() if value is not UNSET}
     await _check(conn, actor, {**msgspec.structs.asdict(before), **values})
     await _write(conn, actor, token_id, values, if_version)
-    await _note(conn, actor, "changed", [(token_id, before.uid)], {"fields": sorted(values)})
+    was = msgspec.structs.asdict(before)
+    await _note(conn, actor, "changed", [(token_id, before.uid)], {"fields": sorted(values)}, changes=(was, values))
     return await queries.get_token(conn, actor.party_id, token_id)
 
 
@@ -150,7 +151,9 @@ async def set_status(
     before = await queries.get_token(conn, actor.party_id, token_id)
     await _write(conn, actor, token_id, {"status": status}, if_version)
     await store.set_paired_status(conn, actor.party_id, token_id, status)
-    await _note(conn, actor, "blocked" if status == "blocked" else "unblocked", [(token_id, before.uid)])
+    what = "blocked" if status == "blocked" else "unblocked"
+    changes = ({"status": before.status}, {"status": status})
+    await _note(conn, actor, what, [(token_id, before.uid)], changes=changes)
     return await queries.get_token(conn, actor.party_id, token_id)
 
 
@@ -268,12 +271,18 @@ async def _write(
 
 
 async def _note(
-    conn: Connection, actor: Actor, what: str, tokens: list[tuple[UUID, str]], detail: dict[str, Any] | None = None
+    conn: Connection,
+    actor: Actor,
+    what: str,
+    tokens: list[tuple[UUID, str]],
+    detail: dict[str, Any] | None = None,
+    changes: tuple[dict[str, Any], dict[str, Any]] = ({}, {}),
 ) -> None:
     if len(tokens) == 1:
-        await accounts.audit(
-            conn, actor, f"token.{what}", f"token/{tokens[0][0]}", {"uid": tokens[0][1], **(detail or {})}
-        )
+        noted = {"uid": tokens[0][1], **(detail or {})}
+        before, after = changes
+        thing = f"token/{tokens[0][0]}"
+        await accounts.audit(conn, actor, f"token.{what}", thing, noted, before=before, after=after)
     elif tokens:
         await accounts.audit_many(conn, actor, f"token.{what}", [f"token/{token_id}" for token_id, _ in tokens])
     await record(
