@@ -20,7 +20,7 @@ ROUTES = [handler for handlers in RESOURCES.values() for handler in handlers]
 WITH_IDS = [handler for handler in ROUTES if "{" in next(iter(handler.paths))]
 UUIDS = (
     *("session_id", "token_id", "location_id", "command_id", "bulk_id", "api_key_id", "certificate_id"),
-    *("template_id", "image_id", "rollout_id", "log_id", "reservation_id"),
+    *("template_id", "image_id", "rollout_id", "log_id", "reservation_id", "webhook_id", "delivery_id"),
 )
 UNKNOWN_IDS = (
     dict.fromkeys(("station_id", "digest", "action", "kind", "request_id"), "X")
@@ -76,7 +76,11 @@ async def ids_of(api: Visitor) -> dict[str, str]:
     ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     wanted = {"station_id": session["station_id"], "token_uid": session["token_uid"], "until_at": ends}
     reservation = await api.posts("/reservations", wanted, expect=201)
+    webhook = (await api.posts("/webhooks", {"url": "https://mine.example/x", "description": "Mine"}))["webhook"]
+    example = await api.posts(f"/webhooks/{webhook['webhook_id']}/example", {"kind": "SessionEnded"})
     return {
+        "webhook_id": webhook["webhook_id"],
+        "delivery_id": example["delivery_id"],
         "template_id": template["template_id"],
         "kind": "NotifyReport",
         "request_id": "4711",
@@ -129,7 +133,7 @@ async def contents(api: Visitor) -> str:
     tables = (
         *("location", "station", "token", "command", "bulk_command"),
         *("api_key", "audit_entry", "certificate", "configuration_template"),
-        *("firmware_image", "rollout", "file_job", "reservation"),
+        *("firmware_image", "rollout", "file_job", "reservation", "webhook"),
     )
     for table in tables:
         found = await api.network.pool.fetch(

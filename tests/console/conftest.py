@@ -22,6 +22,7 @@ from tests import environment
 from tests.api.door import Front, serving
 from tests.console.visitor import Visitor, sign_in
 from tests.stories.network import Installation, Network
+from tests.told import misfits
 
 
 @pytest.fixture(scope="package")
@@ -53,6 +54,7 @@ async def front(_pool: tuple[Pool, str], database_url: str, nats_url: str, plain
     try:
         async with Installation(settings, pool, bus).running() as house, serving(settings, web_pool, bus) as (url, app):
             yield Front(house, url, app)
+            assert await misfits(pool) == []
     finally:
         await bus.close()
         with contextlib.suppress(TimeoutError):

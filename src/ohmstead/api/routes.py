@@ -5,6 +5,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from ohmstead.api import (
+    audit,
     bulk,
     certificates,
     commands,
@@ -22,6 +23,7 @@ from ohmstead.api import (
     stations,
     templates,
     tokens,
+    webhooks,
 )
 from ohmstead.api.idempotency import Idempotency
 from ohmstead.api.live import LiveNews
@@ -43,7 +45,8 @@ RESOURCES = {
     "Reservations": reservations.HANDLERS,
     "Charging profiles": profiles.HANDLERS,
     "Events": events.HANDLERS,
-    "Access": keys.HANDLERS,
+    "Webhooks": webhooks.HANDLERS,
+    "Access": [*keys.HANDLERS, *audit.HANDLERS],
 }
 
 
