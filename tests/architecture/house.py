@@ -14,8 +14,11 @@ PACKAGE = ROOT / "src" / "ohmstead"
 # Values in, values out: they may not reach the database, the clock or the network, not even through others.
 PURE = (
     "accounts.access",
+    "accounts.audit.chain",
+    "accounts.audit.changes",
     "billing.invoicing",
     "billing.ledger",
+    "facts.catalogue",
     "ocpp.rpc",
     "reservations.lifecycle",
     "sessions.cdr",
@@ -51,6 +54,9 @@ PURE = (
     "tokens.authorization",
     "tokens.emaid",
     "tokens.pairing",
+    "webhooks.addresses",
+    "webhooks.schedule",
+    "webhooks.signing",
 )
 IMPURE = ("core.db", "core.clock", "core.bus", "core.events", "core.jobs")
 IMPURE_OUTSIDE = ("asyncpg", "nats", "aiohttp", "litestar", "uvicorn")

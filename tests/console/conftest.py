@@ -48,6 +48,8 @@ async def front(_pool: tuple[Pool, str], database_url: str, nats_url: str, plain
         unknown_stations="reject",
         call_timeout_s=5,
         web_port=environment.free_port(),
+        webhook_hosts=("127.0.0.1",),
+        webhook_timeout_s=1,
     )
     web_pool = await connect_pool(database_url, size=8, name="console-tests")
     bus = await Bus.connect(nats_url, "console-tests")

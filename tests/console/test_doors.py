@@ -31,6 +31,10 @@ PAGES = (
     "/sessions",
     "/stations/{station}/files",
     "/firmware",
+    "/security/audit",
+    "/security/audit?q=x&about=station.&actor=system&from=2026-01-01&to=2026-13-40&after=x&check=yes",
+    "/settings/webhooks",
+    "/settings/webhooks/new",
     "/sessions/{session}",
     "/search?q={search}",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from litestar import Router
 
 from ohmstead.console import (
+    audit,
     bulk,
     certificates,
     configuration,
@@ -19,6 +20,7 @@ from ohmstead.console import (
     stations,
     templates,
     trust,
+    webhooks,
 )
 from ohmstead.ui.templating import template_config
 
@@ -76,6 +78,8 @@ router = Router(
         reservations.profiles_page,
         search.search,
         live.live,
+        audit.audit,
         *files.HANDLERS,
+        *webhooks.HANDLERS,
     ],
 )

@@ -105,6 +105,7 @@ _WAITING = {
 }
 
 
+# any party: every row says whose it is
 async def insert_deliveries(conn: Connection, waiting: Sequence[Waiting]) -> None:
     """An event that comes again to the same webhook is there already."""
     await conn.execute(
