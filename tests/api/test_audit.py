@@ -30,11 +30,28 @@ async def test_what_was_changed_is_told_with_before_and_after_and_no_secret(api:
     token = await api.posts("/tokens", {"uid": "AUDIT1"})
     await api.posts(f"/tokens/{token['token_id']}/block")
     await api.patches("/local-lists", {"is_sent": True})
+    await api.sends_table("/tokens/bulk", "uid,label\nAUDIT1,By table\nAUDIT2,New\n")
+    password = "Another-one-of-its-own-88"
+    table = f"station_id,name,password\n{station_id},By table,{password}\n"
+    await api.client.post(f"/stations/{station_id}/reinstate")
+    assert (await api.sends_table("/stations/bulk", table)).json()["updated"] == 1
 
     by_object = {}
     for entry in await api.all_of("/audit-log"):
         by_object.setdefault((entry["object"], entry["action"]), entry)
-    assert by_object[f"station/{station_id}", "station.changed"]["changes"] == {
+    assert by_object[f"token/{token['token_id']}", "token.changed"]["changes"] == {
+        "label": {"before": "", "after": "By table"}
+    }
+    by_table, reinstated, changed = [
+        entry["changes"]
+        for entry in await api.all_of("/audit-log", object=f"station/{station_id}", action="station.changed")
+    ]
+    assert by_table == {
+        "name": {"before": "After", "after": "By table"},
+        "secret_hash": {"before": "•••", "after": "•••"},
+    }
+    assert reinstated["retired_at"]["after"] is None
+    assert changed == {
         "name": {"before": "Before", "after": "After"},
         "evses": {
             "before": [],
@@ -53,7 +70,10 @@ async def test_what_was_changed_is_told_with_before_and_after_and_no_secret(api:
     assert blocked["remote_address"] == "127.0.0.1"
     lists = by_object[f"party/{api.network.party_id}", "party.local_lists"]
     assert lists["changes"] == {"is_on": {"before": False, "after": True}}
-    assert "a-Secret-of-its-own" not in json.dumps(list(by_object.values()))
+    shown = json.dumps(list(by_object.values()))
+    assert "a-Secret-of-its-own" not in shown
+    assert password not in shown
+    assert "argon2" not in shown
 
 
 async def test_the_log_is_filtered_and_exported_and_checked_by_anybody(api: Visitor, stranger: Visitor) -> None:
@@ -113,12 +133,12 @@ async def test_many_at_once_make_one_chain_and_who_gives_up_leaves_no_gap(api: V
             await transaction.start()
             await service.audit(conn, actor, "thing.done", f"thing/{n}")
             await asyncio.sleep(0)
-            await service.audit_many(conn, actor, "thing.seen", [f"thing/{n}-{m}" for m in range(3)])
+            await service.audit_many(conn, actor, "thing.seen", {f"thing/{n}-{m}": ({}, {}) for m in range(3)})
             await (transaction.rollback() if n % 5 == 0 else transaction.commit())
 
     await asyncio.gather(*(one(n) for n in range(40)))
     async with pool.acquire() as conn, conn.transaction():
-        await service.audit_many(conn, actor, "thing.seen", [f"mass/{n}" for n in range(3000)])
+        await service.audit_many(conn, actor, "thing.seen", {f"mass/{n}": ({}, {"n": n}) for n in range(3000)})
     verdict = await api.gets("/audit-log/verdict")
     n = await pool.fetchval("select count(*) from audit_entry where party_id = $1", api.network.party_id)
     assert (verdict["is_whole"], verdict["n_entries"], verdict["head_number"]) == (True, n, n)

@@ -76,7 +76,11 @@ async def ids_of(api: Visitor) -> dict[str, str]:
     ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     wanted = {"station_id": session["station_id"], "token_uid": session["token_uid"], "until_at": ends}
     reservation = await api.posts("/reservations", wanted, expect=201)
-    webhook = (await api.posts("/webhooks", {"url": "https://mine.example/x", "description": "Mine"}))["webhook"]
+    webhook = (
+        await api.posts(
+            "/webhooks", {"url": "https://mine.example/x", "description": "Mine", "kinds": ["WebhookDisabled"]}
+        )
+    )["webhook"]
     example = await api.posts(f"/webhooks/{webhook['webhook_id']}/example", {"kind": "SessionEnded"})
     return {
         "webhook_id": webhook["webhook_id"],

@@ -236,9 +236,17 @@ async def audit(
     )
 
 
-async def audit_many(conn: Connection, actor: Actor, action: str, things: Sequence[str]) -> None:
-    """The same action on many objects, one entry for each."""
-    await store.insert_audit_entries(conn, actor.party_id, actor.actor_id, action, things, actor.remote_address)
+async def audit_many(
+    conn: Connection,
+    actor: Actor,
+    action: str,
+    things: Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]],
+) -> None:
+    """The same action on many objects, one entry for each: the object with its fields before and after."""
+    changes = [changed(before, after) for before, after in things.values()]
+    await store.insert_audit_entries(
+        conn, actor.party_id, actor.actor_id, action, list(things), changes, actor.remote_address
+    )
 
 
 async def get_party(conn: Connection, party_id: UUID) -> Party:

@@ -252,15 +252,22 @@ async def insert_audit_entry(
 
 
 async def insert_audit_entries(
-    conn: Connection, party_id: UUID, actor: str, action: str, things: Sequence[str], remote_address: str | None
+    conn: Connection,
+    party_id: UUID,
+    actor: str,
+    action: str,
+    things: Sequence[str],
+    changes: Sequence[Any],
+    remote_address: str | None,
 ) -> None:
     await conn.execute(
-        "insert into audit_entry (party_id, actor, action, object, remote_address)"
-        " select $1, $2, $3, thing, $5 from unnest($4::text[]) as thing",
+        "insert into audit_entry (party_id, actor, action, object, changes, remote_address)"
+        " select $1, $2, $3, thing, changes, $6 from unnest($4::text[], $5::jsonb[]) as u (thing, changes)",
         party_id,
         actor,
         action,
-        list(things),
+        things,
+        changes,
         remote_address,
     )
 
