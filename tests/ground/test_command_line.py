@@ -25,7 +25,8 @@ def test_help_teaches_what_it_is_and_where_to_begin() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "up", "gateway", "web", "worker", "migrate", "sign-in", "bench", "doctor", "test", "simulate"]
+    "command",
+    ["audit", "demo", "up", "gateway", "web", "worker", "migrate", "sign-in", "bench", "doctor", "test", "simulate"],
 )
 def test_every_command_is_in_the_help(command: str) -> None:
     assert f" {command} " in ohmstead("--help").stdout

@@ -74,9 +74,9 @@ async def change_webhook(
     before = await queries.get_webhook(conn, actor.party_id, webhook_id)
     values: dict[str, Any] = {k: v for k, v in msgspec.structs.asdict(given).items() if v is not UNSET}
     _check(values.get("url", before.url), values.get("kinds", before.kinds), allowed_hosts)
-    told = dict(values)
     if "kinds" in values:
         values["kinds"] = _in_order(values["kinds"])
+    told = dict(values)
     if values.get("is_enabled") is True and not before.is_enabled:
         values |= {"disabled_why": None, "disabled_at": None, "failing_since": None}
     elif values.get("is_enabled") is False and before.is_enabled:

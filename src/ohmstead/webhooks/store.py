@@ -85,10 +85,10 @@ async def insert_secret(
 
 
 async def list_listening(conn: Connection, party_ids: Sequence[UUID]) -> list[Row]:
-    """Webhooks that are switched on, of these parties."""
+    """Webhooks that are switched on, of these parties; none of them is deleted before this transaction ends."""
     return await conn.fetch(
         "select webhook_id, party_id, kinds from webhook where party_id = any($1) and is_enabled"
-        " order by created_at, webhook_id",
+        " order by created_at, webhook_id for key share",
         list(party_ids),
     )
 
