@@ -23,6 +23,7 @@ from ohmstead.core.db import Pool, connect_pool
 from ohmstead.core.migrations import migrate
 from ohmstead.settings import Settings
 from tests import environment, side_by_side
+from tests.told import misfits
 
 # Rows that a migration wrote or that the schema lives by; everything else is emptied between tests.
 _CLEAN = """
@@ -110,11 +111,15 @@ async def _pool(database_url: str) -> AsyncIterator[tuple[Pool, str]]:
 
 
 @pytest.fixture
-async def db(_pool: tuple[Pool, str]) -> Pool:
-    """A pool on the database, emptied of what the test before left. It was not emptied after the last failure."""
+async def db(_pool: tuple[Pool, str]) -> AsyncIterator[Pool]:
+    """A pool on the database, emptied of what the test before left. It was not emptied after the last failure.
+
+    Every event that the test caused is held against the catalogue of events.
+    """
     pool, clean = _pool
     await pool.execute(clean)
-    return pool
+    yield pool
+    assert await misfits(pool) == []
 
 
 @pytest.fixture

@@ -30,14 +30,18 @@ select a.attname as name, format_type(a.atttypid, a.atttypmod) as type, a.attnot
 from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
 where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped order by a.attnum
 """
-# PostgreSQL 18 lists NOT NULL as constraints too (contype n); they already stand with their columns.
+# PostgreSQL 18 lists NOT NULL as constraints too (contype n); they already stand with their columns. Triggers (t) come
+# by themselves.
 _CONSTRAINTS = """
 select conname as name, pg_get_constraintdef(oid) as definition from pg_constraint
-where conrelid = $1 and contype <> 'n' order by contype, conname
+where conrelid = $1 and contype not in ('n', 't') order by contype, conname
 """
 _INDEXES = """
 select pg_get_indexdef(i.indexrelid) as definition from pg_index i join pg_class c on c.oid = i.indexrelid
 where i.indrelid = $1 and not exists (select from pg_constraint k where k.conindid = i.indexrelid) order by c.relname
+"""
+_TRIGGERS = """
+select pg_get_triggerdef(oid) as definition from pg_trigger where tgrelid = $1 and not tgisinternal order by tgname
 """
 _SEQUENCES = """
 select s.sequencename as name, s.data_type::text as type, s.min_value, s.max_value, s.cycle from pg_sequences s
@@ -84,6 +88,7 @@ async def _table(conn: asyncpg.Connection[asyncpg.Record], table: asyncpg.Record
         lines.append(text)
     lines += [f"    constraint {c['name']} {c['definition']}" for c in await conn.fetch(_CONSTRAINTS, table["oid"])]
     lines += [f"    {i['definition']}" for i in await conn.fetch(_INDEXES, table["oid"])]
+    lines += [f"    {t['definition']}" for t in await conn.fetch(_TRIGGERS, table["oid"])]
     return "\n".join(lines) + "\n"
 
 

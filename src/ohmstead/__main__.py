@@ -49,6 +49,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+audit = typer.Typer(help="Check the audit log.", no_args_is_help=True)
+app.add_typer(audit, name="audit", rich_help_panel="Work with it")
+
 RUN, ONE, WORK = "Run everything", "Run one role", "Work with it"
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
@@ -156,6 +159,38 @@ def server_certificate(
         console.print(root, highlight=False, markup=False)
 
     _with_servers(work)
+
+
+@audit.command("verify")
+def audit_verify(
+    anchor: Annotated[
+        list[str] | None,
+        typer.Option(help="NUMBER:HASH as an earlier check printed it; may be given several times."),
+    ] = None,
+    party: Annotated[str | None, typer.Option(help="Only this party's log, by its name or id.")] = None,
+) -> None:
+    """Check the audit log from its first entry to its last.
+
+    Every entry is hashed anew. Finds entries that were altered, deleted, inserted or moved, and says which. Note the
+    number and hash it prints somewhere else: given as --anchor later, they show a log that was rewritten as a whole. The
+    exit code is 1 when something is wrong.
+    """
+    faulty: list[str] = []
+
+    async def work(settings: Settings) -> None:
+        from ohmstead import app as composition
+
+        for name, verdict in await composition.verify_audit(settings, anchor or [], party):
+            head = f"{verdict.head.number}:{verdict.head.hash.hex()}"
+            console.print(f"{name}: {verdict.n_entries} entries, the last is {head}", highlight=False, soft_wrap=True)
+            for fault in verdict.faults:
+                faulty.append(fault.text)
+                errors.print(f"[bold red]{fault.what}[/bold red]: {fault.text}", highlight=False, soft_wrap=True)
+        if not faulty:
+            console.print("The chain is whole.")
+
+    _with_servers(work)
+    raise typer.Exit(1 if faulty else 0)
 
 
 @app.command(rich_help_panel=WORK, context_settings=PASS_ON, add_help_option=False)

@@ -20,6 +20,9 @@ from msgspec import structs
 from ohmstead import worker
 from ohmstead.accounts import access
 from ohmstead.accounts import service as accounts
+from ohmstead.accounts.audit import queries as audit_log
+from ohmstead.accounts.audit import service as audit
+from ohmstead.accounts.audit.chain import anchor_of
 from ohmstead.adapters.crl.adapter import HttpLists
 from ohmstead.adapters.ocsp.adapter import HttpResponders
 from ohmstead.adapters.pnc.adapter import HttpPool
@@ -28,6 +31,7 @@ from ohmstead.adapters.vat.adapter import HttpVatRegister
 from ohmstead.core import health, metrics, migrations
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool, connect_one, connect_pool
+from ohmstead.core.errors import Invalid, NotFound
 from ohmstead.core.health import Watch
 from ohmstead.core.log import logger
 from ohmstead.ocpp import tls
@@ -194,6 +198,23 @@ async def server_certificate(
     finally:
         await pool.close()
     return written, root.authority_id, root.certificate_pem
+
+
+async def verify_audit(
+    settings: Settings, anchors: Sequence[str], party: str | None
+) -> list[tuple[str, audit.Verdict]]:
+    """The audit log of every party, or of the one of that name or id, checked. Raises Invalid, NotFound."""
+    try:
+        noted = dict(anchor_of(text) for text in anchors)
+    except ValueError as error:
+        raise Invalid(str(error), field="anchor") from error
+    async with _connection(settings) as conn:
+        found = [(i, n) for i, n in await audit_log.list_chains(conn) if party in (None, n, str(i))]
+        if not found:
+            raise NotFound(f"no party {party}" if party else "there is no party yet")
+        if noted and len(found) > 1:
+            raise Invalid("an anchor is one party's: say whose with --party", field="party")
+        return [(name, await audit.verify(conn, party_id, noted)) for party_id, name in found]
 
 
 async def prepare_demo(settings: Settings) -> dict[str, str]:

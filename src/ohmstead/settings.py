@@ -255,6 +255,17 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = 2 * 1024**3
     log_retention_days: Annotated[Days, _about("Logs sent by stations are dropped after so many days.")] = 90
 
+    webhook_hosts: Annotated[
+        tuple[str, ...],
+        _about(
+            "Hosts, with commas, `host`, `host:port` or `*.example.com`, that webhooks may reach though they are private"
+            " or speak plain HTTP."
+        ),
+    ] = ()
+    webhook_timeout_s: Annotated[
+        int, Meta(ge=1, le=60), _about("How long a webhook's receiver may take to answer, in seconds.")
+    ] = 15
+
     message_retention_days: Annotated[Days, _about("OCPP messages older than this are dropped.")] = 14
     sample_retention_days: Annotated[Days, _about("Meter samples older than this are dropped; sessions stay.")] = 1095
     status_retention_days: Annotated[Days, _about("Status intervals older than this are dropped.")] = 1095
@@ -371,7 +382,7 @@ def _parsed(name: str, raw: str, hint: Any) -> Any:
     try:
         if hint == _TYPES["trusted_proxies"]:
             return tuple(ip_network(part.strip(), strict=False) for part in raw.split(",") if part.strip())
-        if hint in (_TYPES["file_hosts"], _TYPES["ocsp_hosts"], _TYPES["crl_hosts"]):
+        if hint in tuple(_TYPES[name] for name in ("file_hosts", "ocsp_hosts", "crl_hosts", "webhook_hosts")):
             return tuple(part.strip().lower() for part in raw.split(",") if part.strip())
         return msgspec.convert(value, hint, strict=False, dec_hook=_decode)
     except (msgspec.ValidationError, ValueError) as error:

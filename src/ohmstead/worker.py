@@ -15,11 +15,13 @@ from ohmstead.accounts.signin import service as signin
 from ohmstead.adapters.certificates.est.adapter import EstSigner
 from ohmstead.adapters.certificates.est.settings import EstSettings
 from ohmstead.adapters.storage import storage_of
+from ohmstead.adapters.webhooks.adapter import HttpPoster
 from ohmstead.core import clock, events, jobs, migrations
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool, connect_one
 from ohmstead.core.events import Event
 from ohmstead.core.log import logger
+from ohmstead.facts.catalogue import KINDS
 from ohmstead.reservations import changes, telling
 from ohmstead.reservations import service as reservations
 from ohmstead.sessions import gaps, starts
@@ -56,6 +58,9 @@ from ohmstead.stations.files.spool import Spool
 from ohmstead.stations.files.unpacking import Limits
 from ohmstead.stations.files.versions import ask_versions
 from ohmstead.stations.quirks.book import book_at
+from ohmstead.webhooks import service as webhooks
+from ohmstead.webhooks.delivering import Deliverer
+from ohmstead.webhooks.vault import Vault as WebhookVault
 
 log = logger("ohmstead.worker")
 
@@ -121,10 +126,17 @@ async def run(
         group.create_task(_jobs(settings, pool, bus, desk, costs, provider))
         group.create_task(bulk.Runner(pool, bus).run())
         group.create_task(keeper.run(upkeep_every_s))
+        group.create_task(_deliverer(settings, pool).run())
         for seconds, name, work in timers:
             group.create_task(_every(seconds, name, work))
         if costs is not None:
             group.create_task(_every(COSTS_EVERY_S, "costs", partial(telling_costs.tell_running, pool, desk, costs)))
+
+
+def _deliverer(settings: Settings, pool: Pool) -> Deliverer:
+    timeout_s = settings.webhook_timeout_s
+    poster = HttpPoster(settings.webhook_hosts, timeout_s)
+    return Deliverer(pool, poster, WebhookVault(settings.secret()), timeout_s=timeout_s)
 
 
 def _consumers(ask_after_s: float, upkeep_every_s: float) -> tuple[tuple[str, events.Consumer, tuple[str, ...]], ...]:
@@ -140,6 +152,7 @@ def _consumers(ask_after_s: float, upkeep_every_s: float) -> tuple[tuple[str, ev
         ("reservations", _reservations, ("CommandAnswered", "SessionStarted")),
         ("smartcharging.safe_limits", safe_limits.notice, safe_limits.KINDS),
         ("smartcharging", smartcharging.follow, smartcharging.KINDS),
+        ("webhooks", webhooks.enqueue, tuple(KINDS)),
     )
 
 
@@ -284,3 +297,5 @@ async def _retention(settings: Settings, pool: Pool) -> None:
         await approvals.forget_parameters(conn, now)
     n_records = await stations.forget_records(pool, settings.record_retention_days)
     log.info("partitions_dropped", names=dropped, n_records=n_records)
+    async with pool.acquire() as conn:
+        await webhooks.drop_old(conn)

@@ -16,6 +16,7 @@ from ohmstead.settings import Settings
 from tests import environment
 from tests.api.door import Front, Visitor, serving
 from tests.stories.network import Installation, Network
+from tests.told import misfits
 
 
 @pytest.fixture(scope="package")
@@ -33,6 +34,8 @@ async def front(_pool: tuple[Pool, str], database_url: str, nats_url: str) -> As
         call_timeout_s=5,
         web_port=environment.free_port(),
         file_hosts=("firmware.maker.example",),
+        webhook_hosts=("127.0.0.1",),
+        webhook_timeout_s=1,
         max_log_bytes=4 * 1024 * 1024,
         max_firmware_bytes=4 * 1024 * 1024,
     )
@@ -41,6 +44,7 @@ async def front(_pool: tuple[Pool, str], database_url: str, nats_url: str) -> As
     try:
         async with Installation(settings, pool, bus).running() as house, serving(settings, web_pool, bus) as (url, app):
             yield Front(house, url, app)
+            assert await misfits(pool) == []
     finally:
         await bus.close()
         with contextlib.suppress(TimeoutError):

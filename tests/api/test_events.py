@@ -11,6 +11,8 @@ from ohmstead.api.live import QUEUE_SIZE, Listener
 from ohmstead.core.events import Event, record
 from tests.api.door import Visitor, problem
 
+SLOW = {"token_id": "x", "uid": "x", "by": "system"}
+
 
 @contextlib.asynccontextmanager
 async def listening(api: Visitor, **query: Any) -> AsyncIterator["Ear"]:
@@ -144,15 +146,15 @@ async def test_an_event_that_commits_late_is_not_skipped(api: Visitor) -> None:
     async with pool.acquire() as slow:
         transaction = slow.transaction()
         await transaction.start()
-        await record(slow, [Event("Slow", "thing/1", {}, party_id)])
+        await record(slow, [Event("TokenCreated", "token/1", SLOW, party_id)])
         async with pool.acquire() as quick, quick.transaction():
-            await record(quick, [Event("Quick", "thing/2", {}, party_id)])
+            await record(quick, [Event("TokenDeleted", "token/2", SLOW, party_id)])
         page = await api.gets("/events/outbox")
         assert page["items"] == []
         await transaction.commit()
     await is_past(api)
     page = await api.gets("/events/outbox", cursor=page["next_cursor"])
-    assert [event["kind"] for event in page["items"]] == ["Slow", "Quick"]
+    assert [event["kind"] for event in page["items"]] == ["TokenCreated", "TokenDeleted"]
 
 
 async def is_past(api: Visitor) -> None:

@@ -23,6 +23,7 @@ UUIDS = (
     *("session_id", "token_id", "location_id", "command_id", "bulk_id", "api_key_id", "certificate_id"),
     *("template_id", "image_id", "rollout_id", "log_id", "reservation_id", "safe_limit_id", "web_payment_id"),
     *("operator_id", "approval_id"),
+    *("webhook_id", "delivery_id"),
 )
 UNKNOWN_IDS = (
     dict.fromkeys(("station_id", "digest", "action", "kind", "request_id"), "X")
@@ -102,10 +103,18 @@ async def ids_of(api: Visitor) -> dict[str, str]:
         approval_id,
         api.network.party_id,
     )
+    webhook = (
+        await api.posts(
+            "/webhooks", {"url": "https://mine.example/x", "description": "Mine", "kinds": ["WebhookDisabled"]}
+        )
+    )["webhook"]
+    example = await api.posts(f"/webhooks/{webhook['webhook_id']}/example", {"kind": "SessionEnded"})
     return {
         "web_payment_id": str(payment_id),
         "operator_id": operator["operator"]["operator_id"],
         "approval_id": str(approval_id),
+        "webhook_id": webhook["webhook_id"],
+        "delivery_id": example["delivery_id"],
         "template_id": template["template_id"],
         "safe_limit_id": limit["safe_limit_id"],
         "kind": "NotifyReport",
@@ -160,7 +169,7 @@ async def contents(api: Visitor) -> str:
         *("location", "station", "token", "command", "bulk_command"),
         *("api_key", "audit_entry", "certificate", "configuration_template", "safe_limit"),
         *("firmware_image", "rollout", "file_job", "reservation"),
-        *("web_payment", "web_payment_setup", "operator", "approval"),
+        *("web_payment", "web_payment_setup", "operator", "approval", "webhook"),
     )
     for table in tables:
         found = await api.network.pool.fetch(

@@ -20,8 +20,11 @@ PURE = (
     "accounts.signin.totp",
     "api.scim.forms",
     "api.scim.schemas",
+    "accounts.audit.chain",
+    "accounts.audit.changes",
     "billing.invoicing",
     "billing.ledger",
+    "facts.catalogue",
     "ocpp.rpc",
     "reservations.lifecycle",
     "sessions.cdr",
@@ -59,6 +62,9 @@ PURE = (
     "tokens.authorization",
     "tokens.emaid",
     "tokens.pairing",
+    "webhooks.addresses",
+    "webhooks.schedule",
+    "webhooks.signing",
 )
 IMPURE = ("core.db", "core.clock", "core.bus", "core.events", "core.jobs")
 IMPURE_OUTSIDE = ("asyncpg", "nats", "aiohttp", "litestar", "uvicorn")

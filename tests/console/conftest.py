@@ -22,6 +22,7 @@ from tests import environment
 from tests.api.door import Front, serving
 from tests.console.visitor import Visitor, sign_in
 from tests.stories.network import Installation, Network
+from tests.told import misfits
 
 
 @pytest.fixture(scope="package")
@@ -47,12 +48,15 @@ async def front(_pool: tuple[Pool, str], database_url: str, nats_url: str, plain
         unknown_stations="reject",
         call_timeout_s=5,
         web_port=environment.free_port(),
+        webhook_hosts=("127.0.0.1",),
+        webhook_timeout_s=1,
     )
     web_pool = await connect_pool(database_url, size=8, name="console-tests")
     bus = await Bus.connect(nats_url, "console-tests")
     try:
         async with Installation(settings, pool, bus).running() as house, serving(settings, web_pool, bus) as (url, app):
             yield Front(house, url, app)
+            assert await misfits(pool) == []
     finally:
         await bus.close()
         with contextlib.suppress(TimeoutError):

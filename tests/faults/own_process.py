@@ -71,6 +71,10 @@ def environment(settings: Settings) -> dict[str, str]:
     names = ("database_url", "nats_url", "data_dir", "secret_key", "pool_size", "heartbeat_interval_s")
     ports = ("gateway_port", "gateway_tls_port", "web_port", "metrics_gateway_port", "worker_health_port")
     ours = {f"OHMSTEAD_{name.upper()}": str(getattr(settings, name)) for name in (*names, *ports)}
+    ours |= {
+        "OHMSTEAD_WEBHOOK_HOSTS": ",".join(settings.webhook_hosts),
+        "OHMSTEAD_WEBHOOK_TIMEOUT_S": str(settings.webhook_timeout_s),
+    }
     more = {
         "OHMSTEAD_LOG_FORMAT": "json",
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), *sys.path]),

@@ -27,6 +27,7 @@ def test_help_teaches_what_it_is_and_where_to_begin() -> None:
 @pytest.mark.parametrize(
     "command",
     [
+        "audit",
         "demo",
         "up",
         "gateway",

@@ -31,6 +31,7 @@ ACTIONS: Final[dict[str, str]] = {
     "people:write": "Invite people, give roles, disable people and end their sessions; read who signed in.",
     "people:provision": "Keep people and groups as a directory has them (SCIM).",
     "approvals:decide": "Approve or reject orders to many stations that wait for a second person.",
+    "webhooks:write": "Set webhooks up, read what was sent to them, send it again.",
     ADMIN: "Everything, API keys and the audit log included.",
 }
 

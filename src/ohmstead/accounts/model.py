@@ -66,12 +66,20 @@ class ApiKey(Struct, frozen=True, kw_only=True):
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
-    """Who did what to which object, and from where."""
+    """Who did what to which object, what was before and after, and from where; one link of the party's chain."""
 
     entry_id: int
     at: datetime
-    actor: str
+    actor: Annotated[str, Meta(description="`operator:<id>`, `key:<id>` or `system`.")]
+    actor_name: Annotated[str | None, Meta(description="What the operator or key is called now.")] = None
     action: str
     object: str
     detail: dict[str, Any]
+    changes: Annotated[
+        dict[str, Any], Meta(description='Fields that changed, `{"name": {"before": …, "after": …}}`. Never a secret.')
+    ]
     remote_address: str | None
+    number: Annotated[int | None, Meta(description="Its place in the chain, from 1, without gaps.")]
+    previous_hash: Annotated[str | None, Meta(description="The hash of the entry before, hexadecimal.")]
+    hash: Annotated[str | None, Meta(description="SHA-256 over `previous_hash`, a newline and `content`, hexadecimal.")]
+    content: Annotated[str, Meta(description="What is hashed: a JSON array of all that the entry says.")]

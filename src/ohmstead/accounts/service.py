@@ -5,7 +5,7 @@ slow hash worth its time on every request.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from ohmstead.accounts import access, store
 from ohmstead.accounts.access import Actor
-from ohmstead.accounts.model import ApiKey, AuditEntry, Operator, Party, WebSession
+from ohmstead.accounts.audit.changes import changed
+from ohmstead.accounts.model import ApiKey, Operator, Party, WebSession
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Invalid, NotFound, Refused
@@ -271,34 +272,43 @@ async def revoke_api_key(conn: Connection, actor: Actor, api_key_id: UUID) -> Ap
     key = await store.revoke_api_key(conn, actor.party_id, api_key_id, clock.now())
     if key is None:
         raise NotFound(f"no API key {api_key_id}")
-    await audit(conn, actor, "api_key.revoked", f"api_key/{api_key_id}", {"name": key.name})
+    was, now = {"revoked_at": None}, {"revoked_at": key.revoked_at}
+    await audit(conn, actor, "api_key.revoked", f"api_key/{api_key_id}", {"name": key.name}, before=was, after=now)
     return key
 
 
 async def audit(
-    conn: Connection, actor: Actor, action: str, thing: str, detail: dict[str, object] | None = None
+    conn: Connection,
+    actor: Actor,
+    action: str,
+    thing: str,
+    detail: dict[str, object] | None = None,
+    *,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
 ) -> None:
-    """Write down who did what, in the transaction that does it. `thing` names the object as `kind/id`; no secrets."""
+    """Write down who did what, in the transaction that does it. `thing` names the object as `kind/id`; no secrets.
+
+    `before` and `after`: fields of what was changed; those of `after` that differ are kept, secret ones blotted out. The
+    entry becomes a link of the party's chain as the transaction commits (docs/adr/0014-audit-chain.md).
+    """
+    changes = changed(before or {}, after or {})
     await store.insert_audit_entry(
-        conn, actor.party_id, actor.actor_id, action, thing, detail or {}, actor.remote_address
+        conn, actor.party_id, actor.actor_id, action, thing, detail or {}, changes, actor.remote_address
     )
 
 
-async def audit_many(conn: Connection, actor: Actor, action: str, things: Sequence[str]) -> None:
-    """The same action on many objects, one entry for each."""
-    await store.insert_audit_entries(conn, actor.party_id, actor.actor_id, action, things, actor.remote_address)
-
-
-async def list_audit_entries(
+async def audit_many(
     conn: Connection,
-    party_id: UUID,
-    *,
-    before: tuple[datetime, int] | None = None,
-    thing: str | None = None,
-    limit: int = 100,
-) -> list[AuditEntry]:
-    """The party's audit log, newest first."""
-    return await store.list_audit_entries(conn, party_id, before=before, thing=thing, limit=limit)
+    actor: Actor,
+    action: str,
+    things: Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]],
+) -> None:
+    """The same action on many objects, one entry for each: the object with its fields before and after."""
+    changes = [changed(before, after) for before, after in things.values()]
+    await store.insert_audit_entries(
+        conn, actor.party_id, actor.actor_id, action, list(things), changes, actor.remote_address
+    )
 
 
 async def get_party(conn: Connection, party_id: UUID) -> Party:

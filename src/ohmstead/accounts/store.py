@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from ohmstead.accounts.model import ApiKey, AuditEntry, Operator, Party, WebSession
+from ohmstead.accounts.model import ApiKey, Operator, Party, WebSession
 from ohmstead.core.db import Connection, Row
 
 _OPERATOR = "operator_id, party_id, name, email, role, created_at, disabled_at, user_name, external_id, is_provisioned"
@@ -253,47 +253,47 @@ async def revoke_api_key(conn: Connection, party_id: UUID, api_key_id: UUID, at:
 
 
 async def insert_audit_entry(
-    conn: Connection, party_id: UUID, actor: str, action: str, thing: str, detail: Any, remote_address: str | None
+    conn: Connection,
+    party_id: UUID,
+    actor: str,
+    action: str,
+    thing: str,
+    detail: Any,
+    changes: Any,
+    remote_address: str | None,
 ) -> None:
     await conn.execute(
-        "insert into audit_entry (party_id, actor, action, object, detail, remote_address) values ($1, $2, $3, $4, $5, $6)",
+        "insert into audit_entry (party_id, actor, action, object, detail, changes, remote_address)"
+        " values ($1, $2, $3, $4, $5, $6, $7)",
         party_id,
         actor,
         action,
         thing,
         detail,
+        changes,
         remote_address,
     )
 
 
 async def insert_audit_entries(
-    conn: Connection, party_id: UUID, actor: str, action: str, things: Sequence[str], remote_address: str | None
+    conn: Connection,
+    party_id: UUID,
+    actor: str,
+    action: str,
+    things: Sequence[str],
+    changes: Sequence[Any],
+    remote_address: str | None,
 ) -> None:
     await conn.execute(
-        "insert into audit_entry (party_id, actor, action, object, remote_address)"
-        " select $1, $2, $3, thing, $5 from unnest($4::text[]) as thing",
+        "insert into audit_entry (party_id, actor, action, object, changes, remote_address)"
+        " select $1, $2, $3, thing, changes, $6 from unnest($4::text[], $5::jsonb[]) as u (thing, changes)",
         party_id,
         actor,
         action,
-        list(things),
+        things,
+        changes,
         remote_address,
     )
-
-
-async def list_audit_entries(
-    conn: Connection, party_id: UUID, *, before: tuple[datetime, int] | None, thing: str | None, limit: int
-) -> list[AuditEntry]:
-    """Newest first; `before` is the (time, number) of the last entry of the page before."""
-    rows = await conn.fetch(
-        "select entry_id, at, actor, action, object, detail, remote_address from audit_entry where party_id = $1"
-        " and ($2::timestamptz is null or (at, entry_id) < ($2, $3::bigint)) and ($4::text is null or object = $4)"
-        " order by at desc, entry_id desc limit $5",
-        party_id,
-        *(before or (None, None)),
-        thing,
-        limit,
-    )
-    return [AuditEntry(**row) for row in rows]
 
 
 async def claim_request(

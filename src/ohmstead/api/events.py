@@ -20,6 +20,7 @@ from ohmstead.api.problems import BadRequest, FieldError, Overloaded
 from ohmstead.core import feed
 from ohmstead.core.feed import Place
 from ohmstead.core.live import LiveNews, News
+from ohmstead.facts.catalogue import KINDS, EventKind, described
 
 Kind: TypeAlias = Literal["connection", "connector", "session", "message", "command", "station"]
 HEARTBEAT_S = 15.0
@@ -54,7 +55,16 @@ class OutboxEvent(Struct, frozen=True, kw_only=True):
     at: datetime
     kind: Annotated[str, Meta(description="In the past tense, as `SessionEnded`.")]
     subject: Annotated[str, Meta(description="What it is about, as `session/<id>`.")]
-    payload: dict[str, Any]
+    payload: Annotated[
+        dict[str, Any],
+        Meta(description="By its kind: `GET /events/kinds`, and the document's `webhooks`, tell its type."),
+    ]
+
+
+class EventKinds(Struct, frozen=True, kw_only=True):
+    """All kinds of durable events, by theme."""
+
+    items: list[EventKind]
 
 
 class OutboxPage(Struct, frozen=True, kw_only=True):
@@ -123,19 +133,30 @@ def _lines(event: News) -> bytes:
 async def list_outbox(pool: ThePool, actor: TheActor, filters: NamedDependency[OutboxQuery]) -> Response[OutboxPage]:
     """Read durable events in order, from a cursor on. The same cursor gives the same events, and later ones.
 
+    Kinds that `GET /events/kinds` does not list stay inside, and are not here.
+
     409: the cursor is from before the database was restored from a dump; begin anew without one.
     """
+    unknown = [kind for kind in filters.kind or () if kind not in KINDS]
+    if unknown:
+        raise BadRequest(f"no such event: {unknown[0][:60]!r}", [FieldError("kind", "GET /events/kinds lists all")])
     async with pool.acquire() as conn:
         place = _place(filters.cursor)
         if place is None:
             place = await feed.present(conn) if filters.start == "now" else feed.BEGINNING
-        events, after = await feed.read(conn, actor.party_id, place, filters.kind, filters.limit)
+        events, after = await feed.read(conn, actor.party_id, place, filters.kind or list(KINDS), filters.limit)
     items = [
         OutboxEvent(event_id=e.event_id, at=cast(datetime, e.at), kind=e.kind, subject=e.subject, payload=e.payload)
         for e in events
     ]
     cursor = base64.urlsafe_b64encode(msgspec.json.encode(after)).decode().rstrip("=")
     return answer(OutboxPage(items=items, next_cursor=cursor, has_more=len(items) == filters.limit))
+
+
+@get("/events/kinds", opt=operation("events:read"))
+async def list_event_kinds() -> Response[EventKinds]:
+    """List the kinds of durable events: what each means, the type of its payload, an example."""
+    return answer(EventKinds(items=described()))
 
 
 def _place(cursor: str | None) -> Place | None:
@@ -150,4 +171,4 @@ def _place(cursor: str | None) -> Place | None:
     return place
 
 
-HANDLERS = [stream_events, list_outbox]
+HANDLERS = [stream_events, list_outbox, list_event_kinds]

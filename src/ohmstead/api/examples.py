@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from ohmstead.accounts.model import ApiKey, AuditEntry
+from ohmstead.accounts.model import ApiKey
 from ohmstead.api import certificate_examples
 from ohmstead.api.bulk import BulkCount, NewBulkCommand
 from ohmstead.api.commands import Capabilities, RawAnswer
 from ohmstead.api.device_examples import DEVICE_EXAMPLES
-from ohmstead.api.events import OutboxPage
+from ohmstead.api.event_examples import EVENT_EXAMPLES
 from ohmstead.api.file_examples import FILE_EXAMPLES
 from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
 from ohmstead.api.operations import Page
@@ -504,19 +504,6 @@ EXAMPLES: dict[Any, Any] = {
     TokenChange: {"label": "Pool car 8", "valid_until": "2027-12-31T23:00:00Z"},
     TokenView: _TOKEN,
     TokenReport: {"created": 2, "updated": 1, "unchanged": 40, "failed": [], "is_dry_run": False},
-    OutboxPage: {
-        "items": [
-            {
-                "event_id": 4711,
-                "at": "2026-03-02T09:31:43Z",
-                "kind": "SessionEnded",
-                "subject": f"session/{_SESSION_ID}",
-                "payload": {"session_id": _SESSION_ID, "station_id": "HARBOUR-01"},
-            }
-        ],
-        "next_cursor": "WzgxMiw4MjAsNDcxMV0",
-        "has_more": False,
-    },
     Me: {
         "actor_id": f"key:{_KEY_ID}",
         "name": "Fleet portal",
@@ -528,21 +515,12 @@ EXAMPLES: dict[Any, Any] = {
     CreatedApiKey: {"key": {**_KEY, "last_used_at": None}, "secret": "ohm_Zk3v9Q…"},
     ApiKey: _KEY,
     ApiKeys: {"items": [_KEY]},
-    AuditEntry: {
-        "entry_id": 99,
-        "at": "2026-03-02T08:00:00Z",
-        "actor": "operator:019a9d5e-7b10-7000-8000-000000000001",
-        "action": "station.created",
-        "object": "station/HARBOUR-01",
-        "detail": {"security_profile": 2},
-        "remote_address": "192.0.2.10",
-    },
 }
 
-EXAMPLES |= FILE_EXAMPLES
 EXAMPLES |= PAYMENT_EXAMPLES
 EXAMPLES |= RESERVATION_EXAMPLES
 EXAMPLES |= PEOPLE_EXAMPLES
+EXAMPLES |= FILE_EXAMPLES | EVENT_EXAMPLES
 
 # Bodies and answers that are no JSON of ours, by the operation's function.
 TEXT_EXAMPLES: dict[str, Any] = {

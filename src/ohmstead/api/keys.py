@@ -1,7 +1,7 @@
-"""/api-keys, /audit-log and /me: who may come in, who did what, and who you are."""
+"""/api-keys and /me: who may come in, and who you are."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from litestar import Response, delete, get, post
@@ -11,23 +11,8 @@ from msgspec import Meta, Struct
 
 from ohmstead.accounts import access, service
 from ohmstead.accounts.access import ADMIN
-from ohmstead.accounts.model import ApiKey, AuditEntry
-from ohmstead.api.operations import (
-    CSV,
-    NDJSON,
-    ApiRequest,
-    Form,
-    Keyset,
-    Page,
-    TheActor,
-    ThePool,
-    answer,
-    listed,
-    operation,
-)
-from ohmstead.core.db import Connection
-
-AUDIT_KEYSET = Keyset(item=AuditEntry, type=tuple[datetime, int], of=lambda entry: (entry.at, entry.entry_id))
+from ohmstead.accounts.model import ApiKey
+from ohmstead.api.operations import TheActor, ThePool, answer, operation
 
 
 class NewApiKey(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -59,15 +44,6 @@ class Me(Struct, frozen=True, kw_only=True):
     party_id: UUID
     role: str | None
     actions: list[str]
-
-
-class AuditQuery(Struct, kw_only=True, forbid_unknown_fields=True):
-    """The query of the audit log."""
-
-    object: Annotated[str, Meta(description="About this, as `station/CS-1`.", max_length=200)] | None = None
-    limit: Annotated[int, Meta(ge=1, le=500, description="Items in a page.")] = 50
-    cursor: Annotated[str, Meta(max_length=1000, description="`next_cursor` of the page before.")] | None = None
-    format: Annotated[Form | None, Meta(description="csv or ndjson sends everything that matches.")] = None
 
 
 @get("/me", opt=operation(None))
@@ -116,16 +92,4 @@ async def revoke_api_key(pool: ThePool, actor: TheActor, api_key_id: FromPath[UU
         await service.revoke_api_key(conn, actor, api_key_id)
 
 
-@get("/audit-log", opt=operation(ADMIN, exports=(CSV, NDJSON)))
-async def list_audit_log(
-    request: ApiRequest, pool: ThePool, actor: TheActor, filters: NamedDependency[AuditQuery]
-) -> Response[Page[AuditEntry]]:
-    """List who did what, newest first."""
-
-    async def fetch(conn: Connection, after: Any, limit: int) -> list[AuditEntry]:
-        return await service.list_audit_entries(conn, actor.party_id, before=after, thing=filters.object, limit=limit)
-
-    return await listed(request, pool, AUDIT_KEYSET, fetch, filters, name="audit-log")
-
-
-HANDLERS = [get_me, list_api_keys, create_api_key, get_api_key, revoke_api_key, list_audit_log]
+HANDLERS = [get_me, list_api_keys, create_api_key, get_api_key, revoke_api_key]

@@ -13,9 +13,17 @@ from ohmstead.accounts.access import ACTIONS
 from ohmstead.api.examples import TEXT_EXAMPLES, example_of
 from ohmstead.api.operations import CSV, Operation
 from ohmstead.api.problems import MEDIA_TYPE, TYPE_PREFIX, Problem, all_types
+from ohmstead.facts import catalogue
+from ohmstead.facts.kinds import EXAMPLE_AT, Kind
 from ohmstead.stations.directory import bulk as station_tables
 from ohmstead.tokens.register import service as token_tables
+from ohmstead.webhooks.model import Message
 
+_SIGNED = {
+    "webhook-id": "The same in every attempt: what came before needs no work again.",
+    "webhook-timestamp": "Seconds since 1970 of this attempt.",
+    "webhook-signature": "`v1,` and HMAC-SHA256 of `id.timestamp.body` in base64; two of them while a secret is replaced.",
+}
 _REF = "#/components/schemas/{name}"
 _PATH_PARAMETER = re.compile(r"\{(\w+):(\w+)\}")
 _USUAL_ERRORS = (400, 401, 403, 429, 500)
@@ -39,7 +47,7 @@ def document(resources: Mapping[str, Sequence[HTTPRouteHandler]], prefix: str) -
     """The whole document. `resources`: handlers by the tag they stand under."""
     described = [(tag, handler) for tag, handlers in resources.items() for handler in handlers]
     types = {kind for _, handler in described for kind in _types_of(handler)}
-    schemas = _schemas(types)
+    schemas = _schemas(types) | catalogue.schemas()
     paths: dict[str, dict[str, Any]] = {}
     for tag, handler in described:
         path = prefix + _PATH_PARAMETER.sub(r"{\1}", next(iter(handler.paths)))
@@ -58,6 +66,7 @@ def document(resources: Mapping[str, Sequence[HTTPRouteHandler]], prefix: str) -
         "tags": [{"name": tag} for tag in resources],
         "security": [{"key": []}, {"browser": []}],
         "paths": paths,
+        "webhooks": {kind.name: _told(kind) for kind in catalogue.in_order()},
         "components": {
             "schemas": {name: schema for name, schema in sorted(schemas.items()) if name not in queries},
             "securitySchemes": _security_schemes(),
@@ -66,6 +75,41 @@ def document(resources: Mapping[str, Sequence[HTTPRouteHandler]], prefix: str) -
     }
     renamed: dict[str, Any] = _renamed(made, {name: _public_name(name) for name in schemas})
     return renamed
+
+
+def _told(kind: Kind) -> dict[str, Any]:
+    """What a webhook is sent of a kind of event."""
+    message = {
+        "type": kind.name,
+        "timestamp": EXAMPLE_AT,
+        "event_id": 4711,
+        "subject": kind.subject,
+        "data": kind.example,
+    }
+    schema = {
+        "allOf": [{"$ref": _REF.format(name="Message")}],
+        "properties": {"type": {"const": kind.name}, "data": {"$ref": _REF.format(name=kind.name)}},
+    }
+    return {
+        "post": {
+            "operationId": f"on_{kind.name}",
+            "tags": ["Webhooks"],
+            "summary": kind.name,
+            "description": (kind.payload.__doc__ or "").strip(),
+            "parameters": [
+                {"name": name, "in": "header", "required": True, "description": meaning, "schema": {"type": "string"}}
+                for name, meaning in _SIGNED.items()
+            ],
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": schema, "example": message}},
+            },
+            "responses": {
+                "2XX": {"description": "Taken. Anything else, and silence, is tried again for three days."},
+                "410": {"description": "Never again: the webhook is switched off."},
+            },
+        }
+    }
 
 
 def _public_name(name: str) -> str:
@@ -262,6 +306,7 @@ def _types_of(handler: HTTPRouteHandler) -> Iterator[Any]:
         if kind not in (None, str, bytes):
             yield kind
     yield Problem
+    yield Message
 
 
 def _schemas(types: set[Any]) -> dict[str, Any]:

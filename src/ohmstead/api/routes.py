@@ -5,6 +5,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from ohmstead.api import (
+    audit,
     bulk,
     certificates,
     commands,
@@ -25,6 +26,7 @@ from ohmstead.api import (
     stations,
     templates,
     tokens,
+    webhooks,
 )
 from ohmstead.api.idempotency import Idempotency
 from ohmstead.api.operations import given_body, given_filters, guard_operation
@@ -47,7 +49,8 @@ RESOURCES = {
     "Reservations": reservations.HANDLERS,
     "Charging profiles": [*profiles.HANDLERS, *safe_limits.HANDLERS],
     "Events": events.HANDLERS,
-    "Access": keys.HANDLERS,
+    "Webhooks": webhooks.HANDLERS,
+    "Access": [*keys.HANDLERS, *audit.HANDLERS],
     "People": people.HANDLERS,
 }
 

@@ -13,6 +13,7 @@ from litestar.response import Redirect
 from ohmstead.accounts import access
 from ohmstead.accounts import service as accounts
 from ohmstead.accounts.access import Actor
+from ohmstead.accounts.audit import queries as audit_log
 from ohmstead.accounts.model import Role
 from ohmstead.accounts.people import provisioning
 from ohmstead.accounts.people import service as people
@@ -130,7 +131,8 @@ async def person(request: PageRequest, pool: PoolIn, actor: ActorIn, operator_id
         await opened(request, conn, actor, ACTION)
         found = await people.get_person(conn, actor.party_id, known)
         sessions = await accounts.list_web_sessions(conn, known)
-        entries = await accounts.list_audit_entries(conn, actor.party_id, thing=f"operator/{known}", limit=30)
+        about = audit_log.AuditFilter(object=f"operator/{known}")
+        entries = await audit_log.list_entries(conn, actor.party_id, about, limit=30)
     return page(
         request,
         "console/person.html",

@@ -7,6 +7,7 @@ from litestar import Router
 from ohmstead.console import (
     account,
     approvals,
+    audit,
     bulk,
     certificates,
     configuration,
@@ -27,6 +28,7 @@ from ohmstead.console import (
     stations,
     templates,
     trust,
+    webhooks,
 )
 from ohmstead.ui.templating import template_config
 
@@ -88,6 +90,7 @@ router = Router(
         *safe_limits.HANDLERS,
         search.search,
         live.live,
+        audit.audit,
         *files.HANDLERS,
         *door.HANDLERS,
         *proving.HANDLERS,
@@ -95,5 +98,6 @@ router = Router(
         *people.HANDLERS,
         *signins.HANDLERS,
         *approvals.HANDLERS,
+        *webhooks.HANDLERS,
     ],
 )

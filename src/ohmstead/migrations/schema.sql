@@ -65,9 +65,28 @@ table audit_entry
     object text not null
     detail jsonb not null default '{}'::jsonb
     remote_address text
+    changes jsonb not null default '{}'::jsonb  -- Fields that changed: {"name": {"before": …, "after": …}}. Never a secret.
+    number bigint  -- Its place in the party's chain, from 1, without gaps.
+    previous_hash bytea
+    hash bytea
     constraint audit_entry_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint audit_entry_pkey PRIMARY KEY (entry_id)
+    CREATE INDEX audit_entry_by_object ON public.audit_entry USING btree (party_id, object, at DESC)
     CREATE INDEX audit_entry_by_party ON public.audit_entry USING btree (party_id, at DESC)
+    CREATE UNIQUE INDEX audit_entry_chain ON public.audit_entry USING btree (party_id, number)
+    CREATE INDEX audit_entry_unchained ON public.audit_entry USING btree (party_id, entry_id) WHERE (number IS NULL)
+    CREATE TRIGGER audit_keep_links BEFORE UPDATE ON public.audit_entry FOR EACH ROW WHEN ((old.hash IS NOT NULL)) EXECUTE FUNCTION audit_keep()
+    CREATE TRIGGER audit_keep_rows BEFORE DELETE ON public.audit_entry FOR EACH ROW EXECUTE FUNCTION audit_keep()
+    CREATE CONSTRAINT TRIGGER audit_link AFTER INSERT ON public.audit_entry DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_link()
+
+table audit_head
+    -- The last link of each party's chain: the end of the log cannot be cut off unseen.
+    party_id uuid not null
+    number bigint not null
+    hash bytea not null
+    updated_at timestamp with time zone not null default now()
+    constraint audit_head_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint audit_head_pkey PRIMARY KEY (party_id)
 
 table authority
     -- The installation's own certificate authority; made when it is first needed.
@@ -1399,6 +1418,116 @@ table web_session
     constraint web_session_pkey PRIMARY KEY (cookie_hash)
     constraint web_session_web_session_id_key UNIQUE (web_session_id)
     CREATE INDEX web_session_by_operator ON public.web_session USING btree (operator_id)
+
+table webhook
+    webhook_id uuid not null
+    party_id uuid not null
+    url text not null
+    description text not null default ''::text
+    kinds text[]  -- Of which events it hears; null: of all.
+    is_enabled boolean not null default true
+    disabled_why text
+    disabled_at timestamp with time zone
+    failing_since timestamp with time zone  -- When the first request failed since the last one that was taken.
+    last_success_at timestamp with time zone
+    version integer not null default 1
+    created_at timestamp with time zone not null default now()
+    created_by text not null
+    updated_at timestamp with time zone not null default now()
+    constraint webhook_disabled_why_check CHECK ((disabled_why = ANY (ARRAY['by_hand'::text, 'gone'::text, 'failing'::text])))
+    constraint webhook_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint webhook_pkey PRIMARY KEY (webhook_id)
+    CREATE INDEX webhook_by_party ON public.webhook USING btree (party_id, created_at, webhook_id)
+
+table webhook_attempt
+    delivery_id uuid not null
+    number integer not null
+    at timestamp with time zone not null
+    duration_ms integer not null
+    status_code integer
+    answer text
+    error text
+    constraint webhook_attempt_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES webhook_delivery(delivery_id) ON DELETE CASCADE
+    constraint webhook_attempt_pkey PRIMARY KEY (delivery_id, number)
+
+table webhook_delivery
+    delivery_id uuid not null
+    webhook_id uuid not null
+    party_id uuid not null
+    event_id bigint
+    kind text not null
+    subject text not null
+    body text not null
+    is_example boolean not null default false
+    status text not null default 'waiting'::text
+    n_tries integer not null default 0  -- Requests since it was put into the queue, or was last replayed: the next pause depends on it.
+    n_attempts integer not null default 0
+    next_at timestamp with time zone not null default now()
+    claimed_until timestamp with time zone  -- A worker is at it until then at the latest; it may have died meanwhile.
+    created_at timestamp with time zone not null default now()
+    finished_at timestamp with time zone
+    constraint webhook_delivery_status_check CHECK ((status = ANY (ARRAY['waiting'::text, 'delivered'::text, 'failed'::text])))
+    constraint webhook_delivery_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES webhook(webhook_id) ON DELETE CASCADE
+    constraint webhook_delivery_pkey PRIMARY KEY (delivery_id)
+    constraint webhook_delivery_webhook_id_event_id_key UNIQUE (webhook_id, event_id)
+    CREATE INDEX webhook_delivery_log ON public.webhook_delivery USING btree (webhook_id, created_at DESC, delivery_id DESC)
+    CREATE INDEX webhook_delivery_old ON public.webhook_delivery USING btree (created_at)
+    CREATE INDEX webhook_delivery_waiting ON public.webhook_delivery USING btree (webhook_id, next_at) WHERE (status = 'waiting'::text)
+
+table webhook_secret
+    -- What requests are signed with, sealed under the installation's secret key. After a rotation the old one signs too, until it expires.
+    secret_id uuid not null
+    webhook_id uuid not null
+    sealed bytea not null
+    created_at timestamp with time zone not null default now()
+    expires_at timestamp with time zone
+    constraint webhook_secret_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES webhook(webhook_id) ON DELETE CASCADE
+    constraint webhook_secret_pkey PRIMARY KEY (secret_id)
+    CREATE INDEX webhook_secret_by_webhook ON public.webhook_secret USING btree (webhook_id)
+
+CREATE OR REPLACE FUNCTION public.audit_content(e audit_entry)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+    select '[' || concat_ws(',',
+        to_json(e.party_id::text)::text,
+        to_json(to_char(e.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::text,
+        to_json(e.actor)::text, to_json(e.action)::text, to_json(e.object)::text,
+        e.detail::text, e.changes::text, coalesce(to_json(e.remote_address)::text, 'null')) || ']'
+$function$
+
+CREATE OR REPLACE FUNCTION public.audit_keep()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    raise exception 'the audit log is only ever added to' using errcode = 'insufficient_privilege';
+end $function$
+
+CREATE OR REPLACE FUNCTION public.audit_link()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+    entry    audit_entry;
+    last     audit_head;
+begin
+    if not exists (select from audit_entry where party_id = new.party_id and number is null) then
+        return null;
+    end if;
+    insert into audit_head (party_id, number, hash) values (new.party_id, 0, sha256('')) on conflict do nothing;
+    select * into last from audit_head where party_id = new.party_id for update;
+    for entry in select * from audit_entry where party_id = new.party_id and number is null order by entry_id loop
+        last.number := last.number + 1;
+        entry.previous_hash := last.hash;
+        last.hash := sha256(convert_to(encode(last.hash, 'hex') || E'\n' || audit_content(entry), 'UTF8'));
+        update audit_entry set number = last.number, previous_hash = entry.previous_hash, hash = last.hash
+        where entry_id = entry.entry_id;
+    end loop;
+    update audit_head set number = last.number, hash = last.hash, updated_at = now() where party_id = new.party_id;
+    return null;
+end $function$
 
 CREATE OR REPLACE FUNCTION public.drop_partitions(p_table text, p_before timestamp with time zone)
  RETURNS SETOF text

@@ -270,6 +270,23 @@ def of_profiles(rows: Rows) -> list[Concern]:
     ]
 
 
+def of_webhooks(rows: Rows) -> list[Concern]:
+    """Webhooks that were switched off by themselves: a program of the party's no longer hears of anything."""
+    why = {"gone": "its address answered 410, gone", "failing": "it took nothing for three days"}
+    return [
+        Concern(
+            urgency="attention",
+            kind="webhook",
+            title="webhook switched off by itself",
+            text=f"{row['description'] or row['url']}: {why[row['disabled_why']]}. What happens now is not sent to it.",
+            since_at=row["disabled_at"],
+            path=f"/settings/webhooks/{row['webhook_id']}",
+            action="See it",
+        )
+        for row in rows
+    ]
+
+
 def station_path(station_id: str) -> str:
     return f"/stations/{quote(station_id, safe='')}"
 

@@ -254,6 +254,15 @@ async def ending_certificates(conn: Connection, party_id: UUID, until: datetime)
     )
 
 
+async def webhooks_off(conn: Connection, party_id: UUID) -> list[Row]:
+    """Webhooks that were switched off though nobody wanted it, the last one first."""
+    return await conn.fetch(
+        "select webhook_id, url, description, disabled_why, disabled_at from webhook where party_id = $1"
+        " and not is_enabled and disabled_why <> 'by_hand' order by disabled_at desc limit 20",
+        party_id,
+    )
+
+
 async def recent_sessions(conn: Connection, party_id: UUID, since: datetime, limit: int) -> list[Row]:
     """Sessions that began or ended lately, for the feed."""
     return await conn.fetch(

@@ -141,6 +141,7 @@ async def list_concerns(conn: Connection, party_id: UUID) -> list[Concern]:
             *concerns.of_certificates(
                 await queries.ending_certificates(conn, party_id, now + concerns.CERTIFICATE_SOON), now
             ),
+            *concerns.of_webhooks(await queries.webhooks_off(conn, party_id)),
         ]
     )
 

@@ -149,16 +149,19 @@ async def cancel(conn: Connection, actor: Actor, reservation_id: UUID, reason: s
     if found.status not in OPEN:
         raise Conflict(f"it is over already: {found.status}", code="over")
     await _end(conn, found, "cancelled", reason or f"by {actor.actor_id}")
-    await accounts.audit(conn, actor, "reservation.cancelled", f"reservation/{reservation_id}", {"reason": reason})
     after = await store.lock(conn, actor.party_id, reservation_id)
     assert after is not None
+    thing = f"reservation/{reservation_id}"
+    was, now = {"status": found.status}, {"status": after.status}
+    await accounts.audit(conn, actor, "reservation.cancelled", thing, {"reason": reason}, before=was, after=now)
     return after
 
 
 async def set_group_priority(conn: Connection, actor: Actor, group_uid: str, priority: int) -> None:
     """Whose reservations come before others'."""
+    was, now = {"priority": await store.group_priority(conn, actor.party_id, group_uid)}, {"priority": priority}
     await store.save_group(conn, actor.party_id, group_uid, priority)
-    await accounts.audit(conn, actor, "reservation_group.changed", f"group/{group_uid}", {"priority": priority})
+    await accounts.audit(conn, actor, "reservation_group.changed", f"group/{group_uid}", {**now}, before=was, after=now)
 
 
 async def _end(conn: Connection, found: Reservation, happening: Any, reason: str | None) -> None:

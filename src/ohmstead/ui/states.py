@@ -46,6 +46,12 @@ GROUPS: dict[str, tuple[Tone, bool, str]] = {
     "offline": ("off", False, "unreachable"),
 }
 
+DELIVERIES: dict[str, Look] = {
+    "waiting": Look("working", "working", "Waiting"),
+    "delivered": Look("ok", "ok", "Taken"),
+    "failed": Look("failed", "failed", "Given up"),
+}
+
 STATIONS: dict[str, Look] = {
     "online": Look("ok", "ok", "Online"),
     "offline": Look("failed", "off", "Offline"),
@@ -148,6 +154,17 @@ def command(status: str) -> Look:
 
 def certificate(status: str) -> Look:
     return CERTIFICATES.get(status, UNKNOWN)
+
+
+def delivery(status: str) -> Look:
+    return DELIVERIES.get(status, UNKNOWN)
+
+
+def webhook(is_enabled: bool, disabled_why: str | None, failing_since: object) -> Look:
+    """Whether a webhook works."""
+    if not is_enabled:
+        return Look("off", "off", "Off") if disabled_why == "by_hand" else Look("failed", "failed", "Off by itself")
+    return Look("attention", "attention", "Not taken") if failing_since else Look("ok", "ok", "On")
 
 
 def bulk(status: str) -> Look:

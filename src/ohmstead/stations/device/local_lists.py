@@ -16,7 +16,7 @@ from ohmstead.core.events import Event, record
 from ohmstead.core.log import logger
 from ohmstead.stations import service as stations
 from ohmstead.stations.commands import Command, CommandDesk
-from ohmstead.stations.device import lists, store
+from ohmstead.stations.device import lists, queries, store
 from ohmstead.stations.device.duties import Done, unheard
 from ohmstead.stations.orders import GetLocalListVersion, ListedToken, SendLocalList
 
@@ -44,8 +44,10 @@ class Recipient(msgspec.Struct, frozen=True, kw_only=True):
 
 async def send_lists(conn: Connection, actor: Actor, *, is_on: bool) -> None:
     """Whether the party's stations get local lists, where a station itself says nothing else."""
+    was = {"is_on": await queries.sends_local_lists(conn, actor.party_id)}
     await store.set_party_lists(conn, actor.party_id, is_on)
-    await accounts.audit(conn, actor, "party.local_lists", f"party/{actor.party_id}", {"is_on": is_on})
+    now: dict[str, object] = {"is_on": is_on}
+    await accounts.audit(conn, actor, "party.local_lists", f"party/{actor.party_id}", now, before=was, after=now)
     event = Event(
         kind="LocalListsChanged",
         subject=f"party/{actor.party_id}",

@@ -98,7 +98,7 @@ async def change_template(
         raise Conflict(f"there is a template {name} already", code="taken")
     if not await store.update_template(conn, actor.party_id, template_id, values, if_version):
         raise _stale()
-    await _note(conn, actor, "changed", template_id, values)
+    await _note(conn, actor, "changed", template_id, values, msgspec.structs.asdict(before))
     return await queries.get_template(conn, actor.party_id, template_id)
 
 
@@ -170,9 +170,17 @@ def _stale() -> Conflict:
     return Conflict("it has changed since you read it: read it again", is_stale=True)
 
 
-async def _note(conn: Connection, actor: Actor, what: str, template_id: UUID, detail: dict[str, Any]) -> None:
+async def _note(
+    conn: Connection,
+    actor: Actor,
+    what: str,
+    template_id: UUID,
+    detail: dict[str, Any],
+    before: dict[str, Any] | None = None,
+) -> None:
     subject = f"template/{template_id}"
-    await accounts.audit(conn, actor, f"template.{what}", subject, detail)
+    after = detail if before is not None else {}
+    await accounts.audit(conn, actor, f"template.{what}", subject, detail, before=before, after=after)
     payload = {"template_id": template_id, "by": actor.actor_id, "name": detail.get("name")}
     event = Event(kind=f"Template{what.capitalize()}", subject=subject, party_id=actor.party_id, payload=payload)
     await record(conn, [event])

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -82,6 +82,10 @@ class _Wanted(Struct, kw_only=True):
         return self.given.station_id.lower()
 
 
+_Change: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
+_NO_CHANGE: _Change = ({}, {})
+
+
 async def import_stations(conn: Connection, actor: Actor, data: bytes, pepper: bytes) -> BulkReport:
     """Take a table in; good rows count even when others fail. Raises Invalid when the whole cannot be read."""
     table = read_table(data, REQUIRED, OPTIONAL, max_rows=MAX_ROWS)
@@ -95,21 +99,21 @@ async def import_stations(conn: Connection, actor: Actor, data: bytes, pepper: b
     wanted = await _place(conn, actor, wanted, report)
     fresh = [item for item in wanted if item.key not in present]
     created = await _create(conn, actor, fresh, pepper, report)
-    changed = set()
+    changes: dict[str, _Change] = {}
     for item in wanted:
         station = present.get(item.key)
-        if station is not None and await _update(conn, actor, item, station, pepper, report):
-            changed.add(item.given.station_id)
-    changed |= await store.upsert_evses(
+        if station is not None and (values := await _update(conn, actor, item, station, pepper, report)):
+            changes[item.given.station_id] = {name: station[name] for name in values}, values
+    new_evses = await store.upsert_evses(
         conn, actor.party_id, {item.given.station_id: item.evses for item in wanted if item.evses}
     )
-    changed -= created
+    changed = (changes.keys() | new_evses) - created
     report.created, report.updated = len(created), len(changed)
     report.unchanged = len(wanted) - len(created) - len(changed)
     report.changed_ids = sorted(created | changed)
     report.failed.sort(key=lambda error: error.row)
-    await _note(conn, actor, "created", created)
-    await _note(conn, actor, "changed", changed)
+    await _note(conn, actor, "created", dict.fromkeys(created, _NO_CHANGE))
+    await _note(conn, actor, "changed", {one: changes.get(one, _NO_CHANGE) for one in changed})
     return report
 
 
@@ -249,7 +253,8 @@ async def _create(
 
 async def _update(
     conn: Connection, actor: Actor, item: _Wanted, station: Row, pepper: bytes, report: BulkReport
-) -> bool:
+) -> dict[str, Any]:
+    """What it sets is given back; nothing where all is so already."""
     given = item.given
     values: dict[str, Any] = {
         "name": given.name,
@@ -267,14 +272,15 @@ async def _update(
             values["secret_hash"] = secret_hash
         if secret is not None:
             report.secrets[given.station_id] = secret
-    if not values:
-        return False
-    await store.update_station(conn, actor.party_id, given.station_id, values, None)
-    return True
+    if values:
+        await store.update_station(conn, actor.party_id, given.station_id, values, None)
+    return values
 
 
-async def _note(conn: Connection, actor: Actor, what: Literal["created", "changed"], station_ids: set[str]) -> None:
-    things = [f"station/{station_id}" for station_id in sorted(station_ids)]
+async def _note(
+    conn: Connection, actor: Actor, what: Literal["created", "changed"], changes: dict[str, _Change]
+) -> None:
+    things = {f"station/{station_id}": changes[station_id] for station_id in sorted(changes)}
     if not things:
         return
     await accounts.audit_many(conn, actor, f"station.{what}", things)

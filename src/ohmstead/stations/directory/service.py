@@ -40,6 +40,11 @@ Password: TypeAlias = Annotated[
 PowerW: TypeAlias = Annotated[int, Meta(ge=1, le=10_000_000)]
 IntervalS: TypeAlias = Annotated[int, Meta(ge=10, le=86400)]
 What: TypeAlias = Literal["created", "changed", "adopted", "rejected", "retired"]
+_SET_BY_PEOPLE = (
+    *("name", "location_id", "registration", "is_lab", "security_profile", "certificate_name", "max_power_w"),
+    *("heartbeat_interval_s", "onboarding", "takes_templates", "takes_local_list", "retired_at"),
+)
+_SET_OF_EVSES = ("evse_number", "current_type", "max_power_w", "physical_reference")
 
 
 class NewLocation(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -165,18 +170,18 @@ async def change_location(
     _check_place({**msgspec.structs.asdict(before), **values})
     if not await store.update_location(conn, actor.party_id, location_id, values, if_version):
         raise _stale()
-    await _note_location(conn, actor, "changed", location_id, values)
+    await _note_location(conn, actor, "changed", location_id, values, msgspec.structs.asdict(before))
     return await queries.get_location(conn, actor.party_id, location_id)
 
 
 async def delete_location(conn: Connection, actor: Actor, location_id: UUID, if_version: int | None = None) -> None:
     """Raises NotFound, Conflict (version), and Refused while stations in service are there."""
-    await queries.get_location(conn, actor.party_id, location_id)
+    before = await queries.get_location(conn, actor.party_id, location_id)
     if n := await store.count_stations_at(conn, actor.party_id, location_id):
         raise Refused(f"{n} stations in service are at this location: move or retire them first")
     if not await store.delete_location(conn, actor.party_id, location_id, if_version):
         raise _stale()
-    await _note_location(conn, actor, "deleted", location_id, {})
+    await _note_location(conn, actor, "deleted", location_id, {"name": before.name})
 
 
 async def create_station(conn: Connection, actor: Actor, given: NewStation, pepper: bytes) -> WithSecret:
@@ -204,11 +209,13 @@ async def change_station(
     values.pop("evses", None)
     check_evses(evses)
     await _check_location(conn, actor, values.get("location_id"))
+    before = await queries.get_station_view(conn, actor.party_id, station_id)
     await _write(conn, actor, station_id, values, if_version)
     await store.upsert_evses(conn, actor.party_id, {station_id: _evses(evses)})
     detail = {**values, **({"evses": [e.evse_number for e in evses]} if evses else {})}
-    await note_station(conn, actor, "changed", station_id, detail)
-    return await queries.get_station_view(conn, actor.party_id, station_id)
+    view = await queries.get_station_view(conn, actor.party_id, station_id)
+    await note_station(conn, actor, "changed", station_id, detail, (before, view))
+    return view
 
 
 async def rotate_secret(
@@ -249,8 +256,9 @@ async def adopt(
             values |= {"secret_hash": secret_hash, "next_secret_hashes": None}
     settled = {"registration": "accepted", "is_lab": False, "onboarding": None}
     await _write(conn, actor, station_id, {**values, **settled}, if_version)
-    await note_station(conn, actor, "adopted", station_id, {"security_profile": profile})
-    return WithSecret(station=await queries.get_station_view(conn, actor.party_id, station_id), secret=secret)
+    view = await queries.get_station_view(conn, actor.party_id, station_id)
+    await note_station(conn, actor, "adopted", station_id, {"security_profile": profile}, (station, view))
+    return WithSecret(station=view, secret=secret)
 
 
 async def _onboard(
@@ -277,24 +285,30 @@ async def _onboard(
 
 async def reject(conn: Connection, actor: Actor, station_id: str, if_version: int | None = None) -> StationView:
     """Turn a station away from now on; it stays on record. Raises NotFound, Conflict."""
+    before = await queries.get_station_view(conn, actor.party_id, station_id)
     await _write(conn, actor, station_id, {"registration": "rejected"}, if_version)
-    await note_station(conn, actor, "rejected", station_id, {})
-    return await queries.get_station_view(conn, actor.party_id, station_id)
+    view = await queries.get_station_view(conn, actor.party_id, station_id)
+    await note_station(conn, actor, "rejected", station_id, {}, (before, view))
+    return view
 
 
 async def retire(conn: Connection, actor: Actor, station_id: str, if_version: int | None = None) -> StationView:
     """Take a station out of service for good; its past stays. Raises NotFound, Conflict."""
+    before = await queries.get_station_view(conn, actor.party_id, station_id)
     await _write(conn, actor, station_id, {"retired_at": clock.now()}, if_version)
     n_cancelled = await store.cancel_queued_commands(conn, actor.party_id, station_id)
-    await note_station(conn, actor, "retired", station_id, {"cancelled_commands": n_cancelled})
-    return await queries.get_station_view(conn, actor.party_id, station_id)
+    view = await queries.get_station_view(conn, actor.party_id, station_id)
+    await note_station(conn, actor, "retired", station_id, {"cancelled_commands": n_cancelled}, (before, view))
+    return view
 
 
 async def reinstate(conn: Connection, actor: Actor, station_id: str, if_version: int | None = None) -> StationView:
     """Bring a retired station back into service. Raises NotFound, Conflict."""
+    before = await queries.get_station_view(conn, actor.party_id, station_id)
     await _write(conn, actor, station_id, {"retired_at": None}, if_version)
-    await note_station(conn, actor, "changed", station_id, {"retired_at": None})
-    return await queries.get_station_view(conn, actor.party_id, station_id)
+    view = await queries.get_station_view(conn, actor.party_id, station_id)
+    await note_station(conn, actor, "changed", station_id, {"retired_at": None}, (before, view))
+    return view
 
 
 async def announce(bus: Bus, party_id: UUID, station_ids: Sequence[str], what: What) -> None:
@@ -385,23 +399,51 @@ def _stale() -> Conflict:
     return Conflict("it has changed since you read it: read it again", is_stale=True)
 
 
-async def note_station(conn: Connection, actor: Actor, what: What, station_id: str, detail: dict[str, Any]) -> None:
-    """The audit entry and the event of a change."""
-    await _note(conn, actor, f"station.{what}", f"Station{what.capitalize()}", station_id, detail)
+async def note_station(
+    conn: Connection,
+    actor: Actor,
+    what: What,
+    station_id: str,
+    detail: dict[str, Any],
+    views: tuple[StationView, StationView] | None = None,
+) -> None:
+    """The audit entry and the event of a change; `views`: the station before and after."""
+    await _note(conn, actor, f"station.{what}", f"Station{what.capitalize()}", station_id, detail, views)
 
 
 async def _note(
-    conn: Connection, actor: Actor, action: str, kind: str, station_id: str, detail: dict[str, Any]
+    conn: Connection,
+    actor: Actor,
+    action: str,
+    kind: str,
+    station_id: str,
+    detail: dict[str, Any],
+    views: tuple[StationView, StationView] | None = None,
 ) -> None:
     subject = f"station/{station_id}"
-    await accounts.audit(conn, actor, action, subject, detail)
+    before, after = map(_told_of, views) if views else ({}, {})
+    await accounts.audit(conn, actor, action, subject, detail, before=before, after=after)
     payload = {"station_id": station_id, "by": actor.actor_id, **detail}
     await record(conn, [Event(kind=kind, subject=subject, party_id=actor.party_id, payload=payload)])
 
 
-async def _note_location(conn: Connection, actor: Actor, what: str, location_id: UUID, detail: dict[str, Any]) -> None:
+def _told_of(view: StationView) -> dict[str, Any]:
+    """What people set of a station; what it reports of itself is none of the audit log's."""
+    told = {name: getattr(view, name) for name in _SET_BY_PEOPLE}
+    return told | {"evses": [{name: getattr(evse, name) for name in _SET_OF_EVSES} for evse in view.evses]}
+
+
+async def _note_location(
+    conn: Connection,
+    actor: Actor,
+    what: str,
+    location_id: UUID,
+    detail: dict[str, Any],
+    before: dict[str, Any] | None = None,
+) -> None:
     subject = f"location/{location_id}"
-    await accounts.audit(conn, actor, f"location.{what}", subject, detail)
+    after = detail if before is not None else {}
+    await accounts.audit(conn, actor, f"location.{what}", subject, detail, before=before, after=after)
     payload = {"location_id": location_id, "by": actor.actor_id, **detail}
     event = Event(kind=f"Location{what.capitalize()}", subject=subject, party_id=actor.party_id, payload=payload)
     await record(conn, [event])

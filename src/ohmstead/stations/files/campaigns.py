@@ -121,13 +121,15 @@ async def steer(conn: Connection, actor: Actor, rollout_id: UUID, status: Rollou
     if rollout.status not in _MAY.get(status, ()):
         raise Refused(f"the rollout is {rollout.status}")
     now = clock.now()
+    was = {"status": rollout.status, "halted_because": rollout.halted_because}
     if rollout.status == "halted" and status == "running":
         await store.release_places(conn, rollout_id, now)
     if status == "cancelled":
         await store.skip_places(conn, rollout_id, now)
     rollout = structs.replace(rollout, status=status, halted_because=None, updated_at=now)
     await store.save_rollout(conn, actor.party_id, rollout)
-    await accounts.audit(conn, actor, f"rollout.{status}", f"rollout/{rollout_id}")
+    after = {"status": rollout.status, "halted_because": rollout.halted_because}
+    await accounts.audit(conn, actor, f"rollout.{status}", f"rollout/{rollout_id}", before=was, after=after)
     return rollout
 
 

@@ -177,9 +177,11 @@ async def content_of(conn: Connection, job: FileJob) -> Content:
 
 async def retire_image(conn: Connection, actor: Actor, image_id: UUID) -> None:
     """It is offered no more; what stands about it stays. Raises NotFound."""
-    await store.get_image(conn, actor.party_id, image_id, for_update=True)
-    await store.retire_image(conn, actor.party_id, image_id, clock.now())
-    await accounts.audit(conn, actor, "firmware.retired", f"firmware/{image_id}")
+    image, at = await store.get_image(conn, actor.party_id, image_id, for_update=True), clock.now()
+    await store.retire_image(conn, actor.party_id, image_id, at)
+    was, now = {"retired_at": image.retired_at}, {"retired_at": image.retired_at or at}
+    detail: dict[str, object] = {"name": image.name, "version": image.version}
+    await accounts.audit(conn, actor, "firmware.retired", f"firmware/{image_id}", detail, before=was, after=now)
 
 
 # ------------------------------------------------------------------------------------------- what stations tell

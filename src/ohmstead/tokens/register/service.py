@@ -1,7 +1,7 @@
 """What people decide about tokens. Every change is audited and recorded as an event; the edge opens the transaction."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
@@ -147,7 +147,8 @@ async def change_token(
     values = {name: value for name, value in msgspec.structs.asdict(given).items() if value is not UNSET}
     await _check(conn, actor, {**msgspec.structs.asdict(before), **values})
     await _write(conn, actor, token_id, values, if_version)
-    await _note(conn, actor, "changed", [(token_id, before.uid)], {"fields": sorted(values)})
+    was = msgspec.structs.asdict(before)
+    await _note(conn, actor, "changed", [(token_id, before.uid)], {"fields": sorted(values)}, changes=[(was, values)])
     return await queries.get_token(conn, actor.party_id, token_id)
 
 
@@ -162,7 +163,9 @@ async def set_status(
     before = await queries.get_token(conn, actor.party_id, token_id)
     await _write(conn, actor, token_id, {"status": status}, if_version)
     await store.set_paired_status(conn, actor.party_id, token_id, status)
-    await _note(conn, actor, "blocked" if status == "blocked" else "unblocked", [(token_id, before.uid)])
+    what = "blocked" if status == "blocked" else "unblocked"
+    changes = [({"status": before.status}, {"status": status})]
+    await _note(conn, actor, what, [(token_id, before.uid)], changes=changes)
     return await queries.get_token(conn, actor.party_id, token_id)
 
 
@@ -201,12 +204,13 @@ async def import_tokens(conn: Connection, actor: Actor, data: bytes) -> TokenRep
     fresh = [{**_values(row), "token_id": new_id()} for key, row in wanted.items() if key not in present]
     created = await store.insert_tokens(conn, actor.party_id, fresh) if fresh else set()
     await _note(conn, actor, "created", [(t["token_id"], t["uid"]) for t in fresh if t["uid"].lower() in created])
-    changed = []
+    changed, changes = [], []
     for key, token in present.items():
         if values := _differences(wanted[key], token):
             await store.update_token(conn, actor.party_id, token["token_id"], values, None)
             changed.append((token["token_id"], wanted[key].uid))
-    await _note(conn, actor, "changed", changed)
+            changes.append(({name: token[name] for name in values}, values))
+    await _note(conn, actor, "changed", changed, changes=changes)
     report.created, report.updated = len(created), len(changed)
     report.unchanged = len(wanted) - len(created) - len(changed)
     report.failed.sort(key=lambda error: error.row)
@@ -280,14 +284,23 @@ async def _write(
 
 
 async def _note(
-    conn: Connection, actor: Actor, what: str, tokens: list[tuple[UUID, str]], detail: dict[str, Any] | None = None
+    conn: Connection,
+    actor: Actor,
+    what: str,
+    tokens: list[tuple[UUID, str]],
+    detail: dict[str, Any] | None = None,
+    changes: Sequence[tuple[dict[str, Any], dict[str, Any]]] = (),
 ) -> None:
+    """The audit entries and the events; `changes`: fields before and after, of every token or of none."""
+    fields = changes or [({}, {})] * len(tokens)
     if len(tokens) == 1:
-        await accounts.audit(
-            conn, actor, f"token.{what}", f"token/{tokens[0][0]}", {"uid": tokens[0][1], **(detail or {})}
-        )
+        noted = {"uid": tokens[0][1], **(detail or {})}
+        before, after = fields[0]
+        thing = f"token/{tokens[0][0]}"
+        await accounts.audit(conn, actor, f"token.{what}", thing, noted, before=before, after=after)
     elif tokens:
-        await accounts.audit_many(conn, actor, f"token.{what}", [f"token/{token_id}" for token_id, _ in tokens])
+        things = {f"token/{token_id}": both for (token_id, _), both in zip(tokens, fields, strict=True)}
+        await accounts.audit_many(conn, actor, f"token.{what}", things)
     await record(
         conn,
         [
