@@ -41,6 +41,7 @@ from ohmstead.doorway import (
     cookie_name,
     current_actor,
     guard_against_forgery,
+    guard_scope,
     session_cookie,
 )
 from ohmstead.settings import Settings
@@ -117,7 +118,7 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
         on_startup=[spool.sweep],
         on_shutdown=[storage.close],
         middleware=[Authentication(pool, settings, attempts)],
-        guards=[guard_against_forgery],
+        guards=[guard_against_forgery, guard_scope],
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
         request_max_body_size=MAX_BODY_BYTES,
         template_config=console_routes.template_config,

@@ -287,7 +287,7 @@ def _sql_of(function: ast.FunctionDef | ast.AsyncFunctionDef, constants: dict[st
 def _takes_party(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     arguments = function.args
     names = {one.arg for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
-    return bool(names & {"party_id", "party_ids"})
+    return bool(names & {"party_id", "party_ids", "scope"})
 
 
 def _is_excused(function: ast.FunctionDef | ast.AsyncFunctionDef, source: str) -> bool:

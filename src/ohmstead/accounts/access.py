@@ -6,9 +6,12 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from ohmstead.accounts.scope import Scope
 from ohmstead.core.errors import OhmsteadError
 
 ADMIN: Final = "admin"
+
+WHOLE_PARTY: Final = "you see some locations only, and this belongs to the whole party"
 
 # What can be asked for, by people (through their role) and by API keys (through their scopes).
 ACTIONS: Final[dict[str, str]] = {
@@ -25,8 +28,12 @@ ACTIONS: Final[dict[str, str]] = {
     "reservations:write": "Reserve outlets and cancel reservations; set which groups come first.",
     "messages:read": "Read the OCPP message log.",
     "events:read": "Follow the live stream and the durable events.",
+    "parties:write": "Create and change the parties of the installation, and lend people to them.",
     ADMIN: "Everything, API keys and the audit log included.",
 }
+
+# Only for the party that runs the installation.
+OF_INSTALLATION: Final = frozenset({"parties:write"})
 
 _READ: Final = frozenset(
     {
@@ -42,7 +49,7 @@ _READ: Final = frozenset(
 
 ROLES: Final[dict[str, frozenset[str]]] = {
     "owner": frozenset(ACTIONS),
-    "operations": frozenset(ACTIONS) - {ADMIN},
+    "operations": frozenset(ACTIONS) - {ADMIN} - OF_INSTALLATION,
     "technician": (_READ - {"tokens:read"}) | {"stations:write", "commands:send", "commands:raw", "firmware:write"},
     "finance": frozenset({"stations:read", "sessions:read", "tokens:read", "events:read"}),
     "support": _READ | {"commands:send", "tokens:write", "reservations:write"},
@@ -67,14 +74,25 @@ class TooManyAttempts(OhmsteadError):
 
 
 class Actor(Struct, frozen=True, kw_only=True):
-    """Who is asking. `actor_id` is `operator:<uuid>`, `key:<uuid>` or `system`; it stands in the audit log."""
+    """Who is asking. `actor_id` is `operator:<uuid>`, `key:<uuid>` or `system`; it stands in the audit log.
+
+    `locations`: only what belongs to these is within their reach; None: all of the party's.
+    `owns_installation`: the party is the one that runs this installation, and may make others.
+    """
 
     actor_id: str
     name: str
     party_id: UUID
     actions: frozenset[str]
     role: str | None = None
+    locations: tuple[UUID, ...] | None = None
+    owns_installation: bool = False
     remote_address: str | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """What they see."""
+        return Scope(self.party_id, self.locations)
 
     @property
     def operator_id(self) -> UUID | None:
@@ -84,17 +102,25 @@ class Actor(Struct, frozen=True, kw_only=True):
 
 
 class Owned(Protocol):
-    """Anything that belongs to a party."""
+    """Anything that belongs to a party. What is at a location has a `location_id` too."""
 
     @property
     def party_id(self) -> UUID: ...
 
 
 def may(actor: Actor, action: str, thing: Owned | None = None) -> bool:
-    """May `actor` do `action`, to `thing` when one is given? Nobody ever reaches another party's things."""
+    """May `actor` do `action`, to `thing` when one is given? Nobody ever reaches another party's things.
+
+    Whoever sees some locations only reaches what is at these, and nothing that is at none. Parties are made and changed
+    for the one that runs the installation.
+    """
     if action not in ACTIONS:
         raise ValueError(f"no such action: {action}")
+    if action in OF_INSTALLATION and not actor.owns_installation:
+        return False
     if thing is not None and thing.party_id != actor.party_id:
+        return False
+    if thing is not None and not actor.scope.holds(getattr(thing, "location_id", None)):
         return False
     return action in actor.actions or ADMIN in actor.actions
 
@@ -123,4 +149,4 @@ def beyond(actor: Actor, scopes: Iterable[str]) -> list[str]:
 def system(party_id: UUID, name: str = "Ohmstead") -> Actor:
     """The program itself: first start, timers, the command line of whoever owns the machine."""
     everything: Any = frozenset(ACTIONS)
-    return Actor(actor_id="system", name=name, party_id=party_id, actions=everything)
+    return Actor(actor_id="system", name=name, party_id=party_id, actions=everything, owns_installation=True)

@@ -26,6 +26,7 @@ from ohmstead.api.operations import (
     operation,
 )
 from ohmstead.core.db import Connection
+from ohmstead.doorway import WITHIN
 
 AUDIT_KEYSET = Keyset(item=AuditEntry, type=tuple[datetime, int], of=lambda entry: (entry.at, entry.entry_id))
 
@@ -70,7 +71,7 @@ class AuditQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     format: Annotated[Form | None, Meta(description="csv or ndjson sends everything that matches.")] = None
 
 
-@get("/me", opt=operation(None))
+@get("/me", opt=operation(None) | WITHIN)
 async def get_me(actor: TheActor) -> Response[Me]:
     """Read who you are and what you may do."""
     return answer(

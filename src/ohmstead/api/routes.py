@@ -28,6 +28,7 @@ from ohmstead.api import (
 from ohmstead.api.idempotency import Idempotency
 from ohmstead.api.operations import given_body, given_filters, guard_operation
 from ohmstead.core.live import LiveNews
+from ohmstead.doorway import WITHIN
 
 PREFIX = "/api/v1"
 RESOURCES = {
@@ -57,7 +58,11 @@ def _news(state: State) -> LiveNews:
 
 router = Router(
     path=PREFIX,
-    route_handlers=[*(handler for handlers in RESOURCES.values() for handler in handlers), *reference.HANDLERS],
+    route_handlers=[
+        *(handler for handlers in RESOURCES.values() for handler in handlers),
+        # About the API itself: everybody's.
+        Router(path="/", route_handlers=reference.HANDLERS, opt=WITHIN),
+    ],
     dependencies={
         "given": Provide(given_body),
         "filters": Provide(given_filters, sync_to_thread=False),

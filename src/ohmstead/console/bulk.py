@@ -163,7 +163,7 @@ async def _chosen(conn: Connection, actor: Actor, fields: Mapping[str, str]) -> 
     chosen = _selection(fields)
     return await pages.list_station_ids(
         conn,
-        actor.party_id,
+        actor.scope,
         chip=chosen.get("show", "all"),
         text=chosen.get("q", ""),
         location_id=uuid_of(chosen["location"], "location") if "location" in chosen else None,

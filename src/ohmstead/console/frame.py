@@ -30,7 +30,7 @@ ActorIn: TypeAlias = NamedDependency[Actor]
 async def opened(request: PageRequest, conn: Connection, actor: Actor, action: str = "stations:read") -> View:
     """The page's view. Raises NotAllowed when the actor may not do `action`."""
     allow(actor, action)
-    frame = await service.frame(conn, actor.party_id)
+    frame = await service.frame(conn, actor.scope)
     state = request.scope["state"]
     state["party_name"], state["party_zone"], state["n_attention"] = frame.network, frame.time_zone, frame.n_concerns
     state.pop("view", None)

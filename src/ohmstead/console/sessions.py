@@ -19,6 +19,7 @@ from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened, uuid_of
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
+from ohmstead.doorway import WITHIN
 from ohmstead.reports.model import SessionPage
 from ohmstead.reports.pages import queries
 from ohmstead.reports.service import zone_of
@@ -98,7 +99,7 @@ PERIODS = {
 }
 
 
-@get("/sessions")
+@get("/sessions", opt=WITHIN)
 async def sessions(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[str]:
     """The list, newest first; the filters stand in the address."""
     async with pool.acquire() as conn:
@@ -117,7 +118,7 @@ async def sessions(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respon
     )
 
 
-@get("/sessions.csv")
+@get("/sessions.csv", opt=WITHIN)
 async def sessions_csv(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[bytes]:
     """What the list shows, all pages of it."""
     async with pool.acquire() as conn:
@@ -161,7 +162,7 @@ async def _found(
     since, until = _days(request, view)
     return await queries.list_sessions(
         conn,
-        actor.party_id,
+        actor.scope,
         chip=_show(view),
         text=query["q"].strip()[:100],
         station_id=query["station"][:48],
