@@ -328,17 +328,10 @@ DUTIES = (
     ),
     Duty(
         "data of a stranger are refused",
-        _V2_IN,
-        'recorded(m.DataTransferResponse, status="UnknownVendorId")',
-        'recorded(m.DataTransferResponse, status="Accepted")',
-        ("P_02",),
-    ),
-    Duty(
-        "1.6 data of a stranger are refused",
-        _V16_IN,
-        'm.DataTransferResponse(status="UnknownVendorId")',
-        'm.DataTransferResponse(status="Accepted")',
-        ("064",),
+        "ocpp/vendors.py",
+        'return VendorAnswer("UnknownVendorId")',
+        'return VendorAnswer("Accepted")',
+        ("P_02", "064"),
     ),
     # --- meter values
     Duty(
@@ -375,8 +368,8 @@ DUTIES = (
     Duty(
         "a key that was set is kept",
         _V16_OUT,
-        "kept = () if is_secret(name) else (Variable(station_id=station_id, variable=name, value=value),)",
-        "kept = ()",
+        'return Result("accepted", text, () if is_secret(name) else (told,))',
+        'return Result("accepted", text, ())',
         ("021",),
     ),
     Duty("no list is told", _V16_OUT, 'Result("rejected", "keeps no local list")', 'Result("accepted")', ("042_1",)),
@@ -390,7 +383,7 @@ DUTIES = (
     Duty(
         "a group may use a reservation",
         _V16_OUT,
-        "parent_id_tag=tag(order.group.uid) if order.group is not None else None,",
+        "parent_id_tag=order.group.uid if order.group is not None and len(order.group.uid) <= MOST_TOKEN else None,",
         "",
         ("053",),
     ),
@@ -690,8 +683,8 @@ DUTIES = (
     Duty(
         "a call on the reserve",
         _PROFILES,
-        "m.AFRRSignalRequest(timestamp=instant(order.at), signal=order.signal)",
-        "m.AFRRSignalRequest(timestamp=instant(order.at), signal=0)",
+        "m.AFRRSignalRequest(timestamp=instant_text(order.at), signal=order.signal)",
+        "m.AFRRSignalRequest(timestamp=instant_text(order.at), signal=0)",
         ("Q_120",),
     ),
     # --- charging profiles of 2.1, negotiation, both ways
@@ -818,9 +811,9 @@ DUTIES = (
     ),
     Duty(
         "which ways a driver may use",
-        _V2_IN,
-        "ways = list(profiles.WAYS.values()) if may_discharge else None",
-        "ways = None",
+        _TERMS,
+        "allowed_energy_transfer=list(WAYS.values()) if may_discharge else None,",
+        "",
         ("Q_102",),
     ),
     Duty(
