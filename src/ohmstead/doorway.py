@@ -9,7 +9,9 @@ import ipaddress
 import re
 import time
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import structlog
 from litestar import Litestar, Request
@@ -31,8 +33,10 @@ from litestar.types import (
 )
 
 from ohmstead.accounts import access, service
-from ohmstead.accounts.access import Actor, NotAllowed, NotSignedIn, TooManyAttempts
-from ohmstead.core import metrics
+from ohmstead.accounts.access import Actor, NotAllowed, NotSignedIn, ProofNeeded, TooManyAttempts
+from ohmstead.accounts.signin import service as signin
+from ohmstead.accounts.signin.model import Visit
+from ohmstead.core import clock, metrics
 from ohmstead.core.db import Pool
 from ohmstead.core.errors import NotFound
 from ohmstead.core.ids import new_id
@@ -341,21 +345,114 @@ def csrf_token(request: Request[Any, Any, Any]) -> str:
 async def guard_against_forgery(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """A request that changes something and comes with a cookie must show the token another site cannot know.
 
-    A handler whose `opt` has `shows_own_secret` is excused: what it is sent is as good as the token.
+    A handler whose `opt` has `shows_own_secret` is excused: what it is sent is as good as the token. What the browser
+    itself says comes from another site is never taken, signed in or not: nobody is to be signed in by others.
     """
+    if cast(HTTPScope, connection.scope)["method"] in SAFE_METHODS:
+        return
+    shows_own_secret = handler.opt.get("shows_own_secret")
+    if shows_own_secret and connection.headers.get("sec-fetch-site") == "cross-site":
+        raise NotAllowed("this comes from another site: go to the sign-in page yourself")
     token = connection.scope["state"].get("csrf_token")
-    if (
-        token is None
-        or handler.opt.get("shows_own_secret")
-        or cast(HTTPScope, connection.scope)["method"] in SAFE_METHODS
-    ):
+    if token is None:
+        if "authorization" not in connection.headers:
+            await _hold(connection)
+        return
+    if shows_own_secret:
         return
     shown = connection.headers.get("x-csrf-token")
-    if shown is None and connection.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+    if shown is None and _is_form(connection):
         form = await cast("Request[Any, Any, Any]", connection).form()
         shown = form.get("csrf_token")
-    if not isinstance(shown, str) or not hmac.compare_digest(shown.encode(), token.encode()):
+    if not isinstance(shown, str) or not hmac.compare_digest(shown.encode("utf-8", "replace"), token.encode()):
         raise NotAllowed("the request does not show the page's token (header X-CSRF-Token): load the page again")
+
+
+async def guard_dangerous(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """A handler whose `opt` has `needs_proof` wants a browser's person to have proved of late that it is them.
+
+    `needs_proof` is True, or says of the form's fields whether these are dangerous; deleting always is. What was typed
+    is kept, and goes on once the proof was given. Raises ProofNeeded.
+    """
+    needs = handler.opt.get("needs_proof", True if cast(HTTPScope, connection.scope)["method"] == "DELETE" else None)
+    actor = connection.scope["state"].get("actor")
+    if needs is None or actor is None or actor.web_session_id is None:
+        return
+    if callable(needs):
+        form = await cast("Request[Any, Any, Any]", connection).form() if _is_form(connection) else {}
+        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        if not cast("Callable[[Mapping[str, str]], bool]", needs)(fields):
+            return
+    try:
+        access.require_proof(actor, clock.now())
+    except ProofNeeded:
+        await _hold(connection)
+        async with connection.app.state.pool.acquire() as conn:
+            connection.scope["state"]["factors"] = await signin.get_factors(conn, actor.operator_id)
+        raise
+
+
+async def _hold(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    """Keep what a form of our own pages sends, for when its person has signed in or proved who they are.
+
+    Only when the browser says that it comes from here: another site's form must not go on by our hand.
+    """
+    if not _is_form(connection) or connection.headers.get("sec-fetch-site") != "same-origin":
+        return
+    form = await cast("Request[Any, Any, Any]", connection).form()
+    fields = [
+        (name, value)
+        for name, value in form.multi_items()
+        if isinstance(value, str) and name not in ("csrf_token", "held", "held_for")
+    ]
+    connection.scope["state"]["held"] = {"path": local_path(_target_of(connection)), "fields": fields}
+
+
+def _target_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    scope = cast(HTTPScope, connection.scope)
+    query = scope["query_string"].decode("latin-1")
+    # The router takes the beginning off the path of what is mounted; the raw one is whole.
+    path = scope["raw_path"].decode("latin-1").partition("?")[0] if scope.get("raw_path") else scope["path"]
+    return f"{path}?{query}" if query else path
+
+
+def _is_form(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    return connection.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+
+
+def local_path(target: str) -> str:
+    """A path of ours to go on to; anything that could lead elsewhere becomes `/`."""
+    if not target.startswith("/") or target.startswith("//") or "\\" in target or not target.isprintable():
+        return "/"
+    parts = urlsplit(target)
+    return "/" if parts.scheme or parts.netloc else target
+
+
+def visit_of(request: Request[Any, Any, Any], settings: Settings) -> Visit:
+    """Where somebody comes from who wants to sign in."""
+    return Visit(
+        address=request.scope["state"]["remote_address"],
+        user_agent=request.headers.get("user-agent"),
+        known=request.cookies.get(browser_cookie_name(settings)),
+    )
+
+
+def browser_cookie_name(settings: Settings) -> str:
+    """The cookie by which a browser that signed in before is known again; it opens nothing."""
+    return "__Host-ohmstead-browser" if is_https(settings) else "ohmstead-browser"
+
+
+def browser_cookie(settings: Settings, value: str, max_age_s: int) -> Cookie:
+    """See `browser_cookie_name`."""
+    return Cookie(
+        key=browser_cookie_name(settings),
+        value=value,
+        max_age=max_age_s,
+        path="/",
+        httponly=True,
+        secure=is_https(settings),
+        samesite="lax",
+    )
 
 
 def cookie_name(settings: Settings) -> str:

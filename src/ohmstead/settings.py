@@ -185,6 +185,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         PublicUrl | None,
         _about("Address under which people reach the console, without a slash at the end; used in links."),
     ] = None
+    oidc_file: Annotated[
+        Path | None, _about("Providers that people may sign in with (OpenID Connect), YAML. See docs/access.md.")
+    ] = None
+    breach_list_url: Annotated[
+        HttpUrl | None,
+        _about("List of passwords that became public, asked by the first five digits of a hash. Unset: none is asked."),
+    ] = None
     tile_url: Annotated[
         str | None, _about("Map tiles, a template with `{z}`, `{x}`, `{y}`. Unset: the map draws no background.")
     ] = None
@@ -254,6 +261,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     record_retention_days: Annotated[
         Days, _about("What else stations reported (settings, events, customers' data) is dropped after so many days.")
     ] = 90
+    sign_in_retention_days: Annotated[Days, _about("Attempts to sign in are forgotten after so many days.")] = 365
     pool_size: Annotated[int, Meta(ge=1, le=200), _about("Database connections of each process.")] = 8
     secret_key: Annotated[
         KeyText | None,

@@ -4,31 +4,35 @@ import ipaddress
 import ssl
 from collections.abc import Callable
 from typing import Any, TypeAlias
-from urllib.parse import quote, urlsplit
 
-from litestar import Request, Response, asgi, get, post
+from litestar import Request, Response, asgi, get
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
-from litestar.di import NamedDependency, Provide
+from litestar.di import Provide
 from litestar.enums import MediaType
 from litestar.exceptions import HTTPException
 from litestar.handlers import ASGIRouteHandler
 from litestar.middleware import DefineMiddleware
 from litestar.middleware.compression import CompressionMiddleware
-from litestar.params import FromQuery, SkipValidation
-from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
-from ohmstead.accounts import service
-from ohmstead.accounts.access import NotAllowed, NotSignedIn, TooManyAttempts
+from ohmstead.accounts.access import NotAllowed, NotSignedIn, ProofNeeded
+from ohmstead.accounts.providers.model import Provider, read_providers
+from ohmstead.accounts.signin.desk import SignInDesk
+from ohmstead.accounts.signin.passkeys import relying_party
+from ohmstead.accounts.signin.proofs import Seals
+from ohmstead.adapters.breaches.adapter import HttpBreachList
+from ohmstead.adapters.oidc.adapter import OidcProviders
 from ohmstead.adapters.storage import storage_of
 from ohmstead.api import pki, problems
 from ohmstead.api import routes as api_routes
+from ohmstead.api.scim import routes as scim_routes
+from ohmstead.console import door, proving
 from ohmstead.console import routes as console_routes
 from ohmstead.core import health, metrics
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
-from ohmstead.core.errors import OhmsteadError, Refused
+from ohmstead.core.errors import Invalid, OhmsteadError
 from ohmstead.core.health import Watch
 from ohmstead.core.live import LiveNews
 from ohmstead.core.log import logger
@@ -38,13 +42,12 @@ from ohmstead.doorway import (
     Attempts,
     Authentication,
     Web,
-    cookie_name,
     current_actor,
     guard_against_forgery,
+    guard_dangerous,
     guard_scope,
-    session_cookie,
 )
-from ohmstead.settings import Settings
+from ohmstead.settings import PREFIX, Settings, SettingsError
 from ohmstead.stations.commands import CommandDesk
 from ohmstead.stations.files.addresses import Guard
 from ohmstead.stations.files.desk import FileDesk
@@ -60,9 +63,6 @@ log = logger("ohmstead.web")
 
 MAX_BODY_BYTES = 1024 * 1024
 _Request: TypeAlias = Request[Any, Any, State]
-# The framework would check the struct field by field, and knows no networks.
-_Settings: TypeAlias = NamedDependency[SkipValidation[Settings]]
-_Pool: TypeAlias = NamedDependency[Pool]
 
 
 def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = None) -> Web:
@@ -73,6 +73,7 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
     desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts), book_at(settings.quirks_dir))
     storage, spool = storage_of(settings), Spool(settings.data_dir / "incoming")
     file_door = FileDoor(settings, pool, storage, spool, links, file_attempts := Attempts())
+    sign_in_desk = _sign_in_desk(settings, pool)
     # Static files only: a compressed page that shows both a token and what was asked for gives the token away.
     gzip = CompressionConfig(backend="gzip", gzip_compress_level=6, minimum_size=1000)
     static = create_static_files_router(
@@ -83,6 +84,7 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
             *PAGES,
             *pki.HANDLERS,
             api_routes.router,
+            scim_routes.router,
             console_routes.router,
             static,
             _mounted(file_door),
@@ -99,6 +101,9 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
                 "storage": storage,
                 "spool": spool,
                 "file_attempts": file_attempts,
+                "sign_in_desk": sign_in_desk,
+                "providers": _providers(settings),
+                "federation": OidcProviders(),
                 "links": links,
                 "file_desk": FileDesk(
                     pool, desk, links, settings.file_link_s, book_at(settings.quirks_dir), settings.firmware_signers
@@ -114,11 +119,12 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
             "storage": Provide(_storage, sync_to_thread=False),
             "spool": Provide(_spool, sync_to_thread=False),
             "file_desk": Provide(_file_desk, sync_to_thread=False),
+            "sign_in": Provide(lambda: sign_in_desk, sync_to_thread=False),
         },
         on_startup=[spool.sweep],
-        on_shutdown=[storage.close],
+        on_shutdown=[storage.close, sign_in_desk.keeper.close],
         middleware=[Authentication(pool, settings, attempts)],
-        guards=[guard_against_forgery, guard_scope],
+        guards=[guard_against_forgery, guard_scope, guard_dangerous],
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
         request_max_body_size=MAX_BODY_BYTES,
         template_config=console_routes.template_config,
@@ -131,6 +137,18 @@ def ftp_door(settings: Settings, pool: Pool, app: Web, context: Callable[[], ssl
     """The other way to the same files. `context`: TLS for each new connection, None where there is none."""
     state = app.state
     return FtpDoor(settings, pool, state.storage, state.spool, state.links, state.file_attempts, context)
+
+
+def _sign_in_desk(settings: Settings, pool: Pool) -> SignInDesk:
+    breaches = HttpBreachList(settings.breach_list_url) if settings.breach_list_url else None
+    return SignInDesk(pool, Seals(settings.secret()), relying_party(settings.console_url), breaches=breaches)
+
+
+def _providers(settings: Settings) -> dict[str, Provider]:
+    try:
+        return {one.name: one for one in read_providers(settings.oidc_file)}
+    except Invalid as error:
+        raise SettingsError(PREFIX + "OIDC_FILE", str(settings.oidc_file), error.text) from error
 
 
 def _mounted(door: FileDoor) -> ASGIRouteHandler:
@@ -184,51 +202,7 @@ def _is_neighbour(request: _Request) -> bool:
     return is_private and "x-forwarded-for" not in request.headers and "forwarded" not in request.headers
 
 
-@get("/sign-in")
-async def sign_in_page(request: _Request, link: FromQuery[str] = "", next: FromQuery[str] = "/") -> Response[Any]:  # noqa: A002
-    """Asks for one press of a button: mail scanners that open links must not use them up."""
-    return page(request, "sign_in.html", link=link, next=local_path(next), error=None)
-
-
-@post("/sign-in", opt={"shows_own_secret": True})
-async def sign_in(request: _Request, pool: _Pool, settings: _Settings) -> Response[Any]:
-    """Use a one-time link and keep the browser signed in."""
-    form = await request.form()
-    link, target = str(form.get("link", "")), local_path(str(form.get("next", "/")))
-    address = request.scope["state"]["remote_address"]
-    attempts: Attempts = request.app.state.attempts
-    try:
-        attempts.check(address)
-        async with pool.acquire() as conn, conn.transaction():
-            signed_in = await service.redeem_sign_in_link(
-                conn, link, remote_address=address, user_agent=request.headers.get("user-agent")
-            )
-    except (Refused, TooManyAttempts) as error:
-        attempts.failed(address)
-        return page(request, "sign_in.html", status=403, link="", next=target, error=error.text)
-    cookie = session_cookie(settings, signed_in.cookie, service.SESSION_LONGEST_S)
-    return Redirect(target, status_code=303, cookies=[cookie])
-
-
-@post("/sign-out")
-async def sign_out(request: _Request, pool: _Pool, settings: _Settings) -> Redirect:
-    """End this browser's session."""
-    cookie = request.cookies.get(cookie_name(settings))
-    if cookie is not None:
-        async with pool.acquire() as conn, conn.transaction():
-            await service.sign_out(conn, cookie)
-    return Redirect("/sign-in", status_code=303, cookies=[session_cookie(settings, "", 0)])
-
-
-PAGES = [healthz, readyz, metrics_page, sign_in_page, sign_in, sign_out]
-
-
-def local_path(target: str) -> str:
-    """A path of ours to go on to; anything that could lead elsewhere becomes `/`."""
-    if not target.startswith("/") or target.startswith("//") or "\\" in target or not target.isprintable():
-        return "/"
-    parts = urlsplit(target)
-    return "/" if parts.scheme or parts.netloc else target
+PAGES = [healthz, readyz, metrics_page]
 
 
 def answer_error(request: _Request, error: Exception) -> Response[Any]:
@@ -236,8 +210,14 @@ def answer_error(request: _Request, error: Exception) -> Response[Any]:
     path = request.scope["path"]
     if path.startswith(API_PATH):
         return problems.problem_response(request, error)
+    if path.startswith(scim_routes.PATH):
+        return scim_routes.answer_error(request, error)
+    if request.headers.get("content-type", "").startswith("application/json"):
+        return problems.problem_response(request, error)  # a page's script asks
     if isinstance(error, NotSignedIn):
-        return _to_sign_in(request)
+        return door.not_signed_in(request)
+    if isinstance(error, ProofNeeded):
+        return proving.ask(request)
     problem = problems.problem_of(error, path)
     if problem.status >= 500 and not isinstance(error, OhmsteadError):
         log.error("request_failed", path=path, status=problem.status, exc_info=error)
@@ -250,15 +230,3 @@ def answer_error(request: _Request, error: Exception) -> Response[Any]:
         detail=problem.detail,
         request_id=request.scope["state"].get("request_id", ""),
     )
-
-
-def _to_sign_in(request: _Request) -> Response[Any]:
-    target = "/sign-in"
-    if request.method == "GET" and request.scope["path"] != "/":
-        target += "?next=" + quote(request.scope["path"])
-    if "hx-request" in request.headers:
-        # A fragment must not be swapped for the sign-in page: HTMX goes there itself on this header.
-        return Response(b"", status_code=401, headers={"HX-Redirect": target}, media_type=MediaType.HTML)
-    if request.headers.get("accept", "").startswith("text/event-stream"):
-        return Response(b"", status_code=401, media_type=MediaType.HTML)
-    return Redirect(target, status_code=303)

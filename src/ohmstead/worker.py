@@ -10,6 +10,8 @@ from functools import partial
 from uuid import UUID
 
 from ohmstead.accounts import service as accounts
+from ohmstead.accounts.approvals import service as approvals
+from ohmstead.accounts.signin import service as signin
 from ohmstead.adapters.certificates.est.adapter import EstSigner
 from ohmstead.adapters.certificates.est.settings import EstSettings
 from ohmstead.adapters.storage import storage_of
@@ -277,5 +279,8 @@ async def _retention(settings: Settings, pool: Pool) -> None:
         )
         await events.forget(conn, settings.message_retention_days)
         await accounts.drop_old_requests(conn)
+        now = clock.now()
+        await signin.drop_old(conn, now - timedelta(days=2), now - timedelta(days=settings.sign_in_retention_days))
+        await approvals.forget_parameters(conn, now)
     n_records = await stations.forget_records(pool, settings.record_retention_days)
     log.info("partitions_dropped", names=dropped, n_records=n_records)

@@ -23,7 +23,7 @@ async def operator(api: Visitor, role: str = "owner") -> Operator:
         role,
     )
     assert row is not None
-    return Operator(**row)
+    return Operator(**{name: row[name] for name in Operator.__struct_fields__})
 
 
 async def link_for(api: Visitor, who: Operator, valid_s: float = 1800) -> str:

@@ -12,6 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from ohmstead.api.examples import TEXT_EXAMPLES, example_of
 from ohmstead.api.openapi import _given_of
 from ohmstead.api.routes import RESOURCES
+from ohmstead.core.ids import new_id
 from tests.api.door import Front, Visitor, problem
 from tests.api.test_sessions import charged
 from tests.security.pki import Authority
@@ -21,6 +22,7 @@ WITH_IDS = [handler for handler in ROUTES if "{" in next(iter(handler.paths))]
 UUIDS = (
     *("session_id", "token_id", "location_id", "command_id", "bulk_id", "api_key_id", "certificate_id"),
     *("template_id", "image_id", "rollout_id", "log_id", "reservation_id", "safe_limit_id", "web_payment_id"),
+    *("operator_id", "approval_id"),
 )
 UNKNOWN_IDS = (
     dict.fromkeys(("station_id", "digest", "action", "kind", "request_id"), "X")
@@ -79,6 +81,15 @@ async def ids_of(api: Visitor) -> dict[str, str]:
     ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     wanted = {"station_id": session["station_id"], "token_uid": session["token_uid"], "until_at": ends}
     reservation = await api.posts("/reservations", wanted, expect=201)
+    person = {"name": "Mine", "email": f"mine-{api.network.suffix}@example.com", "role": "support"}
+    operator = await api.posts("/operators", person, expect=201)
+    approval_id = new_id()
+    await api.network.pool.execute(
+        "insert into approval (approval_id, party_id, kind, summary, request, asked_by, asked_name, asked_at, expires_at)"
+        " values ($1, $2, 'bulk_command', 'Mine', '{}', 'key:x', 'Mine', now(), now() + interval '1 hour')",
+        approval_id,
+        api.network.party_id,
+    )
     await api.network.pool.execute(
         "insert into station_cost values ($1, $2, $3, 1, now(), 'EUR', 4.2, '{}')",
         session["station_id"],
@@ -93,6 +104,8 @@ async def ids_of(api: Visitor) -> dict[str, str]:
     )
     return {
         "web_payment_id": str(payment_id),
+        "operator_id": operator["operator"]["operator_id"],
+        "approval_id": str(approval_id),
         "template_id": template["template_id"],
         "safe_limit_id": limit["safe_limit_id"],
         "kind": "NotifyReport",
@@ -146,7 +159,7 @@ async def contents(api: Visitor) -> str:
     tables = (
         *("location", "station", "token", "command", "bulk_command"),
         *("api_key", "audit_entry", "certificate", "configuration_template", "safe_limit"),
-        *("firmware_image", "rollout", "file_job", "reservation"),
+        *("firmware_image", "rollout", "file_job", "reservation", "operator", "approval"),
         *("web_payment", "web_payment_setup"),
     )
     for table in tables:

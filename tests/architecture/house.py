@@ -14,6 +14,12 @@ PACKAGE = ROOT / "src" / "ohmstead"
 # Values in, values out: they may not reach the database, the clock or the network, not even through others.
 PURE = (
     "accounts.access",
+    "accounts.signin.backoff",
+    "accounts.signin.devices",
+    "accounts.signin.passkeys",
+    "accounts.signin.totp",
+    "api.scim.forms",
+    "api.scim.schemas",
     "billing.invoicing",
     "billing.ledger",
     "ocpp.rpc",

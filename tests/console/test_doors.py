@@ -33,6 +33,10 @@ PAGES = (
     "/firmware",
     "/sessions/{session}",
     "/search?q={search}",
+    "/account",
+    "/people",
+    "/security/sign-ins",
+    "/approvals",
 )
 
 

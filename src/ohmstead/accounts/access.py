@@ -1,6 +1,7 @@
 """Who may do what: a pure decision over actors, actions and the party that owns the object."""
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -10,6 +11,8 @@ from ohmstead.accounts.scope import Scope
 from ohmstead.core.errors import OhmsteadError
 
 ADMIN: Final = "admin"
+# A proof of being oneself counts so long for what is dangerous.
+PROOF_FRESH_FOR: Final = timedelta(minutes=10)
 
 WHOLE_PARTY: Final = "you see some locations only, and this belongs to the whole party"
 
@@ -28,6 +31,9 @@ ACTIONS: Final[dict[str, str]] = {
     "reservations:write": "Reserve outlets and cancel reservations; set which groups come first.",
     "messages:read": "Read the OCPP message log.",
     "events:read": "Follow the live stream and the durable events.",
+    "people:write": "Invite people, give roles, disable people and end their sessions; read who signed in.",
+    "people:provision": "Keep people and groups as a directory has them (SCIM).",
+    "approvals:decide": "Approve or reject orders to many stations that wait for a second person.",
     "parties:write": "Create and change the parties of the installation, and lend people to them.",
     ADMIN: "Everything, API keys and the audit log included.",
 }
@@ -49,12 +55,17 @@ _READ: Final = frozenset(
 
 ROLES: Final[dict[str, frozenset[str]]] = {
     "owner": frozenset(ACTIONS),
-    "operations": frozenset(ACTIONS) - {ADMIN} - OF_INSTALLATION,
+    "operations": frozenset(ACTIONS) - {ADMIN, "people:write", "people:provision"} - OF_INSTALLATION,
     "technician": (_READ - {"tokens:read"}) | {"stations:write", "commands:send", "commands:raw", "firmware:write"},
     "finance": frozenset({"stations:read", "sessions:read", "tokens:read", "events:read"}),
     "support": _READ | {"commands:send", "tokens:write", "reservations:write"},
+    "site_host": frozenset({"stations:read", "sessions:read", "reservations:read", "events:read"}),
     "read_only": _READ,
+    # For people who look after programs only: their keys' scopes say what those may do.
+    "api": frozenset(),
 }
+# Of several roles that groups give, the first counts.
+ROLES_BY_WEIGHT: Final = ("owner", "operations", "technician", "support", "finance", "site_host", "read_only", "api")
 
 
 class NotSignedIn(OhmsteadError):
@@ -73,11 +84,16 @@ class TooManyAttempts(OhmsteadError):
         self.retry_after_s = retry_after_s
 
 
+class ProofNeeded(OhmsteadError):
+    """Somebody signed in asks for something dangerous, and has not proved of late that it is still them."""
+
+
 class Actor(Struct, frozen=True, kw_only=True):
     """Who is asking. `actor_id` is `operator:<uuid>`, `key:<uuid>` or `system`; it stands in the audit log.
 
     `locations`: only what belongs to these is within their reach; None: all of the party's.
     `owns_installation`: the party is the one that runs this installation, and may make others.
+    `web_session_id` and `proved_at` are a browser's: which session it is, and when the person last showed a proof.
     """
 
     actor_id: str
@@ -88,6 +104,8 @@ class Actor(Struct, frozen=True, kw_only=True):
     locations: tuple[UUID, ...] | None = None
     owns_installation: bool = False
     remote_address: str | None = None
+    web_session_id: UUID | None = None
+    proved_at: datetime | None = None
 
     @property
     def scope(self) -> Scope:
@@ -129,6 +147,20 @@ def require(actor: Actor, action: str, thing: Owned | None = None) -> None:
     """Raises NotAllowed unless `may()`."""
     if not may(actor, action, thing):
         raise NotAllowed(f"{actor.name} may not do this: it takes {action}", action=action)
+
+
+def require_proof(actor: Actor, now: datetime) -> None:
+    """Raises ProofNeeded when a browser's person has shown no proof within `PROOF_FRESH_FOR`. Keys are their own proof."""
+    if actor.web_session_id is None:
+        return
+    if actor.proved_at is None or now - actor.proved_at > PROOF_FRESH_FOR:
+        raise ProofNeeded("show once more that it is you: this can do harm")
+
+
+def weightiest(roles: Iterable[str]) -> str | None:
+    """Of several roles the one that counts; None of none."""
+    found = set(roles)
+    return next((role for role in ROLES_BY_WEIGHT if role in found), None)
 
 
 def for_role(role: str) -> frozenset[str]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-Role: TypeAlias = Literal["owner", "operations", "technician", "finance", "support", "read_only"]
+Role: TypeAlias = Literal["owner", "operations", "technician", "finance", "support", "site_host", "read_only", "api"]
 
 
 class Party(Struct, frozen=True, kw_only=True):
@@ -18,6 +18,7 @@ class Party(Struct, frozen=True, kw_only=True):
     party_code: str
     currency: str
     time_zone: str
+    needs_second_person: bool = False
 
 
 class Operator(Struct, frozen=True, kw_only=True):
@@ -30,18 +31,24 @@ class Operator(Struct, frozen=True, kw_only=True):
     role: Role
     created_at: datetime
     disabled_at: datetime | None = None
+    user_name: Annotated[str | None, Meta(description="What a directory calls the person; by SCIM.")] = None
+    external_id: str | None = None
+    is_provisioned: Annotated[bool, Meta(description="Kept by a directory, through SCIM or a provider.")] = False
 
 
 class WebSession(Struct, frozen=True, kw_only=True):
     """A signed-in browser. `web_session_id` names it in lists; the cookie itself is known to the browser only."""
 
-    web_session_id: str
+    web_session_id: UUID
     operator_id: UUID
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
     remote_address: str | None
     user_agent: str | None
+    method: str = "link"
+    proved_at: datetime | None = None
+    provider: str | None = None
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from ohmstead.accounts import access, store
@@ -71,7 +72,9 @@ async def has_signed_in(conn: Connection, operator_id: UUID) -> bool:
     return await store.has_used_link(conn, operator_id)
 
 
-async def new_sign_in_link(conn: Connection, operator_id: UUID, valid_s: float = LINK_VALID_S) -> str:
+async def new_sign_in_link(
+    conn: Connection, operator_id: UUID, valid_s: float = LINK_VALID_S, by: Actor | None = None
+) -> str:
     """The secret of a link that signs this operator in once within `valid_s` seconds. Raises NotFound."""
     operator = await store.find_operator(conn, operator_id)
     if operator is None or operator.disabled_at is not None:
@@ -79,7 +82,7 @@ async def new_sign_in_link(conn: Connection, operator_id: UUID, valid_s: float =
     secret = new_secret()
     now = clock.now()
     await store.insert_link(conn, digest(secret), operator_id, now, now + timedelta(seconds=valid_s))
-    await audit(conn, access.system(operator.party_id), "sign_in_link.created", f"operator/{operator_id}")
+    await audit(conn, by or access.system(operator.party_id), "sign_in_link.created", f"operator/{operator_id}")
     return secret
 
 
@@ -87,25 +90,60 @@ async def redeem_sign_in_link(
     conn: Connection, secret: str, *, remote_address: str | None = None, user_agent: str | None = None
 ) -> SignedIn:
     """Turn a link into a web session, once. Raises Refused when the link is unknown, used or over (which, is not told)."""
-    now = clock.now()
-    operator = await store.use_link(conn, digest(secret), now)
+    operator = await store.use_link(conn, digest(secret), clock.now())
     if operator is None:
         raise Refused("this sign-in link was used already, is over, or was never given out")
+    return await open_session(conn, operator, "link", remote_address=remote_address, user_agent=user_agent)
+
+
+async def open_session(
+    conn: Connection,
+    operator: Operator,
+    method: str,
+    *,
+    remote_address: str | None = None,
+    user_agent: str | None = None,
+    provider: str | None = None,
+    id_token: str | None = None,
+    detail: dict[str, object] | None = None,
+) -> SignedIn:
+    """A fresh web session of somebody who has just shown who they are, by `method`; noted in the audit log."""
     cookie, csrf_token = new_secret(32), new_secret(24)
+    now = clock.now()
     expires_at = now + timedelta(seconds=SESSION_IDLE_S)
-    await store.insert_web_session(
-        conn,
-        digest(cookie),
-        operator.operator_id,
-        csrf_token,
-        now,
-        expires_at,
-        remote_address,
-        user_agent[:300] if user_agent else None,
+    session = WebSession(
+        web_session_id=new_id(),
+        operator_id=operator.operator_id,
+        created_at=now,
+        last_seen_at=now,
+        expires_at=expires_at,
+        remote_address=remote_address,
+        user_agent=user_agent[:300] if user_agent else None,
+        method=method,
+        proved_at=now,
+        provider=provider,
     )
-    actor = _operator_actor(operator.operator_id, operator.name, operator.party_id, operator.role, remote_address)
-    await audit(conn, actor, "operator.signed_in", f"operator/{operator.operator_id}")
+    await store.insert_web_session(conn, session, digest(cookie), csrf_token, id_token)
+    actor = actor_of(operator, remote_address)
+    noted: dict[str, object] = {"method": method, **(detail or {})}
+    await audit(conn, actor, "operator.signed_in", f"operator/{operator.operator_id}", noted)
     return SignedIn(cookie=cookie, csrf_token=csrf_token, expires_at=expires_at, operator=operator)
+
+
+async def renew_session(conn: Connection, actor: Actor) -> SignedIn:
+    """A fresh cookie for a browser whose person has just proved who they are; the old one opens nothing. Raises NotFound.
+
+    The token of forms stays: those that are open in other tabs must not lose what was typed.
+    """
+    operator = await store.find_operator(conn, actor.operator_id) if actor.operator_id else None
+    if operator is None or actor.web_session_id is None:
+        raise NotFound("no such web session")
+    cookie = new_secret(32)
+    row = await store.renew_web_session(conn, actor.web_session_id, digest(cookie), clock.now())
+    if row is None:
+        raise NotFound("no such web session")
+    await audit(conn, actor, "operator.proved", f"operator/{operator.operator_id}")
+    return SignedIn(cookie=cookie, csrf_token=row["csrf_token"], expires_at=row["expires_at"], operator=operator)
 
 
 async def recognise_cookie(conn: Connection, cookie: str, remote_address: str | None = None) -> Recognised | None:
@@ -118,13 +156,25 @@ async def recognise_cookie(conn: Connection, cookie: str, remote_address: str | 
     if now - row["last_seen_at"] >= _TOUCH_EVERY:
         last = row["created_at"] + timedelta(seconds=SESSION_LONGEST_S)
         await store.touch_web_session(conn, cookie_hash, now, min(last, now + timedelta(seconds=SESSION_IDLE_S)))
-    actor = _operator_actor(row["operator_id"], row["name"], row["party_id"], row["role"], remote_address)
+    actor = msgspec.structs.replace(
+        _operator_actor(row["operator_id"], row["name"], row["party_id"], row["role"], remote_address),
+        web_session_id=row["web_session_id"],
+        proved_at=row["proved_at"],
+    )
     return Recognised(actor=actor, csrf_token=row["csrf_token"])
 
 
-async def sign_out(conn: Connection, cookie: str) -> None:
-    """End the browser's session."""
-    await store.delete_web_session_by_cookie(conn, digest(cookie))
+class SignedOut(Struct, frozen=True, kw_only=True):
+    """A session that is over: the provider that it came from, and that one's word for it."""
+
+    provider: str | None
+    id_token: str | None
+
+
+async def sign_out(conn: Connection, cookie: str) -> SignedOut | None:
+    """End the browser's session; None when it was over already."""
+    row = await store.delete_web_session_by_cookie(conn, digest(cookie))
+    return SignedOut(provider=row["provider"], id_token=row["id_token"]) if row else None
 
 
 async def list_web_sessions(conn: Connection, operator_id: UUID) -> list[WebSession]:
@@ -132,14 +182,26 @@ async def list_web_sessions(conn: Connection, operator_id: UUID) -> list[WebSess
     return await store.list_web_sessions(conn, operator_id, clock.now())
 
 
-async def revoke_web_session(conn: Connection, actor: Actor, operator_id: UUID, web_session_id: str) -> None:
+async def revoke_web_session(conn: Connection, actor: Actor, operator_id: UUID, web_session_id: UUID) -> None:
     """Sign a browser out. Raises NotFound."""
     operator = await store.find_operator(conn, operator_id)
     if operator is None or operator.party_id != actor.party_id:
         raise NotFound(f"no operator {operator_id}")
     if not await store.delete_web_session(conn, operator_id, web_session_id):
         raise NotFound("no such web session")
-    await audit(conn, actor, "web_session.revoked", f"operator/{operator_id}", {"web_session_id": web_session_id})
+    detail: dict[str, object] = {"web_session_id": str(web_session_id)}
+    await audit(conn, actor, "web_session.revoked", f"operator/{operator_id}", detail)
+
+
+async def end_sessions(conn: Connection, actor: Actor, operator_id: UUID, *, but: UUID | None = None) -> int:
+    """Sign the operator's browsers out, all but one when `but` names it; returns how many. Raises NotFound."""
+    operator = await store.find_operator(conn, operator_id)
+    if operator is None or operator.party_id != actor.party_id:
+        raise NotFound(f"no operator {operator_id}")
+    n = await store.delete_web_sessions(conn, operator_id, but)
+    if n:
+        await audit(conn, actor, "web_sessions.ended", f"operator/{operator_id}", {"n": n})
+    return n
 
 
 async def create_api_key(
@@ -245,6 +307,11 @@ async def get_party(conn: Connection, party_id: UUID) -> Party:
     if party is None:
         raise NotFound(f"no party {party_id}")
     return party
+
+
+def actor_of(operator: Operator, remote_address: str | None = None) -> Actor:
+    """The operator as somebody who acts."""
+    return _operator_actor(operator.operator_id, operator.name, operator.party_id, operator.role, remote_address)
 
 
 def _operator_actor(operator_id: UUID, name: str, party_id: UUID, role: str, remote_address: str | None) -> Actor:

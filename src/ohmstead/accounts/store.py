@@ -8,7 +8,7 @@ from uuid import UUID
 from ohmstead.accounts.model import ApiKey, AuditEntry, Operator, Party, WebSession
 from ohmstead.core.db import Connection, Row
 
-_OPERATOR = "operator_id, party_id, name, email, role, created_at, disabled_at"
+_OPERATOR = "operator_id, party_id, name, email, role, created_at, disabled_at, user_name, external_id, is_provisioned"
 _KEY = "api_key_id, name, key_start, scopes, created_at, created_by, expires_at, last_used_at, revoked_at"
 _FIRST_PARTY_LOCK = 0x0415_0001
 
@@ -42,7 +42,9 @@ async def insert_party(conn: Connection, party: Party) -> None:
 
 async def find_party(conn: Connection, party_id: UUID) -> Party | None:
     row = await conn.fetchrow(
-        "select party_id, name, country_code, party_code, currency, time_zone from party where party_id = $1", party_id
+        "select party_id, name, country_code, party_code, currency, time_zone, needs_second_person from party"
+        " where party_id = $1",
+        party_id,
     )
     return Party(**row) if row else None
 
@@ -103,26 +105,38 @@ async def use_link(conn: Connection, link_hash: bytes, at: datetime) -> Operator
 
 
 async def insert_web_session(
-    conn: Connection,
-    cookie_hash: bytes,
-    operator_id: UUID,
-    csrf_token: str,
-    at: datetime,
-    expires_at: datetime,
-    remote_address: str | None,
-    user_agent: str | None,
+    conn: Connection, session: WebSession, cookie_hash: bytes, csrf_token: str, id_token: str | None
 ) -> None:
-    await conn.execute("delete from web_session where expires_at < $1", at)
+    """Those that are over are swept away on the occasion."""
+    await conn.execute("delete from web_session where expires_at < $1", session.created_at)
     await conn.execute(
-        "insert into web_session (cookie_hash, operator_id, csrf_token, created_at, last_seen_at, expires_at,"
-        " remote_address, user_agent) values ($1, $2, $3, $4, $4, $5, $6, $7)",
+        "insert into web_session (web_session_id, cookie_hash, operator_id, csrf_token, created_at, last_seen_at,"
+        " expires_at, remote_address, user_agent, method, proved_at, provider, id_token)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        session.web_session_id,
         cookie_hash,
-        operator_id,
+        session.operator_id,
         csrf_token,
+        session.created_at,
+        session.last_seen_at,
+        session.expires_at,
+        session.remote_address,
+        session.user_agent,
+        session.method,
+        session.proved_at,
+        session.provider,
+        id_token,
+    )
+
+
+async def renew_web_session(conn: Connection, web_session_id: UUID, cookie_hash: bytes, at: datetime) -> Row | None:
+    """Give a session another cookie and note the proof; None when it is over."""
+    return await conn.fetchrow(
+        "update web_session set cookie_hash = $2, proved_at = $3, last_seen_at = $3"
+        " where web_session_id = $1 and expires_at > $3 returning expires_at, csrf_token",
+        web_session_id,
+        cookie_hash,
         at,
-        expires_at,
-        remote_address,
-        user_agent,
     )
 
 
@@ -130,7 +144,8 @@ async def insert_web_session(
 async def find_web_session(conn: Connection, cookie_hash: bytes, at: datetime) -> Row | None:
     """The session's CSRF token and times with its operator's columns; None when over, unknown or disabled."""
     return await conn.fetchrow(
-        "select w.csrf_token, w.created_at, w.last_seen_at, o.operator_id, o.party_id, o.name, o.role"
+        "select w.web_session_id, w.csrf_token, w.created_at, w.last_seen_at, w.proved_at, o.operator_id, o.party_id,"
+        " o.name, o.role"
         " from web_session w join operator o using (operator_id)"
         " where w.cookie_hash = $1 and w.expires_at > $2 and o.disabled_at is null",
         cookie_hash,
@@ -146,26 +161,35 @@ async def touch_web_session(conn: Connection, cookie_hash: bytes, at: datetime, 
 
 async def list_web_sessions(conn: Connection, operator_id: UUID, at: datetime) -> list[WebSession]:
     rows = await conn.fetch(
-        "select encode(substr(cookie_hash, 1, 8), 'hex') as web_session_id, operator_id, created_at, last_seen_at,"
-        " expires_at, remote_address, user_agent from web_session where operator_id = $1 and expires_at > $2"
-        " order by last_seen_at desc",
+        "select web_session_id, operator_id, created_at, last_seen_at, expires_at, remote_address, user_agent, method,"
+        " proved_at, provider from web_session where operator_id = $1 and expires_at > $2 order by last_seen_at desc",
         operator_id,
         at,
     )
     return [WebSession(**row) for row in rows]
 
 
-async def delete_web_session(conn: Connection, operator_id: UUID, web_session_id: str) -> bool:
+async def delete_web_session(conn: Connection, operator_id: UUID, web_session_id: UUID) -> bool:
     done = await conn.execute(
-        "delete from web_session where operator_id = $1 and encode(substr(cookie_hash, 1, 8), 'hex') = $2",
-        operator_id,
-        web_session_id,
+        "delete from web_session where operator_id = $1 and web_session_id = $2", operator_id, web_session_id
     )
     return done != "DELETE 0"
 
 
-async def delete_web_session_by_cookie(conn: Connection, cookie_hash: bytes) -> None:
-    await conn.execute("delete from web_session where cookie_hash = $1", cookie_hash)
+async def delete_web_sessions(conn: Connection, operator_id: UUID, but: UUID | None) -> int:
+    done = await conn.execute(
+        "delete from web_session where operator_id = $1 and ($2::uuid is null or web_session_id <> $2)",
+        operator_id,
+        but,
+    )
+    return int(done.rpartition(" ")[2])
+
+
+async def delete_web_session_by_cookie(conn: Connection, cookie_hash: bytes) -> Row | None:
+    """The session's provider and the token it gave; None when there was none."""
+    return await conn.fetchrow(
+        "delete from web_session where cookie_hash = $1 returning provider, id_token", cookie_hash
+    )
 
 
 async def insert_api_key(conn: Connection, party_id: UUID, key: ApiKey, key_hash: bytes) -> None:

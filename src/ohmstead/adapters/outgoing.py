@@ -51,6 +51,20 @@ async def post(
     most_bytes: int,
     tls: ssl.SSLContext | None = None,
 ) -> Answer:
+    """One request with a body. Raises as `send` does."""
+    return await send("POST", url, body, headers=headers, deadline_s=deadline_s, most_bytes=most_bytes, tls=tls)
+
+
+async def send(
+    method: str,
+    url: str,
+    body: bytes | None = None,
+    *,
+    headers: Mapping[str, str],
+    deadline_s: float,
+    most_bytes: int,
+    tls: ssl.SSLContext | None = None,
+) -> Answer:
     """One request. Raises ExternalFailure when no whole answer came within the deadline, or more than `most_bytes`."""
     return await _request("POST", url, body, headers=headers, deadline_s=deadline_s, most_bytes=most_bytes, tls=tls)
 

@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta, Struct
 
+from ohmstead.accounts.approvals.model import Approval
 from ohmstead.accounts.scope import Scope
 from ohmstead.api.commands import require_for
 from ohmstead.api.operations import (
@@ -28,10 +29,12 @@ from ohmstead.api.operations import (
     listed,
     operation,
 )
+from ohmstead.api.problems import SecondPersonNeeded
 from ohmstead.core.db import Connection
 from ohmstead.doorway import WITHIN
 from ohmstead.stations import queries
 from ohmstead.stations.bulk import queries as bulk_queries
+from ohmstead.stations.bulk import second
 from ohmstead.stations.bulk import service as bulk
 from ohmstead.stations.bulk.model import BulkCommand, BulkResult, ResultFilter
 from ohmstead.stations.orders import Order
@@ -80,7 +83,7 @@ class ResultQuery(ResultFilter, kw_only=True, forbid_unknown_fields=True):
     format: Annotated[Form | None, Meta(description="csv or ndjson sends everything that matches.")] = None
 
 
-@post("/bulk-commands", opt=operation("commands:send", errors=(409,)) | WITHIN)
+@post("/bulk-commands", opt=operation("commands:send", errors=(409,)) | WITHIN | {"needs_proof": True})
 async def create_bulk_command(
     pool: ThePool, bus: TheBus, desk: TheDesk, actor: TheActor, given: NamedDependency[NewBulkCommand]
 ) -> Response[BulkCommand]:
@@ -88,11 +91,13 @@ async def create_bulk_command(
 
     It is answered as soon as it is remembered; the stations get it from then on, a bounded number at a time. What each
     was sent is a command of its own. `kind: raw`, and messages of vendors that are not registered, take `commands:raw`.
+    Where the party wants a second person it waits for one: the answer is the problem `second-person-needed`, which says
+    until when, and nothing is sent before somebody else agreed.
     """
     require_for(actor, given.order)
     async with pool.acquire() as conn:
         station_ids = await _chosen(conn, actor.scope, given.selection)
-    made = await bulk.create(
+    made = await second.create(
         pool,
         desk,
         actor,
@@ -103,6 +108,11 @@ async def create_bulk_command(
         queue_for_s=given.queue_for,
         at_once=given.at_once,
     )
+    if isinstance(made, Approval):
+        raise SecondPersonNeeded(
+            f"it waits for a second person until {made.expires_at:%Y-%m-%d %H:%M} UTC: {made.summary}",
+            approval_id=made.approval_id,
+        )
     await bus.publish(bulk.NUDGE, {})
     return answer(made, status=201, headers={"Location": f"/api/v1/bulk-commands/{made.bulk_id}"})
 

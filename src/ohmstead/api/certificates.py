@@ -169,7 +169,11 @@ async def get_certificate(pool: ThePool, actor: TheActor, certificate_id: FromPa
         return answer(await queries.get_certificate(conn, actor.party_id, certificate_id))
 
 
-@post("/certificates/{certificate_id:uuid}/revoke", status_code=200, opt=operation("stations:write", errors=(404, 409)))
+@post(
+    "/certificates/{certificate_id:uuid}/revoke",
+    status_code=200,
+    opt=operation("stations:write", errors=(404, 409)) | {"needs_proof": True},
+)
 async def revoke_certificate(
     pool: ThePool, bus: TheBus, actor: TheActor, certificate_id: FromPath[UUID], given: NamedDependency[Revocation]
 ) -> Response[CertificateView]:

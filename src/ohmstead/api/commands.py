@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta, Struct
 
-from ohmstead.accounts.access import Actor, require
+from ohmstead.accounts.access import Actor, require, require_proof
 from ohmstead.api.operations import (
     CSV,
     NDJSON,
@@ -34,6 +34,7 @@ from ohmstead.api.problems import (
     Unprocessable,
     UnsupportedMedia,
 )
+from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.doorway import WITHIN
 from ohmstead.stations import queries, vendors
@@ -149,10 +150,11 @@ async def send_command(
 
 
 def require_for(actor: Actor, order: Order) -> None:
-    """Raises NotAllowed where an order takes more than the right to send orders."""
+    """Raises NotAllowed where an order takes more than the right to send orders, and ProofNeeded for a browser's person."""
     is_unchecked = isinstance(order, DataTransfer) and not vendors.is_registered(order.vendor_id)
     if isinstance(order, Raw | SecurityOrder) or is_unchecked:
         require(actor, "commands:raw")
+        require_proof(actor, clock.now())
 
 
 @get("/stations/{station_id:str}/capabilities", opt=operation("stations:read", errors=(404,)))

@@ -181,7 +181,7 @@ async def list_rollouts(
     return await listed(request, pool, ROLLOUTS, fetch, filters)
 
 
-@post("/rollouts", opt=operation("firmware:write", errors=(404,)))
+@post("/rollouts", opt=operation("firmware:write", errors=(404,)) | {"needs_proof": True})
 async def create_rollout(
     pool: ThePool, bus: TheBus, actor: TheActor, settings: TheSettings, given: NamedDependency[NewRollout]
 ) -> Response[RolloutDetail]:

@@ -92,7 +92,7 @@ async def list_api_keys(pool: ThePool, actor: TheActor) -> Response[ApiKeys]:
         return answer(ApiKeys(await service.list_api_keys(conn, actor.party_id)))
 
 
-@post("/api-keys", opt=operation(ADMIN, errors=(409,)))
+@post("/api-keys", opt=operation(ADMIN, errors=(409,)) | {"needs_proof": True})
 async def create_api_key(pool: ThePool, actor: TheActor, given: NamedDependency[NewApiKey]) -> Response[CreatedApiKey]:
     """Make an API key. The key itself is shown only here."""
     async with pool.acquire() as conn, conn.transaction():

@@ -10,7 +10,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from msgspec import UNSET, Struct, UnsetType
 
-from ohmstead.accounts.access import NotAllowed, NotSignedIn, TooManyAttempts
+from ohmstead.accounts.access import NotAllowed, NotSignedIn, ProofNeeded, TooManyAttempts
 from ohmstead.core.errors import Conflict, ExternalFailure, Invalid, NotFound, OhmsteadError, Refused
 from ohmstead.core.log import logger
 
@@ -39,6 +39,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     errors: Sequence[FieldError] | UnsetType = UNSET
     code: str | UnsetType = UNSET
     command_id: str | UnsetType = UNSET
+    approval_id: str | UnsetType = UNSET
 
 
 class BadRequest(OhmsteadError):
@@ -65,6 +66,10 @@ class TooLarge(OhmsteadError):
     """A body beyond the operation's limit."""
 
 
+class SecondPersonNeeded(OhmsteadError):
+    """It is written down, and waits until somebody else agrees."""
+
+
 class StationOffline(OhmsteadError):
     """The station is not connected."""
 
@@ -89,7 +94,9 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     BadRequest: (400, "bad-request", "The request is malformed"),
     NotSignedIn: (401, "not-signed-in", "Credentials are missing or not good"),
     NotAllowed: (403, "not-allowed", "Not yours to do"),
+    ProofNeeded: (403, "proof-needed", "Show once more that it is you"),
     Refused: (409, "refused", "A rule says no"),
+    SecondPersonNeeded: (409, "second-person-needed", "It waits for a second person"),
     NotFound: (404, "not-found", "There is no such thing"),
     Conflict: (409, "conflict", "It exists already or has changed"),
     StationOffline: (409, "station-offline", "The station is not connected"),
@@ -150,7 +157,9 @@ def _with_detail(problem: Problem, error: Exception) -> Problem:
         changes["field"] = error.errors[0].field
         changes["errors"] = error.errors
     if isinstance(error, OhmsteadError):
-        changes |= {name: str(error.detail[name]) for name in ("code", "command_id") if error.detail.get(name)}
+        changes |= {
+            name: str(error.detail[name]) for name in ("code", "command_id", "approval_id") if error.detail.get(name)
+        }
     return msgspec.structs.replace(problem, **changes) if changes else problem
 
 

@@ -16,6 +16,7 @@ from ohmstead.api import (
     locations,
     messages,
     payments,
+    people,
     profiles,
     reference,
     reservations,
@@ -48,6 +49,7 @@ RESOURCES = {
     "Charging profiles": [*profiles.HANDLERS, *safe_limits.HANDLERS],
     "Events": events.HANDLERS,
     "Access": keys.HANDLERS,
+    "People": people.HANDLERS,
 }
 
 

@@ -12,6 +12,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from ohmstead.accounts.access import Actor
+from ohmstead.accounts.approvals.model import Approval
 from ohmstead.console import order_help
 from ohmstead.console import orders as forms
 from ohmstead.console.exports import csv_response
@@ -22,7 +23,7 @@ from ohmstead.core.db import Connection
 from ohmstead.core.errors import Invalid, Refused
 from ohmstead.reports.pages import queries as pages
 from ohmstead.stations import rules
-from ohmstead.stations.bulk import queries, service
+from ohmstead.stations.bulk import queries, second, service
 from ohmstead.stations.bulk.model import BulkCommand, ResultFilter
 from ohmstead.stations.capabilities import capabilities
 from ohmstead.stations.orders import ClearCache, Order
@@ -70,7 +71,11 @@ async def new_bulk(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respon
     return _form(request, actor, order_help.picked(view.query), n)
 
 
-@post("/stations/bulk", status_code=200)
+def _is_sending(fields: Mapping[str, str]) -> bool:
+    return fields.get("step") == "send"
+
+
+@post("/stations/bulk", status_code=200, opt={"needs_proof": _is_sending})
 async def make_bulk(request: PageRequest, pool: PoolIn, bus: BusIn, desk: DeskIn, actor: ActorIn) -> Response[Any]:
     """First it says to how many stations it would go, and asks; on a second press it is sent."""
     allow(actor, "commands:send")
@@ -86,7 +91,7 @@ async def make_bulk(request: PageRequest, pool: PoolIn, bus: BusIn, desk: DeskIn
         rules.check(order, clock.now())
         if fields.get("step") != "send":
             return _form(request, actor, fields, len(station_ids), is_asked=True)
-        made = await service.create(
+        made = await second.create(
             pool,
             desk,
             actor,
@@ -99,6 +104,8 @@ async def make_bulk(request: PageRequest, pool: PoolIn, bus: BusIn, desk: DeskIn
         return _form(request, actor, fields, len(station_ids), error=invalid)
     except Refused as refused:
         return _form(request, actor, fields, len(station_ids), error=Invalid(refused.text, "order"))
+    if isinstance(made, Approval):
+        return Redirect("/approvals", status_code=303)
     await bus.publish(service.NUDGE, {})
     return Redirect(f"/bulk/{made.bulk_id}", status_code=303)
 

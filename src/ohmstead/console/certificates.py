@@ -32,7 +32,7 @@ async def certificates(request: PageRequest, pool: PoolIn, actor: ActorIn, stati
     return await _page(request, pool, actor, station_id)
 
 
-@post("/stations/{station_id:str}/certificates/{certificate_id:str}/revoke", status_code=200)
+@post("/stations/{station_id:str}/certificates/{certificate_id:str}/revoke", status_code=200, opt={"needs_proof": True})
 async def revoke(
     pool: PoolIn, bus: BusIn, actor: ActorIn, station_id: FromPath[str], certificate_id: FromPath[str]
 ) -> Redirect:

@@ -157,7 +157,7 @@ async def upload_firmware(
     return await _image_page(request, pool, actor, found, error=error)
 
 
-@post("/firmware/{image_id:str}/retire")
+@post("/firmware/{image_id:str}/retire", opt={"needs_proof": True})
 async def retire_firmware(pool: PoolIn, actor: ActorIn, image_id: FromPath[str]) -> Redirect:
     """Offer it no more."""
     allow(actor, "firmware:write")
@@ -169,7 +169,7 @@ async def retire_firmware(pool: PoolIn, actor: ActorIn, image_id: FromPath[str])
 # ------------------------------------------------------------------------------------------------------- rollouts
 
 
-@post("/firmware/{image_id:str}/rollout", status_code=200)
+@post("/firmware/{image_id:str}/rollout", status_code=200, opt={"needs_proof": True})
 async def begin_rollout(
     request: PageRequest, pool: PoolIn, actor: ActorIn, settings: SettingsIn, image_id: FromPath[str]
 ) -> Response[Any]:

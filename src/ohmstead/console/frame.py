@@ -27,9 +27,10 @@ DeskIn: TypeAlias = NamedDependency[CommandDesk]
 ActorIn: TypeAlias = NamedDependency[Actor]
 
 
-async def opened(request: PageRequest, conn: Connection, actor: Actor, action: str = "stations:read") -> View:
-    """The page's view. Raises NotAllowed when the actor may not do `action`."""
-    allow(actor, action)
+async def opened(request: PageRequest, conn: Connection, actor: Actor, action: str | None = "stations:read") -> View:
+    """The page's view. Raises NotAllowed when the actor may not do `action`; None is everybody's who is signed in."""
+    if action is not None:
+        allow(actor, action)
     frame = await service.frame(conn, actor.scope)
     state = request.scope["state"]
     state["party_name"], state["party_zone"], state["n_attention"] = frame.network, frame.time_zone, frame.n_concerns

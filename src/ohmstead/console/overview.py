@@ -100,7 +100,7 @@ async def attention(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respo
     return page(request, "console/attention.html", concerns=concerns, headline=_headline(concerns, 0, 0))
 
 
-@post("/parts/simulator", status_code=200)
+@post("/parts/simulator", status_code=200, opt={"needs_proof": True})
 async def simulator_key(request: PageRequest, pool: PoolIn, actor: ActorIn, settings: SettingsIn) -> Response[str]:
     """A key for a simulator, and the command that uses it."""
     allow(actor, "admin")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -88,7 +88,11 @@ async def command_form(request: PageRequest, pool: PoolIn, actor: ActorIn, stati
     return page(request, "station/command.html", **context)
 
 
-@post("/stations/{station_id:str}/command", status_code=200)
+def _is_raw(fields: Mapping[str, str]) -> bool:
+    return fields.get("kind") == "raw"
+
+
+@post("/stations/{station_id:str}/command", status_code=200, opt={"needs_proof": _is_raw})
 async def send_command(
     request: PageRequest, pool: PoolIn, desk: DeskIn, actor: ActorIn, station_id: FromPath[str]
 ) -> Response[Any]:

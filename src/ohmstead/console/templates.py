@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -75,7 +76,11 @@ async def template(request: PageRequest, pool: PoolIn, actor: ActorIn, template_
         return await _form(request, conn, actor, _shown(found), {}, found)
 
 
-@post("/templates/{template_id:str}", status_code=200)
+def _is_deleting(fields: Mapping[str, str]) -> bool:
+    return fields.get("do") == "delete"
+
+
+@post("/templates/{template_id:str}", status_code=200, opt={"needs_proof": _is_deleting})
 async def change_template(
     request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn, template_id: FromPath[str]
 ) -> Response[Any]:

@@ -34,6 +34,28 @@ table api_key
     constraint api_key_key_hash_key UNIQUE (key_hash)
     CREATE INDEX api_key_by_party ON public.api_key USING btree (party_id)
 
+table approval
+    -- What waits for a second person, and what came of it. One whose expires_at has passed while waiting is over.
+    approval_id uuid not null
+    party_id uuid not null
+    kind text not null
+    summary text not null
+    request jsonb not null
+    asked_by text not null
+    asked_name text not null
+    asked_at timestamp with time zone not null
+    expires_at timestamp with time zone not null
+    state text not null default 'waiting'::text
+    decided_by text
+    decided_name text
+    decided_at timestamp with time zone
+    reason text
+    result text
+    constraint approval_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'approved'::text, 'rejected'::text, 'withdrawn'::text])))
+    constraint approval_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint approval_pkey PRIMARY KEY (approval_id)
+    CREATE INDEX approval_by_party ON public.approval USING btree (party_id, asked_at DESC, approval_id DESC)
+
 table audit_entry
     entry_id bigint not null generated as identity
     at timestamp with time zone not null default now()
@@ -544,10 +566,41 @@ table operator
     role text not null default 'owner'::text
     created_at timestamp with time zone not null default now()
     disabled_at timestamp with time zone
-    constraint operator_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'operations'::text, 'technician'::text, 'finance'::text, 'support'::text, 'read_only'::text])))
+    user_name text
+    external_id text
+    is_provisioned boolean not null default false
+    password_hash text
+    password_set_at timestamp with time zone
+    totp_secret bytea  -- Encrypted under the installation's secret key; it counts once totp_since is set.
+    totp_since timestamp with time zone
+    totp_last_step bigint not null default 0
+    constraint operator_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'operations'::text, 'technician'::text, 'finance'::text, 'support'::text, 'site_host'::text, 'read_only'::text, 'api'::text])))
     constraint operator_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint operator_pkey PRIMARY KEY (operator_id)
+    CREATE INDEX operator_by_party ON public.operator USING btree (party_id, name)
     CREATE UNIQUE INDEX operator_email ON public.operator USING btree (lower(email)) WHERE (email IS NOT NULL)
+    CREATE UNIQUE INDEX operator_user_name ON public.operator USING btree (party_id, lower(user_name)) WHERE (user_name IS NOT NULL)
+
+table operator_group
+    group_id uuid not null
+    party_id uuid not null
+    name text not null
+    external_id text
+    role text  -- What members of the group may do here; null: the group means nothing here.
+    created_at timestamp with time zone not null
+    changed_at timestamp with time zone not null
+    constraint operator_group_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'operations'::text, 'technician'::text, 'finance'::text, 'support'::text, 'site_host'::text, 'read_only'::text, 'api'::text])))
+    constraint operator_group_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint operator_group_pkey PRIMARY KEY (group_id)
+    CREATE UNIQUE INDEX operator_group_name ON public.operator_group USING btree (party_id, lower(name))
+
+table operator_group_member
+    group_id uuid not null
+    operator_id uuid not null
+    constraint operator_group_member_group_id_fkey FOREIGN KEY (group_id) REFERENCES operator_group(group_id) ON DELETE CASCADE
+    constraint operator_group_member_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operator(operator_id) ON DELETE CASCADE
+    constraint operator_group_member_pkey PRIMARY KEY (group_id, operator_id)
+    CREATE INDEX operator_group_member_by_operator ON public.operator_group_member USING btree (operator_id)
 
 table outbox
     -- Facts that others act on afterwards. Written in the transaction that made them true.
@@ -613,8 +666,25 @@ table party
     time_zone text not null default 'UTC'::text
     created_at timestamp with time zone not null default now()
     sends_local_lists boolean not null default false
+    needs_second_person boolean not null default false  -- Orders to many stations wait until somebody else approves them.
     constraint party_pkey PRIMARY KEY (party_id)
     constraint party_country_code_party_code_key UNIQUE (country_code, party_code)
+
+table passkey
+    passkey_id uuid not null
+    operator_id uuid not null
+    credential_id bytea not null
+    public_key bytea not null
+    sign_count bigint not null
+    name text not null
+    transports text[] not null default '{}'::text[]
+    is_synced boolean not null
+    created_at timestamp with time zone not null
+    last_used_at timestamp with time zone
+    constraint passkey_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operator(operator_id) ON DELETE CASCADE
+    constraint passkey_pkey PRIMARY KEY (passkey_id)
+    constraint passkey_credential_id_key UNIQUE (credential_id)
+    CREATE INDEX passkey_by_operator ON public.passkey USING btree (operator_id)
 
 table priority_charging
     station_id text not null
@@ -672,6 +742,22 @@ table profile_upgrade
     constraint profile_upgrade_pkey PRIMARY KEY (profile_upgrade_id)
     CREATE INDEX profile_upgrade_by_station ON public.profile_upgrade USING btree (station_id, started_at DESC)
     CREATE UNIQUE INDEX profile_upgrade_open ON public.profile_upgrade USING btree (station_id) WHERE (finished_at IS NULL)
+
+table provider_identity
+    provider text not null
+    subject text not null
+    operator_id uuid not null
+    created_at timestamp with time zone not null
+    constraint provider_identity_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operator(operator_id) ON DELETE CASCADE
+    constraint provider_identity_pkey PRIMARY KEY (provider, subject)
+    CREATE INDEX provider_identity_by_operator ON public.provider_identity USING btree (operator_id)
+
+table recovery_code
+    operator_id uuid not null
+    code_hash bytea not null
+    used_at timestamp with time zone
+    constraint recovery_code_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operator(operator_id) ON DELETE CASCADE
+    constraint recovery_code_pkey PRIMARY KEY (operator_id, code_hash)
 
 table report_chunk
     -- Parts of reports that come in several messages; the payload is the station_record of the same digest.
@@ -962,6 +1048,33 @@ table settlement
     constraint settlement_station_id_psp_ref_status_settled_at_key UNIQUE (station_id, psp_ref, status, settled_at)
     CREATE INDEX settlement_by_party ON public.settlement USING btree (party_id, settlement_id DESC)
 
+table sign_in_attempt
+    attempt_id bigint not null generated as identity
+    at timestamp with time zone not null
+    party_id uuid  -- Null when nobody of that name is known.
+    operator_id uuid
+    name text not null
+    method text not null
+    outcome text not null
+    reason text
+    remote_address text
+    user_agent text
+    constraint sign_in_attempt_outcome_check CHECK ((outcome = ANY (ARRAY['signed_in'::text, 'refused'::text])))
+    constraint sign_in_attempt_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operator(operator_id) ON DELETE SET NULL
+    constraint sign_in_attempt_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint sign_in_attempt_pkey PRIMARY KEY (attempt_id)
+    CREATE INDEX sign_in_attempt_by_operator ON public.sign_in_attempt USING btree (operator_id, at DESC)
+    CREATE INDEX sign_in_attempt_by_party ON public.sign_in_attempt USING btree (party_id, at DESC, attempt_id DESC)
+    CREATE INDEX sign_in_attempt_by_time ON public.sign_in_attempt USING btree (at)
+
+table sign_in_backoff
+    key bytea not null
+    n_failures integer not null
+    last_at timestamp with time zone not null
+    blocked_until timestamp with time zone
+    constraint sign_in_backoff_pkey PRIMARY KEY (key)
+    CREATE INDEX sign_in_backoff_by_time ON public.sign_in_backoff USING btree (last_at)
+
 table sign_in_link
     link_hash bytea not null
     operator_id uuid not null
@@ -1012,6 +1125,13 @@ table signing_request
     CREATE INDEX signing_request_by_station ON public.signing_request USING btree (station_id, requested_at DESC)
     CREATE UNIQUE INDEX signing_request_once ON public.signing_request USING btree (station_id, kind, csr_hash) WHERE (status = 'accepted'::text)
     CREATE INDEX signing_request_open ON public.signing_request USING btree (requested_at) WHERE (status = ANY (ARRAY['accepted'::text, 'signed'::text]))
+
+table spent_proof
+    -- Challenges and half-done sign-ins that were used: each counts once.
+    digest bytea not null
+    expires_at timestamp with time zone not null
+    constraint spent_proof_pkey PRIMARY KEY (digest)
+    CREATE INDEX spent_proof_by_end ON public.spent_proof USING btree (expires_at)
 
 table station with (fillfactor=80)
     station_id text not null  -- The OCPP identity: the last part of the URL the station connects to.
@@ -1270,8 +1390,14 @@ table web_session
     expires_at timestamp with time zone not null
     remote_address text
     user_agent text
+    web_session_id uuid not null default gen_random_uuid()
+    method text not null default 'link'::text
+    proved_at timestamp with time zone  -- When the person last showed a proof of being who they are: a link, passkey, password or provider.
+    provider text
+    id_token text
     constraint web_session_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operator(operator_id) ON DELETE CASCADE
     constraint web_session_pkey PRIMARY KEY (cookie_hash)
+    constraint web_session_web_session_id_key UNIQUE (web_session_id)
     CREATE INDEX web_session_by_operator ON public.web_session USING btree (operator_id)
 
 CREATE OR REPLACE FUNCTION public.drop_partitions(p_table text, p_before timestamp with time zone)

@@ -108,6 +108,7 @@
     if (into && event.target.files[0]) document.getElementById(into).value = await event.target.files[0].text();
     if (event.target.matches?.("[data-submit]")) event.target.form.requestSubmit();
   });
+  one("form[data-send-now]")?.requestSubmit();
   document.addEventListener("submit", (event) => {
     /* An empty field says nothing: keep it out of the address. */
     if (event.target.matches?.("form[data-tidy]"))
