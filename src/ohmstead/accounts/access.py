@@ -38,7 +38,7 @@ ACTIONS: Final[dict[str, str]] = {
     ADMIN: "Everything, API keys and the audit log included.",
 }
 
-# Only for the party that runs the installation.
+# Only in the party that runs the installation; there whoever is an admin may.
 OF_INSTALLATION: Final = frozenset({"parties:write"})
 
 _READ: Final = frozenset(
@@ -54,12 +54,12 @@ _READ: Final = frozenset(
 )
 
 ROLES: Final[dict[str, frozenset[str]]] = {
-    "owner": frozenset(ACTIONS),
-    "operations": frozenset(ACTIONS) - {ADMIN, "people:write", "people:provision"} - OF_INSTALLATION,
+    "owner": frozenset(ACTIONS) - OF_INSTALLATION,
+    "operations": frozenset(ACTIONS) - OF_INSTALLATION - {ADMIN, "people:write", "people:provision"},
     "technician": (_READ - {"tokens:read"}) | {"stations:write", "commands:send", "commands:raw", "firmware:write"},
     "finance": frozenset({"stations:read", "sessions:read", "tokens:read", "events:read"}),
     "support": _READ | {"commands:send", "tokens:write", "reservations:write"},
-    "site_host": frozenset({"stations:read", "sessions:read", "reservations:read", "events:read"}),
+    "site_host": _READ - {"tokens:read"},
     "read_only": _READ,
     # For people who look after programs only: their keys' scopes say what those may do.
     "api": frozenset(),
@@ -103,6 +103,7 @@ class Actor(Struct, frozen=True, kw_only=True):
     role: str | None = None
     locations: tuple[UUID, ...] | None = None
     owns_installation: bool = False
+    home_party_id: UUID | None = None
     remote_address: str | None = None
     web_session_id: UUID | None = None
     proved_at: datetime | None = None
@@ -111,6 +112,11 @@ class Actor(Struct, frozen=True, kw_only=True):
     def scope(self) -> Scope:
         """What they see."""
         return Scope(self.party_id, self.locations)
+
+    @property
+    def home(self) -> UUID:
+        """The party that keeps their account; they may be at work for another."""
+        return self.home_party_id or self.party_id
 
     @property
     def operator_id(self) -> UUID | None:

@@ -15,6 +15,7 @@ from ohmstead.api import (
     keys,
     locations,
     messages,
+    parties,
     payments,
     people,
     profiles,
@@ -50,6 +51,7 @@ RESOURCES = {
     "Events": events.HANDLERS,
     "Access": keys.HANDLERS,
     "People": people.HANDLERS,
+    "Parties": parties.HANDLERS,
 }
 
 

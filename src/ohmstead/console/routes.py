@@ -15,6 +15,7 @@ from ohmstead.console import (
     live,
     messages,
     overview,
+    parties,
     people,
     profiles,
     proving,
@@ -28,6 +29,7 @@ from ohmstead.console import (
     templates,
     trust,
 )
+from ohmstead.doorway import WITHIN
 from ohmstead.ui.templating import template_config
 
 __all__ = ["router", "template_config"]
@@ -89,9 +91,9 @@ router = Router(
         search.search,
         live.live,
         *files.HANDLERS,
-        *door.HANDLERS,
-        *proving.HANDLERS,
-        *account.HANDLERS,
+        # What is one's own, wherever one sees anything else.
+        Router(path="/", route_handlers=[*door.HANDLERS, *proving.HANDLERS, *account.HANDLERS], opt=WITHIN),
+        *parties.HANDLERS,
         *people.HANDLERS,
         *signins.HANDLERS,
         *approvals.HANDLERS,
