@@ -107,7 +107,7 @@ def doors(app: Web) -> Iterator[Door]:
         if not isinstance(route, HTTPRoute):
             continue
         path = re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path)
-        if path.startswith("/static/") or path.startswith(SCIM):
+        if path.startswith(("/static/", SCIM)):
             continue
         for handler in route.route_handlers:
             for method in sorted(handler.http_methods - {"HEAD", "OPTIONS"}):
@@ -159,9 +159,8 @@ async def one_of_everything(api: Visitor) -> dict[str, str]:
     pool, station_id = api.network.pool, ids["station_id"]
     location_id = await pool.fetchval("select location_id from station where station_id = $1", station_id)
     assert location_id == await pool.fetchval("select location_id from session where station_id = $1", station_id)
-    await pool.execute(
-        "update certificate set station_id = $2 where certificate_id = $1", UUID(ids["certificate_id"]), station_id
-    )
+    certificate_id = UUID(ids["certificate_id"])
+    await pool.execute("update certificate set station_id = $2 where certificate_id = $1", certificate_id, station_id)
     uid = await pool.fetchval("select uid from token where token_id = $1", UUID(ids["token_id"]))
     group_id = await pool.fetchval(
         "insert into operator_group (group_id, party_id, name, created_at, changed_at)"
