@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from litestar import Request, Response, asgi, get
+from litestar import Request, Response, Router, asgi, get
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -74,11 +74,6 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
     storage, spool = storage_of(settings), Spool(settings.data_dir / "incoming")
     file_door = FileDoor(settings, pool, storage, spool, links, file_attempts := Attempts())
     sign_in_desk = _sign_in_desk(settings, pool)
-    # Static files only: a compressed page that shows both a token and what was asked for gives the token away.
-    gzip = CompressionConfig(backend="gzip", gzip_compress_level=6, minimum_size=1000)
-    static = create_static_files_router(
-        path="/static", directories=[STATIC_DIR], middleware=[DefineMiddleware(CompressionMiddleware, config=gzip)]
-    )
     return Web(
         route_handlers=[
             *PAGES,
@@ -86,7 +81,7 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
             api_routes.router,
             scim_routes.router,
             console_routes.router,
-            static,
+            _static(),
             _mounted(file_door),
         ],
         state=State(
@@ -149,6 +144,14 @@ def _providers(settings: Settings) -> dict[str, Provider]:
         return {one.name: one for one in read_providers(settings.oidc_file)}
     except Invalid as error:
         raise SettingsError(PREFIX + "OIDC_FILE", str(settings.oidc_file), error.text) from error
+
+
+def _static() -> Router:
+    # Static files only: a compressed page that shows both a token and what was asked for gives the token away.
+    gzip = CompressionConfig(backend="gzip", gzip_compress_level=6, minimum_size=1000)
+    return create_static_files_router(
+        path="/static", directories=[STATIC_DIR], middleware=[DefineMiddleware(CompressionMiddleware, config=gzip)]
+    )
 
 
 def _mounted(door: FileDoor) -> ASGIRouteHandler:

@@ -148,7 +148,10 @@ async def readings_csv(
     """Every reading of a session."""
     async with pool.acquire() as conn:
         await opened(request, conn, actor, "sessions:read")
-        rows = await queries.session_samples(conn, actor.party_id, uuid_of(session_id, "session"), 200_000)
+        known = uuid_of(session_id, "session")
+        if await queries.find_session(conn, actor.party_id, known) is None:
+            raise NotFound(f"no session {session_id}")
+        rows = await queries.session_samples(conn, actor.party_id, known, 200_000)
     columns = ("sampled_at", "context", "energy_wh", "power_w", "soc_percent", "readings")
     return csv_response(
         "readings", columns, ([str(row[name]) if name == "readings" else row[name] for name in columns] for row in rows)

@@ -152,7 +152,7 @@ def trouble(station: StationRow) -> tuple[states.Look, str] | None:
 # ------------------------------------------------------------------------------------------------- adding stations
 
 
-@get("/stations/new")
+@get("/stations/new", opt=WITHIN)
 async def new_station(request: PageRequest, pool: PoolIn, actor: ActorIn, settings: SettingsIn) -> Response[str]:
     """A form for one station."""
     async with pool.acquire() as conn:
@@ -164,7 +164,7 @@ async def new_station(request: PageRequest, pool: PoolIn, actor: ActorIn, settin
     )
 
 
-@post("/stations/new", status_code=200)
+@post("/stations/new", status_code=200, opt=WITHIN)
 async def add_station(
     request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn, settings: SettingsIn
 ) -> Response[str]:

@@ -69,6 +69,7 @@ from rollout r join firmware_image i using (image_id)
 """
 
 
+# whole party: a rollout goes to stations of many locations
 async def list_rollouts(
     conn: Connection, party_id: UUID, *, after: tuple[datetime, UUID] | None = None, limit: int = 500
 ) -> list[RolloutView]:
