@@ -63,7 +63,7 @@ async def overview(request: PageRequest, pool: PoolIn, actor: ActorIn, settings:
     """The overview; with no station yet, the lesson that leads to the first one."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor)
-        if not await queries.has_stations(conn, actor.scope):
+        if actor.locations is None and not await queries.has_stations(conn, actor.scope):
             return await _lesson(request, conn, actor, settings, view)
         found = await service.overview(conn, actor.scope, _zone_name(request))
         lines = await _feed(conn, actor)
