@@ -25,7 +25,7 @@ _WITHIN: Final = {
     # One order to many: only when it went to none outside.
     "bulk_id": "select true from bulk_command t where t.party_id = $1 and t.bulk_id = $3 and not exists ("
     " select from bulk_station b join station p using (station_id)"
-    " where b.bulk_id = t.bulk_id and p.location_id is distinct from all ($2))",
+    " where b.bulk_id = t.bulk_id and (p.location_id is null or p.location_id <> all ($2)))",
 }
 PLACED: Final = frozenset(_WITHIN)
 _TEXTS: Final = frozenset({"station_id"})
