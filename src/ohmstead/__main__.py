@@ -128,6 +128,47 @@ def sign_in() -> None:
     _with_servers(work)
 
 
+@app.command("parties", rich_help_panel=WORK)
+def list_parties() -> None:
+    """List the parties of this installation, each with its own data."""
+
+    async def work(settings: Settings) -> None:
+        from ohmstead import app as composition
+
+        for party in await composition.list_parties(settings):
+            runs = "  runs this installation" if party.owns_installation else ""
+            code = f"{party.country_code}-{party.party_code}"
+            console.print(
+                f"{party.party_id}  {code}  {party.kind:<18} {party.name}{runs}",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+
+    _with_servers(work)
+
+
+@app.command("new-party", rich_help_panel=WORK)
+def new_party(
+    name: Annotated[str, typer.Argument(help="What it is called.")],
+    code: Annotated[str, typer.Argument(help="Country and code, as NL-HPK; what roaming partners know it by.")],
+    kind: Annotated[str, typer.Option(help="network_operator, site_host, emobility_provider or fleet.")] = "site_host",
+    owner: Annotated[str, typer.Option(help="Name of its first owner.")] = "Owner",
+    email: Annotated[str | None, typer.Option(help="Address of its first owner, who gets a link.")] = None,
+) -> None:
+    """Make a party with data of its own, and print a link that lets its first owner in once within a week."""
+
+    async def work(settings: Settings) -> None:
+        from ohmstead import app as composition
+
+        party, link = await composition.new_party(settings, name, code, kind, owner, email)
+        console.print(f"Made {party.name}, {party.country_code}-{party.party_code}.", highlight=False, markup=False)
+        if link:
+            console.print(link, highlight=False, markup=False, soft_wrap=True)
+
+    _with_servers(work)
+
+
 @app.command("server-certificate", rich_help_panel=WORK)
 def server_certificate(
     names: Annotated[list[str], typer.Argument(help="Host names and addresses that stations and browsers use.")],

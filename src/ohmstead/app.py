@@ -14,6 +14,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 import asyncpg
+import msgspec
 from aiohttp import web as aiohttp_web
 from msgspec import structs
 
@@ -23,6 +24,8 @@ from ohmstead.accounts import service as accounts
 from ohmstead.accounts.audit import queries as audit_log
 from ohmstead.accounts.audit import service as audit
 from ohmstead.accounts.audit.chain import anchor_of
+from ohmstead.accounts.parties import service as parties
+from ohmstead.accounts.parties.model import NewParty, PartyView
 from ohmstead.adapters.crl.adapter import HttpLists
 from ohmstead.adapters.ocsp.adapter import HttpResponders
 from ohmstead.adapters.pnc.adapter import HttpPool
@@ -34,6 +37,7 @@ from ohmstead.core.db import Pool, connect_one, connect_pool
 from ohmstead.core.errors import Invalid, NotFound
 from ohmstead.core.health import Watch
 from ohmstead.core.log import logger
+from ohmstead.core.validation import fault_of
 from ohmstead.ocpp import tls
 from ohmstead.ocpp.gateway import Gateway
 from ohmstead.ocpp.inquiries import Inquiries
@@ -183,6 +187,32 @@ async def new_sign_in_link(settings: Settings) -> str:
     async with _connection(settings) as conn, conn.transaction():
         operator = await accounts.ensure_first_operator(conn, currency=settings.currency, time_zone=settings.time_zone)
         return _link(settings, await accounts.new_sign_in_link(conn, operator.operator_id))
+
+
+async def list_parties(settings: Settings) -> list[PartyView]:
+    """All parties, the one that runs the installation first."""
+    async with _connection(settings) as conn:
+        return await parties.list_parties(conn)
+
+
+async def new_party(
+    settings: Settings, name: str, code: str, kind: str, owner: str, email: str | None
+) -> tuple[PartyView, str | None]:
+    """A party, and the address that lets its first owner in. Raises Invalid and Conflict."""
+    country, _, own = code.upper().partition("-")
+    given: dict[str, object] = {"name": name, "kind": kind, "country_code": country, "party_code": own}
+    given |= {"currency": settings.currency, "time_zone": settings.time_zone}
+    if email is not None:
+        given |= {"owner_name": owner, "owner_email": email}
+    try:
+        wanted = msgspec.convert(given, NewParty)
+    except msgspec.ValidationError as error:
+        field, text = fault_of(error)
+        raise Invalid(f"{field}: {text}", field=field) from error
+    async with _connection(settings) as conn, conn.transaction():
+        first = await accounts.ensure_first_operator(conn, currency=settings.currency, time_zone=settings.time_zone)
+        made, _, secret = await parties.create(conn, access.system(first.party_id), wanted)
+    return made, _link(settings, secret) if secret else None
 
 
 async def server_certificate(

@@ -38,12 +38,16 @@ from ohmstead.accounts.signin import service as signin
 from ohmstead.accounts.signin.model import Visit
 from ohmstead.core import clock, metrics
 from ohmstead.core.db import Pool
+from ohmstead.core.errors import NotFound
 from ohmstead.core.ids import new_id
 from ohmstead.core.log import logger
+from ohmstead.reports.reach import queries as reach
 from ohmstead.settings import Settings
 
 log = logger("ohmstead.web")
 
+# Of a route that answers with what is within the actor's scope only, or with what is the actor's own.
+WITHIN = {"within": True}
 STATIC_PATH = "/static/"
 API_PATH = "/api/"
 FILES_PATH = "/files/"
@@ -310,6 +314,27 @@ def current_actor(request: Request[Any, Any, Any]) -> Actor:
     if actor is None:
         raise NotSignedIn("sign in, or send `Authorization: Bearer ohm_…`")
     return cast(Actor, actor)
+
+
+async def guard_scope(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Who sees some locations only gets nothing that is elsewhere, whatever a handler forgets.
+
+    What a path names by its id is looked up: elsewhere is as good as not there (NotFound). A route without such an id
+    belongs to the whole party (NotAllowed), unless its `opt` says WITHIN: then it answers with what is within the
+    actor's scope, or with what is their own.
+    """
+    actor: Actor | None = connection.scope["state"].get("actor")
+    if actor is None or actor.locations is None:
+        return
+    placed = [name for name in connection.path_params if name in reach.PLACED]
+    if not placed and not handler.opt.get("within"):
+        raise NotAllowed(access.WHOLE_PARTY)
+    if placed:
+        async with connection.app.state.pool.acquire() as conn:
+            for name in placed:
+                value = connection.path_params[name]
+                if not await reach.is_within(conn, actor.scope, name, value):
+                    raise NotFound(f"no {name.removesuffix('_id').replace('_', ' ')} {value}")
 
 
 def csrf_token(request: Request[Any, Any, Any]) -> str:

@@ -45,6 +45,7 @@ from ohmstead.doorway import (
     current_actor,
     guard_against_forgery,
     guard_dangerous,
+    guard_scope,
 )
 from ohmstead.settings import PREFIX, Settings, SettingsError
 from ohmstead.stations.commands import CommandDesk
@@ -83,7 +84,7 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
         on_startup=[parts["spool"].sweep],
         on_shutdown=[parts["storage"].close, parts["sign_in_desk"].keeper.close],
         middleware=[Authentication(pool, settings, parts["attempts"])],
-        guards=[guard_against_forgery, guard_dangerous],
+        guards=[guard_against_forgery, guard_scope, guard_dangerous],
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
         request_max_body_size=MAX_BODY_BYTES,
         template_config=console_routes.template_config,

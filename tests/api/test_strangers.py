@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from litestar.handlers import HTTPRouteHandler
 
+from ohmstead.accounts.access import OF_INSTALLATION
 from ohmstead.api.examples import TEXT_EXAMPLES, example_of
 from ohmstead.api.openapi import _given_of
 from ohmstead.api.routes import RESOURCES
@@ -22,14 +23,14 @@ WITH_IDS = [handler for handler in ROUTES if "{" in next(iter(handler.paths))]
 UUIDS = (
     *("session_id", "token_id", "location_id", "command_id", "bulk_id", "api_key_id", "certificate_id"),
     *("template_id", "image_id", "rollout_id", "log_id", "reservation_id", "safe_limit_id", "web_payment_id"),
-    *("operator_id", "approval_id"),
-    *("webhook_id", "delivery_id"),
+    *("operator_id", "approval_id", "webhook_id", "delivery_id", "party_id"),
 )
 UNKNOWN_IDS = (
     dict.fromkeys(("station_id", "digest", "action", "kind", "request_id"), "X")
     | dict.fromkeys(UUIDS, "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f")
     | {"position": "1", "profile_id": "1"}
 )
+EVERYBODYS = ("get_me", "get_own_party", "list_memberships")
 LISTS = [h for h in ROUTES if h.handler_name.startswith("list_") and h not in WITH_IDS]
 
 
@@ -112,6 +113,7 @@ async def ids_of(api: Visitor) -> dict[str, str]:
     return {
         "web_payment_id": str(payment_id),
         "operator_id": operator["operator"]["operator_id"],
+        "party_id": str(api.network.party_id),
         "approval_id": str(approval_id),
         "webhook_id": webhook["webhook_id"],
         "delivery_id": example["delivery_id"],
@@ -187,7 +189,10 @@ async def test_a_stranger_finds_nothing_under_any_id_and_changes_nothing(api: Vi
     assert len(WITH_IDS) > 25
     for handler in WITH_IDS:
         answer = await stranger.client.request(method_of(handler), filled(handler, ids), json=body_of(handler))
-        problem(answer, 404, "not-found")
+        if handler.opt["operation"].action in OF_INSTALLATION:
+            problem(answer, 403, "not-allowed")
+        else:
+            problem(answer, 404, "not-found")
         assert not any(value in answer.json()["detail"] for value in ("Mine", "Pool car")), name_of(handler)
     assert await contents(api) == before
 
@@ -212,7 +217,7 @@ async def test_nobody_gets_in_anywhere(front: Front, handler: HTTPRouteHandler) 
 async def test_every_route_says_what_it_takes() -> None:
     for handler in ROUTES:
         assert handler.opt.get("operation") is not None, name_of(handler)
-        assert handler.opt["operation"].action is not None or name_of(handler) == "get_me"
+        assert handler.opt["operation"].action is not None or name_of(handler) in EVERYBODYS
 
 
 async def test_a_key_without_scopes_for_it_is_refused_on_every_route(api: Visitor) -> None:

@@ -94,6 +94,7 @@ SQL_FILES = ("store.py", "queries.py")
 # Plumbing without business: the ground and the core.
 SQL_EXEMPT = ("core/", "migrations/", "embedded.py", "doctor.py")
 ANY_PARTY = re.compile(r"# any party:[ \t]*\S.{9,}")
+WHOLE_PARTY = re.compile(r"# whole party:[ \t]*\S.{9,}")
 
 
 def python_files(package: Path = PACKAGE) -> list[Path]:
@@ -185,6 +186,33 @@ def partyless_queries(tables: set[str], package: Path = PACKAGE) -> Iterator[str
             if found and not _takes_party(function) and not _is_excused(function, source):
                 where = f"{relative}:{function.lineno}"
                 yield f"{where}: {function.name} queries {', '.join(sorted(found))} without party_id"
+
+
+def located_tables(migrations: Path = PACKAGE / "migrations") -> set[str]:
+    """Tables whose rows are at a location, or belong to a station that is."""
+    sql = "\n".join(path.read_text() for path in sorted(migrations.glob("*.sql")))
+    tables = re.findall(r"create table (?:if not exists )?(\w+) \((.*?)\n\)", sql, re.DOTALL | re.IGNORECASE)
+    return {name for name, columns in tables if re.search(r"^\s*(?:location_id|station_id)\s", columns, re.MULTILINE)}
+
+
+def scopeless_queries(tables: set[str], package: Path = PACKAGE) -> Iterator[str]:
+    """Functions for pages that read what is at locations for a whole party, whatever locations the asker sees.
+
+    Those that are told a thing by its id are fine: the door has looked where that is. A comment `# whole party: <reason>`
+    says why another may.
+    """
+    named = re.compile(rf"\b(?:from|join)\s+({'|'.join(sorted(tables))})\b", re.IGNORECASE)
+    for path in python_files(package):
+        if path.name != "queries.py":
+            continue
+        source = path.read_text()
+        tree = ast.parse(source)
+        constants = _constants(tree)
+        for function in _functions(tree):
+            found = {match for text in _sql_of(function, constants) for match in named.findall(text)}
+            if found and _takes_party_alone(function) and not _is_excused(function, source, WHOLE_PARTY):
+                where = f"{path.relative_to(package).as_posix()}:{function.lineno}"
+                yield f"{where}: {function.name} queries {', '.join(sorted(found))} for a whole party: take a scope"
 
 
 def impure(package: str = "ohmstead") -> Iterator[str]:
@@ -299,13 +327,25 @@ def _sql_of(function: ast.FunctionDef | ast.AsyncFunctionDef, constants: dict[st
 def _takes_party(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     arguments = function.args
     names = {one.arg for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
-    return bool(names & {"party_id", "party_ids"})
+    return bool(names & {"party_id", "party_ids", "scope"})
 
 
-def _is_excused(function: ast.FunctionDef | ast.AsyncFunctionDef, source: str) -> bool:
+def _takes_party_alone(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """The party, and nothing else that must be given and is an id."""
+    arguments = function.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    required = positional[: len(positional) - len(arguments.defaults)]
+    required += [one for one, given in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if given is None]
+    ids = {one.arg for one in required if re.search(r"_ids?$", one.arg)}
+    return ids == {"party_id"}
+
+
+def _is_excused(
+    function: ast.FunctionDef | ast.AsyncFunctionDef, source: str, excuse: re.Pattern[str] = ANY_PARTY
+) -> bool:
     lines = source.splitlines()
     first = min([function.lineno, *(decorator.lineno for decorator in function.decorator_list)])
     above = first - 2
     while above >= 0 and lines[above].startswith("#"):
         above -= 1
-    return bool(ANY_PARTY.search("\n".join(lines[above + 1 : function.end_lineno])))
+    return bool(excuse.search("\n".join(lines[above + 1 : function.end_lineno])))

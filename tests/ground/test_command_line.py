@@ -35,6 +35,8 @@ def test_help_teaches_what_it_is_and_where_to_begin() -> None:
         "worker",
         "migrate",
         "sign-in",
+        "parties",
+        "new-party",
         "server-certificate",
         "bench",
         "doctor",

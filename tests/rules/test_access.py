@@ -14,10 +14,18 @@ OURS, THEIRS = uuid4(), uuid4()
 @dataclass
 class Thing:
     party_id: UUID
+    location_id: UUID | None = None
 
 
-def actor(*actions: str) -> Actor:
-    return Actor(actor_id="key:1", name="Test", party_id=OURS, actions=frozenset(actions))
+def actor(*actions: str, locations: tuple[UUID, ...] | None = None, owns_installation: bool = False) -> Actor:
+    return Actor(
+        actor_id="key:1",
+        name="Test",
+        party_id=OURS,
+        actions=frozenset(actions),
+        locations=locations,
+        owns_installation=owns_installation,
+    )
 
 
 def test_an_actor_may_do_what_it_was_given_and_nothing_else() -> None:
@@ -27,9 +35,37 @@ def test_an_actor_may_do_what_it_was_given_and_nothing_else() -> None:
 
 
 def test_admin_may_do_everything_but_only_at_home() -> None:
-    admin = actor(ADMIN)
+    admin = actor(ADMIN, owns_installation=True)
     assert all(may(admin, action, Thing(OURS)) for action in ACTIONS)
     assert not any(may(admin, action, Thing(THEIRS)) for action in ACTIONS)
+
+
+def test_whoever_sees_some_locations_reaches_what_is_there_and_nothing_else() -> None:
+    here, there = uuid4(), uuid4()
+    host = actor("stations:read", locations=(here,))
+    assert may(host, "stations:read", Thing(OURS, here))
+    assert not may(host, "stations:read", Thing(OURS, there))
+    assert not may(host, "stations:read", Thing(OURS))
+    assert not may(host, "stations:read", Thing(THEIRS, here))
+    assert not may(actor(ADMIN, locations=()), "stations:read", Thing(OURS, here))
+    assert may(actor("stations:read"), "stations:read", Thing(OURS))
+
+
+def test_what_has_no_place_is_of_the_whole_party() -> None:
+    @dataclass
+    class Plain:
+        party_id: UUID
+
+    assert may(actor("tokens:read"), "tokens:read", Plain(OURS))
+    assert not may(actor("tokens:read", locations=(uuid4(),)), "tokens:read", Plain(OURS))
+
+
+def test_only_the_party_that_runs_the_installation_makes_others() -> None:
+    assert not may(actor(ADMIN), "parties:write")
+    assert not may(actor("parties:write"), "parties:write")
+    assert may(actor(ADMIN, owns_installation=True), "parties:write")
+    assert access.beyond(actor(ADMIN), ["parties:write"]) == ["parties:write"]
+    assert access.beyond(actor(ADMIN), access.for_role("owner")) == []
 
 
 def test_an_action_that_does_not_exist_is_a_mistake_not_a_no() -> None:
@@ -45,7 +81,9 @@ def test_require_says_what_is_missing() -> None:
 @pytest.mark.parametrize(
     ("role", "can", "cannot"),
     [
-        ("owner", set(ACTIONS), set()),
+        ("owner", set(ACTIONS) - access.OF_INSTALLATION, access.OF_INSTALLATION),
+        ("site_host", {"stations:read", "messages:read", "logs:read"}, {ADMIN, "tokens:read", "commands:send"}),
+        ("api", set(), set(ACTIONS)),
         ("operations", {"stations:write", "commands:raw", "tokens:write"}, {ADMIN}),
         ("technician", {"stations:write", "commands:raw", "messages:read"}, {ADMIN, "tokens:read", "tokens:write"}),
         ("finance", {"sessions:read"}, {ADMIN, "stations:write", "commands:send", "messages:read"}),
@@ -66,7 +104,7 @@ def test_roles_know_only_actions_that_exist() -> None:
 
 def test_nobody_gives_away_what_they_do_not_have() -> None:
     assert access.beyond(actor("tokens:read"), ["tokens:read", "tokens:write", ADMIN]) == [ADMIN, "tokens:write"]
-    assert access.beyond(actor(ADMIN), ACTIONS) == []
+    assert access.beyond(actor(ADMIN, owns_installation=True), ACTIONS) == []
 
 
 def test_unknown_scopes_are_named() -> None:

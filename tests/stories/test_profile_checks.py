@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ohmstead.accounts.scope import Scope
 from ohmstead.reports import service as reports
 from ohmstead.smartcharging import service
 from ohmstead.smartcharging.checking import queries as checks
@@ -71,7 +72,7 @@ async def checked(network: Network, station: Station, desk: CommandDesk | None =
 
 async def concerns(network: Network, station: Station) -> list[str]:
     async with network.pool.acquire() as conn:
-        found = await reports.list_concerns(conn, network.party_id)
+        found = await reports.list_concerns(conn, Scope(network.party_id))
     return [one.text for one in found if one.kind == "profile_ignored" and one.station_id == station.station_id]
 
 

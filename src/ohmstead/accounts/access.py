@@ -7,11 +7,14 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from ohmstead.accounts.scope import Scope
 from ohmstead.core.errors import OhmsteadError
 
 ADMIN: Final = "admin"
 # A proof of being oneself counts so long for what is dangerous.
 PROOF_FRESH_FOR: Final = timedelta(minutes=10)
+
+WHOLE_PARTY: Final = "you see some locations only, and this belongs to the whole party"
 
 # What can be asked for, by people (through their role) and by API keys (through their scopes).
 ACTIONS: Final[dict[str, str]] = {
@@ -32,8 +35,12 @@ ACTIONS: Final[dict[str, str]] = {
     "people:provision": "Keep people and groups as a directory has them (SCIM).",
     "approvals:decide": "Approve or reject orders to many stations that wait for a second person.",
     "webhooks:write": "Set webhooks up, read what was sent to them, send it again.",
+    "parties:write": "Create and change the parties of the installation, and lend people to them.",
     ADMIN: "Everything, API keys and the audit log included.",
 }
+
+# Only in the party that runs the installation; there whoever is an admin may.
+OF_INSTALLATION: Final = frozenset({"parties:write"})
 
 _READ: Final = frozenset(
     {
@@ -48,12 +55,12 @@ _READ: Final = frozenset(
 )
 
 ROLES: Final[dict[str, frozenset[str]]] = {
-    "owner": frozenset(ACTIONS),
-    "operations": frozenset(ACTIONS) - {ADMIN, "people:write", "people:provision"},
+    "owner": frozenset(ACTIONS) - OF_INSTALLATION,
+    "operations": frozenset(ACTIONS) - OF_INSTALLATION - {ADMIN, "people:write", "people:provision"},
     "technician": (_READ - {"tokens:read"}) | {"stations:write", "commands:send", "commands:raw", "firmware:write"},
     "finance": frozenset({"stations:read", "sessions:read", "tokens:read", "events:read"}),
     "support": _READ | {"commands:send", "tokens:write", "reservations:write"},
-    "site_host": frozenset({"stations:read", "sessions:read", "reservations:read", "events:read"}),
+    "site_host": _READ - {"tokens:read"},
     "read_only": _READ,
     # For people who look after programs only: their keys' scopes say what those may do.
     "api": frozenset(),
@@ -85,6 +92,8 @@ class ProofNeeded(OhmsteadError):
 class Actor(Struct, frozen=True, kw_only=True):
     """Who is asking. `actor_id` is `operator:<uuid>`, `key:<uuid>` or `system`; it stands in the audit log.
 
+    `locations`: only what belongs to these is within their reach; None: all of the party's.
+    `owns_installation`: the party is the one that runs this installation, and may make others.
     `web_session_id` and `proved_at` are a browser's: which session it is, and when the person last showed a proof.
     """
 
@@ -93,9 +102,22 @@ class Actor(Struct, frozen=True, kw_only=True):
     party_id: UUID
     actions: frozenset[str]
     role: str | None = None
+    locations: tuple[UUID, ...] | None = None
+    owns_installation: bool = False
+    home_party_id: UUID | None = None
     remote_address: str | None = None
     web_session_id: UUID | None = None
     proved_at: datetime | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """What they see."""
+        return Scope(self.party_id, self.locations)
+
+    @property
+    def home(self) -> UUID:
+        """The party that keeps their account; they may be at work for another."""
+        return self.home_party_id or self.party_id
 
     @property
     def operator_id(self) -> UUID | None:
@@ -105,17 +127,25 @@ class Actor(Struct, frozen=True, kw_only=True):
 
 
 class Owned(Protocol):
-    """Anything that belongs to a party."""
+    """Anything that belongs to a party. What is at a location has a `location_id` too."""
 
     @property
     def party_id(self) -> UUID: ...
 
 
 def may(actor: Actor, action: str, thing: Owned | None = None) -> bool:
-    """May `actor` do `action`, to `thing` when one is given? Nobody ever reaches another party's things."""
+    """May `actor` do `action`, to `thing` when one is given? Nobody ever reaches another party's things.
+
+    Whoever sees some locations only reaches what is at these, and nothing that is at none. Parties are made and changed
+    for the one that runs the installation.
+    """
     if action not in ACTIONS:
         raise ValueError(f"no such action: {action}")
+    if action in OF_INSTALLATION and not actor.owns_installation:
+        return False
     if thing is not None and thing.party_id != actor.party_id:
+        return False
+    if thing is not None and not actor.scope.holds(getattr(thing, "location_id", None)):
         return False
     return action in actor.actions or ADMIN in actor.actions
 
@@ -158,4 +188,4 @@ def beyond(actor: Actor, scopes: Iterable[str]) -> list[str]:
 def system(party_id: UUID, name: str = "Ohmstead") -> Actor:
     """The program itself: first start, timers, the command line of whoever owns the machine."""
     everything: Any = frozenset(ACTIONS)
-    return Actor(actor_id="system", name=name, party_id=party_id, actions=everything)
+    return Actor(actor_id="system", name=name, party_id=party_id, actions=everything, owns_installation=True)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
+PartyKind: TypeAlias = Literal["network_operator", "site_host", "emobility_provider", "fleet"]
 Role: TypeAlias = Literal["owner", "operations", "technician", "finance", "support", "site_host", "read_only", "api"]
 
 
@@ -19,6 +20,9 @@ class Party(Struct, frozen=True, kw_only=True):
     currency: str
     time_zone: str
     needs_second_person: bool = False
+    kind: PartyKind = "network_operator"
+    language: str = "en"
+    owns_installation: bool = False
 
 
 class Operator(Struct, frozen=True, kw_only=True):
@@ -34,6 +38,7 @@ class Operator(Struct, frozen=True, kw_only=True):
     user_name: Annotated[str | None, Meta(description="What a directory calls the person; by SCIM.")] = None
     external_id: str | None = None
     is_provisioned: Annotated[bool, Meta(description="Kept by a directory, through SCIM or a provider.")] = False
+    location_ids: Annotated[list[UUID] | None, Meta(description="Only what is at these; null: everything.")] = None
 
 
 class WebSession(Struct, frozen=True, kw_only=True):
@@ -61,6 +66,7 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     created_at: datetime
     created_by: str
     expires_at: datetime | None = None
+    location_ids: Annotated[list[UUID] | None, Meta(description="Only what is at these; null: everything.")] = None
     last_used_at: Annotated[datetime | None, Meta(description="When it was last used, to the minute.")] = None
     revoked_at: datetime | None = None
 

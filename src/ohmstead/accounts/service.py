@@ -57,7 +57,13 @@ async def ensure_first_operator(conn: Connection, *, currency: str = "EUR", time
     if found is not None:
         return found
     party = Party(
-        party_id=new_id(), name="Ohmstead", country_code="XX", party_code="OHM", currency=currency, time_zone=time_zone
+        party_id=new_id(),
+        name="Ohmstead",
+        country_code="XX",
+        party_code="OHM",
+        currency=currency,
+        time_zone=time_zone,
+        owns_installation=True,
     )
     operator = Operator(
         operator_id=new_id(), party_id=party.party_id, name="Owner", email=None, role="owner", created_at=clock.now()
@@ -158,7 +164,11 @@ async def recognise_cookie(conn: Connection, cookie: str, remote_address: str | 
         last = row["created_at"] + timedelta(seconds=SESSION_LONGEST_S)
         await store.touch_web_session(conn, cookie_hash, now, min(last, now + timedelta(seconds=SESSION_IDLE_S)))
     actor = msgspec.structs.replace(
-        _operator_actor(row["operator_id"], row["name"], row["party_id"], row["role"], remote_address),
+        _operator_actor(
+            row["operator_id"], row["name"], row["party_id"], row["role"], row["location_ids"], remote_address
+        ),
+        home_party_id=row["home_party_id"],
+        owns_installation=row["owns_installation"],
         web_session_id=row["web_session_id"],
         proved_at=row["proved_at"],
     )
@@ -186,7 +196,7 @@ async def list_web_sessions(conn: Connection, operator_id: UUID) -> list[WebSess
 async def revoke_web_session(conn: Connection, actor: Actor, operator_id: UUID, web_session_id: UUID) -> None:
     """Sign a browser out. Raises NotFound."""
     operator = await store.find_operator(conn, operator_id)
-    if operator is None or operator.party_id != actor.party_id:
+    if operator is None or (operator.party_id != actor.party_id and operator_id != actor.operator_id):
         raise NotFound(f"no operator {operator_id}")
     if not await store.delete_web_session(conn, operator_id, web_session_id):
         raise NotFound("no such web session")
@@ -206,9 +216,18 @@ async def end_sessions(conn: Connection, actor: Actor, operator_id: UUID, *, but
 
 
 async def create_api_key(
-    conn: Connection, actor: Actor, *, name: str, scopes: Sequence[str], expires_at: datetime | None = None
+    conn: Connection,
+    actor: Actor,
+    *,
+    name: str,
+    scopes: Sequence[str],
+    expires_at: datetime | None = None,
+    location_ids: Sequence[UUID] | None = None,
 ) -> tuple[ApiKey, str]:
-    """A new key and its text, which is told this once. Raises Invalid, or Refused for scopes the actor has not itself."""
+    """A new key and its text, which is told this once. Raises Invalid, or Refused for scopes the actor has not itself.
+
+    `location_ids`: it reaches only what belongs to these; None: all that its maker does.
+    """
     if not name.strip():
         raise Invalid("a key needs a name", field="name")
     if not scopes:
@@ -229,10 +248,19 @@ async def create_api_key(
         created_at=now,
         created_by=actor.actor_id,
         expires_at=expires_at,
+        location_ids=_within(actor, location_ids),
     )
     await store.insert_api_key(conn, actor.party_id, key, digest(secret))
     await audit(conn, actor, "api_key.created", f"api_key/{key.api_key_id}", {"name": key.name, "scopes": key.scopes})
     return key, secret
+
+
+def _within(actor: Actor, location_ids: Sequence[UUID] | None) -> list[UUID] | None:
+    if location_ids is None:
+        return None if actor.locations is None else list(actor.locations)
+    if not all(actor.scope.holds(one) for one in location_ids):
+        raise Invalid("one of these is no location of yours", field="location_ids")
+    return sorted(set(location_ids))
 
 
 async def recognise_key(conn: Connection, secret: str, remote_address: str | None = None) -> Actor | None:
@@ -250,6 +278,8 @@ async def recognise_key(conn: Connection, secret: str, remote_address: str | Non
         name=row["name"],
         party_id=row["party_id"],
         actions=frozenset(row["scopes"]),
+        locations=None if row["location_ids"] is None else tuple(row["location_ids"]),
+        owns_installation=row["owns_installation"],
         remote_address=remote_address,
     )
 
@@ -320,17 +350,34 @@ async def get_party(conn: Connection, party_id: UUID) -> Party:
 
 
 def actor_of(operator: Operator, remote_address: str | None = None) -> Actor:
-    """The operator as somebody who acts."""
-    return _operator_actor(operator.operator_id, operator.name, operator.party_id, operator.role, remote_address)
+    """The operator as somebody who acts, for their own party."""
+    return _operator_actor(
+        operator.operator_id,
+        operator.name,
+        operator.party_id,
+        operator.role,
+        operator.location_ids,
+        remote_address,
+    )
 
 
-def _operator_actor(operator_id: UUID, name: str, party_id: UUID, role: str, remote_address: str | None) -> Actor:
+def _operator_actor(
+    operator_id: UUID,
+    name: str,
+    party_id: UUID,
+    role: str,
+    location_ids: Sequence[UUID] | None,
+    remote_address: str | None,
+) -> Actor:
+    # Who hosts sites sees these; one that nobody named yet is no reason to show all.
+    is_host = role == "site_host"
     return Actor(
         actor_id=f"operator:{operator_id}",
         name=name,
         party_id=party_id,
         actions=access.for_role(role),
         role=role,
+        locations=tuple(location_ids or ()) if is_host or location_ids is not None else None,
         remote_address=remote_address,
     )
 

@@ -8,8 +8,11 @@ from uuid import UUID
 from ohmstead.accounts.model import ApiKey, Operator, Party, WebSession
 from ohmstead.core.db import Connection, Row
 
-_OPERATOR = "operator_id, party_id, name, email, role, created_at, disabled_at, user_name, external_id, is_provisioned"
-_KEY = "api_key_id, name, key_start, scopes, created_at, created_by, expires_at, last_used_at, revoked_at"
+_OPERATOR = (
+    "operator_id, party_id, name, email, role, created_at, disabled_at, user_name, external_id, is_provisioned,"
+    " location_ids"
+)
+_KEY = "api_key_id, name, key_start, scopes, created_at, created_by, expires_at, location_ids, last_used_at, revoked_at"
 _FIRST_PARTY_LOCK = 0x0415_0001
 
 
@@ -29,21 +32,22 @@ async def find_first_operator(conn: Connection) -> Operator | None:
 
 async def insert_party(conn: Connection, party: Party) -> None:
     await conn.execute(
-        "insert into party (party_id, name, country_code, party_code, currency, time_zone)"
-        " values ($1, $2, $3, $4, $5, $6)",
+        "insert into party (party_id, name, country_code, party_code, currency, time_zone, owns_installation)"
+        " values ($1, $2, $3, $4, $5, $6, $7)",
         party.party_id,
         party.name,
         party.country_code,
         party.party_code,
         party.currency,
         party.time_zone,
+        party.owns_installation,
     )
 
 
 async def find_party(conn: Connection, party_id: UUID) -> Party | None:
     row = await conn.fetchrow(
-        "select party_id, name, country_code, party_code, currency, time_zone, needs_second_person from party"
-        " where party_id = $1",
+        "select party_id, name, country_code, party_code, currency, time_zone, needs_second_person, kind,"
+        " language, owns_installation from party where party_id = $1",
         party_id,
     )
     return Party(**row) if row else None
@@ -142,11 +146,17 @@ async def renew_web_session(conn: Connection, web_session_id: UUID, cookie_hash:
 
 # any party: the cookie tells whose it is
 async def find_web_session(conn: Connection, cookie_hash: bytes, at: datetime) -> Row | None:
-    """The session's CSRF token and times with its operator's columns; None when over, unknown or disabled."""
+    """The session's CSRF token and times, its operator, and what they may do in the party they work for now.
+
+    None when over, unknown or disabled. Who was lent and is no longer, works for their own party again.
+    """
     return await conn.fetchrow(
-        "select w.web_session_id, w.csrf_token, w.created_at, w.last_seen_at, w.proved_at, o.operator_id, o.party_id,"
-        " o.name, o.role"
+        "select w.web_session_id, w.csrf_token, w.created_at, w.last_seen_at, w.proved_at, o.operator_id, o.name,"
+        " o.party_id as home_party_id, p.party_id, p.owns_installation, coalesce(m.role, o.role) as role,"
+        " case when m.role is null then o.location_ids else m.location_ids end as location_ids"
         " from web_session w join operator o using (operator_id)"
+        " left join membership m on m.operator_id = o.operator_id and m.party_id = w.party_id"
+        " join party p on p.party_id = coalesce(m.party_id, o.party_id)"
         " where w.cookie_hash = $1 and w.expires_at > $2 and o.disabled_at is null",
         cookie_hash,
         at,
@@ -194,8 +204,8 @@ async def delete_web_session_by_cookie(conn: Connection, cookie_hash: bytes) -> 
 
 async def insert_api_key(conn: Connection, party_id: UUID, key: ApiKey, key_hash: bytes) -> None:
     await conn.execute(
-        "insert into api_key (api_key_id, party_id, name, key_start, key_hash, scopes, created_at, created_by, expires_at)"
-        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "insert into api_key (api_key_id, party_id, name, key_start, key_hash, scopes, created_at, created_by, expires_at,"
+        " location_ids) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         key.api_key_id,
         party_id,
         key.name,
@@ -205,6 +215,7 @@ async def insert_api_key(conn: Connection, party_id: UUID, key: ApiKey, key_hash
         key.created_at,
         key.created_by,
         key.expires_at,
+        key.location_ids,
     )
 
 
@@ -212,7 +223,8 @@ async def insert_api_key(conn: Connection, party_id: UUID, key: ApiKey, key_hash
 async def find_api_key(conn: Connection, key_hash: bytes, at: datetime) -> Row | None:
     """The key that is good at `at`, with its party."""
     return await conn.fetchrow(
-        "select api_key_id, party_id, name, scopes, last_used_at from api_key"
+        "select k.api_key_id, k.party_id, k.name, k.scopes, k.last_used_at, k.location_ids, p.owns_installation"
+        " from api_key k join party p using (party_id)"
         " where key_hash = $1 and revoked_at is null and (expires_at is null or expires_at > $2)",
         key_hash,
         at,

@@ -11,6 +11,7 @@ from litestar.params import FromPath
 from msgspec import Meta, Struct
 
 from ohmstead.accounts.approvals.model import Approval
+from ohmstead.accounts.scope import Scope
 from ohmstead.api.commands import require_for
 from ohmstead.api.operations import (
     CSV,
@@ -30,6 +31,7 @@ from ohmstead.api.operations import (
 )
 from ohmstead.api.problems import SecondPersonNeeded
 from ohmstead.core.db import Connection
+from ohmstead.doorway import WITHIN
 from ohmstead.stations import queries
 from ohmstead.stations.bulk import queries as bulk_queries
 from ohmstead.stations.bulk import second
@@ -81,7 +83,7 @@ class ResultQuery(ResultFilter, kw_only=True, forbid_unknown_fields=True):
     format: Annotated[Form | None, Meta(description="csv or ndjson sends everything that matches.")] = None
 
 
-@post("/bulk-commands", opt=operation("commands:send", errors=(409,)) | {"needs_proof": True})
+@post("/bulk-commands", opt=operation("commands:send", errors=(409,)) | WITHIN | {"needs_proof": True})
 async def create_bulk_command(
     pool: ThePool, bus: TheBus, desk: TheDesk, actor: TheActor, given: NamedDependency[NewBulkCommand]
 ) -> Response[BulkCommand]:
@@ -94,7 +96,7 @@ async def create_bulk_command(
     """
     require_for(actor, given.order)
     async with pool.acquire() as conn:
-        station_ids = await _chosen(conn, actor.party_id, given.selection)
+        station_ids = await _chosen(conn, actor.scope, given.selection)
     made = await second.create(
         pool,
         desk,
@@ -115,13 +117,13 @@ async def create_bulk_command(
     return answer(made, status=201, headers={"Location": f"/api/v1/bulk-commands/{made.bulk_id}"})
 
 
-@post("/bulk-commands/count", status_code=200, opt=operation("commands:send"))
+@post("/bulk-commands/count", status_code=200, opt=operation("commands:send") | WITHIN)
 async def count_bulk_stations(
     pool: ThePool, actor: TheActor, given: NamedDependency[NewBulkCommand]
 ) -> Response[BulkCount]:
     """Tell to how many stations a bulk command would go. Nothing is sent."""
     async with pool.acquire() as conn:
-        return answer(BulkCount(n_stations=len(await _chosen(conn, actor.party_id, given.selection))))
+        return answer(BulkCount(n_stations=len(await _chosen(conn, actor.scope, given.selection))))
 
 
 @get("/bulk-commands", opt=operation("commands:send"))
@@ -168,8 +170,8 @@ async def cancel_bulk_command(pool: ThePool, actor: TheActor, bulk_id: FromPath[
         return answer(await bulk.cancel(conn, actor, bulk_id))
 
 
-async def _chosen(conn: Connection, party_id: UUID, selection: Selection) -> list[str]:
-    found = await queries.list_station_ids(conn, party_id, selection)
+async def _chosen(conn: Connection, scope: Scope, selection: Selection) -> list[str]:
+    found = await queries.list_station_ids(conn, scope, selection)
     if selection.stations is None:
         return found
     wanted = set(selection.stations)

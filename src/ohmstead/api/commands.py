@@ -36,6 +36,7 @@ from ohmstead.api.problems import (
 )
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
+from ohmstead.doorway import WITHIN
 from ohmstead.stations import queries, vendors
 from ohmstead.stations import service as stations
 from ohmstead.stations.capabilities import Capability, capabilities
@@ -98,14 +99,14 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     items: list[Capability]
 
 
-@get("/commands", opt=operation("commands:send", exports=(CSV, NDJSON)))
+@get("/commands", opt=operation("commands:send", exports=(CSV, NDJSON)) | WITHIN)
 async def list_commands(
     request: ApiRequest, pool: ThePool, actor: TheActor, filters: NamedDependency[CommandQuery]
 ) -> Response[Page[Command]]:
     """List commands, newest first."""
 
     async def fetch(conn: Connection, after: Any, limit: int) -> list[Command]:
-        return await queries.list_commands(conn, actor.party_id, filters, after=after, limit=limit)
+        return await queries.list_commands(conn, actor.scope, filters, after=after, limit=limit)
 
     return await listed(request, pool, KEYSET, fetch, filters, name="commands")
 

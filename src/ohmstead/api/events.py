@@ -20,7 +20,9 @@ from ohmstead.api.problems import BadRequest, FieldError, Overloaded
 from ohmstead.core import feed
 from ohmstead.core.feed import Place
 from ohmstead.core.live import LiveNews, News
+from ohmstead.doorway import WITHIN
 from ohmstead.facts.catalogue import KINDS, EventKind, described
+from ohmstead.reports.reach.audience import Audience
 
 Kind: TypeAlias = Literal["connection", "connector", "session", "message", "command", "station"]
 HEARTBEAT_S = 15.0
@@ -78,10 +80,10 @@ class OutboxPage(Struct, frozen=True, kw_only=True):
 @get(
     "/events",
     media_type="text/event-stream",
-    opt=operation("events:read", errors=(503,), exports=("text/event-stream",)),
+    opt=operation("events:read", errors=(503,), exports=("text/event-stream",)) | WITHIN,
 )
 async def stream_events(
-    news: NamedDependency[LiveNews], actor: TheActor, filters: NamedDependency[LiveQuery]
+    news: NamedDependency[LiveNews], pool: ThePool, actor: TheActor, filters: NamedDependency[LiveQuery]
 ) -> Response[str]:
     """Follow what happens now, as server-sent events.
 
@@ -95,14 +97,14 @@ async def stream_events(
         frozenset(filters.station) if filters.station is not None else None,
     )
     response = Stream(
-        _server_sent(news, actor, listener),
+        _server_sent(news, actor, listener, Audience(pool, actor.scope)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
     return cast("Response[str]", response)
 
 
-async def _server_sent(news: LiveNews, actor: Actor, listener: Listener) -> AsyncIterator[bytes]:
+async def _server_sent(news: LiveNews, actor: Actor, listener: Listener, audience: Audience) -> AsyncIterator[bytes]:
     await news.join(actor.party_id, listener)
     try:
         yield b"retry: 3000\n: welcome\n\n"
@@ -116,10 +118,12 @@ async def _server_sent(news: LiveNews, actor: Actor, listener: Listener) -> Asyn
             except TimeoutError:
                 yield b": still here\n\n"
                 continue
-            lines = [_lines(event)]
+            events = [event]
             while not listener.queue.empty():
-                lines.append(_lines(listener.queue.get_nowait()))
-            yield b"".join(lines)
+                events.append(listener.queue.get_nowait())
+            lines = [_lines(event) for event in events if await audience.admits(event)]
+            if lines:
+                yield b"".join(lines)
         yield b'event: overrun\ndata: {"text": "you read too slowly; read anew what you need, and connect again"}\n\n'
     finally:
         news.leave(actor.party_id, listener)
@@ -129,7 +133,7 @@ def _lines(event: News) -> bytes:
     return b"event: " + str(event["kind"]).encode() + b"\ndata: " + msgspec.json.encode(event) + b"\n\n"
 
 
-@get("/events/outbox", opt=operation("events:read", errors=(409,)))
+@get("/events/outbox", opt=operation("events:read", errors=(409,)) | WITHIN)
 async def list_outbox(pool: ThePool, actor: TheActor, filters: NamedDependency[OutboxQuery]) -> Response[OutboxPage]:
     """Read durable events in order, from a cursor on. The same cursor gives the same events, and later ones.
 
@@ -144,13 +148,14 @@ async def list_outbox(pool: ThePool, actor: TheActor, filters: NamedDependency[O
         place = _place(filters.cursor)
         if place is None:
             place = await feed.present(conn) if filters.start == "now" else feed.BEGINNING
-        events, after = await feed.read(conn, actor.party_id, place, filters.kind or list(KINDS), filters.limit)
+        found, after = await feed.read(conn, actor.party_id, place, filters.kind or list(KINDS), filters.limit)
+    events = await Audience(pool, actor.scope).admitted(found)
     items = [
         OutboxEvent(event_id=e.event_id, at=cast(datetime, e.at), kind=e.kind, subject=e.subject, payload=e.payload)
         for e in events
     ]
     cursor = base64.urlsafe_b64encode(msgspec.json.encode(after)).decode().rstrip("=")
-    return answer(OutboxPage(items=items, next_cursor=cursor, has_more=len(items) == filters.limit))
+    return answer(OutboxPage(items=items, next_cursor=cursor, has_more=len(found) == filters.limit))
 
 
 @get("/events/kinds", opt=operation("events:read"))

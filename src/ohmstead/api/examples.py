@@ -11,6 +11,7 @@ from ohmstead.api.event_examples import EVENT_EXAMPLES
 from ohmstead.api.file_examples import FILE_EXAMPLES
 from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
 from ohmstead.api.operations import Page
+from ohmstead.api.party_examples import PARTY_EXAMPLES
 from ohmstead.api.payment_examples import PAYMENT_EXAMPLES
 from ohmstead.api.people_examples import PEOPLE_EXAMPLES
 from ohmstead.api.profiles import AllNeeds, ChargingLimits, Composites, NewProfile, Profiles
@@ -263,6 +264,7 @@ _KEY: dict[str, Any] = {
     "created_at": "2026-03-02T08:00:00Z",
     "created_by": "operator:019a9d5e-7b10-7000-8000-000000000001",
     "expires_at": None,
+    "location_ids": None,
     "last_used_at": "2026-03-02T10:00:00Z",
     "revoked_at": None,
 }
@@ -510,6 +512,8 @@ EXAMPLES: dict[Any, Any] = {
         "party_id": _PARTY,
         "role": None,
         "actions": ["sessions:read", "stations:read"],
+        "location_ids": None,
+        "owns_installation": False,
     },
     NewApiKey: {"name": "Fleet portal", "scopes": ["sessions:read", "stations:read"]},
     CreatedApiKey: {"key": {**_KEY, "last_used_at": None}, "secret": "ohm_Zk3v9Q…"},
@@ -520,6 +524,7 @@ EXAMPLES: dict[Any, Any] = {
 EXAMPLES |= PAYMENT_EXAMPLES
 EXAMPLES |= RESERVATION_EXAMPLES
 EXAMPLES |= PEOPLE_EXAMPLES
+EXAMPLES |= PARTY_EXAMPLES
 EXAMPLES |= FILE_EXAMPLES | EVENT_EXAMPLES
 
 # Bodies and answers that are no JSON of ours, by the operation's function.

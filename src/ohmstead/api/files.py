@@ -19,6 +19,7 @@ from ohmstead.api.problems import BadRequest, FieldError
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
 from ohmstead.core.ranges import Unsatisfiable, part_of
+from ohmstead.doorway import WITHIN
 from ohmstead.stations.files import queries
 from ohmstead.stations.files.model import FileJob, LogRequest, Member
 from ohmstead.stations.files.queries import LogView
@@ -71,19 +72,19 @@ async def list_station_logs(
         await queries.require_station(conn, actor.party_id, station_id)
 
     async def fetch(conn: Connection, after: Any, limit: int) -> list[FileJob]:
-        return await queries.list_jobs(conn, actor.party_id, station_id=station_id, after=after, limit=limit)
+        return await queries.list_jobs(conn, actor.scope, station_id=station_id, after=after, limit=limit)
 
     return await listed(request, pool, JOBS, fetch, filters)
 
 
-@get("/logs", opt=operation("logs:read"))
+@get("/logs", opt=operation("logs:read") | WITHIN)
 async def list_logs(
     request: ApiRequest, pool: ThePool, actor: TheActor, filters: NamedDependency[PageQuery]
 ) -> Response[Page[FileJob]]:
     """List the logs of all stations, newest first."""
 
     async def fetch(conn: Connection, after: Any, limit: int) -> list[FileJob]:
-        return await queries.list_jobs(conn, actor.party_id, after=after, limit=limit)
+        return await queries.list_jobs(conn, actor.scope, after=after, limit=limit)
 
     return await listed(request, pool, JOBS, fetch, filters)
 

@@ -151,7 +151,7 @@ async def list_firmware_jobs(
 
     async def fetch(conn: Connection, after: Any, limit: int) -> list[FileJob]:
         return await queries.list_jobs(
-            conn, actor.party_id, station_id=station_id, kinds=("firmware", "publish"), after=after, limit=limit
+            conn, actor.scope, station_id=station_id, kinds=("firmware", "publish"), after=after, limit=limit
         )
 
     return await listed(request, pool, JOBS, fetch, filters)

@@ -12,7 +12,9 @@ from msgspec import Meta, Struct
 from ohmstead.accounts import access, service
 from ohmstead.accounts.access import ADMIN
 from ohmstead.accounts.model import ApiKey
+from ohmstead.accounts.parties import service as parties
 from ohmstead.api.operations import TheActor, ThePool, answer, operation
+from ohmstead.doorway import WITHIN
 
 
 class NewApiKey(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -21,6 +23,10 @@ class NewApiKey(Struct, kw_only=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     scopes: Annotated[list[str], Meta(min_length=1, max_length=50, description=", ".join(access.ACTIONS))]
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+    location_ids: (
+        Annotated[list[UUID], Meta(max_length=1000, description="Only what is at these; null: all that you see.")]
+        | None
+    ) = None
 
 
 class CreatedApiKey(Struct, frozen=True, kw_only=True):
@@ -44,9 +50,11 @@ class Me(Struct, frozen=True, kw_only=True):
     party_id: UUID
     role: str | None
     actions: list[str]
+    location_ids: Annotated[list[UUID] | None, Meta(description="You see only what is at these; null: everything.")]
+    owns_installation: Annotated[bool, Meta(description="Your party runs this installation.")]
 
 
-@get("/me", opt=operation(None))
+@get("/me", opt=operation(None) | WITHIN)
 async def get_me(actor: TheActor) -> Response[Me]:
     """Read who you are and what you may do."""
     return answer(
@@ -56,6 +64,8 @@ async def get_me(actor: TheActor) -> Response[Me]:
             party_id=actor.party_id,
             role=actor.role,
             actions=sorted(actor.actions),
+            location_ids=None if actor.locations is None else list(actor.locations),
+            owns_installation=actor.owns_installation,
         )
     )
 
@@ -71,8 +81,15 @@ async def list_api_keys(pool: ThePool, actor: TheActor) -> Response[ApiKeys]:
 async def create_api_key(pool: ThePool, actor: TheActor, given: NamedDependency[NewApiKey]) -> Response[CreatedApiKey]:
     """Make an API key. The key itself is shown only here."""
     async with pool.acquire() as conn, conn.transaction():
+        if given.location_ids is not None:
+            await parties.check_locations(conn, actor.party_id, given.location_ids)
         key, secret = await service.create_api_key(
-            conn, actor, name=given.name, scopes=given.scopes, expires_at=given.expires_at
+            conn,
+            actor,
+            name=given.name,
+            scopes=given.scopes,
+            expires_at=given.expires_at,
+            location_ids=given.location_ids,
         )
     where = {"Location": f"/api/v1/api-keys/{key.api_key_id}"}
     return answer(CreatedApiKey(key=key, secret=secret), status=201, headers=where)

@@ -25,6 +25,7 @@ from ohmstead.api.operations import (
 )
 from ohmstead.core.db import Connection
 from ohmstead.core.events import NUDGE
+from ohmstead.doorway import WITHIN
 from ohmstead.stations import queries
 from ohmstead.stations.directory import service as directory
 from ohmstead.stations.directory.service import LocationChange, NewLocation
@@ -41,14 +42,14 @@ class LocationQuery(LocationFilter, kw_only=True, forbid_unknown_fields=True):
     format: Annotated[Form | None, Meta(description="csv sends everything that matches as a table.")] = None
 
 
-@get("/locations", opt=operation("stations:read", exports=(CSV, NDJSON)))
+@get("/locations", opt=operation("stations:read", exports=(CSV, NDJSON)) | WITHIN)
 async def list_locations(
     request: ApiRequest, pool: ThePool, actor: TheActor, filters: NamedDependency[LocationQuery]
 ) -> Response[Page[Location]]:
     """List locations by name."""
 
     async def fetch(conn: Connection, after: Any, limit: int) -> list[Location]:
-        return await queries.list_locations(conn, actor.party_id, filters, after=after, limit=limit)
+        return await queries.list_locations(conn, actor.scope, filters, after=after, limit=limit)
 
     return await listed(request, pool, KEYSET, fetch, filters, name="locations")
 

@@ -27,6 +27,7 @@ _OPERATOR: dict[str, Any] = {
     "user_name": None,
     "external_id": None,
     "is_provisioned": False,
+    "location_ids": None,
 }
 _APPROVAL: dict[str, Any] = {
     "approval_id": "019a9d5e-7b10-7000-8000-000000000003",

@@ -29,6 +29,7 @@ from ohmstead.api.operations import (
 from ohmstead.core import clock
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.events import NUDGE
+from ohmstead.doorway import WITHIN
 from ohmstead.reservations import changes, holds, queries
 from ohmstead.reservations import service as reservations
 from ohmstead.reservations.model import NewReservation, Reservation, ReservationChange
@@ -90,19 +91,19 @@ class GroupPriorities(Struct):
     items: list[GroupPriority]
 
 
-@get("/reservations", opt=operation("reservations:read", exports=(CSV, NDJSON)))
+@get("/reservations", opt=operation("reservations:read", exports=(CSV, NDJSON)) | WITHIN)
 async def list_reservations(
     request: ApiRequest, pool: ThePool, actor: TheActor, filters: NamedDependency[ReservationQuery]
 ) -> Response[Page[Reservation]]:
     """List reservations, the latest first."""
 
     async def fetch(conn: Connection, after: Any, limit: int) -> list[Reservation]:
-        return await queries.list_reservations(conn, actor.party_id, filters, after=after, limit=limit)
+        return await queries.list_reservations(conn, actor.scope, filters, after=after, limit=limit)
 
     return await listed(request, pool, KEYSET, fetch, filters, name="reservations")
 
 
-@post("/reservations", status_code=201, opt=operation("reservations:write", errors=(404, 409)))
+@post("/reservations", status_code=201, opt=operation("reservations:write", errors=(404, 409)) | WITHIN)
 async def create_reservation(
     pool: ThePool,
     bus: TheBus,
@@ -216,27 +217,25 @@ async def set_group_priority(
     return answer(given)
 
 
-@get("/settlements", opt=operation("sessions:read", exports=(CSV, NDJSON)))
+@get("/settlements", opt=operation("sessions:read", exports=(CSV, NDJSON)) | WITHIN)
 async def list_settlements(
     request: ApiRequest, pool: ThePool, actor: TheActor, filters: NamedDependency[SettlementQuery]
 ) -> Response[Page[SettlementView]]:
     """List payments that terminals settled (OCPP 2.1), newest first."""
 
     async def fetch(conn: Connection, after: Any, limit: int) -> list[SettlementView]:
-        return await notices.list_settlements(
-            conn, actor.party_id, station_id=filters.station, after=after, limit=limit
-        )
+        return await notices.list_settlements(conn, actor.scope, station_id=filters.station, after=after, limit=limit)
 
     return await listed(request, pool, SETTLEMENTS, fetch, filters, name="settlements")
 
 
-@get("/battery-swaps", opt=operation("sessions:read"))
+@get("/battery-swaps", opt=operation("sessions:read") | WITHIN)
 async def list_battery_swaps(
     pool: ThePool, actor: TheActor, filters: NamedDependency[SwapQuery]
 ) -> Response[BatterySwaps]:
     """List batteries that went in and came out (OCPP 2.1), newest first."""
     async with pool.acquire() as conn:
-        found = await notices.list_battery_swaps(conn, actor.party_id, station_id=filters.station, limit=filters.limit)
+        found = await notices.list_battery_swaps(conn, actor.scope, station_id=filters.station, limit=filters.limit)
     return answer(BatterySwaps(found))
 
 

@@ -16,6 +16,7 @@ from ohmstead.api import (
     keys,
     locations,
     messages,
+    parties,
     payments,
     people,
     profiles,
@@ -31,6 +32,7 @@ from ohmstead.api import (
 from ohmstead.api.idempotency import Idempotency
 from ohmstead.api.operations import given_body, given_filters, guard_operation
 from ohmstead.core.live import LiveNews
+from ohmstead.doorway import WITHIN
 
 PREFIX = "/api/v1"
 RESOURCES = {
@@ -52,6 +54,7 @@ RESOURCES = {
     "Webhooks": webhooks.HANDLERS,
     "Access": [*keys.HANDLERS, *audit.HANDLERS],
     "People": people.HANDLERS,
+    "Parties": parties.HANDLERS,
 }
 
 
@@ -62,7 +65,11 @@ def _news(state: State) -> LiveNews:
 
 router = Router(
     path=PREFIX,
-    route_handlers=[*(handler for handlers in RESOURCES.values() for handler in handlers), *reference.HANDLERS],
+    route_handlers=[
+        *(handler for handlers in RESOURCES.values() for handler in handlers),
+        # About the API itself: everybody's.
+        Router(path="/", route_handlers=reference.HANDLERS, opt=WITHIN),
+    ],
     dependencies={
         "given": Provide(given_body),
         "filters": Provide(given_filters, sync_to_thread=False),

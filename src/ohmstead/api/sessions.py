@@ -25,6 +25,7 @@ from ohmstead.api.operations import (
 )
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
+from ohmstead.doorway import WITHIN
 from ohmstead.sessions import queries
 from ohmstead.sessions.model import ChargingPeriod, SessionEvent, Status
 from ohmstead.sessions.queries import SampleView, SessionFilter, SessionView, SignedReadingView
@@ -96,7 +97,7 @@ class SignedReadings(Struct):
     items: list[SignedReadingView]
 
 
-@get("/sessions", opt=operation("sessions:read", exports=(CSV, NDJSON)))
+@get("/sessions", opt=operation("sessions:read", exports=(CSV, NDJSON)) | WITHIN)
 async def list_sessions(
     request: ApiRequest, pool: ThePool, actor: TheActor, filters: NamedDependency[SessionQuery]
 ) -> Response[Page[SessionView]]:
@@ -104,7 +105,7 @@ async def list_sessions(
     wanted = filters.wanted()
 
     async def fetch(conn: Connection, after: Any, limit: int) -> list[SessionView]:
-        return await queries.list_sessions(conn, actor.party_id, wanted, after=after, limit=limit)
+        return await queries.list_sessions(conn, actor.scope, wanted, after=after, limit=limit)
 
     return await listed(request, pool, KEYSET, fetch, filters, name="sessions")
 

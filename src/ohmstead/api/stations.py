@@ -29,6 +29,7 @@ from ohmstead.api.operations import (
 )
 from ohmstead.core.db import Connection, trial
 from ohmstead.core.tables import RowError
+from ohmstead.doorway import WITHIN
 from ohmstead.stations import queries
 from ohmstead.stations.directory import bulk
 from ohmstead.stations.directory import service as directory
@@ -77,19 +78,19 @@ class Variables(Struct):
     items: list[VariableView]
 
 
-@get("/stations", opt=operation("stations:read", exports=(CSV, NDJSON)))
+@get("/stations", opt=operation("stations:read", exports=(CSV, NDJSON)) | WITHIN)
 async def list_stations(
     request: ApiRequest, pool: ThePool, actor: TheActor, filters: NamedDependency[StationQuery]
 ) -> Response[Page[StationView]]:
     """List stations by id."""
 
     async def fetch(conn: Connection, after: Any, limit: int) -> list[StationView]:
-        return await queries.list_stations(conn, actor.party_id, filters, after=after, limit=limit)
+        return await queries.list_stations(conn, actor.scope, filters, after=after, limit=limit)
 
     return await listed(request, pool, KEYSET, fetch, filters, name="stations")
 
 
-@get("/stations/pending", opt=operation("stations:read"))
+@get("/stations/pending", opt=operation("stations:read") | WITHIN)
 async def list_pending(
     request: ApiRequest, pool: ThePool, actor: TheActor, filters: NamedDependency[PageQuery]
 ) -> Response[Page[StationView]]:
@@ -97,12 +98,12 @@ async def list_pending(
     wanted = StationFilter(registration="pending")
 
     async def fetch(conn: Connection, after: Any, limit: int) -> list[StationView]:
-        return await queries.list_stations(conn, actor.party_id, wanted, after=after, limit=limit)
+        return await queries.list_stations(conn, actor.scope, wanted, after=after, limit=limit)
 
     return await listed(request, pool, KEYSET, fetch, filters)
 
 
-@post("/stations", opt=operation("stations:write", errors=(409,)))
+@post("/stations", opt=operation("stations:write", errors=(409,)) | WITHIN)
 async def create_station(
     pool: ThePool, bus: TheBus, settings: TheSettings, actor: TheActor, given: NamedDependency[NewStation]
 ) -> Response[WithSecret]:

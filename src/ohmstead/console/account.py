@@ -50,14 +50,14 @@ async def _page(
         raise NotAllowed("only a person has an account; this is a key")
     async with pool.acquire() as conn:
         await opened(request, conn, actor, None)
-        me = await people.get_person(conn, actor.party_id, actor.operator_id)
+        me = await people.get_person(conn, actor.home, actor.operator_id)
         context: dict[str, Any] = {
             "me": me,
             "factors": await signin.get_factors(conn, actor.operator_id),
             "pending": await signin.pending_codes(conn, desk, actor),
             "sessions": await accounts.list_web_sessions(conn, actor.operator_id),
             "attempts": await signin.list_attempts(
-                conn, actor.party_id, outcome=None, operator_id=actor.operator_id, before=None, limit=10
+                conn, actor.home, outcome=None, operator_id=actor.operator_id, before=None, limit=10
             ),
         }
     field = error.field if isinstance(error, Invalid) and error.field else "account"

@@ -21,6 +21,7 @@ from ohmstead.console.orders import Choice
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Invalid, Refused
+from ohmstead.doorway import WITHIN
 from ohmstead.reports.pages import queries as pages
 from ohmstead.stations import rules
 from ohmstead.stations.bulk import queries, second, service
@@ -62,7 +63,7 @@ SHOWN = {
 }
 
 
-@get("/stations/bulk")
+@get("/stations/bulk", opt=WITHIN)
 async def new_bulk(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[str]:
     """The form. Which stations stands in the address, as on the list it came from."""
     async with pool.acquire() as conn:
@@ -75,7 +76,7 @@ def _is_sending(fields: Mapping[str, str]) -> bool:
     return fields.get("step") == "send"
 
 
-@post("/stations/bulk", status_code=200, opt={"needs_proof": _is_sending})
+@post("/stations/bulk", status_code=200, opt=WITHIN | {"needs_proof": _is_sending})
 async def make_bulk(request: PageRequest, pool: PoolIn, bus: BusIn, desk: DeskIn, actor: ActorIn) -> Response[Any]:
     """First it says to how many stations it would go, and asks; on a second press it is sent."""
     allow(actor, "commands:send")
@@ -170,7 +171,7 @@ async def _chosen(conn: Connection, actor: Actor, fields: Mapping[str, str]) -> 
     chosen = _selection(fields)
     return await pages.list_station_ids(
         conn,
-        actor.party_id,
+        actor.scope,
         chip=chosen.get("show", "all"),
         text=chosen.get("q", ""),
         location_id=uuid_of(chosen["location"], "location") if "location" in chosen else None,

@@ -262,9 +262,9 @@ async def station_files(request: PageRequest, pool: PoolIn, actor: ActorIn, stat
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor)
         await queries.require_station(conn, actor.party_id, station_id)
-        logs = await queries.list_jobs(conn, actor.party_id, station_id=station_id) if view.may("logs:read") else []
+        logs = await queries.list_jobs(conn, actor.scope, station_id=station_id) if view.may("logs:read") else []
         installs = await queries.list_jobs(
-            conn, actor.party_id, station_id=station_id, kinds=("firmware", "publish"), limit=20
+            conn, actor.scope, station_id=station_id, kinds=("firmware", "publish"), limit=20
         )
         images = [image for image in await queries.list_images(conn, actor.party_id) if image.stored_at]
     context: dict[str, Any] = {"station_id": station_id, "logs": logs, "installs": installs, "images": images}

@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from ohmstead.accounts.access import Actor, NotAllowed, may
+from ohmstead.accounts.parties import service as parties
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.errors import NotFound
@@ -31,9 +32,11 @@ async def opened(request: PageRequest, conn: Connection, actor: Actor, action: s
     """The page's view. Raises NotAllowed when the actor may not do `action`; None is everybody's who is signed in."""
     if action is not None:
         allow(actor, action)
-    frame = await service.frame(conn, actor.party_id)
+    frame = await service.frame(conn, actor.scope)
     state = request.scope["state"]
     state["party_name"], state["party_zone"], state["n_attention"] = frame.network, frame.time_zone, frame.n_concerns
+    if actor.operator_id is not None:
+        state["memberships"] = await parties.list_memberships(conn, actor.operator_id)
     state.pop("view", None)
     return view_of(request)
 

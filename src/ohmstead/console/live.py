@@ -16,9 +16,11 @@ from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 
 from ohmstead.console import feed
-from ohmstead.console.frame import ActorIn, BusIn, PageRequest, allow
+from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow
 from ohmstead.core import clock
 from ohmstead.core.live import LiveNews, News
+from ohmstead.doorway import WITHIN
+from ohmstead.reports.reach.audience import Audience
 from ohmstead.ui import figures
 
 QUEUE_LENGTH = 256
@@ -28,11 +30,12 @@ RESYNC: News = {"resync": True}
 
 
 class Listener:
-    """One open page. `station_id`: whose messages it wants to hear of."""
+    """One open page. `station_id`: whose messages it wants to hear of. `is_whole`: it hears of the whole party."""
 
-    def __init__(self, station_id: str | None) -> None:
+    def __init__(self, station_id: str | None, *, is_whole: bool = True) -> None:
         self.station_id = station_id
-        self.view = news_of
+        # Who hears all shares the work with the others; for the rest the event stays beside what is made of it.
+        self.view = news_of if is_whole else _with_event
         self.queue: asyncio.Queue[News] = asyncio.Queue(QUEUE_LENGTH)
 
     def tell(self, news: News) -> None:
@@ -86,6 +89,11 @@ def news_of(event: News) -> dict[str, Any] | None:
     return news
 
 
+def _with_event(event: News) -> dict[str, Any] | None:
+    news = news_of(event)
+    return None if news is None else {**news, "of": event}
+
+
 def _session_places(event: News) -> tuple[dict[str, str], dict[str, float]]:
     prefix = f"session/{event.get('session_id')}/"
     places: dict[str, str] = {}
@@ -101,14 +109,15 @@ def _session_places(event: News) -> tuple[dict[str, str], dict[str, float]]:
     return places, widths
 
 
-@get("/live")
+@get("/live", opt=WITHIN)
 async def live(
-    request: PageRequest, actor: ActorIn, bus: BusIn, station: FromQuery[str | None] = None
+    request: PageRequest, pool: PoolIn, actor: ActorIn, bus: BusIn, station: FromQuery[str | None] = None
 ) -> ServerSentEvent:
     """The stream a page holds open. A `beat` every five seconds lets it tell silence from a lost server."""
     allow(actor, "events:read")
     hub: LiveNews = request.app.state.live_news
-    listener = Listener(station)
+    audience = Audience(pool, actor.scope)
+    listener = Listener(station, is_whole=audience.hears_all)
 
     async def stream() -> AsyncIterator[ServerSentEventMessage]:
         try:
@@ -122,7 +131,11 @@ async def live(
                     beat = {"at": clock.now().isoformat(), "is_whole": bus.is_connected}
                     yield ServerSentEventMessage(data=msgspec.json.encode(beat).decode(), event="beat")
                     continue
-                yield ServerSentEventMessage(data=msgspec.json.encode(news).decode(), event="news")
+                event = news.get("of")
+                if event is not None and not await audience.admits(event):
+                    continue
+                told = {name: value for name, value in news.items() if name != "of"}
+                yield ServerSentEventMessage(data=msgspec.json.encode(told).decode(), event="news")
         finally:
             hub.leave(actor.party_id, listener)
 

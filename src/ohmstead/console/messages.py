@@ -86,6 +86,8 @@ async def messages_csv(
     """The log as filtered, newest first."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "messages:read")
+        if await queries.find_station(conn, actor.party_id, station_id) is None:
+            raise NotFound(f"no station {station_id}")
         rows = await queries.list_messages(conn, actor.party_id, station_id, **_filters(view), limit=EXPORTED)
     return csv_response("messages", COLUMNS, ([row[name] for name in COLUMNS] for row in rows))
 

@@ -16,6 +16,7 @@ from ohmstead.console import feed, maps
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, SettingsIn, allow, opened
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
+from ohmstead.doorway import WITHIN
 from ohmstead.reports import queries, service
 from ohmstead.reports.model import Concern, PowerPoint
 from ohmstead.reports.service import Day, Overview
@@ -57,45 +58,45 @@ class PowerChart(Struct, frozen=True, kw_only=True):
     rows: list[tuple[Any, str, str]]
 
 
-@get("/")
+@get("/", opt=WITHIN)
 async def overview(request: PageRequest, pool: PoolIn, actor: ActorIn, settings: SettingsIn) -> Response[str]:
     """The overview; with no station yet, the lesson that leads to the first one."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor)
-        if not await queries.has_stations(conn, actor.party_id):
+        if actor.locations is None and not await queries.has_stations(conn, actor.scope):
             return await _lesson(request, conn, actor, settings, view)
-        found = await service.overview(conn, actor.party_id, _zone_name(request))
+        found = await service.overview(conn, actor.scope, _zone_name(request))
         lines = await _feed(conn, actor)
     return page(request, "console/overview.html", **_context(found), lines=lines)
 
 
-@get("/parts/overview/{part:str}")
+@get("/parts/overview/{part:str}", opt=WITHIN)
 async def overview_part(request: PageRequest, pool: PoolIn, actor: ActorIn, part: FromPath[str]) -> Response[str]:
     """One part of the page: `now`, `power` or `where`."""
     template = {"now": "now", "power": "power", "where": "where"}.get(part)
     async with pool.acquire() as conn:
         await opened(request, conn, actor)
-        found = await service.overview(conn, actor.party_id, _zone_name(request))
+        found = await service.overview(conn, actor.scope, _zone_name(request))
     return page(request, f"overview/{template or 'now'}.html", **_context(found))
 
 
-@get("/parts/waiting")
+@get("/parts/waiting", opt=WITHIN)
 async def waiting(request: PageRequest, pool: PoolIn, actor: ActorIn, settings: SettingsIn) -> Response[str]:
     """The waiting mark of the lesson; once a station is there, the whole page comes anew."""
     async with pool.acquire() as conn:
         await opened(request, conn, actor)
-        has_stations = await queries.has_stations(conn, actor.party_id)
-        refusals = await queries.refused_connections(conn, actor.party_id, clock.now() - timedelta(days=1))
+        has_stations = await queries.has_stations(conn, actor.scope)
+        refusals = await queries.refused_connections(conn, actor.scope, clock.now() - timedelta(days=1))
     headers = {"HX-Refresh": "true"} if has_stations else {}
     return page(request, "overview/waiting.html", headers=headers, refusals=refusals, **lesson_words(settings))
 
 
-@get("/attention")
+@get("/attention", opt=WITHIN)
 async def attention(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[str]:
     """Everything that needs a look."""
     async with pool.acquire() as conn:
         await opened(request, conn, actor)
-        concerns = await service.list_concerns(conn, actor.party_id)
+        concerns = await service.list_concerns(conn, actor.scope)
     return page(request, "console/attention.html", concerns=concerns, headline=_headline(concerns, 0, 0))
 
 
@@ -315,8 +316,8 @@ def _hours(today: Day, past: Day, found: Overview) -> list[tuple[Any, str, str]]
 async def _feed(conn: Connection, actor: Actor) -> list[Any]:
     since = clock.now() - FEED_SINCE
     return feed.of_rows(
-        await queries.recent_sessions(conn, actor.party_id, since, FEED_LINES),
-        await queries.recent_connections(conn, actor.party_id, since, FEED_LINES),
+        await queries.recent_sessions(conn, actor.scope, since, FEED_LINES),
+        await queries.recent_connections(conn, actor.scope, since, FEED_LINES),
         FEED_LINES,
     )
 
@@ -337,5 +338,5 @@ def lesson_words(settings: Settings) -> dict[str, Any]:
 async def _lesson(
     request: PageRequest, conn: Connection, actor: Actor, settings: Settings, view: View, command: str | None = None
 ) -> Response[str]:
-    refusals = await queries.refused_connections(conn, actor.party_id, clock.now() - timedelta(days=1))
+    refusals = await queries.refused_connections(conn, actor.scope, clock.now() - timedelta(days=1))
     return page(request, "console/empty.html", refusals=refusals, simulate_command=command, **lesson_words(settings))

@@ -15,6 +15,7 @@ from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow, o
 from ohmstead.core import clock
 from ohmstead.core.errors import Conflict, Invalid, NotFound, OhmsteadError, Refused
 from ohmstead.core.events import NUDGE
+from ohmstead.doorway import WITHIN
 from ohmstead.reservations import changes, holds, queries
 from ohmstead.reservations import service as reservations
 from ohmstead.reservations.model import OPEN, NewReservation, ReservationChange
@@ -37,13 +38,13 @@ LOOKS = {
 }
 
 
-@get("/reservations")
+@get("/reservations", opt=WITHIN)
 async def reservations_page(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[str]:
     """The list, with the form for one more."""
     return await _page(request, pool, actor, {}, {})
 
 
-@post("/reservations", status_code=200)
+@post("/reservations", status_code=200, opt=WITHIN)
 async def add_reservation(request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn) -> Response[Any]:
     """Reserve an outlet from now on."""
     allow(actor, "reservations:write")
@@ -102,8 +103,8 @@ async def _page(
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "reservations:read")
         wanted = ReservationFilter(open=view.query.get("show") == "open", station=view.query.get("station") or None)
-        found = await queries.list_reservations(conn, actor.party_id, wanted, limit=SHOWN)
-        counts = await queries.count_by_state(conn, actor.party_id, clock.now())
+        found = await queries.list_reservations(conn, actor.scope, wanted, limit=SHOWN)
+        counts = await queries.count_by_state(conn, actor.scope, clock.now())
     return page(
         request,
         "console/reservations.html",

@@ -16,6 +16,7 @@ from ohmstead.console import (
     live,
     messages,
     overview,
+    parties,
     people,
     profiles,
     proving,
@@ -30,6 +31,7 @@ from ohmstead.console import (
     trust,
     webhooks,
 )
+from ohmstead.doorway import WITHIN
 from ohmstead.ui.templating import template_config
 
 __all__ = ["router", "template_config"]
@@ -92,9 +94,9 @@ router = Router(
         live.live,
         audit.audit,
         *files.HANDLERS,
-        *door.HANDLERS,
-        *proving.HANDLERS,
-        *account.HANDLERS,
+        # What is one's own, wherever one sees anything else.
+        Router(path="/", route_handlers=[*door.HANDLERS, *proving.HANDLERS, *account.HANDLERS], opt=WITHIN),
+        *parties.HANDLERS,
         *people.HANDLERS,
         *signins.HANDLERS,
         *approvals.HANDLERS,

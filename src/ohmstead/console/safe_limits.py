@@ -30,7 +30,7 @@ async def safe_limits(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Res
     async with pool.acquire() as conn:
         await opened(request, conn, actor)
         found = await queries.list_limits(conn, actor.party_id, limit=SHOWN)
-        locations = {row["location_id"]: row["name"] for row in await pages.list_locations(conn, actor.party_id)}
+        locations = {row["location_id"]: row["name"] for row in await pages.list_locations(conn, actor.scope)}
     return page(request, "console/safe_limits.html", found=found, locations=locations)
 
 
@@ -101,7 +101,7 @@ async def _form(
     found: SafeLimit | None = None,
     status: int = 200,
 ) -> Response[str]:
-    locations = await pages.list_locations(conn, actor.party_id)
+    locations = await pages.list_locations(conn, actor.scope)
     return page(
         request,
         "console/safe_limit.html",

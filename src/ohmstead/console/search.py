@@ -8,19 +8,20 @@ from litestar import Response, get
 from litestar.response import Redirect
 
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened
+from ohmstead.doorway import WITHIN
 from ohmstead.reports.pages import queries
 from ohmstead.ui.templating import page
 
 MOST = 20
 
 
-@get("/search")
+@get("/search", opt=WITHIN)
 async def search(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[Any]:
     """Stations, tokens and sessions; a single exact hit opens at once."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor)
         text = view.query["q"].strip()[:100]
-        hits = await queries.search(conn, actor.party_id, text, MOST) if text else []
+        hits = await queries.search(conn, actor.scope, text, MOST) if text else []
     allowed = {"station": "stations:read", "session": "sessions:read", "token": "tokens:read"}
     hits = [hit for hit in hits if view.may(allowed[hit.kind])]
     exact = [hit for hit in hits if hit.id.lower() == text.lower()]

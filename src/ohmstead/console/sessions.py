@@ -19,6 +19,7 @@ from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened, uuid_of
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
+from ohmstead.doorway import WITHIN
 from ohmstead.reports.model import SessionPage
 from ohmstead.reports.pages import queries
 from ohmstead.reports.service import zone_of
@@ -98,7 +99,7 @@ PERIODS = {
 }
 
 
-@get("/sessions")
+@get("/sessions", opt=WITHIN)
 async def sessions(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[str]:
     """The list, newest first; the filters stand in the address."""
     async with pool.acquire() as conn:
@@ -117,7 +118,7 @@ async def sessions(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respon
     )
 
 
-@get("/sessions.csv")
+@get("/sessions.csv", opt=WITHIN)
 async def sessions_csv(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[bytes]:
     """What the list shows, all pages of it."""
     async with pool.acquire() as conn:
@@ -147,7 +148,10 @@ async def readings_csv(
     """Every reading of a session."""
     async with pool.acquire() as conn:
         await opened(request, conn, actor, "sessions:read")
-        rows = await queries.session_samples(conn, actor.party_id, uuid_of(session_id, "session"), 200_000)
+        known = uuid_of(session_id, "session")
+        if await queries.find_session(conn, actor.party_id, known) is None:
+            raise NotFound(f"no session {session_id}")
+        rows = await queries.session_samples(conn, actor.party_id, known, 200_000)
     columns = ("sampled_at", "context", "energy_wh", "power_w", "soc_percent", "readings")
     return csv_response(
         "readings", columns, ([str(row[name]) if name == "readings" else row[name] for name in columns] for row in rows)
@@ -161,7 +165,7 @@ async def _found(
     since, until = _days(request, view)
     return await queries.list_sessions(
         conn,
-        actor.party_id,
+        actor.scope,
         chip=_show(view),
         text=query["q"].strip()[:100],
         station_id=query["station"][:48],

@@ -39,14 +39,14 @@ async def station(request: PageRequest, pool: PoolIn, actor: ActorIn, station_id
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor)
         context = await _now(conn, actor, station_id)
-        before, after = await queries.neighbours(conn, actor.party_id, station_id)
+        before, after = await queries.neighbours(conn, actor.scope, station_id)
         context |= await _timeline(conn, actor, context)
         context |= await _log(conn, actor, station_id, view)
         context |= _panel(context, view, order_help.picked(view.query))
         context["commands"] = await queries.list_commands(conn, actor.party_id, station_id, LAST_COMMANDS)
         context["n_variables"] = await queries.count_variables(conn, actor.party_id, station_id)
         context["locations"] = (
-            await queries.list_locations(conn, actor.party_id) if context["station"]["state"] == "pending" else []
+            await queries.list_locations(conn, actor.scope) if context["station"]["state"] == "pending" else []
         )
     return page(request, "console/station.html", **context, before=before, after=after)
 
@@ -57,7 +57,7 @@ async def station_now(request: PageRequest, pool: PoolIn, actor: ActorIn, statio
     async with pool.acquire() as conn:
         await opened(request, conn, actor)
         context = await _now(conn, actor, station_id)
-        before, after = await queries.neighbours(conn, actor.party_id, station_id)
+        before, after = await queries.neighbours(conn, actor.scope, station_id)
     return page(request, "station/now.html", **context, before=before, after=after)
 
 
@@ -245,7 +245,7 @@ async def _timeline(conn: Connection, actor: Actor, context: dict[str, Any]) -> 
     station_row = context["station"]
     station_id, now = station_row["station_id"], clock.now()
     since = now - DAY
-    sessions = await queries.sessions_at(conn, actor.party_id, station_id, since)
+    sessions = await queries.sessions_at(conn, actor.scope, station_id, since)
     samples = await queries.power_samples(
         conn, actor.party_id, [s["session_id"] for s in sessions], since - timedelta(hours=1)
     )

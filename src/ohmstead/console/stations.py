@@ -18,6 +18,7 @@ from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, Settings
 from ohmstead.console.overview import lesson_words
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Conflict, Invalid, NotFound
+from ohmstead.doorway import WITHIN
 from ohmstead.reports.model import StationPage, StationRow
 from ohmstead.reports.pages import queries
 from ohmstead.stations.directory import bulk
@@ -31,14 +32,14 @@ EXPORTED = 20_000
 MAX_TABLE_BYTES = 8 * 1024 * 1024
 
 
-@get("/stations")
+@get("/stations", opt=WITHIN)
 async def stations(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[str]:
     """The list; search, chips, location, order and page stand in the address."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor)
         number = _page_number(view)
         found = await _found(conn, actor, view, PAGE, (number - 1) * PAGE)
-        locations = await queries.list_locations(conn, actor.party_id)
+        locations = await queries.list_locations(conn, actor.scope)
     return page(
         request,
         "console/stations.html",
@@ -55,7 +56,7 @@ async def stations(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respon
     )
 
 
-@get("/stations.csv")
+@get("/stations.csv", opt=WITHIN)
 async def stations_csv(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[bytes]:
     """What the list shows, all pages of it."""
     async with pool.acquire() as conn:
@@ -83,7 +84,7 @@ async def _found(conn: Connection, actor: Actor, view: View, limit: int, offset:
     location = view.query.get("location", "")
     return await queries.list_stations(
         conn,
-        actor.party_id,
+        actor.scope,
         chip=_show(view),
         text=view.query.get("q", "").strip()[:100],
         location_id=uuid_of(location, "location") if location else None,
@@ -151,19 +152,19 @@ def trouble(station: StationRow) -> tuple[states.Look, str] | None:
 # ------------------------------------------------------------------------------------------------- adding stations
 
 
-@get("/stations/new")
+@get("/stations/new", opt=WITHIN)
 async def new_station(request: PageRequest, pool: PoolIn, actor: ActorIn, settings: SettingsIn) -> Response[str]:
     """A form for one station."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "stations:write")
-        locations = await queries.list_locations(conn, actor.party_id)
+        locations = await queries.list_locations(conn, actor.scope)
     given = {"station_id": view.query.get("station", "")[:48]}
     return page(
         request, "console/station_new.html", given=given, errors={}, locations=locations, **lesson_words(settings)
     )
 
 
-@post("/stations/new", status_code=200)
+@post("/stations/new", status_code=200, opt=WITHIN)
 async def add_station(
     request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn, settings: SettingsIn
 ) -> Response[str]:
@@ -185,7 +186,7 @@ async def add_station(
             errors["station_id"] = "A station of this name is registered already."
         except Invalid as error:
             errors[error.field or "station_id"] = error.text
-        locations = await queries.list_locations(conn, actor.party_id)
+        locations = await queries.list_locations(conn, actor.scope)
     if errors:
         return page(
             request,

@@ -36,7 +36,7 @@ async def template_list(request: PageRequest, pool: PoolIn, actor: ActorIn) -> R
         for one in found:
             stations, total = await queries.stations_fitting(conn, actor.party_id, one.template_id, 50)
             fits[one.template_id] = (total, sum(1 for station in stations if station.n_off))
-        locations = {row["location_id"]: row["name"] for row in await pages.list_locations(conn, actor.party_id)}
+        locations = {row["location_id"]: row["name"] for row in await pages.list_locations(conn, actor.scope)}
     return page(request, "console/templates.html", templates=found, fits=fits, locations=locations)
 
 
@@ -127,7 +127,7 @@ async def _form(
         stations=stations,
         n_stations=total,
         n_off=sum(1 for station in stations if station.n_off),
-        locations=await pages.list_locations(conn, actor.party_id),
+        locations=await pages.list_locations(conn, actor.scope),
         placeholders=PLACEHOLDERS,
     )
 

@@ -29,6 +29,7 @@ table api_key
     expires_at timestamp with time zone
     last_used_at timestamp with time zone
     revoked_at timestamp with time zone
+    location_ids uuid[]  -- Only what belongs to these locations; null: all of the party's.
     constraint api_key_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint api_key_pkey PRIMARY KEY (api_key_id)
     constraint api_key_key_hash_key UNIQUE (key_hash)
@@ -560,6 +561,21 @@ table loose_sample
     constraint loose_sample_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint loose_sample_pkey PRIMARY KEY (station_id, evse_number, sampled_at, context)
 
+table membership
+    -- People who work for another party beside their own, which is in operator.
+    operator_id uuid not null
+    party_id uuid not null
+    role text not null
+    location_ids uuid[]
+    created_at timestamp with time zone not null default now()
+    created_by text not null
+    constraint membership_owner_sees_all CHECK (((location_ids IS NULL) OR (role <> 'owner'::text)))
+    constraint membership_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'operations'::text, 'technician'::text, 'finance'::text, 'support'::text, 'site_host'::text, 'read_only'::text, 'api'::text])))
+    constraint membership_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operator(operator_id) ON DELETE CASCADE
+    constraint membership_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint membership_pkey PRIMARY KEY (operator_id, party_id)
+    CREATE INDEX membership_by_party ON public.membership USING btree (party_id)
+
 table ocpp_message partition by RANGE (received_at)
     station_id text not null
     received_at timestamp with time zone not null  -- When the request was read (in) or written (out).
@@ -593,6 +609,8 @@ table operator
     totp_secret bytea  -- Encrypted under the installation's secret key; it counts once totp_since is set.
     totp_since timestamp with time zone
     totp_last_step bigint not null default 0
+    location_ids uuid[]  -- Only what belongs to these locations; null: all of the party's.
+    constraint operator_owner_sees_all CHECK (((location_ids IS NULL) OR (role <> 'owner'::text)))
     constraint operator_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'operations'::text, 'technician'::text, 'finance'::text, 'support'::text, 'site_host'::text, 'read_only'::text, 'api'::text])))
     constraint operator_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint operator_pkey PRIMARY KEY (operator_id)
@@ -686,8 +704,14 @@ table party
     created_at timestamp with time zone not null default now()
     sends_local_lists boolean not null default false
     needs_second_person boolean not null default false  -- Orders to many stations wait until somebody else approves them.
+    kind text not null default 'network_operator'::text
+    language text not null default 'en'::text
+    owns_installation boolean not null default false  -- It runs this installation: its owners make and change the other parties.
+    version integer not null default 1
+    constraint party_kind_check CHECK ((kind = ANY (ARRAY['network_operator'::text, 'site_host'::text, 'emobility_provider'::text, 'fleet'::text])))
     constraint party_pkey PRIMARY KEY (party_id)
     constraint party_country_code_party_code_key UNIQUE (country_code, party_code)
+    CREATE UNIQUE INDEX party_owns_installation ON public.party USING btree (owns_installation) WHERE owns_installation
 
 table passkey
     passkey_id uuid not null
@@ -1414,7 +1438,9 @@ table web_session
     proved_at timestamp with time zone  -- When the person last showed a proof of being who they are: a link, passkey, password or provider.
     provider text
     id_token text
+    party_id uuid  -- For which party the person works in this browser now; null: their own.
     constraint web_session_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operator(operator_id) ON DELETE CASCADE
+    constraint web_session_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint web_session_pkey PRIMARY KEY (cookie_hash)
     constraint web_session_web_session_id_key UNIQUE (web_session_id)
     CREATE INDEX web_session_by_operator ON public.web_session USING btree (operator_id)

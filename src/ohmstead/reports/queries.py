@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from ohmstead.accounts.scope import Scope
 from ohmstead.core.db import Connection, Row
 from ohmstead.reports.model import NetworkState, Past, PowerPoint, SessionCounts, Site
 
@@ -25,7 +26,11 @@ OPEN_SESSION = """left join lateral (
     order by o.started_at desc limit 1
 ) s on true"""
 
-SERVING = "st.party_id = $1 and st.retired_at is null and st.registration = 'accepted'"
+# In every query here $1 is the party and $2 the locations of the scope, null for all.
+SERVING = (
+    "st.party_id = $1 and ($2::uuid[] is null or st.location_id = any ($2)) and st.retired_at is null"
+    " and st.registration = 'accepted'"
+)
 
 # A power reading older than this says nothing about now.
 POWER_GOOD_FOR = timedelta(minutes=15)
@@ -33,26 +38,31 @@ POWER_GOOD_FOR = timedelta(minutes=15)
 LOOK_BACK = timedelta(days=45)
 
 
-async def network_state(conn: Connection, party_id: UUID, at: datetime) -> NetworkState:
+async def network_state(conn: Connection, scope: Scope, at: datetime) -> NetworkState:
     stations = await conn.fetchrow(
         "select count(*) filter (where registration = 'accepted') as n_stations,"
         " count(*) filter (where registration = 'accepted' and gateway_id is not null) as n_online,"
         " count(*) filter (where registration = 'pending') as n_pending,"
         " count(*) filter (where registration = 'accepted' and connected_at is null) as n_never_seen"
-        " from station where party_id = $1 and retired_at is null",
-        party_id,
+        " from station where party_id = $1 and ($2::uuid[] is null or location_id = any ($2)) and retired_at is null",
+        scope.party_id,
+        scope.locations,
     )
     assert stations is not None
     states = await conn.fetch(
         f"select {CONNECTOR_STATE} as state, count(*) as n"
         f" from station st join connector c using (station_id) {OPEN_SESSION} where {SERVING} group by 1",
-        party_id,
+        scope.party_id,
+        scope.locations,
     )
     power = await conn.fetchrow(
         "select coalesce(sum(s.power_w), 0) as power_w, count(*) filter (where s.power_w > 0) as n_powered"
         " from session s join station st using (station_id)"
-        " where s.party_id = $1 and s.status in ('pending', 'active') and s.power_at > $2 and st.gateway_id is not null",
-        party_id,
+        " where s.party_id = $1"
+        " and ($2::uuid[] is null or s.location_id = any ($2))"
+        " and s.status in ('pending', 'active') and s.power_at > $3 and st.gateway_id is not null",
+        scope.party_id,
+        scope.locations,
         at - POWER_GOOD_FOR,
     )
     assert power is not None
@@ -64,15 +74,18 @@ async def network_state(conn: Connection, party_id: UUID, at: datetime) -> Netwo
     )
 
 
-async def past(conn: Connection, party_id: UUID, at: datetime) -> Past:
+async def past(conn: Connection, scope: Scope, at: datetime) -> Past:
     """How many stations were online and how many connectors out of order at an earlier instant."""
     stations = await conn.fetchrow(
         "select count(*) as n_stations, count(*) filter (where case"
-        " when st.gateway_id is not null and st.connected_at <= $2 then true"
+        " when st.gateway_id is not null and st.connected_at <= $3 then true"
         " else coalesce((select k.is_connected from connection_change k where k.station_id = st.station_id"
-        "   and k.at <= $2 and k.at > $3 order by k.at desc limit 1), false) end) as n_online"
-        " from station st where st.party_id = $1 and st.created_at <= $2 and (st.retired_at is null or st.retired_at > $2)",
-        party_id,
+        "   and k.at <= $3 and k.at > $4 order by k.at desc limit 1), false) end) as n_online"
+        " from station st where st.party_id = $1"
+        " and ($2::uuid[] is null or st.location_id = any ($2))"
+        " and st.created_at <= $3 and (st.retired_at is null or st.retired_at > $3)",
+        scope.party_id,
+        scope.locations,
         at,
         at - LOOK_BACK,
     )
@@ -80,11 +93,12 @@ async def past(conn: Connection, party_id: UUID, at: datetime) -> Past:
     n_faulted = await conn.fetchval(
         "select count(*) from station st join connector c using (station_id)"
         f" where {SERVING}"
-        " and case when c.status_at <= $2 then c.status else (select k.status from status_change k"
+        " and case when c.status_at <= $3 then c.status else (select k.status from status_change k"
         "   where k.station_id = c.station_id and k.evse_number = c.evse_number"
-        "   and k.connector_number = c.connector_number and k.at <= $2 and k.at > $3"
+        "   and k.connector_number = c.connector_number and k.at <= $3 and k.at > $4"
         "   order by k.at desc limit 1) end = 'faulted'",
-        party_id,
+        scope.party_id,
+        scope.locations,
         at,
         at - LOOK_BACK,
     )
@@ -92,14 +106,17 @@ async def past(conn: Connection, party_id: UUID, at: datetime) -> Past:
 
 
 async def session_counts(
-    conn: Connection, party_id: UUID, today: datetime, yesterday: datetime, yesterday_until: datetime
+    conn: Connection, scope: Scope, today: datetime, yesterday: datetime, yesterday_until: datetime
 ) -> SessionCounts:
     """Sessions begun since `today`, and from `yesterday` until `yesterday_until`; orphans do not count."""
     row = await conn.fetchrow(
-        "select count(*) filter (where started_at >= $2) as today,"
-        " count(*) filter (where started_at >= $3 and started_at < $4) as yesterday"
-        " from session where party_id = $1 and started_at >= $3 and status <> 'invalid'",
-        party_id,
+        "select count(*) filter (where started_at >= $3) as today,"
+        " count(*) filter (where started_at >= $4 and started_at < $5) as yesterday"
+        " from session where party_id = $1"
+        " and ($2::uuid[] is null or location_id = any ($2))"
+        " and started_at >= $4 and status <> 'invalid'",
+        scope.party_id,
+        scope.locations,
         today,
         yesterday,
         yesterday_until,
@@ -113,11 +130,12 @@ async def session_counts(
 _CURVE = """
 with running as (
     select session_id, register_start_at, register_start_wh, register_last_at, register_last_wh from session
-    where party_id = $1 and started_at > $2::timestamptz - interval '3 days' and started_at < $3::timestamptz
-      and coalesce(ended_at, last_event_at, started_at) > $2::timestamptz and status <> 'invalid'
+    where party_id = $1 and ($2::uuid[] is null or location_id = any ($2))
+      and started_at > $3::timestamptz - interval '3 days' and started_at < $4::timestamptz
+      and coalesce(ended_at, last_event_at, started_at) > $3::timestamptz and status <> 'invalid'
 ), point as (
     select p.session_id, p.sampled_at as at, p.energy_wh from running join sample p using (session_id)
-    where p.sampled_at > $2::timestamptz - interval '2 hours' and p.sampled_at < $3::timestamptz + interval '2 hours'
+    where p.sampled_at > $3::timestamptz - interval '2 hours' and p.sampled_at < $4::timestamptz + interval '2 hours'
       and p.energy_wh is not null
     union
     select session_id, register_start_at, register_start_wh from running where register_start_wh is not null
@@ -127,26 +145,29 @@ with running as (
     select at as until, lag(at) over w as since, energy_wh - lag(energy_wh) over w as energy_wh
     from point window w as (partition by session_id order by at, energy_wh)
 ), cut as (
-    select b as at, energy_wh * extract(epoch from least(until, b + $4::interval) - greatest(since, b))
+    select b as at, energy_wh * extract(epoch from least(until, b + $5::interval) - greatest(since, b))
                               / extract(epoch from until - since) as energy_wh
-    from step, generate_series(date_bin($4::interval, greatest(since, $2::timestamptz), $2::timestamptz),
-                               least(until, $3::timestamptz), $4::interval) b
+    from step, generate_series(date_bin($5::interval, greatest(since, $3::timestamptz), $3::timestamptz),
+                               least(until, $4::timestamptz), $5::interval) b
     where until > since and energy_wh > 0 and energy_wh < 2000000
-      and least(until, b + $4::interval) > greatest(since, b)
+      and least(until, b + $5::interval) > greatest(since, b)
 )
-select at, (sum(energy_wh) * 3600 / extract(epoch from $4::interval))::float8 as power_w
-from cut where at >= $2::timestamptz and at < $3::timestamptz group by at order by at
+select at, (sum(energy_wh) * 3600 / extract(epoch from $5::interval))::float8 as power_w
+from cut where at >= $3::timestamptz and at < $4::timestamptz group by at order by at
 """
 
 
 async def power_curve(
-    conn: Connection, party_id: UUID, since: datetime, until: datetime, step: timedelta
+    conn: Connection, scope: Scope, since: datetime, until: datetime, step: timedelta
 ) -> list[PowerPoint]:
     """Mean power per step from metered energy; steps in which nothing flowed are left out."""
-    return [PowerPoint(row["at"], row["power_w"]) for row in await conn.fetch(_CURVE, party_id, since, until, step)]
+    return [
+        PowerPoint(row["at"], row["power_w"])
+        for row in await conn.fetch(_CURVE, scope.party_id, scope.locations, since, until, step)
+    ]
 
 
-async def sites(conn: Connection, party_id: UUID) -> list[Site]:
+async def sites(conn: Connection, scope: Scope) -> list[Site]:
     """Locations with coordinates and what their stations do."""
     rows = await conn.fetch(
         "select l.location_id, l.name, l.latitude, l.longitude, count(distinct st.station_id) as n_stations,"
@@ -158,12 +179,13 @@ async def sites(conn: Connection, party_id: UUID) -> list[Site]:
         "   where c.station_id = st.station_id) x on true"
         f" where {SERVING} and l.latitude is not null and l.longitude is not null"
         " group by l.location_id order by l.name, l.location_id",
-        party_id,
+        scope.party_id,
+        scope.locations,
     )
     return [Site(**row) for row in rows]
 
 
-async def offline_stations(conn: Connection, party_id: UUID) -> list[Row]:
+async def offline_stations(conn: Connection, scope: Scope) -> list[Row]:
     """Stations that were here and are gone."""
     return await conn.fetch(
         "select st.station_id, st.disconnected_at, st.location_id, l.name as location_name,"
@@ -173,11 +195,12 @@ async def offline_stations(conn: Connection, party_id: UUID) -> list[Row]:
         " from station st left join location l using (location_id)"
         f" where {SERVING} and st.gateway_id is null and st.connected_at is not null"
         " order by st.disconnected_at desc nulls last limit 200",
-        party_id,
+        scope.party_id,
+        scope.locations,
     )
 
 
-async def faulted_connectors(conn: Connection, party_id: UUID) -> list[Row]:
+async def faulted_connectors(conn: Connection, scope: Scope) -> list[Row]:
     """Connectors, and stations as a whole (EVSE 0), that say they are out of order."""
     return await conn.fetch(
         "select * from (select c.station_id, c.evse_number, c.connector_number, c.status_at, c.error_code, c.info,"
@@ -188,68 +211,79 @@ async def faulted_connectors(conn: Connection, party_id: UUID) -> list[Row]:
         " from station st left join location l using (location_id)"
         f" where {SERVING} and st.gateway_id is not null and st.status = 'faulted') f"
         " order by status_at desc nulls last limit 200",
-        party_id,
+        scope.party_id,
+        scope.locations,
     )
 
 
-async def pending_stations(conn: Connection, party_id: UUID) -> list[Row]:
+async def pending_stations(conn: Connection, scope: Scope) -> list[Row]:
     """Stations that knocked and wait to be adopted."""
     return await conn.fetch(
         "select station_id, vendor, model, remote_address, created_at, last_seen_at, gateway_id is not null as is_online"
-        " from station where party_id = $1 and registration = 'pending' and retired_at is null"
+        " from station where party_id = $1"
+        " and ($2::uuid[] is null or location_id = any ($2))"
+        " and registration = 'pending' and retired_at is null"
         " order by created_at desc limit 50",
-        party_id,
+        scope.party_id,
+        scope.locations,
     )
 
 
-async def ignored_profiles(conn: Connection, party_id: UUID) -> list[Row]:
+async def ignored_profiles(conn: Connection, scope: Scope) -> list[Row]:
     """Where a station would deliver more than the profiles it accepted allow, or cannot be believed."""
     return await conn.fetch(
         "select c.station_id, c.evse_number, c.status, c.detail, c.since from profile_check c"
         " join station st using (station_id) where "
         f"{SERVING} and c.status in ('differs', 'doubtful') order by c.since desc limit 200",
-        party_id,
+        scope.party_id,
+        scope.locations,
     )
 
 
-async def orphan_sessions(conn: Connection, party_id: UUID, since: datetime) -> list[Row]:
+async def orphan_sessions(conn: Connection, scope: Scope, since: datetime) -> list[Row]:
     """Charges that stations ended and nobody saw begin, by station."""
     return await conn.fetch(
         "select s.station_id, count(*) as n, max(s.first_received_at) as last_at,"
         " (array_agg(s.session_id order by s.first_received_at desc))[1] as session_id,"
         " bool_or('foreign_transaction' = any (s.anomalies)) as is_foreign"
-        " from session s where s.party_id = $1 and s.is_orphan and s.started_at > $2"
+        " from session s where s.party_id = $1"
+        " and ($2::uuid[] is null or s.location_id = any ($2))"
+        " and s.is_orphan and s.started_at > $3"
         " group by s.station_id order by max(s.first_received_at) desc limit 50",
-        party_id,
+        scope.party_id,
+        scope.locations,
         since,
     )
 
 
-async def refused_connections(conn: Connection, party_id: UUID, since: datetime) -> list[Row]:
+async def refused_connections(conn: Connection, scope: Scope, since: datetime) -> list[Row]:
     """Who was turned away at the door. A knock with an unknown identity is nobody's: shown where one party lives alone."""
     return await conn.fetch(
         "select g.station_id, g.remote_address, (array_agg(g.detail ->> 'reason' order by g.at desc))[1] as reason,"
         " count(*) as n, max(g.at) as last_at, bool_or(st.station_id is not null) as is_known"
         " from security_signal g left join station st on st.station_id = g.station_id and st.party_id = $1"
-        " where g.at > $2 and g.kind = 'connection_refused'"
+        " where g.at > $3 and g.kind = 'connection_refused'"
         " and (g.party_id = $1 or (g.party_id is null and (select count(*) from party) = 1))"
+        " and ($2::uuid[] is null or st.location_id = any ($2))"
         " group by g.station_id, g.remote_address order by max(g.at) desc limit 20",
-        party_id,
+        scope.party_id,
+        scope.locations,
         since,
     )
 
 
-async def ending_certificates(conn: Connection, party_id: UUID, until: datetime) -> list[Row]:
+async def ending_certificates(conn: Connection, scope: Scope, until: datetime) -> list[Row]:
     """Good now and over by then, with nothing in their place; the next to end first. Those that are short-lived by
     intention count in their last quarter only.
     """
     return await conn.fetch(
         "select c.station_id, c.kind, c.subject, c.not_after from certificate c"
         " left join station st on st.station_id = c.station_id"
-        " where c.party_id = $1 and c.not_after > now() and c.not_after < $2 and c.status = 'active'"
-        " and c.replaced_by is null"
+        " where c.party_id = $1 and ($2::uuid[] is null or st.location_id = any ($2))"
+        " and c.not_after > now() and c.not_after < $3 and c.status = 'active' and c.replaced_by is null"
         " and now() > c.not_after - (c.not_after - c.not_before) / 4 and st.retired_at is null order by c.not_after limit 50",
-        party_id,
+        scope.party_id,
+        scope.locations,
         until,
     )
 
@@ -263,26 +297,32 @@ async def webhooks_off(conn: Connection, party_id: UUID) -> list[Row]:
     )
 
 
-async def recent_sessions(conn: Connection, party_id: UUID, since: datetime, limit: int) -> list[Row]:
+async def recent_sessions(conn: Connection, scope: Scope, since: datetime, limit: int) -> list[Row]:
     """Sessions that began or ended lately, for the feed."""
     return await conn.fetch(
         "select session_id, station_id, evse_number, status, charging_state, started_at, ended_at, energy_wh, power_w,"
         " power_at, soc_percent, token_uid, stop_reason, is_orphan from session"
-        " where party_id = $1 and started_at > $2 order by greatest(started_at, ended_at) desc limit $3",
-        party_id,
+        " where party_id = $1"
+        " and ($2::uuid[] is null or location_id = any ($2))"
+        " and started_at > $3 order by greatest(started_at, ended_at) desc limit $4",
+        scope.party_id,
+        scope.locations,
         since,
         limit,
     )
 
 
-async def recent_connections(conn: Connection, party_id: UUID, since: datetime, limit: int) -> list[Row]:
+async def recent_connections(conn: Connection, scope: Scope, since: datetime, limit: int) -> list[Row]:
     """The last change of each station's connection."""
     return await conn.fetch(
         "select station_id, gateway_id is not null as is_connected, ocpp_version,"
         " case when gateway_id is not null then connected_at else disconnected_at end as at from station"
-        " where party_id = $1 and retired_at is null and greatest(connected_at, disconnected_at) > $2"
-        " order by 4 desc nulls last limit $3",
-        party_id,
+        " where party_id = $1"
+        " and ($2::uuid[] is null or location_id = any ($2))"
+        " and retired_at is null and greatest(connected_at, disconnected_at) > $3"
+        " order by 4 desc nulls last limit $4",
+        scope.party_id,
+        scope.locations,
         since,
         limit,
     )
@@ -293,7 +333,12 @@ async def party_frame(conn: Connection, party_id: UUID) -> Row | None:
     return await conn.fetchrow("select name, time_zone, created_at from party where party_id = $1", party_id)
 
 
-async def has_stations(conn: Connection, party_id: UUID) -> bool:
+async def has_stations(conn: Connection, scope: Scope) -> bool:
     return bool(
-        await conn.fetchval("select exists (select from station where party_id = $1 and retired_at is null)", party_id)
+        await conn.fetchval(
+            "select exists (select from station where party_id = $1"
+            " and ($2::uuid[] is null or location_id = any ($2)) and retired_at is null)",
+            scope.party_id,
+            scope.locations,
+        )
     )

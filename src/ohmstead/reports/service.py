@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
-from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
 
+from ohmstead.accounts.scope import Scope
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
@@ -114,39 +114,41 @@ def zone_of(name: str) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-async def frame(conn: Connection, party_id: UUID) -> Frame:
+async def frame(conn: Connection, scope: Scope) -> Frame:
     """The frame of a page. Raises NotFound for a party that is gone."""
 
     async def ask() -> Frame:
-        row = await queries.party_frame(conn, party_id)
+        row = await queries.party_frame(conn, scope.party_id)
         if row is None:
-            raise NotFound(f"no party {party_id}")
-        found = await list_concerns(conn, party_id)
+            raise NotFound(f"no party {scope.party_id}")
+        found = await list_concerns(conn, scope)
         return Frame(row["name"], row["time_zone"], sum(1 for c in found if c.urgency != "working"))
 
-    return await _remembered.get(("frame", party_id), timedelta(seconds=3), ask)
+    return await _remembered.get(("frame", scope), timedelta(seconds=3), ask)
 
 
-async def list_concerns(conn: Connection, party_id: UUID) -> list[Concern]:
+async def list_concerns(conn: Connection, scope: Scope) -> list[Concern]:
     """What needs a look, most urgent first."""
     now = clock.now()
     return concerns.ordered(
         [
-            *concerns.of_offline(await queries.offline_stations(conn, party_id), now),
-            *concerns.of_faults(await queries.faulted_connectors(conn, party_id)),
-            *concerns.of_pending(await queries.pending_stations(conn, party_id)),
-            *concerns.of_profiles(await queries.ignored_profiles(conn, party_id)),
-            *concerns.of_orphans(await queries.orphan_sessions(conn, party_id, now - ORPHANS_FOR)),
-            *concerns.of_refusals(await queries.refused_connections(conn, party_id, now - FAULTS_FOR)),
+            *concerns.of_offline(await queries.offline_stations(conn, scope), now),
+            *concerns.of_faults(await queries.faulted_connectors(conn, scope)),
+            *concerns.of_pending(await queries.pending_stations(conn, scope)),
+            *concerns.of_profiles(await queries.ignored_profiles(conn, scope)),
+            *concerns.of_orphans(await queries.orphan_sessions(conn, scope, now - ORPHANS_FOR)),
+            *concerns.of_refusals(await queries.refused_connections(conn, scope, now - FAULTS_FOR)),
             *concerns.of_certificates(
-                await queries.ending_certificates(conn, party_id, now + concerns.CERTIFICATE_SOON), now
+                await queries.ending_certificates(conn, scope, now + concerns.CERTIFICATE_SOON), now
             ),
-            *concerns.of_webhooks(await queries.webhooks_off(conn, party_id)),
+            *concerns.of_webhooks(
+                await queries.webhooks_off(conn, scope.party_id) if scope.location_ids is None else []
+            ),
         ]
     )
 
 
-async def overview(conn: Connection, party_id: UUID, time_zone: str) -> Overview:
+async def overview(conn: Connection, scope: Scope, time_zone: str) -> Overview:
     """Everything the overview shows, as of now."""
     now = clock.now()
     zone = zone_of(time_zone)
@@ -157,21 +159,21 @@ async def overview(conn: Connection, party_id: UUID, time_zone: str) -> Overview
         at=now,
         time_zone=time_zone,
         state=await _remembered.get(
-            ("state", party_id), timedelta(seconds=1), lambda: queries.network_state(conn, party_id, now)
+            ("state", scope), timedelta(seconds=1), lambda: queries.network_state(conn, scope, now)
         ),
         before=await _remembered.get(
-            ("past", party_id), timedelta(minutes=5), lambda: queries.past(conn, party_id, now - timedelta(days=1))
+            ("past", scope), timedelta(minutes=5), lambda: queries.past(conn, scope, now - timedelta(days=1))
         ),
-        sessions=await queries.session_counts(conn, party_id, today, yesterday, yesterday + elapsed),
-        today=await _day(conn, party_id, today, timedelta(seconds=20)),
-        yesterday=await _day(conn, party_id, yesterday, timedelta(minutes=20)),
-        last_week=await _day(conn, party_id, _same_wall(today, days=-7), timedelta(hours=2)),
-        concerns=await list_concerns(conn, party_id),
-        sites=await _remembered.get(("sites", party_id), timedelta(seconds=2), lambda: queries.sites(conn, party_id)),
+        sessions=await queries.session_counts(conn, scope, today, yesterday, yesterday + elapsed),
+        today=await _day(conn, scope, today, timedelta(seconds=20)),
+        yesterday=await _day(conn, scope, yesterday, timedelta(minutes=20)),
+        last_week=await _day(conn, scope, _same_wall(today, days=-7), timedelta(hours=2)),
+        concerns=await list_concerns(conn, scope),
+        sites=await _remembered.get(("sites", scope), timedelta(seconds=2), lambda: queries.sites(conn, scope)),
     )
 
 
-async def _day(conn: Connection, party_id: UUID, start_at: datetime, good_for: timedelta) -> Day:
+async def _day(conn: Connection, scope: Scope, start_at: datetime, good_for: timedelta) -> Day:
     """The curve of a day. Of today, only the last hours are read anew each time; late readings change the rest seldom."""
     end_at = _same_wall(start_at, days=1)
     whole_hours = (clock.now() - start_at) // timedelta(hours=1) - 2
@@ -181,9 +183,9 @@ async def _day(conn: Connection, party_id: UUID, start_at: datetime, good_for: t
         if since >= until:
             return []
         return await _remembered.get(
-            ("curve", party_id, since, until),
+            ("curve", scope, since, until),
             lasting,
-            lambda: queries.power_curve(conn, party_id, since, until, STEP),
+            lambda: queries.power_curve(conn, scope, since, until, STEP),
         )
 
     earlier = await read(start_at, border, max(good_for, timedelta(minutes=10)))

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
+from ohmstead.accounts.scope import Scope
 from ohmstead.core.conditions import Conditions
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
@@ -24,11 +25,12 @@ class ReservationFilter(Struct, kw_only=True):
 
 
 async def list_reservations(
-    conn: Connection, party_id: UUID, wanted: ReservationFilter, *, after: Any = None, limit: int = 100
+    conn: Connection, scope: Scope, wanted: ReservationFilter, *, after: Any = None, limit: int = 100
 ) -> list[Reservation]:
     """By their beginning, the latest first; `after` is (from_at, reservation_id) of the last of the page before."""
     where = Conditions()
-    where.add("party_id = {}", party_id)
+    where.add("party_id = {}", scope.party_id)
+    where.add_given("location_id = any({})", scope.locations)
     where.add_given("station_id = {}", wanted.station)
     where.add_given("location_id = {}", wanted.location)
     where.add_given("token_key = lower({})", wanted.token)
@@ -45,12 +47,14 @@ async def list_reservations(
     return [Reservation(**row) for row in rows]
 
 
-async def count_by_state(conn: Connection, party_id: UUID, at: datetime) -> dict[str, int]:
+async def count_by_state(conn: Connection, scope: Scope, at: datetime) -> dict[str, int]:
     """How many there are of each state, of those not over or of the last day."""
     rows = await conn.fetch(
         "select status, count(*) as n from reservation where party_id = $1"
-        " and (status = any($2) or until_at > $3::timestamptz - interval '1 day') group by status",
-        party_id,
+        " and ($2::uuid[] is null or location_id = any ($2))"
+        " and (status = any($3) or until_at > $4::timestamptz - interval '1 day') group by status",
+        scope.party_id,
+        scope.locations,
         list(OPEN),
         at,
     )

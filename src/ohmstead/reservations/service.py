@@ -53,6 +53,7 @@ async def book(conn: Connection, actor: Actor, given: NewReservation) -> Reserva
         connector_type=given.connector_type,
         at=from_at,
     )
+    outlets = [outlet for outlet in outlets if actor.scope.holds(outlet.location_id)]
     if not outlets:
         raise NotFound("no outlet in service fits: station, outlet, location or connector type is not there")
     token = await holder(conn, actor.party_id, given, outlets[0], from_at)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
+from ohmstead.accounts.scope import Scope
 from ohmstead.core.conditions import Conditions, like
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
@@ -117,7 +118,7 @@ left join token t on t.token_id = s.token_id
 
 async def list_sessions(
     conn: Connection,
-    party_id: UUID,
+    scope: Scope,
     wanted: SessionFilter,
     *,
     after: tuple[datetime, UUID] | None = None,
@@ -125,7 +126,8 @@ async def list_sessions(
 ) -> list[SessionView]:
     """Latest start first; `after` is (started_at, id) of the last one of the page before."""
     where = Conditions()
-    where.add("s.party_id = {}", party_id)
+    where.add("s.party_id = {}", scope.party_id)
+    where.add_given("s.location_id = any({})", scope.locations)
     where.add_given("s.station_id = {}", wanted.station)
     where.add_given("s.location_id = {}", wanted.location)
     if wanted.token:

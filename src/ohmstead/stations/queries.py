@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Struct
 
+from ohmstead.accounts.scope import Scope
 from ohmstead.core.conditions import Conditions, like
 from ohmstead.core.db import Connection, Row
 from ohmstead.core.errors import NotFound
@@ -148,11 +149,12 @@ from location l
 
 
 async def list_locations(
-    conn: Connection, party_id: UUID, wanted: LocationFilter, *, after: tuple[str, UUID] | None = None, limit: int = 100
+    conn: Connection, scope: Scope, wanted: LocationFilter, *, after: tuple[str, UUID] | None = None, limit: int = 100
 ) -> list[Location]:
     """By name; `after` is (name, id) of the last one of the page before."""
     where = Conditions()
-    where.add("l.party_id = {}", party_id)
+    where.add("l.party_id = {}", scope.party_id)
+    where.add_given("l.location_id = any({})", scope.locations)
     if wanted.q:
         where.add("concat_ws(' ', l.name, l.address, l.city, l.postal_code) ilike {}", like(wanted.q))
     if after:
@@ -200,9 +202,10 @@ cross join lateral (
 """
 
 
-def _fitting(party_id: UUID, wanted: StationFilter) -> Conditions:
+def _fitting(scope: Scope, wanted: StationFilter) -> Conditions:
     where = Conditions()
-    where.add("s.party_id = {}", party_id)
+    where.add("s.party_id = {}", scope.party_id)
+    where.add_given("s.location_id = any({})", scope.locations)
     where.add("s.retired_at is not null" if wanted.retired else "s.retired_at is null")
     where.add_given("c.status = any({})", wanted.status)
     where.add_given("s.location_id = {}", wanted.location)
@@ -215,9 +218,9 @@ def _fitting(party_id: UUID, wanted: StationFilter) -> Conditions:
     return where
 
 
-async def list_station_ids(conn: Connection, party_id: UUID, wanted: StationFilter) -> list[str]:
+async def list_station_ids(conn: Connection, scope: Scope, wanted: StationFilter) -> list[str]:
     """Those that fit, all of them."""
-    where = _fitting(party_id, wanted)
+    where = _fitting(scope, wanted)
     rows = await conn.fetch(
         f"select x.station_id from ({_STATION} where {where.sql}) x order by x.station_id", *where.values
     )
@@ -225,10 +228,10 @@ async def list_station_ids(conn: Connection, party_id: UUID, wanted: StationFilt
 
 
 async def list_stations(
-    conn: Connection, party_id: UUID, wanted: StationFilter, *, after: str | None = None, limit: int = 100
+    conn: Connection, scope: Scope, wanted: StationFilter, *, after: str | None = None, limit: int = 100
 ) -> list[StationView]:
     """By id, with their EVSEs and connectors; `after` is the id of the last one of the page before."""
-    where = _fitting(party_id, wanted)
+    where = _fitting(scope, wanted)
     where.add_given("s.station_id > {}", after)
     rows = await conn.fetch(
         f"{_STATION} where {where.sql} order by s.station_id limit {where.parameter(limit)}", *where.values
@@ -380,7 +383,7 @@ _COMMAND = (
 
 async def list_commands(
     conn: Connection,
-    party_id: UUID,
+    scope: Scope,
     wanted: CommandFilter,
     *,
     after: tuple[datetime, UUID] | None = None,
@@ -388,7 +391,8 @@ async def list_commands(
 ) -> list[Command]:
     """Newest first; `after` is (requested_at, id) of the last one of the page before."""
     where = Conditions()
-    where.add("party_id = {}", party_id)
+    where.add("party_id = {}", scope.party_id)
+    where.add_given("station_id in (select station_id from station where location_id = any({}))", scope.locations)
     where.add_given("station_id = {}", wanted.station)
     where.add_given("status = any({})", wanted.status)
     where.add_given("kind = {}", wanted.kind)

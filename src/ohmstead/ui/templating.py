@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
@@ -21,6 +22,8 @@ from litestar.template import TemplateConfig
 from markupsafe import Markup, escape
 from msgspec import Struct
 
+from ohmstead.accounts.access import ACTIONS, may
+from ohmstead.accounts.parties.model import Membership
 from ohmstead.core import clock
 from ohmstead.ui import figures, states
 
@@ -52,10 +55,13 @@ class View(Struct, kw_only=True):
     actions: frozenset[str]
     network: str
     n_attention: int | None
+    memberships: Sequence[Membership] = ()
+    party_id: UUID | None = None
+    sees_all: bool = True
 
     def may(self, action: str) -> bool:
         """Whether to show what does this; the handlers decide it again."""
-        return action in self.actions or "admin" in self.actions
+        return action in self.actions
 
 
 @cache
@@ -87,9 +93,12 @@ def view_of(request: Request[Any, Any, Any]) -> View:
             query=Query({k: v for k, v in request.query_params.items() if isinstance(v, str)}),
             csrf_token=str(state.get("csrf_token", "")),
             who=actor.name if actor else None,
-            actions=actor.actions if actor else frozenset(),
+            actions=frozenset(action for action in ACTIONS if may(actor, action)) if actor else frozenset(),
             network=state.get("party_name", ""),
             n_attention=state.get("n_attention"),
+            memberships=state.get("memberships", ()),
+            party_id=actor.party_id if actor else None,
+            sees_all=actor is None or actor.locations is None,
         )
         state["view"] = view
     return view

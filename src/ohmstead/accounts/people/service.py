@@ -127,7 +127,7 @@ async def change_self(conn: Connection, actor: Actor, *, name: str, email: str) 
     """One's own name and address. Raises Invalid, and Conflict when the address is somebody's."""
     if actor.operator_id is None:
         raise NotFound("no such operator")
-    found = await store.find_operator(conn, actor.party_id, actor.operator_id, for_update=True)
+    found = await store.find_operator(conn, actor.home, actor.operator_id, for_update=True)
     if found is None:
         raise NotFound("no such operator")
     if found.is_provisioned:
@@ -135,7 +135,7 @@ async def change_self(conn: Connection, actor: Actor, *, name: str, email: str) 
     changed = msgspec.structs.replace(found, name=named(name), email=email_of(email))
     if changed.email and await store.is_email_taken(conn, changed.email, found.operator_id):
         raise Conflict("somebody has this e-mail address already", field="email")
-    await store.update_operator(conn, actor.party_id, changed)
+    await store.update_operator(conn, actor.home, changed)
     detail: dict[str, object] = {"before": [found.name, found.email], "after": [changed.name, changed.email]}
     await accounts.audit(conn, actor, "operator.changed", f"operator/{found.operator_id}", detail)
     return changed

@@ -13,7 +13,7 @@ from ohmstead.core.db import Connection, Row
 
 _OPERATOR = (
     "o.operator_id, o.party_id, o.name, o.email, o.role, o.created_at, o.disabled_at, o.user_name, o.external_id,"
-    " o.is_provisioned"
+    " o.is_provisioned, o.location_ids"
 )
 _GROUP = "g.group_id, g.party_id, g.name, g.external_id, g.role, g.created_at, g.changed_at"
 
@@ -75,7 +75,8 @@ async def is_email_taken(conn: Connection, email: str, but: UUID) -> bool:
 async def update_operator(conn: Connection, party_id: UUID, one: Operator) -> None:
     await conn.execute(
         "update operator set name = $3, email = $4, role = $5, disabled_at = $6, user_name = $7, external_id = $8,"
-        " is_provisioned = $9 where party_id = $1 and operator_id = $2",
+        " is_provisioned = $9, location_ids = case when $5 <> 'owner' then location_ids end"
+        " where party_id = $1 and operator_id = $2",
         party_id,
         one.operator_id,
         one.name,

@@ -14,7 +14,7 @@ from ohmstead.core.db import Connection, Row
 _PASSKEY = "passkey_id, operator_id, name, is_synced, created_at, last_used_at"
 _OPERATOR = (
     "o.operator_id, o.party_id, o.name, o.email, o.role, o.created_at, o.disabled_at, o.user_name, o.external_id,"
-    " o.is_provisioned"
+    " o.is_provisioned, o.location_ids"
 )
 _CREDENTIALS = f"{_OPERATOR}, o.password_hash, o.totp_secret, o.totp_since is not null as has_codes, o.totp_last_step"
 

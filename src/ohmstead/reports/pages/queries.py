@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
+from ohmstead.accounts.scope import Scope
 from ohmstead.core.db import Connection, Row
 from ohmstead.reports.model import ConnectorNow, Hit, SessionPage, SessionRow, StationPage, StationRow
 from ohmstead.reports.queries import CONNECTOR_STATE, OPEN_SESSION
@@ -38,9 +39,10 @@ left join lateral (
 ) x on true
 left join lateral (
     select session_id, started_at, energy_wh, status from session s
-    where s.station_id = st.station_id order by s.started_at desc limit 1
+    where s.station_id = st.station_id and ($2::uuid[] is null or s.location_id = any ($2))
+    order by s.started_at desc limit 1
 ) z on true
-where st.party_id = $1 and st.retired_at is null
+where st.party_id = $1 and ($2::uuid[] is null or st.location_id = any ($2)) and st.retired_at is null
 """
 
 _CHIPS = {
@@ -90,14 +92,14 @@ def _turned(order: str) -> str:
 
 
 _FOUND = f"""with found as ({_STATIONS}
-    and ($2 = '' or concat_ws(' ', st.station_id, st.name, l.name, l.city, st.vendor, st.model, st.serial_number,
-                              st.firmware_version) ilike '%' || $2 || '%')
-    and ($3::uuid is null or st.location_id = $3))"""
+    and ($3 = '' or concat_ws(' ', st.station_id, st.name, l.name, l.city, st.vendor, st.model, st.serial_number,
+                              st.firmware_version) ilike '%' || $3 || '%')
+    and ($4::uuid is null or st.location_id = $4))"""
 
 
 async def list_stations(
     conn: Connection,
-    party_id: UUID,
+    scope: Scope,
     *,
     chip: str = "all",
     text: str = "",
@@ -115,15 +117,17 @@ async def list_stations(
         + " select "
         + ", ".join(f'count(*) filter (where {rule}) as "{name}"' for name, rule in _CHIPS.items())
         + " from found",
-        party_id,
+        scope.party_id,
+        scope.locations,
         pattern,
         location_id,
     )
     assert counts is not None
     rows = await conn.fetch(
         _FOUND + f" select * from found where {_CHIPS[chip]} order by {_turned(order) if is_descending else order}"
-        " limit $4 offset $5",
-        party_id,
+        " limit $5 offset $6",
+        scope.party_id,
+        scope.locations,
         pattern,
         location_id,
         limit,
@@ -131,7 +135,7 @@ async def list_stations(
     )
     stations = [StationRow(**row) for row in rows]
     by_station: dict[str, list[ConnectorNow]] = {}
-    for connector in await list_connectors(conn, party_id, [s.station_id for s in stations]):
+    for connector in await list_connectors(conn, scope.party_id, [s.station_id for s in stations]):
         by_station.setdefault(connector.station_id, []).append(connector)
     for station in stations:
         station.connectors = by_station.get(station.station_id, [])
@@ -139,12 +143,13 @@ async def list_stations(
 
 
 async def list_station_ids(
-    conn: Connection, party_id: UUID, *, chip: str = "all", text: str = "", location_id: UUID | None = None
+    conn: Connection, scope: Scope, *, chip: str = "all", text: str = "", location_id: UUID | None = None
 ) -> list[str]:
     """All stations that the list would show."""
     rows = await conn.fetch(
         f"{_FOUND} select station_id from found where {_CHIPS[chip]} order by station_id",
-        party_id,
+        scope.party_id,
+        scope.locations,
         escaped(text),
         location_id,
     )
@@ -187,21 +192,29 @@ async def find_station(conn: Connection, party_id: UUID, station_id: str) -> Row
     )
 
 
-async def neighbours(conn: Connection, party_id: UUID, station_id: str) -> tuple[str | None, str | None]:
+async def neighbours(conn: Connection, scope: Scope, station_id: str) -> tuple[str | None, str | None]:
     """The stations before and after in the order of their ids."""
     row = await conn.fetchrow(
-        "select (select max(station_id) from station where party_id = $1 and retired_at is null and station_id < $2) as a,"
-        " (select min(station_id) from station where party_id = $1 and retired_at is null and station_id > $2) as b",
-        party_id,
+        "select (select max(station_id) from station where party_id = $1"
+        " and ($2::uuid[] is null or location_id = any ($2))"
+        " and retired_at is null and station_id < $3) as a,"
+        " (select min(station_id) from station where party_id = $1"
+        " and ($2::uuid[] is null or location_id = any ($2))"
+        " and retired_at is null and station_id > $3) as b",
+        scope.party_id,
+        scope.locations,
         station_id,
     )
     assert row is not None
     return row["a"], row["b"]
 
 
-async def list_locations(conn: Connection, party_id: UUID) -> list[Row]:
+async def list_locations(conn: Connection, scope: Scope) -> list[Row]:
     return await conn.fetch(
-        "select location_id, name from location where party_id = $1 order by name, location_id limit 1000", party_id
+        "select location_id, name from location where party_id = $1"
+        " and ($2::uuid[] is null or location_id = any ($2)) order by name, location_id limit 1000",
+        scope.party_id,
+        scope.locations,
     )
 
 
@@ -236,14 +249,17 @@ async def connection_history(conn: Connection, party_id: UUID, station_id: str, 
     )
 
 
-async def sessions_at(conn: Connection, party_id: UUID, station_id: str, since: datetime) -> list[Row]:
+async def sessions_at(conn: Connection, scope: Scope, station_id: str, since: datetime) -> list[Row]:
     """Sessions at a station that were going on after `since`."""
     return await conn.fetch(
         "select session_id, evse_number, connector_number, started_at, ended_at, last_event_at, energy_wh, status,"
-        " charging_state, charging_s from session where party_id = $1 and station_id = $2"
-        " and started_at > $3::timestamptz - interval '7 days'"
-        " and coalesce(ended_at, last_event_at) >= $3 and status <> 'invalid' order by started_at",
-        party_id,
+        " charging_state, charging_s from session where party_id = $1"
+        " and ($2::uuid[] is null or location_id = any ($2))"
+        " and station_id = $3"
+        " and started_at > $4::timestamptz - interval '7 days'"
+        " and coalesce(ended_at, last_event_at) >= $4 and status <> 'invalid' order by started_at",
+        scope.party_id,
+        scope.locations,
         station_id,
         since,
     )
@@ -381,7 +397,7 @@ SESSION_CHIPS = tuple(_SESSION_CHIPS)
 
 async def list_sessions(
     conn: Connection,
-    party_id: UUID,
+    scope: Scope,
     *,
     chip: str = "all",
     text: str = "",
@@ -393,13 +409,14 @@ async def list_sessions(
     limit: int = 50,
 ) -> SessionPage:
     """Sessions, newest start first; `before` continues after a row. Text finds tokens, labels, stations and transactions."""
-    where = f"""where s.party_id = $1 and {_SESSION_CHIPS[chip]}
-        and ($2 = '' or concat_ws(' ', s.station_id, s.transaction_id, s.token_uid, k.label, l.name)
-             ilike '%' || $2 || '%' or s.session_id::text ilike $2 || '%')
-        and ($3 = '' or s.station_id = $3) and ($4 = '' or s.token_key = lower($4))
-        and ($5::timestamptz is null or s.started_at >= $5) and ($6::timestamptz is null or s.started_at < $6)"""
+    where = f"""where s.party_id = $1 and ($2::uuid[] is null or s.location_id = any ($2)) and {_SESSION_CHIPS[chip]}
+        and ($3 = '' or concat_ws(' ', s.station_id, s.transaction_id, s.token_uid, k.label, l.name)
+             ilike '%' || $3 || '%' or s.session_id::text ilike $3 || '%')
+        and ($4 = '' or s.station_id = $4) and ($5 = '' or s.token_key = lower($5))
+        and ($6::timestamptz is null or s.started_at >= $6) and ($7::timestamptz is null or s.started_at < $7)"""
     arguments: list[Any] = [
-        party_id,
+        scope.party_id,
+        scope.locations,
         escaped(text),
         station_id,
         token_uid,
@@ -413,8 +430,8 @@ async def list_sessions(
     assert sums is not None
     rows = await conn.fetch(
         f"select {_SESSION_COLUMNS} {_SESSION_JOINS} {where}"
-        " and ($7::timestamptz is null or (s.started_at, s.session_id) < ($7, $8::uuid))"
-        " order by s.started_at desc, s.session_id desc limit $9",
+        " and ($8::timestamptz is null or (s.started_at, s.session_id) < ($8, $9::uuid))"
+        " order by s.started_at desc, s.session_id desc limit $10",
         *arguments,
         before[0] if before else None,
         before[1] if before else None,
@@ -485,26 +502,35 @@ async def signed_readings(conn: Connection, party_id: UUID, session_id: UUID) ->
 # --------------------------------------------------------------------------------------------------------- search
 
 
-async def search(conn: Connection, party_id: UUID, text: str, limit: int) -> list[Hit]:
-    """Stations, locations, tokens and sessions whose id or name holds the text; exact ids first."""
+async def search(conn: Connection, scope: Scope, text: str, limit: int) -> list[Hit]:
+    """Stations, locations, tokens and sessions whose id or name holds the text; exact ids first.
+
+    Tokens are at no location: a scope with locations finds none.
+    """
     pattern = escaped(text)
     rows = await conn.fetch(
         "(select 'station' as kind, st.station_id as id, concat_ws(' · ', nullif(st.name, ''), l.name,"
-        "   concat_ws(' ', st.vendor, st.model)) as text, st.last_seen_at as at, lower(st.station_id) = lower($3) as is_exact"
-        "   from station st left join location l using (location_id) where st.party_id = $1 and st.retired_at is null"
+        "   concat_ws(' ', st.vendor, st.model)) as text, st.last_seen_at as at, lower(st.station_id) = lower($4) as is_exact"
+        "   from station st left join location l using (location_id) where st.party_id = $1"
+        " and ($2::uuid[] is null or st.location_id = any ($2))"
+        " and st.retired_at is null"
         "   and concat_ws(' ', st.station_id, st.name, l.name, st.vendor, st.model, st.serial_number,"
-        "                 st.firmware_version) ilike '%' || $2 || '%'"
-        "   order by lower(st.station_id) = lower($3) desc, st.station_id limit $4)"
+        "                 st.firmware_version) ilike '%' || $3 || '%'"
+        "   order by lower(st.station_id) = lower($4) desc, st.station_id limit $5)"
         " union all (select 'token', uid, concat_ws(' · ', nullif(label, ''), type,"
-        "   case when status = 'blocked' then 'blocked' end), updated_at, uid_key = lower($3)"
-        "   from token where party_id = $1 and concat_ws(' ', uid, label, contract_id, group_uid) ilike '%' || $2 || '%'"
-        "   order by uid_key = lower($3) desc, uid limit $4)"
+        "   case when status = 'blocked' then 'blocked' end), updated_at, uid_key = lower($4)"
+        "   from token where party_id = $1 and $2::uuid[] is null"
+        "   and concat_ws(' ', uid, label, contract_id, group_uid) ilike '%' || $3 || '%'"
+        "   order by uid_key = lower($4) desc, uid limit $5)"
         " union all (select 'session', session_id::text, concat_ws(' · ', station_id,"
-        "   'transaction ' || transaction_id, token_uid), started_at, transaction_id = $3 or session_id::text = lower($3)"
-        "   from session where party_id = $1 and (transaction_id = $3 or session_id::text like lower($2) || '%'"
-        "     or token_key = lower($3)) order by started_at desc limit $4)"
+        "   'transaction ' || transaction_id, token_uid), started_at, transaction_id = $4 or session_id::text = lower($4)"
+        "   from session where party_id = $1"
+        " and ($2::uuid[] is null or location_id = any ($2))"
+        " and (transaction_id = $4 or session_id::text like lower($3) || '%'"
+        "     or token_key = lower($4)) order by started_at desc limit $5)"
         " order by is_exact desc, kind desc, at desc nulls last",
-        party_id,
+        scope.party_id,
+        scope.locations,
         pattern,
         text,
         limit,

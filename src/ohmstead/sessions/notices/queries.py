@@ -7,6 +7,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
+from ohmstead.accounts.scope import Scope
 from ohmstead.core.conditions import Conditions
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
@@ -58,11 +59,12 @@ class BatterySwapView(Struct, frozen=True, kw_only=True):
 
 
 async def list_settlements(
-    conn: Connection, party_id: UUID, *, station_id: str | None = None, after: int | None = None, limit: int = 100
+    conn: Connection, scope: Scope, *, station_id: str | None = None, after: int | None = None, limit: int = 100
 ) -> list[SettlementView]:
     """Newest first."""
     where = Conditions()
-    where.add("t.party_id = {}", party_id)
+    where.add("t.party_id = {}", scope.party_id)
+    where.add_given("t.station_id in (select station_id from station where location_id = any({}))", scope.locations)
     where.add_given("t.station_id = {}", station_id)
     where.add_given("t.settlement_id < {}", after)
     rows = await conn.fetch(
@@ -92,13 +94,16 @@ async def get_station_cost(conn: Connection, party_id: UUID, session_id: UUID) -
 
 
 async def list_battery_swaps(
-    conn: Connection, party_id: UUID, *, station_id: str | None = None, limit: int = 100
+    conn: Connection, scope: Scope, *, station_id: str | None = None, limit: int = 100
 ) -> list[BatterySwapView]:
     """Newest first."""
     rows = await conn.fetch(
         "select station_id, request_id, event, token_uid, batteries, received_at from battery_swap"
-        " where party_id = $1 and ($2::text is null or station_id = $2) order by received_at desc limit $3",
-        party_id,
+        " where party_id = $1"
+        " and ($2::uuid[] is null or station_id in (select station_id from station where location_id = any ($2)))"
+        " and ($3::text is null or station_id = $3) order by received_at desc limit $4",
+        scope.party_id,
+        scope.locations,
         station_id,
         limit,
     )

@@ -33,6 +33,7 @@ async def get_limit(conn: Connection, party_id: UUID, safe_limit_id: UUID) -> Sa
     return SafeLimit(**row)
 
 
+# whole party: a limit holds everywhere unless it names a place, so all of them count
 async def has_limit(conn: Connection, party_id: UUID, name: str) -> bool:
     found: bool = await conn.fetchval(
         "select exists (select from safe_limit where party_id = $1 and name = $2)", party_id, name

@@ -31,6 +31,7 @@ def _bulk(row: Row) -> BulkCommand:
     return BulkCommand(**fields)
 
 
+# whole party: one order may go to stations of many locations
 async def list_bulks(
     conn: Connection, party_id: UUID, *, after: tuple[datetime, UUID] | None = None, limit: int = 50
 ) -> list[BulkCommand]:

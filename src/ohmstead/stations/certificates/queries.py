@@ -104,6 +104,7 @@ _COLUMNS = (
 )
 
 
+# whole party: certificates and roots are the party's to look after
 async def list_certificates(
     conn: Connection,
     party_id: UUID,
@@ -141,6 +142,7 @@ async def get_certificate(conn: Connection, party_id: UUID, certificate_id: UUID
     return CertificateView(**row)
 
 
+# whole party: roots are trusted by every station of the party
 async def list_contract_roots(conn: Connection, party_id: UUID) -> list[str]:
     """Roots that contract certificates may lead to, PEM."""
     rows = await conn.fetch(
@@ -151,6 +153,7 @@ async def list_contract_roots(conn: Connection, party_id: UUID) -> list[str]:
     return [row["chain_pem"] for row in rows]
 
 
+# whole party: roots are trusted by every station of the party
 async def list_manufacturer_roots(conn: Connection, party_id: UUID) -> list[str]:
     """Roots that certificates for signing firmware may lead to, PEM."""
     rows = await conn.fetch(

@@ -279,6 +279,7 @@ _TEMPLATE = (
 )
 
 
+# whole party: a template fits stations of many locations
 async def list_templates(
     conn: Connection, party_id: UUID, *, after: tuple[str, UUID] | None = None, limit: int = 100
 ) -> list[TemplateView]:
@@ -301,6 +302,7 @@ async def get_template(conn: Connection, party_id: UUID, template_id: UUID) -> T
     return TemplateView(**row)
 
 
+# whole party: a template fits stations of many locations
 async def has_template(conn: Connection, party_id: UUID, name: str) -> bool:
     found: bool = await conn.fetchval(
         "select exists (select from configuration_template where party_id = $1 and name = $2)", party_id, name

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ohmstead.accounts import service as accounts
-from ohmstead.accounts.access import Actor
+from ohmstead.accounts.access import WHOLE_PARTY, Actor, NotAllowed
 from ohmstead.core import clock
 from ohmstead.core.bus import LIVE, Bus
 from ohmstead.core.db import Connection
@@ -150,7 +150,9 @@ class WithSecret(Struct, frozen=True, kw_only=True):
 
 
 async def create_location(conn: Connection, actor: Actor, given: NewLocation) -> Location:
-    """Raises Invalid."""
+    """Raises Invalid, and NotAllowed for those who see some locations only."""
+    if actor.locations is not None:
+        raise NotAllowed(WHOLE_PARTY)
     values = msgspec.structs.asdict(given)
     if values["time_zone"] is None:
         values["time_zone"] = (await accounts.get_party(conn, actor.party_id)).time_zone
@@ -208,8 +210,9 @@ async def change_station(
     evses: list[NewEvse] = [] if given.evses is UNSET else given.evses
     values.pop("evses", None)
     check_evses(evses)
-    await _check_location(conn, actor, values.get("location_id"))
+    await _check_location(conn, actor, values.get("location_id", UNSET))
     before = await queries.get_station_view(conn, actor.party_id, station_id)
+    await _check_location(conn, actor, values.get("location_id", UNSET))
     await _write(conn, actor, station_id, values, if_version)
     await store.upsert_evses(conn, actor.party_id, {station_id: _evses(evses)})
     detail = {**values, **({"evses": [e.evse_number for e in evses]} if evses else {})}
@@ -247,7 +250,7 @@ async def adopt(
     if values.pop("own_password"):
         return await _onboard(conn, actor, station, values, password, if_version)
     profile = values.get("security_profile", station.security_profile)
-    await _check_location(conn, actor, values.get("location_id"))
+    await _check_location(conn, actor, values.get("location_id", UNSET))
     check_password(password, profile, station_id)
     secret = None
     if password is not None or not station.has_secret:
@@ -275,7 +278,7 @@ async def _onboard(
         raise Invalid("a password of its own is generated", field="password")
     if profile not in (0, 1, 2):
         raise Invalid(f"security profile {profile} uses no password", field="own_password")
-    await _check_location(conn, actor, values.get("location_id"))
+    await _check_location(conn, actor, values.get("location_id", UNSET))
     registration = "accepted" if station.registration == "accepted" else "pending"
     changes = {**values, "registration": registration, "onboarding": "set_password"}
     await _write(conn, actor, station.station_id, changes, if_version)
@@ -372,8 +375,14 @@ def _check_place(values: dict[str, Any]) -> None:
         raise Invalid("latitude and longitude belong together", field="latitude")
 
 
-async def _check_location(conn: Connection, actor: Actor, location_id: UUID | None) -> None:
-    if location_id is not None and await queries.find_location(conn, actor.party_id, location_id) is None:
+async def _check_location(conn: Connection, actor: Actor, location_id: UUID | None | UnsetType) -> None:
+    if location_id is UNSET:
+        return
+    if location_id is None and actor.locations is not None:
+        raise Invalid("it must be at one of your locations", field="location_id")
+    if location_id is None:
+        return
+    if not actor.scope.holds(location_id) or await queries.find_location(conn, actor.party_id, location_id) is None:
         raise Invalid("no such location", field="location_id")
 
 

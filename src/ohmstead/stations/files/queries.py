@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from ohmstead.accounts.scope import Scope
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
 from ohmstead.stations.files.model import FileJob, Image, JobKind, Member, Place, Rollout
@@ -68,6 +69,7 @@ from rollout r join firmware_image i using (image_id)
 """
 
 
+# whole party: a rollout goes to stations of many locations
 async def list_rollouts(
     conn: Connection, party_id: UUID, *, after: tuple[datetime, UUID] | None = None, limit: int = 500
 ) -> list[RolloutView]:
@@ -90,7 +92,7 @@ async def get_rollout(conn: Connection, party_id: UUID, rollout_id: UUID) -> Rol
 
 async def list_jobs(
     conn: Connection,
-    party_id: UUID,
+    scope: Scope,
     *,
     station_id: str | None = None,
     kinds: tuple[JobKind, ...] = ("log",),
@@ -99,11 +101,13 @@ async def list_jobs(
 ) -> list[FileJob]:
     """Newest first."""
     rows = await conn.fetch(
-        f"select {_JOB} from file_job where party_id = $1 and kind = any($2)"
-        " and ($3::text is null or station_id = $3)"
-        " and ($4::timestamptz is null or (requested_at, job_id) < ($4, $5))"
-        " order by requested_at desc, job_id desc limit $6",
-        party_id,
+        f"select {_JOB} from file_job where party_id = $1"
+        " and ($2::uuid[] is null or station_id in (select station_id from station where location_id = any ($2)))"
+        " and kind = any($3) and ($4::text is null or station_id = $4)"
+        " and ($5::timestamptz is null or (requested_at, job_id) < ($5, $6))"
+        " order by requested_at desc, job_id desc limit $7",
+        scope.party_id,
+        scope.locations,
         list(kinds),
         station_id,
         *(after or (None, None)),
