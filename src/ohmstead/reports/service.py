@@ -141,9 +141,7 @@ async def list_concerns(conn: Connection, scope: Scope) -> list[Concern]:
             *concerns.of_certificates(
                 await queries.ending_certificates(conn, scope, now + concerns.CERTIFICATE_SOON), now
             ),
-            *concerns.of_webhooks(
-                await queries.webhooks_off(conn, scope.party_id) if scope.location_ids is None else []
-            ),
+            *concerns.of_webhooks(await queries.webhooks_off(conn, scope.party_id) if scope.locations is None else []),
         ]
     )
 
