@@ -13,6 +13,7 @@ from ohmstead.api.examples import TEXT_EXAMPLES, example_of
 from ohmstead.api.openapi import _given_of
 from ohmstead.api.routes import RESOURCES
 from tests.api.door import Front, Visitor, problem
+from tests.api.pictures import a_png
 from tests.api.test_sessions import charged
 from tests.security.pki import Authority
 
@@ -20,7 +21,16 @@ ROUTES = [handler for handlers in RESOURCES.values() for handler in handlers]
 WITH_IDS = [handler for handler in ROUTES if "{" in next(iter(handler.paths))]
 UUIDS = (
     *("session_id", "token_id", "location_id", "command_id", "bulk_id", "api_key_id", "certificate_id"),
-    *("template_id", "image_id", "rollout_id", "log_id", "reservation_id", "safe_limit_id", "web_payment_id"),
+    *(
+        "template_id",
+        "image_id",
+        "rollout_id",
+        "log_id",
+        "reservation_id",
+        "safe_limit_id",
+        "web_payment_id",
+        "photo_id",
+    ),
 )
 UNKNOWN_IDS = (
     dict.fromkeys(("station_id", "digest", "action", "kind", "request_id"), "X")
@@ -51,6 +61,7 @@ async def ids_of(api: Visitor) -> dict[str, str]:
     """One of everything."""
     session = await charged(api)
     location = await api.posts("/locations", {"name": "Mine"})
+    photo = await api.client.post(f"/locations/{location['location_id']}/photos", content=a_png())
     command = await api.posts(f"/stations/{session['station_id']}/commands", {"kind": "reset"})
     bulk = await api.posts("/bulk-commands", {"order": {"kind": "clear_cache"}, "selection": {}})
 
@@ -93,6 +104,7 @@ async def ids_of(api: Visitor) -> dict[str, str]:
     )
     return {
         "web_payment_id": str(payment_id),
+        "photo_id": photo.json()["photo_id"],
         "template_id": template["template_id"],
         "safe_limit_id": limit["safe_limit_id"],
         "kind": "NotifyReport",
@@ -147,7 +159,7 @@ async def contents(api: Visitor) -> str:
         *("location", "station", "token", "command", "bulk_command"),
         *("api_key", "audit_entry", "certificate", "configuration_template", "safe_limit"),
         *("firmware_image", "rollout", "file_job", "reservation"),
-        *("web_payment", "web_payment_setup"),
+        *("web_payment", "web_payment_setup", "circuit", "location_photo"),
     )
     for table in tables:
         found = await api.network.pool.fetch(

@@ -21,6 +21,7 @@ from ohmstead.api import (
     reservations,
     safe_limits,
     sessions,
+    sites,
     stations,
     templates,
     tokens,
@@ -31,7 +32,7 @@ from ohmstead.core.live import LiveNews
 
 PREFIX = "/api/v1"
 RESOURCES = {
-    "Locations": locations.HANDLERS,
+    "Locations": [*locations.HANDLERS, *sites.HANDLERS],
     "Stations": stations.HANDLERS,
     "Certificates": certificates.HANDLERS,
     "Device": device.HANDLERS,
