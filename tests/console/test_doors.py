@@ -33,6 +33,12 @@ PAGES = (
     "/firmware",
     "/sessions/{session}",
     "/search?q={search}",
+    "/locations",
+    "/locations/new",
+    "/locations/import",
+    "/onboarding",
+    "/stations/{station}/outlets",
+    "/stickers",
 )
 
 
