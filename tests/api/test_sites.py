@@ -244,7 +244,7 @@ async def test_a_station_is_turned_away_with_a_reason_and_adopted_with_its_outle
     await api.network.pool.execute("update station set registration = 'pending' where station_id = $1", api.name("P"))
     await api.posts(f"/stations/{api.name('P')}/reject?reason=not%20ours")
     entry = await api.network.pool.fetchval(
-        "select detail from audit_entry where thing = $1 and action = 'station.rejected'", f"station/{api.name('P')}"
+        "select detail from audit_entry where object = $1 and action = 'station.rejected'", f"station/{api.name('P')}"
     )
     assert entry == {"reason": "not ours"}
     evse = {"evse_number": 1, "current_type": "DC", "max_power_w": 150_000, "physical_reference": "7A"}

@@ -29,7 +29,7 @@ async def test_the_list_and_the_page_tell_how_a_site_does(visitor: Visitor, noon
     first, *_, park = page.rows()
     assert first.startswith("North")
     assert "1 out of order" in first
-    assert "2.5 kWh 11.5 kWh" in park
+    assert "2.500 kWh 11.50 kWh" in park
     assert [row.split()[0] for row in (await visitor.opens("/locations?show=empty")).rows()] == ["<b>Bare</b>"]
     assert len((await visitor.opens("/locations?q=harbour")).rows()) == 1
     assert "<b>Bare" not in page.html
@@ -37,8 +37,8 @@ async def test_the_list_and_the_page_tell_how_a_site_does(visitor: Visitor, noon
     assert page.heading == "Harbour Park: all well, 1 of 2 charging."
     stats = [stat.text for stat in page.all("a", class_="stat")]
     assert "11" in stats[0]
-    assert "2.5 kWh 1 session" in " ".join(stats[1].split())
-    assert "11.5 kWh 2 sessions" in " ".join(stats[2].split())
+    assert "2.500 kWh 1 session" in " ".join(stats[1].split())
+    assert "11.50 kWh 2 sessions" in " ".join(stats[2].split())
     assert busy in page.text
     table = (await visitor.opens("/locations/export?format=csv")).answer.content.decode("utf-8-sig")
     assert table.count("\r\n") == 4
@@ -73,6 +73,28 @@ async def test_a_location_with_stations_stays_and_says_why(visitor: Visitor, str
     await stranger.sends(f"/locations/{place}/delete", expect=404)
     await stranger.sends(f"/locations/{place}/power", expect=404, version="1", do="add:")
     assert (await stranger.opens("/locations")).rows()[0].startswith("A location is a place")
+
+
+async def test_a_tree_that_cannot_be_loses_nothing_typed(visitor: Visitor) -> None:
+    made = await visitor.sends("/locations/new", expect=303, **FORM)
+    path = made.answer.headers["location"] + "/power"
+    page = await visitor.sends(path, version="1", do="add:")
+    grid = next(page.all("input", name="circuits")).attributes["value"]
+    fields = {"circuits": grid, f"name.{grid}": "Main", f"limit_a.{grid}": "100", f"phases.{grid}": "3"}
+    page = await visitor.sends(path, version="2", do=f"add:{grid}", **fields)
+    grid, below = next(page.all("input", name="circuits")).attributes["value"].split()
+    fields |= {"circuits": f"{grid} {below}", f"name.{below}": "Row", f"limit_a.{below}": "120"}
+    fields |= {f"phases.{below}": "3", f"parent_id.{below}": grid}
+    wrong = await visitor.sends(path, expect=422, version="3", do="save", **fields)
+    assert "more than the 100 A of Main, which feeds it" in wrong.text
+    assert next(wrong.all("input", name=f"limit_a.{below}")).attributes["value"] == "120"
+    late = await visitor.sends(path, expect=409, version="2", do="save", **fields | {f"limit_a.{below}": "32"})
+    assert "Circuit: limit, A 100 32" in late.text
+    await visitor.sends(path, expect=422, version="3", do="undo", undo="[{}]")
+    gone = await visitor.sends(path, version="3", do=f"delete:{grid}", **fields | {f"limit_a.{below}": "32"})
+    undo = next(gone.all("input", name="undo")).attributes["value"]
+    back = await visitor.sends(path, version="4", do="undo", undo=undo)
+    assert next(back.all("input", name=f"limit_a.{below}")).attributes["value"] == "32"
 
 
 async def test_a_file_is_rehearsed_then_taken(visitor: Visitor) -> None:
