@@ -134,7 +134,7 @@ async def test_photos_are_drawn_anew_ordered_and_gone_when_deleted(api: Visitor)
     _, path = await a_site(api)
     first = await api.client.post(f"{path}/photos", content=a_jpeg_that_tells_where(), params={"alt": "The ramp"})
     assert first.status_code == 201, first.text
-    second = await api.client.post(f"{path}/photos", content=a_png())
+    second = await api.client.post(f"{path}/photos", content=a_png(41, 31))
     got = await api.client.get(first.headers["location"].removeprefix("/api/v1"))
     assert got.headers["content-type"] == "image/jpeg"
     assert got.headers["x-content-type-options"] == "nosniff"

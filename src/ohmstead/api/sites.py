@@ -85,11 +85,11 @@ class Photos(Struct):
     items: list[Photo]
 
 
-@get("/locations/export", opt=operation("stations:read", exports=(CSV, XLSX, "application/json")))
+@get("/locations/export", opt=operation("stations:read", exports=(CSV, XLSX)))
 async def export_locations(pool: ThePool, actor: TheActor, filters: NamedDependency[ExportQuery]) -> Response[bytes]:
     """Export locations as a file that can be imported again.
 
-    A workbook and OCPI hold their stations too. OCPI objects have what OCPI 2.2.1 has; an EVSE's `uid` is
+    A workbook and OCPI (JSON) hold their stations too. OCPI objects have what OCPI 2.2.1 has; an EVSE's `uid` is
     `<station id>*<EVSE number>`.
     """
     async with pool.acquire() as conn:

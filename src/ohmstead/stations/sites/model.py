@@ -103,7 +103,7 @@ class Doubt(Struct, frozen=True, kw_only=True):
     text: str
 
 
-class CircuitView(Struct, frozen=True, kw_only=True):
+class PlacedCircuit(Struct, frozen=True, kw_only=True):
     """A circuit as it is, with what is below it."""
 
     circuit_id: UUID
@@ -124,7 +124,7 @@ class PowerTree(Struct, kw_only=True):
 
     location_id: UUID
     version: Annotated[int, Meta(description="Of the location; it is the ETag.")]
-    circuits: list[CircuitView]
+    circuits: list[PlacedCircuit]
     doubts: list[Doubt]
     unplaced: Annotated[list[str], Meta(description="Stations at the location that no circuit feeds.")]
 

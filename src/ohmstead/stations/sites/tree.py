@@ -11,7 +11,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from ohmstead.core.errors import Invalid
-from ohmstead.stations.sites.model import Circuit, CircuitView, Doubt, Kind
+from ohmstead.stations.sites.model import Circuit, Doubt, Kind, PlacedCircuit
 
 MOST_DEEP = 8
 MOST_A = 100_000
@@ -75,16 +75,16 @@ def _check_above(circuit: Circuit, by_id: Mapping[UUID, Circuit], field: str) ->
         raise Invalid(f"more than the {_amperes(parent.limit_a)} of {parent.name}, which feeds it", f"{field}.limit_a")
 
 
-def in_order(circuits: Sequence[Circuit], ratings: Mapping[str, int | None]) -> list[CircuitView]:
+def in_order(circuits: Sequence[Circuit], ratings: Mapping[str, int | None]) -> list[PlacedCircuit]:
     """Each after what feeds it, neighbours in the order they came in. `ratings`: what stations may draw, in W."""
     below: dict[UUID | None, list[Circuit]] = {}
     for circuit in circuits:
         below.setdefault(circuit.parent_id, []).append(circuit)
 
-    def walk(parent_id: UUID | None, depth: int) -> Iterator[CircuitView]:
+    def walk(parent_id: UUID | None, depth: int) -> Iterator[PlacedCircuit]:
         for circuit in below.get(parent_id, ()):
             under = below.get(circuit.circuit_id, ())
-            yield CircuitView(
+            yield PlacedCircuit(
                 circuit_id=circuit.circuit_id,
                 name=circuit.name,
                 limit_a=circuit.limit_a,
@@ -102,7 +102,7 @@ def in_order(circuits: Sequence[Circuit], ratings: Mapping[str, int | None]) -> 
     return list(walk(None, 0))
 
 
-def doubts(circuits: Sequence[CircuitView], ratings: Mapping[str, int | None]) -> list[Doubt]:
+def doubts(circuits: Sequence[PlacedCircuit], ratings: Mapping[str, int | None]) -> list[Doubt]:
     """What is allowed, and yet worth a look."""
     found = []
     for circuit in circuits:
