@@ -15,11 +15,21 @@ async def test_every_scene_is_set_with_what_the_demos_key_may(front: Front) -> N
             station = await network.station(version, f"DEMO{len(plans)}")
             evses = (EvsePlan(1), EvsePlan(2))
             plans.append(StationPlan(station.station_id, version, evses))
+        place = await owner.posts("/locations", {"name": "Theatre Garage"})
+        await owner.patches(f"/stations/{plans[0].station_id}", {"location_id": place["location_id"]})
         cards = [Token("CARD1"), Token("CARD2")]
         for card in cards:
             await owner.posts("/tokens", {"uid": card.uid}, expect=201)
         key = await front.new_key(network, *DEMO_SCOPES)
         assert await scenes.play(front.url, key, plans, cards) == []
+        furnished = await owner.gets(f"/locations/{place['location_id']}")
+        assert furnished["parking_type"] == "parking_garage"
+        assert furnished["opening"]["weekly"][6]["since"] == "05:30"
+        tree = await owner.gets(f"/locations/{place['location_id']}/power-tree")
+        assert [(c["name"], c["depth"], c["station_ids"]) for c in tree["circuits"]] == [
+            ("Grid connection", 0, []),
+            ("Row 1", 1, [plans[0].station_id]),
+        ]
         assert {t["name"] for t in (await owner.gets("/templates"))["items"]} == {"Livelier stations", "Short queues"}
         assert len((await owner.gets("/reservations"))["items"]) == 2
         assert [r["name"] for r in (await owner.gets("/rollouts"))["items"]] == ["Simulated stations 2.2.0"]

@@ -66,7 +66,7 @@ async def test_a_new_location_takes_the_partys_time_zone(api: Visitor) -> None:
         ({"time_zone": "../../etc/passwd"}, "time_zone"),
         ({"country": "Austria"}, "country"),
         ({"country": "AT\n"}, "country"),
-        ({"owner": "me"}, "owner"),
+        ({"landlord": "me"}, "landlord"),
     ],
 )
 async def test_what_does_not_fit_is_refused_and_named(api: Visitor, change: dict[str, Any], field: str) -> None:

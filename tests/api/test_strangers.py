@@ -15,6 +15,7 @@ from ohmstead.api.openapi import _given_of
 from ohmstead.api.routes import RESOURCES
 from ohmstead.core.ids import new_id
 from tests.api.door import Front, Visitor, problem
+from tests.api.pictures import a_png
 from tests.api.test_sessions import charged
 from tests.security.pki import Authority
 
@@ -24,6 +25,7 @@ UUIDS = (
     *("session_id", "token_id", "location_id", "command_id", "bulk_id", "api_key_id", "certificate_id"),
     *("template_id", "image_id", "rollout_id", "log_id", "reservation_id", "safe_limit_id", "web_payment_id"),
     *("operator_id", "approval_id", "webhook_id", "delivery_id", "party_id"),
+    "photo_id",
 )
 UNKNOWN_IDS = (
     dict.fromkeys(("station_id", "digest", "action", "kind", "request_id"), "X")
@@ -55,6 +57,7 @@ async def ids_of(api: Visitor) -> dict[str, str]:
     """One of everything."""
     session = await charged(api)
     location = await api.posts("/locations", {"name": "Mine"})
+    photo = await api.client.post(f"/locations/{location['location_id']}/photos", content=a_png())
     command = await api.posts(f"/stations/{session['station_id']}/commands", {"kind": "reset"})
     bulk = await api.posts("/bulk-commands", {"order": {"kind": "clear_cache"}, "selection": {}})
 
@@ -117,6 +120,7 @@ async def ids_of(api: Visitor) -> dict[str, str]:
         "approval_id": str(approval_id),
         "webhook_id": webhook["webhook_id"],
         "delivery_id": example["delivery_id"],
+        "photo_id": photo.json()["photo_id"],
         "template_id": template["template_id"],
         "safe_limit_id": limit["safe_limit_id"],
         "kind": "NotifyReport",
@@ -172,6 +176,7 @@ async def contents(api: Visitor) -> str:
         *("api_key", "audit_entry", "certificate", "configuration_template", "safe_limit"),
         *("firmware_image", "rollout", "file_job", "reservation"),
         *("web_payment", "web_payment_setup", "operator", "approval", "webhook"),
+        *("circuit", "location_photo"),
     )
     for table in tables:
         found = await api.network.pool.fetch(

@@ -41,6 +41,12 @@ PAGES = (
     "/people",
     "/security/sign-ins",
     "/approvals",
+    "/locations",
+    "/locations/new",
+    "/locations/import",
+    "/onboarding",
+    "/stations/{station}/outlets",
+    "/stickers",
 )
 
 

@@ -19,6 +19,7 @@ from ohmstead.api.reservation_examples import RESERVATION_EXAMPLES
 from ohmstead.api.reservations import BatterySwaps
 from ohmstead.api.safe_limit_examples import SAFE_LIMIT_EXAMPLES
 from ohmstead.api.sessions import ChargingPeriods, SessionEvents, SignedReadings
+from ohmstead.api.site_examples import SITE_DETAILS, SITE_EXAMPLES, SITE_TEXTS
 from ohmstead.api.stations import BulkAnswer, SecretChange, Variables
 from ohmstead.sessions.notices.queries import SettlementView
 from ohmstead.sessions.queries import SampleView, SessionView
@@ -53,6 +54,7 @@ _NEW_LOCATION: dict[str, Any] = {
     "latitude": 51.91,
     "longitude": 4.48,
     "time_zone": "Europe/Amsterdam",
+    **SITE_DETAILS,
 }
 _LOCATION: dict[str, Any] = {
     "location_id": _LOCATION_ID,
@@ -296,6 +298,7 @@ _HELD: dict[str, Any] = {
 }
 EXAMPLES: dict[Any, Any] = {
     **certificate_examples.EXAMPLES,
+    **SITE_EXAMPLES,
     **DEVICE_EXAMPLES,
     **SAFE_LIMIT_EXAMPLES,
     SettlementView: {
@@ -529,6 +532,7 @@ EXAMPLES |= FILE_EXAMPLES | EVENT_EXAMPLES
 
 # Bodies and answers that are no JSON of ours, by the operation's function.
 TEXT_EXAMPLES: dict[str, Any] = {
+    **SITE_TEXTS,
     "import_stations": (
         "station_id,location,name,security_profile,city,evses\n"
         "HARBOUR-01,Harbour Car Park,Harbour 1,2,Rotterdam,1:DC:150000:IEC_62196_T2_COMBO\n"

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from litestar import Response, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, SkipValidation
 from msgspec import Meta
 
 from ohmstead.api.operations import (
@@ -29,7 +29,10 @@ from ohmstead.doorway import WITHIN
 from ohmstead.stations import queries
 from ohmstead.stations.directory import service as directory
 from ohmstead.stations.directory.service import LocationChange, NewLocation
+from ohmstead.stations.files.ports import Storage
 from ohmstead.stations.queries import Location, LocationFilter
+from ohmstead.stations.sites import queries as site_queries
+from ohmstead.stations.sites import service as sites
 
 KEYSET = Keyset(item=Location, type=tuple[str, UUID], of=lambda location: (location.name, location.location_id))
 
@@ -92,11 +95,18 @@ async def change_location(
 
 @delete("/locations/{location_id:uuid}", opt=operation("stations:write", errors=(404, 409), takes_if_match=True))
 async def delete_location(
-    request: ApiRequest, pool: ThePool, bus: TheBus, actor: TheActor, location_id: FromPath[UUID]
+    request: ApiRequest,
+    pool: ThePool,
+    bus: TheBus,
+    actor: TheActor,
+    storage: NamedDependency[SkipValidation[Storage]],
+    location_id: FromPath[UUID],
 ) -> None:
-    """Delete a location that no station in service is at."""
+    """Delete a location that no station in service is at, with its photos and its power tree."""
     async with pool.acquire() as conn, conn.transaction():
+        photos = await site_queries.list_photos(conn, actor.party_id, location_id)
         await directory.delete_location(conn, actor, location_id, expected_version(request))
+    await sites.drop_contents(pool, storage, [photo.sha256 for photo in photos])
     await bus.publish(NUDGE, {})
 
 

@@ -16,6 +16,7 @@ from ohmstead.api.problems import MEDIA_TYPE, TYPE_PREFIX, Problem, all_types
 from ohmstead.facts import catalogue
 from ohmstead.facts.kinds import EXAMPLE_AT, Kind
 from ohmstead.stations.directory import bulk as station_tables
+from ohmstead.stations.sites import rows as site_tables
 from ohmstead.tokens.register import service as token_tables
 from ohmstead.webhooks.model import Message
 
@@ -27,7 +28,11 @@ _SIGNED = {
 _REF = "#/components/schemas/{name}"
 _PATH_PARAMETER = re.compile(r"\{(\w+):(\w+)\}")
 _USUAL_ERRORS = (400, 401, 403, 429, 500)
-_COLUMNS = {"import_stations": station_tables.COLUMNS, "import_tokens": token_tables.COLUMNS}
+_COLUMNS = {
+    "import_stations": station_tables.COLUMNS,
+    "import_tokens": token_tables.COLUMNS,
+    "import_locations": site_tables.COLUMNS,
+}
 _PATH_MEANINGS = {
     "station_id": "The station's OCPP identity.",
     "action": "The message as OCPP names it, as `ClearCache`.",
@@ -236,6 +241,7 @@ def _body(handler: HTTPRouteHandler) -> dict[str, Any] | None:
     if known.takes == CSV:
         columns = "\n".join(f"- `{column}`: {meaning}" for column, meaning in _COLUMNS[name].items())
         content = {CSV: {"schema": {"type": "string"}, "example": TEXT_EXAMPLES[name]}}
+        content |= {media: {"schema": {"type": "string", "format": "binary"}} for media in known.also_takes}
         return {"required": True, "description": f"Columns:\n{columns}", "content": content}
     if known.takes == "application/octet-stream":
         schema = {"type": "string", "format": "binary", "description": "The file, as it is."}

@@ -27,6 +27,7 @@ from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.errors import Conflict
 from ohmstead.core.validation import fault_of
+from ohmstead.core.workbooks import MEDIA_TYPE as XLSX
 from ohmstead.settings import Settings
 from ohmstead.stations.commands import CommandDesk
 
@@ -53,6 +54,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     action: str | None
     errors: tuple[int, ...] = ()
     takes: str = "application/json"
+    also_takes: tuple[str, ...] = ()
     takes_if_match: bool = False
     exports: tuple[str, ...] = ()
 
@@ -62,13 +64,21 @@ def operation(
     *,
     errors: tuple[int, ...] = (),
     takes: str = "application/json",
+    also_takes: tuple[str, ...] = (),
     takes_if_match: bool = False,
     exports: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """The `opt` of a route. An action of None is everybody's who is signed in."""
     if action is not None and action not in access.ACTIONS:
         raise ValueError(f"no such action: {action}")
-    known = Operation(action=action, errors=errors, takes=takes, takes_if_match=takes_if_match, exports=exports)
+    known = Operation(
+        action=action,
+        errors=errors,
+        takes=takes,
+        also_takes=also_takes,
+        takes_if_match=takes_if_match,
+        exports=exports,
+    )
     return {"operation": known}
 
 
@@ -154,8 +164,8 @@ async def given_body(request: ApiRequest) -> Any:
 async def table_body(request: ApiRequest) -> bytes:
     """The body of an import, as it came."""
     media, _ = request.content_type
-    if media not in (CSV, "application/csv", "text/plain", ""):
-        raise UnsupportedMedia(f"send text/csv, not {media[:80]}")
+    if media not in (CSV, XLSX, "application/csv", "text/plain", ""):
+        raise UnsupportedMedia(f"send text/csv, or a workbook, not {media[:80]}")
     return await request.body()
 
 

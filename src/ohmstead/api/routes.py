@@ -24,6 +24,7 @@ from ohmstead.api import (
     reservations,
     safe_limits,
     sessions,
+    sites,
     stations,
     templates,
     tokens,
@@ -36,7 +37,7 @@ from ohmstead.doorway import WITHIN
 
 PREFIX = "/api/v1"
 RESOURCES = {
-    "Locations": locations.HANDLERS,
+    "Locations": [*locations.HANDLERS, *sites.HANDLERS],
     "Stations": stations.HANDLERS,
     "Certificates": certificates.HANDLERS,
     "Device": device.HANDLERS,

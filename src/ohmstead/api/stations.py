@@ -1,6 +1,7 @@
 """/stations: their register. Orders to them are in commands.py, their message log in messages.py."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from litestar import Response, get, patch, post
@@ -29,10 +30,12 @@ from ohmstead.api.operations import (
 )
 from ohmstead.core.db import Connection, trial
 from ohmstead.core.tables import RowError
+from ohmstead.core.workbooks import MEDIA_TYPE as XLSX
 from ohmstead.doorway import WITHIN
 from ohmstead.stations import queries
 from ohmstead.stations.directory import bulk
 from ohmstead.stations.directory import service as directory
+from ohmstead.stations.directory.bulk import BulkReport
 from ohmstead.stations.directory.service import Adoption, NewStation, Password, StationChange, WithSecret
 from ohmstead.stations.queries import StationFilter, StationView, VariableView
 
@@ -70,6 +73,12 @@ class SecretChange(Struct, kw_only=True, forbid_unknown_fields=True):
     """A new password for a station; without one, it is generated."""
 
     password: Password | None = None
+
+
+class RejectQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """The query of a rejection."""
+
+    reason: Annotated[str, Meta(max_length=300, description="Why, for the audit log.")] = ""
 
 
 class Variables(Struct):
@@ -116,7 +125,10 @@ async def create_station(
 
 
 @post(
-    "/stations/bulk", status_code=200, request_max_body_size=MAX_TABLE_BYTES, opt=operation("stations:write", takes=CSV)
+    "/stations/bulk",
+    status_code=200,
+    request_max_body_size=MAX_TABLE_BYTES,
+    opt=operation("stations:write", takes=CSV, also_takes=(XLSX,)),
 )
 async def import_stations(
     request: ApiRequest,
@@ -126,7 +138,7 @@ async def import_stations(
     actor: TheActor,
     filters: NamedDependency[BulkQuery],
 ) -> Response[BulkAnswer]:
-    """Create and update many stations from a CSV table.
+    """Create and update many stations from a table: CSV, or an XLSX workbook's sheet `Stations`, else its first.
 
     Good rows count even when others fail. The same table a second time changes nothing.
     """
@@ -135,16 +147,19 @@ async def import_stations(
         report = await bulk.import_stations(conn, actor, data, settings.secret())
     if not filters.dry_run:
         await directory.announce(bus, actor.party_id, report.changed_ids, "changed")
-    return answer(
-        BulkAnswer(
-            created=report.created,
-            updated=report.updated,
-            unchanged=report.unchanged,
-            failed=report.failed,
-            locations_created=report.locations_created,
-            secrets={} if filters.dry_run else report.secrets,
-            is_dry_run=filters.dry_run,
-        )
+    return answer(bulk_answer(report, is_dry_run=filters.dry_run))
+
+
+def bulk_answer(report: BulkReport, *, is_dry_run: bool) -> BulkAnswer:
+    """What became of the rows; passwords are told only when they are good for something."""
+    return BulkAnswer(
+        created=report.created,
+        updated=report.updated,
+        unchanged=report.unchanged,
+        failed=report.failed,
+        locations_created=report.locations_created,
+        secrets={} if is_dry_run else report.secrets,
+        is_dry_run=is_dry_run,
     )
 
 
@@ -222,10 +237,16 @@ async def adopt_station(
     opt=operation("stations:write", errors=(404,), takes_if_match=True),
 )
 async def reject_station(
-    request: ApiRequest, pool: ThePool, bus: TheBus, actor: TheActor, station_id: FromPath[str]
+    request: ApiRequest,
+    pool: ThePool,
+    bus: TheBus,
+    actor: TheActor,
+    station_id: FromPath[str],
+    filters: NamedDependency[RejectQuery],
 ) -> Response[StationView]:
     """Turn a station away from now on. It stays on record and can be adopted later."""
-    return await _turned(request, pool, bus, actor, station_id, directory.reject, "rejected")
+    turn = partial(directory.reject, reason=filters.reason)
+    return await _turned(request, pool, bus, actor, station_id, turn, "rejected")
 
 
 @post(

@@ -158,7 +158,10 @@ async def new_station(request: PageRequest, pool: PoolIn, actor: ActorIn, settin
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "stations:write")
         locations = await queries.list_locations(conn, actor.scope)
-    given = {"station_id": view.query.get("station", "")[:48]}
+    given = {
+        "station_id": view.query.get("station", "")[:48],
+        "location_id": view.query.get("location", "")[:36],
+    }
     return page(
         request, "console/station_new.html", given=given, errors={}, locations=locations, **lesson_words(settings)
     )

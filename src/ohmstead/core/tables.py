@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
 from ohmstead.core.errors import Invalid
+
+RUNS = ("=", "+", "-", "@", "\t", "\r")
+_PHONE = re.compile(r"\+[0-9]{1,3}[0-9 ()/.\-]{3,26}", re.ASCII)
 
 
 class RowError(Struct, frozen=True):
@@ -45,8 +49,14 @@ def read_table(data: bytes, required: Sequence[str], optional: Sequence[str], *,
         raise Invalid(f"not UTF-8 (byte {error.start}): save the table as CSV UTF-8", field="body") from error
     if not text.strip():
         raise Invalid("the table is empty: its first row names the columns", field="body")
-    lines = _lines(text)
-    header = _header(next(lines), required, optional)
+    return table_of(_lines(text), required, optional, max_rows=max_rows)
+
+
+def table_of(
+    lines: Iterator[tuple[int, list[str] | None]], required: Sequence[str], optional: Sequence[str], *, max_rows: int
+) -> Table:
+    """A table from numbered rows of cells, the header first; None stands for a row that cannot be read. Raises Invalid."""
+    header = _header(next(lines, (1, None)), required, optional)
     table = Table([], [])
     for number, cells in lines:
         if len(table.rows) + len(table.errors) >= max_rows:
@@ -98,16 +108,28 @@ def _add(table: Table, number: int, header: Sequence[str], cells: Sequence[str])
         if "\x00" in cell:
             table.errors.append(RowError(number, name, "holds the character U+0000"))
             return
-        if _is_formula(cell):
+        if is_marked_text(cell):
+            row[name] = cell[1:]
+        elif _is_formula(cell):
             table.errors.append(RowError(number, name, f"begins with {cell[0]!r}, which spreadsheets run as a formula"))
             return
     table.rows.append(TableRow(number, row))
 
 
+def is_marked_text(cell: str) -> bool:
+    """Text that bears the apostrophe by which spreadsheets, and our exports, say that it is no formula."""
+    return len(cell) > 1 and cell[0] == "'" and cell[1] in "=+-@"
+
+
+def neutral(text: str) -> str:
+    """Text for a cell; what a spreadsheet would run as a formula bears an apostrophe."""
+    return "'" + text if text.startswith(RUNS) else text
+
+
 def _is_formula(cell: str) -> bool:
     if cell[0] in "=@":
         return True
-    if cell[0] not in "+-":
+    if cell[0] not in "+-" or _PHONE.fullmatch(cell):
         return False
     try:
         float(cell)

@@ -260,6 +260,36 @@ table charging_profile
     constraint charging_profile_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint charging_profile_pkey PRIMARY KEY (station_id, profile_id)
 
+table circuit
+    -- The power tree of a location: what its grid connection and the circuits below it may carry.
+    circuit_id uuid not null
+    party_id uuid not null
+    location_id uuid not null
+    parent_id uuid  -- What feeds it; null: the grid.
+    position integer not null
+    name text not null
+    limit_a numeric not null
+    phases smallint not null
+    voltage_v integer not null default 230  -- Between a phase and neutral.
+    constraint circuit_limit_a_check CHECK ((limit_a > (0)::numeric))
+    constraint circuit_phases_check CHECK ((phases = ANY (ARRAY[1, 3])))
+    constraint circuit_voltage_v_check CHECK (((voltage_v >= 50) AND (voltage_v <= 1000)))
+    constraint circuit_location_id_fkey FOREIGN KEY (location_id) REFERENCES location(location_id) ON DELETE CASCADE
+    constraint circuit_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES circuit(circuit_id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED
+    constraint circuit_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint circuit_pkey PRIMARY KEY (circuit_id)
+    CREATE INDEX circuit_by_location ON public.circuit USING btree (location_id, "position")
+    CREATE INDEX circuit_by_parent ON public.circuit USING btree (parent_id)
+
+table circuit_station
+    -- Which circuit feeds a station. It means nothing once the station has gone to another location.
+    station_id text not null
+    circuit_id uuid not null
+    constraint circuit_station_circuit_id_fkey FOREIGN KEY (circuit_id) REFERENCES circuit(circuit_id) ON DELETE CASCADE
+    constraint circuit_station_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint circuit_station_pkey PRIMARY KEY (station_id)
+    CREATE INDEX circuit_station_by_circuit ON public.circuit_station USING btree (circuit_id)
+
 table command
     command_id uuid not null
     party_id uuid not null
@@ -529,11 +559,46 @@ table location
     version integer not null default 1
     created_at timestamp with time zone not null default now()
     updated_at timestamp with time zone not null default now()
+    reference text  -- What other systems call the location: the id of an OCPI Location, a number in a register.
+    state text not null default ''::text
+    directions text not null default ''::text
+    owner text not null default ''::text
+    owner_website text not null default ''::text
+    help_phone text not null default ''::text
+    access text not null default 'public'::text
+    parking_type text
+    parking_restrictions text[] not null default '{}'::text[]
+    facilities text[] not null default '{}'::text[]
+    opening jsonb  -- Opening hours; null: not known.
+    charges_when_closed boolean not null default true
+    energy_supplier text not null default ''::text
+    is_green_energy boolean
+    is_published boolean not null default true
+    constraint location_access_check CHECK ((access = ANY (ARRAY['public'::text, 'restricted'::text, 'private'::text])))
     constraint location_latitude_check CHECK (((latitude >= ('-90'::integer)::double precision) AND (latitude <= (90)::double precision)))
     constraint location_longitude_check CHECK (((longitude >= ('-180'::integer)::double precision) AND (longitude <= (180)::double precision)))
     constraint location_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint location_pkey PRIMARY KEY (location_id)
     CREATE INDEX location_by_party ON public.location USING btree (party_id, name)
+    CREATE UNIQUE INDEX location_by_reference ON public.location USING btree (party_id, lower(reference)) WHERE (reference IS NOT NULL)
+
+table location_photo
+    -- Photos of a location, drawn anew as JPEG when they came; the bytes are in the file store.
+    photo_id uuid not null
+    party_id uuid not null
+    location_id uuid not null
+    position integer not null
+    alt text not null default ''::text
+    sha256 text not null
+    width integer not null
+    height integer not null
+    size_bytes integer not null
+    created_at timestamp with time zone not null default now()
+    constraint location_photo_location_id_fkey FOREIGN KEY (location_id) REFERENCES location(location_id) ON DELETE CASCADE
+    constraint location_photo_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint location_photo_pkey PRIMARY KEY (photo_id)
+    CREATE INDEX location_photo_by_content ON public.location_photo USING btree (sha256)
+    CREATE INDEX location_photo_by_location ON public.location_photo USING btree (location_id, "position")
 
 table log_member
     job_id uuid not null

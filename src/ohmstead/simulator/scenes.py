@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from ohmstead.core import clock
 from ohmstead.core.errors import ExternalFailure
+from ohmstead.simulator import sites
 from ohmstead.simulator.plan import StationPlan, Token
 
 NEW_VERSION = "2.2.0"
@@ -57,6 +58,7 @@ async def play(api_url: str, api_key: str, plans: Sequence[StationPlan], cards: 
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
         desk = Desk(session, api_url)
         scenes: list[Callable[[], Awaitable[Any]]] = [
+            lambda: sites.furnish(desk),
             lambda: template(desk, plans),
             lambda: reservations(desk, plans, cards),
             lambda: certificates(desk, plans),

@@ -16,6 +16,7 @@ from ohmstead.stations.model import ConnectorStatus, Onboarding, Registration
 from ohmstead.stations.orders import Command
 from ohmstead.stations.orders import Status as CommandStatus
 from ohmstead.stations.redaction import hide_secrets, hide_secrets_in_text
+from ohmstead.stations.sites.model import Access, Facility, Hours, ParkingRestriction, ParkingType
 
 StationStatus: TypeAlias = Literal["faulted", "charging", "occupied", "available", "unavailable", "unknown"]
 
@@ -36,6 +37,21 @@ class Location(Struct, frozen=True, kw_only=True):
     version: Annotated[int, Meta(description="Counts changes; it is the ETag.")]
     created_at: datetime
     updated_at: datetime
+    reference: Annotated[str | None, Meta(description="What other systems call it, as the id of an OCPI Location.")]
+    state: str
+    directions: Annotated[str, Meta(description="How to find it once near.")]
+    owner: str
+    owner_website: str
+    help_phone: str
+    access: Annotated[Access, Meta(description="restricted: to members or guests; private: to its owner's people.")]
+    parking_type: ParkingType | None
+    parking_restrictions: list[ParkingRestriction]
+    facilities: list[Facility]
+    opening: Annotated[Hours | None, Meta(description="Null: not known.")]
+    charges_when_closed: Annotated[bool, Meta(description="A car that is inside may charge after closing time.")]
+    energy_supplier: str
+    is_green_energy: bool | None
+    is_published: Annotated[bool, Meta(description="Whether drivers and partners may be shown it.")]
     n_stations: Annotated[int, Meta(description="Stations in service here.")] = 0
 
 
@@ -129,6 +145,10 @@ class LocationFilter(Struct, kw_only=True):
     """Which locations."""
 
     q: Annotated[str, Meta(description="Found in name, address, city or postal code.", max_length=100)] | None = None
+    country: Annotated[str, Meta(description="In this country, as it was given.", max_length=3)] | None = None
+    access: Annotated[Access | None, Meta(description="With this access.")] = None
+    facility: Annotated[Facility | None, Meta(description="With this at hand.")] = None
+    published: Annotated[bool | None, Meta(description="Shown to drivers and partners, or not.")] = None
 
 
 class CommandFilter(Struct, kw_only=True):
@@ -141,7 +161,9 @@ class CommandFilter(Struct, kw_only=True):
 
 _LOCATION = """
 select l.location_id, l.party_id, l.name, l.address, l.city, l.postal_code, l.country, l.latitude, l.longitude,
-       l.time_zone, l.version, l.created_at, l.updated_at,
+       l.time_zone, l.version, l.created_at, l.updated_at, l.reference, l.state, l.directions, l.owner, l.owner_website,
+       l.help_phone, l.access, l.parking_type, l.parking_restrictions, l.facilities, l.opening, l.charges_when_closed,
+       l.energy_supplier, l.is_green_energy, l.is_published,
        (select count(*) from station s where s.location_id = l.location_id and s.retired_at is null)::integer
        as n_stations
 from location l
@@ -156,18 +178,41 @@ async def list_locations(
     where.add("l.party_id = {}", scope.party_id)
     where.add_given("l.location_id = any({})", scope.locations)
     if wanted.q:
-        where.add("concat_ws(' ', l.name, l.address, l.city, l.postal_code) ilike {}", like(wanted.q))
+        where.add("concat_ws(' ', l.name, l.address, l.city, l.postal_code, l.reference) ilike {}", like(wanted.q))
+    where.add_given("l.country = {}", wanted.country)
+    where.add_given("l.access = {}", wanted.access)
+    where.add_given("{} = any(l.facilities)", wanted.facility)
+    where.add_given("l.is_published = {}", wanted.published)
     if after:
         where.add("(l.name, l.location_id) > ({}, {})", *after)
     rows = await conn.fetch(
         f"{_LOCATION} where {where.sql} order by l.name, l.location_id limit {where.parameter(limit)}", *where.values
     )
-    return [Location(**row) for row in rows]
+    return [_location(row) for row in rows]
+
+
+def _location(row: Row) -> Location:
+    return Location(**{**row, "opening": msgspec.convert(row["opening"], Hours | None)})
 
 
 async def find_location(conn: Connection, party_id: UUID, location_id: UUID) -> Location | None:
     row = await conn.fetchrow(f"{_LOCATION} where l.party_id = $1 and l.location_id = $2", party_id, location_id)
-    return Location(**row) if row else None
+    return _location(row) if row else None
+
+
+async def find_locations(
+    conn: Connection, party_id: UUID, location_ids: Sequence[UUID], references: Sequence[str], names: Sequence[str]
+) -> list[Location]:
+    """Those that any of these means, whatever the case of references and names."""
+    rows = await conn.fetch(
+        f"{_LOCATION} where l.party_id = $1 and (l.location_id = any($2) or lower(l.reference) = any($3)"
+        " or lower(l.name) = any($4)) order by l.name, l.location_id",
+        party_id,
+        list(location_ids),
+        [one.lower() for one in references],
+        [one.lower() for one in names],
+    )
+    return [_location(row) for row in rows]
 
 
 async def get_location(conn: Connection, party_id: UUID, location_id: UUID) -> Location:

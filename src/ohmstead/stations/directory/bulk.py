@@ -1,5 +1,6 @@
 """Many stations from one table: each row is created, updated, found unchanged, or reported with what is wrong in it."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeAlias
@@ -13,16 +14,19 @@ from ohmstead.accounts.access import Actor
 from ohmstead.core.db import Connection, Row
 from ohmstead.core.errors import Invalid
 from ohmstead.core.events import Event, record
-from ohmstead.core.tables import RowError, TableRow, read_table
+from ohmstead.core.tables import RowError, Table, TableRow, read_table, table_of
 from ohmstead.core.validation import fault_of
+from ohmstead.core.workbooks import first_sheet, is_workbook, read_workbook
 from ohmstead.stations.credentials import hash_secret, verify
 from ohmstead.stations.directory import service as directory
 from ohmstead.stations.directory import store
 from ohmstead.stations.directory.service import NewLocation, Password, SecurityProfile, StationId
+from ohmstead.stations.queries import EvseView
 
 REQUIRED = ("station_id",)
 OPTIONAL = ("location", "name", "password", "security_profile", "latitude", "longitude", "city", "evses")
 MAX_ROWS = 5000
+SHEET = "Stations"
 # Passwords that people chose cost some 20 ms each.
 MAX_PASSWORDS = 1000
 _EVSE = re.compile(r"(?P<number>\d{1,2})(?::(?P<type>AC|DC)?(?::(?P<power>\d{1,8})?(?::(?P<standard>\w{1,40})?)?)?)?")
@@ -88,7 +92,16 @@ _NO_CHANGE: _Change = ({}, {})
 
 async def import_stations(conn: Connection, actor: Actor, data: bytes, pepper: bytes) -> BulkReport:
     """Take a table in; good rows count even when others fail. Raises Invalid when the whole cannot be read."""
-    table = read_table(data, REQUIRED, OPTIONAL, max_rows=MAX_ROWS)
+    if is_workbook(data):
+        lines = first_sheet(await asyncio.to_thread(read_workbook, data), SHEET)
+        table = table_of(lines, REQUIRED, OPTIONAL, max_rows=MAX_ROWS)
+    else:
+        table = read_table(data, REQUIRED, OPTIONAL, max_rows=MAX_ROWS)
+    return await import_table(conn, actor, table, pepper)
+
+
+async def import_table(conn: Connection, actor: Actor, table: Table, pepper: bytes) -> BulkReport:
+    """The same for a table that was read already."""
     report = BulkReport(failed=list(table.errors))
     wanted = _parse(table.rows, report)
     if sum(1 for item in wanted if item.given.password) > MAX_PASSWORDS:
@@ -182,6 +195,18 @@ def parse_evses(text: str | None) -> list[dict[str, Any]]:
             "connectors": [{"connector_number": 1, "standard": match["standard"], "max_power_w": power_w}],
         }
     return list(evses.values())
+
+
+def evses_text(evses: Sequence[EvseView]) -> str:
+    """EVSEs as the column `evses` has them. Of several connectors of one EVSE it can tell the first."""
+    said = []
+    for evse in evses:
+        plug = evse.connectors[0] if evse.connectors else None
+        power_w = evse.max_power_w or (plug.max_power_w if plug else None)
+        cells = (evse.current_type or "", str(power_w or ""), (plug.standard if plug else None) or "")
+        said.append(f"{evse.evse_number}:{':'.join(cells)}".rstrip(":"))
+    # Numbers alone, and only one of them, would be read as how many there are.
+    return f"{said[0]}:" if len(said) == 1 and said[0].isdigit() else " ".join(said)
 
 
 def _is_free(item: _Wanted, present: dict[str, Row], report: BulkReport) -> bool:

@@ -15,7 +15,7 @@ from ohmstead.accounts import service as accounts
 from ohmstead.accounts.access import WHOLE_PARTY, Actor, NotAllowed
 from ohmstead.core import clock
 from ohmstead.core.bus import LIVE, Bus
-from ohmstead.core.db import Connection
+from ohmstead.core.db import Connection, to_json
 from ohmstead.core.errors import Conflict, Invalid, Refused
 from ohmstead.core.events import NUDGE, Event, record
 from ohmstead.core.ids import new_id
@@ -23,6 +23,8 @@ from ohmstead.stations import queries
 from ohmstead.stations.credentials import check_chosen, hash_secret, new_secret
 from ohmstead.stations.directory import store
 from ohmstead.stations.queries import Location, StationView
+from ohmstead.stations.sites import hours
+from ohmstead.stations.sites.model import Access, Facility, Hours, ParkingRestriction, ParkingType
 
 Name: TypeAlias = Annotated[str, Meta(max_length=200)]
 # OCPP 2.x identifierString; 1.6 identities are URL path parts and fit it.
@@ -47,6 +49,21 @@ _SET_BY_PEOPLE = (
 _SET_OF_EVSES = ("evse_number", "current_type", "max_power_w", "physical_reference")
 
 
+Reference: TypeAlias = Annotated[
+    str, Meta(min_length=1, max_length=100, description="What other systems call it, as the id of an OCPI Location.")
+]
+Phone: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9+()/ .\-]{0,30}$(?!\n)", description="As +49 30 1234567.")]
+Website: TypeAlias = Annotated[str, Meta(pattern=r"^(https?://[^\s<>\"]{1,250})?$(?!\n)")]
+Directions: TypeAlias = Annotated[str, Meta(max_length=2000, description="How to find it once near.")]
+Country: TypeAlias = Annotated[
+    str, Meta(pattern=r"^([A-Z]{2,3})?$(?!\n)", description="ISO 3166-1, two or three letters.")
+]
+Latitude: TypeAlias = Annotated[float, Meta(ge=-90, le=90)]
+Longitude: TypeAlias = Annotated[float, Meta(ge=-180, le=180)]
+Restrictions: TypeAlias = Annotated[list[ParkingRestriction], Meta(max_length=5)]
+Facilities: TypeAlias = Annotated[list[Facility], Meta(max_length=20)]
+
+
 class NewLocation(Struct, kw_only=True, forbid_unknown_fields=True):
     """A site to be."""
 
@@ -54,12 +71,25 @@ class NewLocation(Struct, kw_only=True, forbid_unknown_fields=True):
     address: Name = ""
     city: Name = ""
     postal_code: Annotated[str, Meta(max_length=20)] = ""
-    country: Annotated[str, Meta(pattern=r"^([A-Z]{2,3})?$(?!\n)", description="ISO 3166-1, two or three letters.")] = (
-        ""
-    )
-    latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
-    longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
+    country: Country = ""
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
     time_zone: Annotated[str, Meta(max_length=64)] | None = None
+    reference: Reference | None = None
+    state: Name = ""
+    directions: Directions = ""
+    owner: Name = ""
+    owner_website: Website = ""
+    help_phone: Phone = ""
+    access: Access = "public"
+    parking_type: ParkingType | None = None
+    parking_restrictions: Restrictions = []
+    facilities: Facilities = []
+    opening: Hours | None = None
+    charges_when_closed: bool = True
+    energy_supplier: Name = ""
+    is_green_energy: bool | None = None
+    is_published: bool = True
 
 
 class LocationChange(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -69,10 +99,25 @@ class LocationChange(Struct, kw_only=True, forbid_unknown_fields=True):
     address: Name | UnsetType = UNSET
     city: Name | UnsetType = UNSET
     postal_code: Annotated[str, Meta(max_length=20)] | UnsetType = UNSET
-    country: Annotated[str, Meta(pattern=r"^([A-Z]{2,3})?$(?!\n)")] | UnsetType = UNSET
-    latitude: Annotated[float, Meta(ge=-90, le=90)] | None | UnsetType = UNSET
-    longitude: Annotated[float, Meta(ge=-180, le=180)] | None | UnsetType = UNSET
+    country: Country | UnsetType = UNSET
+    latitude: Latitude | None | UnsetType = UNSET
+    longitude: Longitude | None | UnsetType = UNSET
     time_zone: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
+    reference: Reference | None | UnsetType = UNSET
+    state: Name | UnsetType = UNSET
+    directions: Directions | UnsetType = UNSET
+    owner: Name | UnsetType = UNSET
+    owner_website: Website | UnsetType = UNSET
+    help_phone: Phone | UnsetType = UNSET
+    access: Access | UnsetType = UNSET
+    parking_type: ParkingType | None | UnsetType = UNSET
+    parking_restrictions: Restrictions | UnsetType = UNSET
+    facilities: Facilities | UnsetType = UNSET
+    opening: Hours | None | UnsetType = UNSET
+    charges_when_closed: bool | UnsetType = UNSET
+    energy_supplier: Name | UnsetType = UNSET
+    is_green_energy: bool | None | UnsetType = UNSET
+    is_published: bool | UnsetType = UNSET
 
 
 class NewConnector(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -140,6 +185,12 @@ class Adoption(Struct, kw_only=True, forbid_unknown_fields=True):
             description="Give the station a password of its own over its connection; it is accepted once it comes with it."
         ),
     ] = False
+    evses: Annotated[
+        list[NewEvse], Meta(max_length=99, description="What is known of its outlets; others stay as it reports them.")
+    ] = []
+    takes_templates: Annotated[bool, Meta(description="Whether templates change its configuration.")] | UnsetType = (
+        UNSET
+    )
 
 
 class WithSecret(Struct, frozen=True, kw_only=True):
@@ -157,7 +208,9 @@ async def create_location(conn: Connection, actor: Actor, given: NewLocation) ->
     if values["time_zone"] is None:
         values["time_zone"] = (await accounts.get_party(conn, actor.party_id)).time_zone
     _check_place(values)
+    await _check_reference(conn, actor, values["reference"], None)
     location_id = new_id()
+    values["opening"] = to_json(given.opening) if given.opening else None
     await store.insert_location(conn, actor.party_id, location_id, values)
     await _note_location(conn, actor, "created", location_id, values)
     return await queries.get_location(conn, actor.party_id, location_id)
@@ -170,6 +223,9 @@ async def change_location(
     values = _given(given)
     before = await queries.get_location(conn, actor.party_id, location_id)
     _check_place({**msgspec.structs.asdict(before), **values})
+    await _check_reference(conn, actor, values.get("reference"), location_id)
+    if values.get("opening") is not None:
+        values["opening"] = to_json(values["opening"])
     if not await store.update_location(conn, actor.party_id, location_id, values, if_version):
         raise _stale()
     await _note_location(conn, actor, "changed", location_id, values, msgspec.structs.asdict(before))
@@ -247,6 +303,8 @@ async def adopt(
         raise Refused("the station is retired: reinstate it first")
     values = _given(given)
     password = values.pop("password")
+    check_evses(values.pop("evses"))
+    await store.upsert_evses(conn, actor.party_id, {station_id: _evses(given.evses)})
     if values.pop("own_password"):
         return await _onboard(conn, actor, station, values, password, if_version)
     profile = values.get("security_profile", station.security_profile)
@@ -286,12 +344,14 @@ async def _onboard(
     return WithSecret(station=await queries.get_station_view(conn, actor.party_id, station.station_id))
 
 
-async def reject(conn: Connection, actor: Actor, station_id: str, if_version: int | None = None) -> StationView:
-    """Turn a station away from now on; it stays on record. Raises NotFound, Conflict."""
+async def reject(
+    conn: Connection, actor: Actor, station_id: str, if_version: int | None = None, reason: str = ""
+) -> StationView:
+    """Turn a station away from now on; it stays on record, and why in the audit log. Raises NotFound, Conflict."""
     before = await queries.get_station_view(conn, actor.party_id, station_id)
     await _write(conn, actor, station_id, {"registration": "rejected"}, if_version)
     view = await queries.get_station_view(conn, actor.party_id, station_id)
-    await note_station(conn, actor, "rejected", station_id, {}, (before, view))
+    await note_station(conn, actor, "rejected", station_id, {"reason": reason} if reason else {}, (before, view))
     return view
 
 
@@ -373,6 +433,19 @@ def _check_place(values: dict[str, Any]) -> None:
         raise Invalid("not a time zone, such as Europe/Amsterdam", field="time_zone") from error
     if (values["latitude"] is None) != (values["longitude"] is None):
         raise Invalid("latitude and longitude belong together", field="latitude")
+    if values["opening"] is not None:
+        hours.check(values["opening"])
+    for name in ("facilities", "parking_restrictions"):
+        if len(set(values[name])) < len(values[name]):
+            raise Invalid("something is there twice", field=name)
+
+
+async def _check_reference(conn: Connection, actor: Actor, reference: str | None, location_id: UUID | None) -> None:
+    if reference is None:
+        return
+    found = await store.find_references(conn, actor.party_id, [reference])
+    if any(one != location_id for one in found.values()):
+        raise Invalid("another location has this reference", field="reference")
 
 
 async def _check_location(conn: Connection, actor: Actor, location_id: UUID | None | UnsetType) -> None:

@@ -8,7 +8,12 @@ from ohmstead.core.db import Connection, Row
 
 # What a caller may change, by table; names come from structs of ours, and are checked against these all the same.
 _LOCATION_COLUMNS = frozenset(
-    {"name", "address", "city", "postal_code", "country", "latitude", "longitude", "time_zone"}
+    (
+        *("name", "address", "city", "postal_code", "country", "latitude", "longitude", "time_zone"),
+        *("reference", "state", "directions", "owner", "owner_website", "help_phone", "access", "parking_type"),
+        *("parking_restrictions", "facilities", "opening", "charges_when_closed", "energy_supplier"),
+        *("is_green_energy", "is_published"),
+    )
 )
 _STATION_COLUMNS = {
     "name": "text",
@@ -103,6 +108,17 @@ async def find_location_ids(conn: Connection, party_id: UUID, names: Sequence[st
     for row in rows:
         found.setdefault(row["name"], []).append(row["location_id"])
     return found
+
+
+async def find_references(conn: Connection, party_id: UUID, references: Sequence[str]) -> dict[str, UUID]:
+    """Locations by what other systems call them, in lower case."""
+    rows = await conn.fetch(
+        "select lower(reference) as reference, location_id from location"
+        " where party_id = $1 and reference is not null and lower(reference) = any($2)",
+        party_id,
+        [reference.lower() for reference in references],
+    )
+    return {row["reference"]: row["location_id"] for row in rows}
 
 
 async def insert_station(conn: Connection, party_id: UUID, station_id: str, values: dict[str, Any]) -> bool:

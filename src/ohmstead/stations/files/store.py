@@ -267,12 +267,13 @@ async def drop_old_logs(conn: Connection, days: int) -> list[str]:
 
 # any party: content is shared by all who have the same
 async def unreferenced(conn: Connection, sha256s: Sequence[str]) -> list[str]:
-    """Those contents that no image, log or member has."""
+    """Those contents that no image, log, member or photo has."""
     rows = await conn.fetch(
         "select u.sha256 from unnest($1::text[]) as u (sha256)"
         " where not exists (select from firmware_image i where i.sha256 = u.sha256)"
         " and not exists (select from file_job j where j.sha256 = u.sha256)"
-        " and not exists (select from log_member m where m.sha256 = u.sha256)",
+        " and not exists (select from log_member m where m.sha256 = u.sha256)"
+        " and not exists (select from location_photo p where p.sha256 = u.sha256)",
         list(sha256s),
     )
     return [row["sha256"] for row in rows]

@@ -142,7 +142,7 @@
   /* --------------------------------------------------------------------------------------------------------- keys */
 
   const jumps = {
-    o: "/", s: "/stations", e: "/sessions", f: "/firmware", t: "/templates", r: "/reservations", c: "/certificates",
+    o: "/", s: "/stations", e: "/sessions", f: "/firmware", t: "/templates", r: "/reservations", c: "/certificates", l: "/locations",
   };
   let isGoing = 0;
   const rows = () => all("[data-row]").filter((row) => row.offsetParent !== null);
