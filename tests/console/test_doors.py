@@ -23,6 +23,8 @@ PAGES = (
     "/stations/{station}/configuration",
     "/stations/{station}/certificates",
     "/stations/{station}/messages",
+    "/stations/{station}/log",
+    "/stations/{station}/day",
     "/templates",
     "/templates/new",
     "/stations/{station}/profiles",
@@ -94,6 +96,11 @@ async def test_strangers_see_nothing(noon: datetime, visitor: Visitor, stranger:
         f"/stations/{station}/now",
         f"/stations/{station}/timeline",
         f"/stations/{station}/messages",
+        f"/stations/{station}/log",
+        f"/stations/{station}/log/X",
+        f"/stations/{station}/day",
+        f"/stations/{station}/day.csv",
+        f"/stations/{station}/commands/X",
         f"/stations/{station}/configuration",
         f"/sessions/{session}",
     ):
@@ -106,6 +113,7 @@ async def test_strangers_see_nothing(noon: datetime, visitor: Visitor, stranger:
         assert str(session) not in page.html
     csv = (await stranger.client.get(f"/stations/{station}/messages.csv")).content
     assert csv.count(b"\r\n") == 1
+    assert (await stranger.client.get(f"/stations/{station}/messages.jsonl")).content == b""
     readings = (await stranger.client.get(f"/sessions/{session}/readings.csv")).content
     assert readings.count(b"\r\n") == 1
     await stranger.sends(f"/stations/{station}/command", kind="restart", expect=404)

@@ -10,6 +10,7 @@ from ohmstead.api.device_examples import DEVICE_EXAMPLES
 from ohmstead.api.events import OutboxPage
 from ohmstead.api.file_examples import FILE_EXAMPLES
 from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
+from ohmstead.api.message_examples import MESSAGE_EXAMPLES
 from ohmstead.api.operations import Page
 from ohmstead.api.payment_examples import PAYMENT_EXAMPLES
 from ohmstead.api.profiles import AllNeeds, ChargingLimits, Composites, NewProfile, Profiles
@@ -295,6 +296,7 @@ EXAMPLES: dict[Any, Any] = {
     **certificate_examples.EXAMPLES,
     **DEVICE_EXAMPLES,
     **SAFE_LIMIT_EXAMPLES,
+    **MESSAGE_EXAMPLES,
     SettlementView: {
         "settlement_id": 17,
         "station_id": "HARBOUR-01",
