@@ -36,10 +36,10 @@ async def test_the_log_is_followed_paused_and_read_in_plain_words(opens: Opens, 
     await boot.locator("summary").click()
     await expect(boot.get_by_text("the power came on")).to_be_visible()
     await expect(boot.get_by_text("Who made it.").first).to_be_visible()
-    await page.get_by_label("Action").select_option("Heartbeat")
-    await expect(page).to_have_url(re.compile("action=Heartbeat"))
-    await expect(page.get_by_role("heading", level=1)).to_have_text("Messages: Heartbeat")
-    await expect(boot).to_have_count(0)
+    await page.get_by_label("Action").select_option("BootNotification")
+    await expect(page).to_have_url(re.compile("action=BootNotification"))
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Messages: BootNotification")
+    await expect(page.locator(".log-row", has_text="Heartbeat")).to_have_count(0)
     await page.set_viewport_size({"width": 390, "height": 844})
     assert await page.evaluate("document.documentElement.scrollWidth") == 390
 

@@ -30,7 +30,11 @@
     const place = event.target.dataset?.filter;
     if (place) {
       const found = offers(document.getElementById(place));
-      if (event.key === "Enter") { event.preventDefault(); found[0]?.click(); }
+      if (event.key === "Enter") {
+        event.preventDefault();
+        const phrase = event.target.value.trim().toLowerCase();
+        (found.find((offer) => offer.parentElement.dataset.words.includes(phrase)) ?? found[0])?.click();
+      }
       if (event.key === "ArrowDown") { event.preventDefault(); found[0]?.focus(); }
       return;
     }
