@@ -91,7 +91,7 @@ async def test_a_day_has_states_sessions_messages_and_issues_on_one_axis(noon: d
     town = Town(visitor.network, noon)
     pool = visitor.network.pool
     station = await a_days_messages(town)
-    session = await town.session(station, begins=6, ends=5, wh=7_000, anomalies=["clock_wrong"])
+    session = await town.session(station, begins=6, ends=5, wh=7_000, anomalies=["clock_wrong"], settled_at=noon)
     await town.session(station, begins=30, ends=29, wh=99_000)
     for at, is_connected in ((town.ago(3), False), (town.ago(2.5), True)):
         await pool.execute(
@@ -128,7 +128,7 @@ async def test_a_day_has_states_sessions_messages_and_issues_on_one_axis(noon: d
         "from=2026-03-11T10:00&to=2026-03-11T10:00",
         "from=2020-01-01&to=2026-01-01",
     ):
-        assert (await visitor.opens(f"/stations/{station}/day?{odd}")).heading == page.heading
+        assert (await visitor.opens(f"/stations/{station}/day?{odd}")).heading == page.heading, odd
     empty = await visitor.opens(f"/stations/{station}/day?on=2026-03-01")
     assert empty.heading == "No session."
     text = (await visitor.client.get(f"/stations/{station}/day.csv")).content.decode("utf-8-sig")
