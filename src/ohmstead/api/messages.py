@@ -55,9 +55,9 @@ class MessageQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     )
     until: Annotated[datetime, Meta(description="Before.", tz=True)] | None = msgspec.field(default=None, name="to")
     q: Annotated[str, Meta(description="Found in payload, answer or message id.", max_length=200)] | None = None
-    slower_than_ms: Annotated[
-        int | None, Meta(ge=1, le=600_000, description="Only those that were answered no faster.")
-    ] = None
+    slower_than_ms: (
+        Annotated[int, Meta(ge=1, le=600_000, description="Only those that were answered no faster.")] | None
+    ) = None
     limit: Annotated[int, Meta(ge=1, le=500, description="Items in a page.")] = 50
     cursor: Annotated[str, Meta(max_length=1000, description="`next_cursor` of the page before.")] | None = None
     format: Annotated[Form | None, Meta(description="csv or ndjson sends everything that matches.")] = None
