@@ -35,6 +35,10 @@ async def test_a_station_that_is_away_is_told_about_at_once_or_gets_it_later(api
     assert (await api.posts(path, {"kind": "reset"}))["status"] == "offline"
     queued = await api.posts(f"{path}?queue_for=60", {"kind": "reset"})
     assert queued["status"] == "queued"
+    unwanted = await api.posts(f"{path}?queue_for=60", {"kind": "clear_cache"})
+    cancel = f"/commands/{unwanted['command_id']}/cancel"
+    assert (await api.posts(cancel, {}))["status"] == "cancelled"
+    problem(await api.client.post(cancel), 409, "conflict")
     await station.boots()
     await station.hears("Reset")
 
@@ -42,6 +46,7 @@ async def test_a_station_that_is_away_is_told_about_at_once_or_gets_it_later(api
         return bool((await api.gets(f"/commands/{queued['command_id']}"))["status"] == "accepted")
 
     await api.network.until(is_done, "the queued command is carried out")
+    assert "ClearCache" not in {name for _, name, _ in station.wire.heard}
 
 
 @pytest.mark.parametrize(

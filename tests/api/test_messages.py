@@ -62,6 +62,38 @@ async def test_filters_find_messages(api: Visitor) -> None:
         assert len((await api.gets(path, **query))["items"]) == n, query
 
 
+async def test_one_message_is_told_in_plain_words_beside_the_one_before(api: Visitor) -> None:
+    station = await talk(api)
+    path = f"/stations/{station.station_id}/messages"
+    boot = (await api.gets(path, action="BootNotification"))["items"][0]
+    told = await api.gets(f"{path}/{boot['message_id']}", at=boot["received_at"])
+    assert told["message"] == boot
+    assert told["previous"] is None
+    reason = next(one for one in told["explanation"]["request"] if one["path"] == "reason")
+    assert (reason["value"], reason["means"]) == ("PowerUp", "the power came on")
+    newest = (await api.gets(path, action="Heartbeat"))["items"][0]
+    assert (await api.gets(f"{path}/{newest['message_id']}"))["changes"] == []
+    problem(await api.client.get(f"{path}/nobody-sent-this"), 404, "not-found")
+    (reset,) = (await api.gets("/ocpp/actions", version="1.6", action="Reset"))["items"]
+    assert reset["request"][0]["values"] == {"Hard": "at once", "Soft": "properly, transactions are ended first"}
+    assert len((await api.gets("/ocpp/actions"))["items"]) > 85
+    problem(await api.client.get("/ocpp/actions", params={"version": "1.6", "action": "Nonsense"}), 404, "not-found")
+    assert (await api.gets(path, slower_than_ms=60_000))["items"] == []
+
+
+async def test_a_day_is_told(api: Visitor) -> None:
+    station = await talk(api)
+    path = f"/stations/{station.station_id}/day"
+    day = await api.gets(path)
+    assert sum(one["n"] for one in day["messages"]) == 5
+    assert sum(one["n_failed"] for one in day["messages"]) == 1
+    assert [one["is_connected"] for one in day["connections"]] == [True]
+    async with api.front.visitor(api.network, "stations:read") as reader:
+        assert (await reader.gets(path))["messages"] == []
+    span = {"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}
+    assert problem(await api.client.get(path, params=span), 400, "bad-request")["field"] == "to"
+
+
 async def test_the_log_is_exported(api: Visitor) -> None:
     station = await talk(api)
     path = f"/stations/{station.station_id}/messages"

@@ -28,7 +28,7 @@ UUIDS = (
     "photo_id",
 )
 UNKNOWN_IDS = (
-    dict.fromkeys(("station_id", "digest", "action", "kind", "request_id"), "X")
+    dict.fromkeys(("station_id", "digest", "action", "kind", "request_id", "message_id"), "X")
     | dict.fromkeys(UUIDS, "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f")
     | {"position": "1", "profile_id": "1"}
 )
@@ -132,6 +132,7 @@ async def ids_of(api: Visitor) -> dict[str, str]:
         "token_id": session["token_id"],
         "location_id": location["location_id"],
         "command_id": command["command_id"],
+        "message_id": (await api.gets(f"/stations/{session['station_id']}/messages"))["items"][-1]["message_id"],
         "bulk_id": bulk["bulk_id"],
         "api_key_id": key["key"]["api_key_id"],
         "certificate_id": certificate["certificate_id"],

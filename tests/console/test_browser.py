@@ -241,6 +241,7 @@ async def test_times_are_the_viewers_with_the_sites_on_hover(opens: Opens, visit
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 PATHS = ("/", "/attention", "/stations", "/stations/new", "/stations/import", "/stations/{station}",
          "/stations/bulk?kind=set", "/stations/bulk?kind=order", "/bulk", "/stations/{station}?kind=order",
+         "/stations/{station}?kind=order&pick=set_profile", "/stations/{station}/log", "/stations/{station}/day",
          "/stations/{station}/configuration", "/templates", "/templates/new", "/sessions", "/sessions/{session}",
          "/search?q=BUSY", "/stations/{station}/profiles?steps=0:00+16", "/safe-limits", "/safe-limits/new",
          "/nothing")  # fmt: skip

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 async def test_who_types_and_sends_at_once_loses_nothing_and_sees_the_answer(opens: Opens, visitor: Visitor) -> None:
     station = await visitor.network.station("2.0.1")
-    page = await opens(f"/stations/{station.station_id}?kind=raw")
+    page = await opens(f"/stations/{station.station_id}?kind=raw&mode=json")
     panel = page.locator("#command")
     # Leaving each field asks for the words below anew; what is typed meanwhile, and the button, stay as they are.
     await panel.get_by_label("Message", exact=True).fill("ClearCache")
@@ -28,9 +28,32 @@ async def test_who_types_and_sends_at_once_loses_nothing_and_sees_the_answer(ope
     await expect(panel.locator(".result")).to_contain_text("The station answered Accepted")
 
     await panel.get_by_role("link", name="Any order").click()
-    await panel.get_by_label("Order").select_option("set_variables")
-    await expect(panel.get_by_label("As JSON")).to_have_value('{\n  "kind": "set_variables",\n  "values": {}\n}')
-    await expect(panel.locator("#order-fields")).to_contain_text("What may stand in it")
+    # By the keyboard alone: find it, fill it in, add a part, send it, and be asked once, for it can cut a station off.
+    await panel.get_by_label("Order").fill("set variables")
+    await page.keyboard.press("Enter")
+    await expect(panel.get_by_role("heading", name="Change setting")).to_be_visible()
+    await panel.get_by_label("Name").fill("OCPPCommCtrlr.HeartbeatInterval")
+    await panel.get_by_label("Value").fill("120")
+    await panel.get_by_role("button", name="+ Values").click()
+    await expect(panel.get_by_label("Name").nth(1)).to_be_focused()
+    await page.keyboard.type("ClockCtrlr.TimeSource")
+    await panel.get_by_role("button", name="Send the order").click()
+    asked = page.get_by_role("dialog", name="Sure?")
+    await expect(asked).to_contain_text("wrong ones can cut it off")
+    await page.keyboard.press("Escape")
+    await expect(panel.get_by_label("Name").nth(1)).to_have_value("ClockCtrlr.TimeSource")
+    await (
+        panel.get_by_role("button", name="Take values 2 away")
+        .or_(panel.get_by_role("button", name="Take 2 away"))
+        .click()
+    )
+    await expect(panel.get_by_label("Name")).to_have_count(1)
+    await panel.get_by_role("button", name="Send the order").click()
+    await asked.get_by_role("button", name="Send the order").click()
+    assert (await station.hears("SetVariables"))["setVariableData"][0]["attributeValue"] == "120"
+    await expect(panel.locator(".result")).to_contain_text("What was sent")
+    await expect(panel.locator(".result")).to_contain_text("HeartbeatInterval")
+    await expect(page.locator("#last-commands")).to_contain_text("Change setting")
     tabs = page.get_by_role("navigation", name=f"Pages of {station.station_id}")
     for name in ("Configuration", "Certificates", "Logs and firmware", "Profiles", "Reservations"):
         await tabs.get_by_role("link", name=name).click()

@@ -118,6 +118,13 @@ async def get_command(pool: ThePool, actor: TheActor, command_id: FromPath[UUID]
         return answer(await queries.get_command_view(conn, actor.party_id, command_id))
 
 
+@post("/commands/{command_id:uuid}/cancel", status_code=200, opt=operation("commands:send", errors=(404, 409)))
+async def cancel_command(pool: ThePool, actor: TheActor, command_id: FromPath[UUID]) -> Response[Command]:
+    """Cancel a command that waits for its station; one that went out, or is over, is a conflict."""
+    async with pool.acquire() as conn, conn.transaction():
+        return answer(without_secrets(await stations.cancel_command(conn, actor, command_id)))
+
+
 @post("/stations/{station_id:str}/commands", status_code=200, opt=operation("commands:send", errors=(404,)))
 async def send_command(
     desk: TheDesk,
@@ -239,4 +246,4 @@ def field_errors(text: str) -> list[FieldError]:
     ]
 
 
-HANDLERS = [list_commands, get_command, send_command, list_capabilities, send_message]
+HANDLERS = [list_commands, get_command, cancel_command, send_command, list_capabilities, send_message]

@@ -10,6 +10,7 @@ from ohmstead.api.device_examples import DEVICE_EXAMPLES
 from ohmstead.api.event_examples import EVENT_EXAMPLES
 from ohmstead.api.file_examples import FILE_EXAMPLES
 from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
+from ohmstead.api.message_examples import MESSAGE_EXAMPLES
 from ohmstead.api.operations import Page
 from ohmstead.api.party_examples import PARTY_EXAMPLES
 from ohmstead.api.payment_examples import PAYMENT_EXAMPLES
@@ -301,6 +302,7 @@ EXAMPLES: dict[Any, Any] = {
     **SITE_EXAMPLES,
     **DEVICE_EXAMPLES,
     **SAFE_LIMIT_EXAMPLES,
+    **MESSAGE_EXAMPLES,
     SettlementView: {
         "settlement_id": 17,
         "station_id": "HARBOUR-01",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 from litestar import Response, get
 from litestar.params import FromPath
+from litestar.response import Stream
 from msgspec import Struct
 
 from ohmstead.accounts.access import Actor
@@ -18,13 +19,17 @@ from ohmstead.console.exports import csv_response
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
-from ohmstead.reports.pages import queries
+from ohmstead.reports.pages.queries import find_station
+from ohmstead.reports.wire import queries
+from ohmstead.reports.wire.queries import LogFilter
 from ohmstead.ui import figures
 from ohmstead.ui.templating import View, page
 
 PAGE = 40
 FIRST = 14
-EXPORTED = 5000
+EXPORTED = 20_000
+PIECE = 500
+FILTERS = ("direction", "action", "log", "slow", "find", "from", "to")
 SLOW_IN_US, SLOW_OUT_US = 1_000_000, 5_000_000
 _REFUSALS = """
 Rejected Failed NotSupported UnlockFailed Faulted NotImplemented UnknownVendorId UnknownMessageId Invalid Blocked
@@ -50,6 +55,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
 
     received_at: datetime
     key: str
+    message_id: str
     direction: str
     action: str
     short: str
@@ -64,11 +70,15 @@ class Exchange(Struct, frozen=True, kw_only=True):
 
 @get("/stations/{station_id:str}/messages")
 async def messages(request: PageRequest, pool: PoolIn, actor: ActorIn, station_id: FromPath[str]) -> Response[str]:
-    """Lines of the log: the newest, those `after` one, or the page `before` one."""
+    """Lines of the log: the newest, those `after` one, or the page `before` one; with `count`, only how many."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "messages:read")
-        if await queries.find_station(conn, actor.party_id, station_id) is None:
+        if await find_station(conn, actor.party_id, station_id) is None:
             raise NotFound(f"no station {station_id}")
+        after = _instant(view, "after")
+        if view.query["count"] and after is not None:
+            n = await queries.count_messages(conn, actor.party_id, station_id, filter_of(view), after=after)
+            return Response(str(n), media_type="text/plain")
         lines = await log_lines(conn, actor, station_id, view)
     return page(
         request,
@@ -76,6 +86,7 @@ async def messages(request: PageRequest, pool: PoolIn, actor: ActorIn, station_i
         lines=lines,
         station_id=station_id,
         more=next_page(view, lines),
+        kept=kept(view),
     )
 
 
@@ -86,17 +97,46 @@ async def messages_csv(
     """The log as filtered, newest first."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "messages:read")
-        if await queries.find_station(conn, actor.party_id, station_id) is None:
+        if await find_station(conn, actor.party_id, station_id) is None:
             raise NotFound(f"no station {station_id}")
-        rows = await queries.list_messages(conn, actor.party_id, station_id, **_filters(view), limit=EXPORTED)
+        rows = await queries.list_messages(conn, actor.party_id, station_id, filter_of(view), limit=EXPORTED)
     return csv_response("messages", COLUMNS, ([row[name] for name in COLUMNS] for row in rows))
+
+
+@get("/stations/{station_id:str}/messages.jsonl")
+async def messages_jsonl(request: PageRequest, pool: PoolIn, actor: ActorIn, station_id: FromPath[str]) -> Stream:
+    """The log as filtered, all of it, newest first: an object a line, read and sent in pieces."""
+    async with pool.acquire() as conn:
+        view = await opened(request, conn, actor, "messages:read")
+        if await find_station(conn, actor.party_id, station_id) is None:
+            raise NotFound(f"no station {station_id}")
+    wanted = filter_of(view)
+
+    async def lines() -> AsyncIterator[bytes]:
+        before: datetime | None = None
+        while True:
+            async with pool.acquire() as conn:
+                rows = await queries.list_messages(conn, actor.party_id, station_id, wanted, before=before, limit=PIECE)
+            if rows:
+                yield b"".join(msgspec.json.encode({"station_id": station_id, **row}) + b"\n" for row in rows)
+            if len(rows) < PIECE:
+                return
+            before = rows[-1]["received_at"]
+
+    headers = {"Content-Disposition": 'attachment; filename="messages.jsonl"'}
+    return Stream(lines(), media_type="application/x-ndjson", headers=headers)
 
 
 async def log_lines(conn: Connection, actor: Actor, station_id: str, view: View, limit: int = PAGE) -> list[Exchange]:
     """The lines that the address asks for."""
-    after, before = (feed.instant(view.query.get(name, "").replace(" ", "+")) for name in ("after", "before"))
     rows = await queries.list_messages(
-        conn, actor.party_id, station_id, **_filters(view), after=after, before=before, limit=limit
+        conn,
+        actor.party_id,
+        station_id,
+        filter_of(view),
+        after=_instant(view, "after"),
+        before=_instant(view, "before"),
+        limit=limit,
     )
     return [exchange(row) for row in rows]
 
@@ -106,14 +146,39 @@ def next_page(view: View, lines: list[Exchange], limit: int = PAGE) -> datetime 
     return lines[-1].received_at if len(lines) == limit and "after" not in view.query else None
 
 
-def _filters(view: View) -> dict[str, Any]:
-    direction = view.query.get("direction", "")
-    return {
-        "direction": direction if direction in ("in", "out") else "",
-        "action": view.query.get("action", "")[:60],
-        "is_failed": view.query.get("log") == "failed",
-        "text": view.query.get("find", "").strip()[:100],
-    }
+def kept(view: View) -> dict[str, str]:
+    """The filters as the address has them, to be carried along."""
+    return {name: view.query[name] for name in FILTERS if view.query[name]}
+
+
+def filter_of(view: View) -> LogFilter:
+    """The filters of the address. What makes no sense there filters nothing."""
+    query = view.query
+    outcome = query["log"]
+    slow = query["slow"]
+    return LogFilter(
+        direction=query["direction"] if query["direction"] in ("in", "out") else "",
+        action=query["action"][:60],
+        outcome=outcome if outcome in ("failed", "errors", "unanswered") else "",  # type: ignore[arg-type]
+        text=query["find"].strip()[:100],
+        slower_than_us=int(slow) * 1000 if slow.isascii() and slow.isdigit() and int(slow) <= 600_000 else None,
+        since=moment(query["from"], view.zone),
+        until=moment(query["to"], view.zone),
+    )
+
+
+def moment(text: str, zone: tzinfo) -> datetime | None:
+    """An instant as an address or a form has it, without a zone meant on the wall of `zone`; None for what is none."""
+    try:
+        at = datetime.fromisoformat(text.strip().replace(" ", "+"))
+        at = at if at.tzinfo else at.replace(tzinfo=zone)
+        return at if 1970 < at.year < 2200 else None
+    except ValueError:
+        return None
+
+
+def _instant(view: View, name: str) -> datetime | None:
+    return feed.instant(view.query[name].replace(" ", "+"))
 
 
 def exchange(row: Mapping[str, Any]) -> Exchange:
@@ -122,6 +187,7 @@ def exchange(row: Mapping[str, Any]) -> Exchange:
     return Exchange(
         received_at=row["received_at"],
         key=f"{row['received_at'].isoformat()}|{row['message_id']}",
+        message_id=row["message_id"],
         direction=row["direction"],
         action=row["action"],
         short=in_short(row["action"], row["payload"]),

@@ -98,8 +98,8 @@ TriggerMessage UnlockConnector UnpublishFirmware UpdateFirmware
 """
 _V21 = """
 AFRRSignal AdjustPeriodicEventStream ChangeTransactionTariff ClearDERControl ClearTariffs
-ClosePeriodicEventStream GetCRL GetDERControl GetPeriodicEventStream GetTariffs NotifyAllowedEnergyTransfer
-NotifyWebPaymentStarted OpenPeriodicEventStream QRCodeScanned RequestBatterySwap SetDERControl SetDefaultTariff
+ClosePeriodicEventStream GetDERControl GetPeriodicEventStream GetTariffs NotifyAllowedEnergyTransfer
+NotifyWebPaymentStarted OpenPeriodicEventStream RequestBatterySwap SetDERControl SetDefaultTariff
 UpdateDynamicSchedule UsePriorityCharging VatNumberValidation
 """
 
@@ -149,7 +149,7 @@ def choose(fields: Mapping[str, str], connectors: Sequence[ConnectorNow]) -> Cho
         wanted = given.get("evse")
         running = [c for c in connectors if c.transaction_id and (not wanted or str(c.evse_number) == wanted)]
         given["transaction"] = running[0].transaction_id or "" if running else ""
-    return Choice(kind=kind, fields=given)
+    return Choice(kind=kind, fields=given | {"kind": kind})
 
 
 def order_from(choice: Choice) -> Order:
@@ -199,6 +199,11 @@ def parsed(text: str) -> Order:
         raise Invalid(f"{field}: {why}" if field else why, "order") from error
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise Invalid(f"Not JSON: {error}", "order") from error
+
+
+def as_json(value: object) -> str:
+    """An order, or a payload, as it is written by hand."""
+    return msgspec.json.encode(value).decode()
 
 
 def is_unchecked(order: Order) -> bool:
@@ -331,7 +336,7 @@ def _any_effect(_choice: Choice, _connectors: Sequence[ConnectorNow]) -> Effect:
 
 
 def _raw_effect(choice: Choice, _connectors: Sequence[ConnectorNow]) -> Effect:
-    action = choice.get("action") or "The message"
+    action = choice.get("action") or choice.get("pick") or "The message"
     return Effect(
         "attention",
         f"{action} goes out exactly as written, once it fits the schema of the station’s version.",

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.params import FromPath
-from litestar.response import Redirect
 
 from ohmstead.accounts.access import Actor
-from ohmstead.console import order_help, orders, timeline
-from ohmstead.console.frame import ActorIn, DeskIn, PageRequest, PoolIn, allow, opened
-from ohmstead.console.messages import FIRST, log_lines, next_page
+from ohmstead.console import command_panel, timeline
+from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened
+from ohmstead.console.messages import FIRST, kept, log_lines, next_page
 from ohmstead.core import clock
 from ohmstead.core.db import Connection, Row
-from ohmstead.core.errors import Invalid, NotFound, Refused
+from ohmstead.core.errors import NotFound
 from ohmstead.reports.concerns import FAULTS
 from ohmstead.reports.model import ConnectorNow
 from ohmstead.reports.pages import queries
-from ohmstead.stations.capabilities import capabilities
-from ohmstead.stations.commands import Command
+from ohmstead.reports.wire import queries as wire
 from ohmstead.ui import charts, figures, states
 from ohmstead.ui.templating import View, page
 
 DAY = timedelta(hours=24)
 SPARK_FOR = timedelta(hours=12)
 OLD_READING = timedelta(minutes=5)
-QUEUE_FOR_S = 3600.0
-WAIT_S = 25.0
-LAST_COMMANDS = 6
 
 
 @get("/stations/{station_id:str}")
@@ -38,12 +33,12 @@ async def station(request: PageRequest, pool: PoolIn, actor: ActorIn, station_id
     """The station's page."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor)
-        context = await _now(conn, actor, station_id)
+        context = await now_of(conn, actor, station_id)
         before, after = await queries.neighbours(conn, actor.scope, station_id)
         context |= await _timeline(conn, actor, context)
         context |= await _log(conn, actor, station_id, view)
-        context |= _panel(context, view, order_help.picked(view.query))
-        context["commands"] = await queries.list_commands(conn, actor.party_id, station_id, LAST_COMMANDS)
+        if view.may("commands:send"):
+            context |= await command_panel.panel(conn, actor, context, view, view.query)
         context["n_variables"] = await queries.count_variables(conn, actor.party_id, station_id)
         context["locations"] = (
             await queries.list_locations(conn, actor.scope) if context["station"]["state"] == "pending" else []
@@ -56,7 +51,7 @@ async def station_now(request: PageRequest, pool: PoolIn, actor: ActorIn, statio
     """Its heading and its connectors."""
     async with pool.acquire() as conn:
         await opened(request, conn, actor)
-        context = await _now(conn, actor, station_id)
+        context = await now_of(conn, actor, station_id)
         before, after = await queries.neighbours(conn, actor.scope, station_id)
     return page(request, "station/now.html", **context, before=before, after=after)
 
@@ -68,78 +63,9 @@ async def station_timeline(
     """Its last 24 hours."""
     async with pool.acquire() as conn:
         await opened(request, conn, actor)
-        context = await _now(conn, actor, station_id)
+        context = await now_of(conn, actor, station_id)
         context |= await _timeline(conn, actor, context)
     return page(request, "station/timeline.html", **context)
-
-
-@get("/stations/{station_id:str}/command")
-async def command_form(request: PageRequest, pool: PoolIn, actor: ActorIn, station_id: FromPath[str]) -> Response[Any]:
-    """The form of an order, with what it will do as things stand now."""
-    if "hx-request" not in request.headers:
-        query = request.url.query
-        return Redirect(f"/stations/{station_id}?{query}#command", status_code=303)
-    async with pool.acquire() as conn:
-        view = await opened(request, conn, actor, "commands:send")
-        context = await _now(conn, actor, station_id)
-        context["commands"] = await queries.list_commands(conn, actor.party_id, station_id, LAST_COMMANDS)
-    context |= _panel(context, view, order_help.picked(view.query))
-    context["is_focus"] = view.query["focus"] == "1"
-    return page(request, "station/command.html", **context)
-
-
-def _is_raw(fields: Mapping[str, str]) -> bool:
-    return fields.get("kind") == "raw"
-
-
-@post("/stations/{station_id:str}/command", status_code=200, opt={"needs_proof": _is_raw})
-async def send_command(
-    request: PageRequest, pool: PoolIn, desk: DeskIn, actor: ActorIn, station_id: FromPath[str]
-) -> Response[Any]:
-    """Send an order, wait for the station's answer, and show it."""
-    allow(actor, "commands:send")
-    form = await request.form()
-    fields = {k: v for k, v in form.items() if isinstance(v, str) and k != "csrf_token"}
-    async with pool.acquire() as conn:
-        connectors = await queries.list_connectors(conn, actor.party_id, [station_id])
-        await _station(conn, actor, station_id)
-    choice = orders.choose(fields, connectors)
-    done: Command | None = None
-    error: Invalid | None = None
-    try:
-        order = orders.order_from(choice)
-        if orders.is_unchecked(order):
-            allow(actor, "commands:raw")
-        done = await desk.send(
-            order,
-            party_id=actor.party_id,
-            station_id=station_id,
-            requested_by=actor.actor_id,
-            timeout_s=WAIT_S,
-            queue_for_s=QUEUE_FOR_S if fields.get("queue") == "yes" else None,
-        )
-    except Invalid as invalid:
-        error = invalid
-    except Refused as refused:
-        error = Invalid(refused.text, "order")
-    if "hx-request" not in request.headers and error is None:
-        return Redirect(f"/stations/{station_id}#command", status_code=303)
-    async with pool.acquire() as conn:
-        view = await opened(request, conn, actor, "commands:send")
-        context = await _now(conn, actor, station_id)
-        context["commands"] = await queries.list_commands(conn, actor.party_id, station_id, LAST_COMMANDS)
-    context |= _panel(context, view, fields)
-    errors = {}
-    if error:
-        errors = {
-            error.field if error.field in fields else choice.kind if choice.kind == "order" else "kind": error.text
-        }
-    return page(
-        request,
-        "station/command.html",
-        status=422 if error else 200,
-        **context | {"done": done, "errors": errors, "is_focus": True},
-    )
 
 
 # ----------------------------------------------------------------------------------------------------------- parts
@@ -152,7 +78,8 @@ async def _station(conn: Connection, actor: Actor, station_id: str) -> Row:
     return found
 
 
-async def _now(conn: Connection, actor: Actor, station_id: str) -> dict[str, Any]:
+async def now_of(conn: Connection, actor: Actor, station_id: str) -> dict[str, Any]:
+    """A station and its connectors as they are, with what their drawing needs. Raises NotFound."""
     found = await _station(conn, actor, station_id)
     connectors = await queries.list_connectors(conn, actor.party_id, [station_id])
     open_ids = [c.session_id for c in connectors if c.session_id is not None]
@@ -272,27 +199,7 @@ async def _log(conn: Connection, actor: Actor, station_id: str, view: View) -> d
     return {
         "lines": lines,
         "more": next_page(view, lines, FIRST),
-        "actions": await queries.message_actions(conn, actor.party_id, station_id, since),
-        "latency": await queries.latencies(conn, actor.party_id, station_id, since),
-    }
-
-
-def _panel(context: dict[str, Any], view: View, fields: dict[str, str]) -> dict[str, Any]:
-    connectors = context["connectors"]
-    choice = orders.choose(fields, connectors)
-    is_online = context["station"]["state"] == "online"
-    return {
-        "choice": choice,
-        "effect": orders.effect(choice, connectors, is_online),
-        "kinds": {k: v for k, v in orders.KINDS.items() if k != "raw" or view.may("commands:raw")},
-        "stored_kinds": orders.STORED,
-        "askable": orders.ASKABLE,
-        "capabilities": capabilities(context["station"]["ocpp_version"]) if choice.kind == "order" else [],
-        "order_help": order_help,
-        "raw_actions": orders.actions_for(context["station"]["ocpp_version"]),
-        "is_online": is_online,
-        "done": None,
-        "errors": {},
-        "outcome": orders.outcome,
-        "is_focus": False,
+        "kept": kept(view),
+        "actions": await wire.message_actions(conn, actor.party_id, station_id, since),
+        "latency": await wire.latencies(conn, actor.party_id, station_id, since),
     }

@@ -16,7 +16,7 @@ Rows: TypeAlias = Sequence[Any]  # database rows; here only their fields matter
 
 LEFT, RIGHT, TOP, LANE, GAP = 84.0, 772.0, 20.0, 22.0, 4.0
 POWER_HEIGHT = 62.0
-GRID = timedelta(minutes=5)
+GRID, FINEST = timedelta(minutes=5), timedelta(seconds=5)
 
 
 class Segment(Struct, frozen=True):
@@ -67,10 +67,12 @@ def drawn(
     now: datetime,
     zone: str,
     is_online: bool,
+    span: tuple[datetime, datetime] | None = None,
 ) -> Timeline:
-    """The day up to `now`, times on the wall of `zone`."""
-    since = now - timedelta(hours=24)
-    across = charts.Axis(since.timestamp(), now.timestamp(), LEFT, RIGHT)
+    """The day up to `now`, or any other span, times on the wall of `zone`."""
+    since, until = span or (now - timedelta(hours=24), now)
+    across = charts.Axis(since.timestamp(), until.timestamp(), LEFT, RIGHT)
+    now = min(now, until)
     silent = _silences(connections, since, now, is_online)
     groups: set[str] = set()
     lanes = []
@@ -92,7 +94,11 @@ def drawn(
         ticks=ticks,
         days=[
             charts.Tick(LEFT, since.astimezone(local).strftime("%a %d %b")),
-            *[charts.Tick(t.at, now.astimezone(local).strftime("%a %d %b"), True) for t in ticks if t.is_day],
+            *[
+                charts.Tick(t.at, now.astimezone(local).strftime("%a %d %b"), True)
+                for t in ticks
+                if t.is_day and t.at > LEFT
+            ],
         ],
         height=base + 22,
         power_top=power_top,
@@ -193,8 +199,9 @@ def _power(
     base: float,
     top: float,
 ) -> tuple[str, str, float]:
-    """(area, line, peak in W): the sessions' powers added up on a grid of five minutes."""
-    count = round((now - since) / GRID)
+    """(area, line, peak in W): the sessions' powers added up on a grid of five minutes, or a finer one for a short span."""
+    grid = min(GRID, max((now - since) / 288, FINEST))
+    count = max(int((now - since) / grid), 0)
     total = [0.0] * (count + 1)
     by_session: dict[Any, list[tuple[datetime, float]]] = {}
     for session_id, points in powers(samples).items():
@@ -204,14 +211,14 @@ def _power(
         end = row["ended_at"] or now
         position = 0
         for n in range(count + 1):
-            at = since + GRID * n
+            at = since + grid * n
             while position + 1 < len(points) and points[position + 1][0] <= at:
                 position += 1
             if points and points[position][0] <= at <= end:
                 total[n] += max(0.0, points[position][1])
     peak = max(total, default=0.0)
     up = charts.Axis(0, max(peak, 1.0), base, top + 6)
-    line = [(across.place((since + GRID * n).timestamp()), up.place(w)) for n, w in enumerate(total)]
+    line = [(across.place((since + grid * n).timestamp()), up.place(w)) for n, w in enumerate(total)]
     return charts.area(line, base), charts.line(line), peak
 
 

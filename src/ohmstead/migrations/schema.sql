@@ -318,6 +318,7 @@ table command
     CREATE INDEX command_by_bulk ON public.command USING btree (bulk_id) WHERE (bulk_id IS NOT NULL)
     CREATE UNIQUE INDEX command_by_message ON public.command USING btree (station_id, message_id) WHERE (message_id IS NOT NULL)
     CREATE INDEX command_by_party ON public.command USING btree (party_id, requested_at DESC)
+    CREATE INDEX command_by_person ON public.command USING btree (party_id, requested_by, kind, requested_at DESC)
     CREATE INDEX command_by_session ON public.command USING btree (session_id) WHERE (session_id IS NOT NULL)
     CREATE INDEX command_by_station ON public.command USING btree (station_id, requested_at DESC)
     CREATE INDEX command_starting ON public.command USING btree (requested_at) WHERE ((kind = 'remote_start'::text) AND (session_id IS NULL))

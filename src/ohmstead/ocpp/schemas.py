@@ -25,7 +25,6 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from importlib import resources
 from itertools import islice
 from types import ModuleType
 from typing import Any, Final, TypeAlias, cast
@@ -36,11 +35,12 @@ import msgspec
 from ohmstead.ocpp.rpc import ErrorCode, Version, to_json
 from ohmstead.ocpp.v2 import messages as v2
 from ohmstead.ocpp.v16 import messages as v16
+from ohmstead.reports.wire.official import FOLDERS, schema_text
 
 Json: TypeAlias = dict[str, Any] | list[Any] | str | int | Decimal | bool | None
 Decode: TypeAlias = Callable[[bytes | msgspec.Raw], msgspec.Struct]
 
-_FOLDERS: Final = {Version.V16: "v16", Version.V201: "v201", Version.V21: "v21"}
+_FOLDERS: Final = {version: FOLDERS[version] for version in Version}
 _MAX_TEXT: Final = 255
 _EXPLAINABLE_BYTES: Final = 65_536
 """Above this msgspec's own words have to do: the JSON schema takes a millisecond for each 20 samples it walks."""
@@ -294,27 +294,13 @@ def request_schema(version: Version, action: str, *, is_response: bool = False) 
     """The official JSON schema of a request (or its response), to be read only. KeyError for an unknown action."""
     if action not in actions(version):
         raise KeyError(action)
-    return cast(dict[str, Any], json.loads(_schema_text(_FOLDERS[version], action, is_response)))
-
-
-def _schema_text(folder: str, action: str, is_response: bool) -> str:
-    """FileNotFoundError where a message has no response."""
-    base = resources.files("ocpp").joinpath(folder, "schemas")
-    if is_response:
-        names = [f"{action}Response.json"]
-    else:
-        names = [f"{action}Request.json", f"{action}.json"]  # 1.6, and 2.1's only SEND, go without the ending
-    for name in names:
-        file = base.joinpath(name)
-        if file.is_file():
-            return file.read_text(encoding="utf-8-sig")
-    raise FileNotFoundError(names[0])
+    return cast(dict[str, Any], json.loads(schema_text(_FOLDERS[version], action, is_response)))
 
 
 @cache
 def _validator(folder: str, action: str, is_response: bool) -> Any:
     # Decimals on both sides, because 0.3 is no multiple of 0.1 among binary floats.
-    schema = json.loads(_schema_text(folder, action, is_response), parse_float=Decimal)
+    schema = json.loads(schema_text(folder, action, is_response), parse_float=Decimal)
     return jsonschema.validators.validator_for(schema)(schema, format_checker=_formats)
 
 

@@ -500,6 +500,7 @@ class MessageFilter(Struct, kw_only=True):
     since: Annotated[datetime, Meta(description="At or after.", tz=True)] | None = None
     until: Annotated[datetime, Meta(description="Before.", tz=True)] | None = None
     q: Annotated[str, Meta(description="Found in payload, answer or message id.", max_length=200)] | None = None
+    slower_than_ms: Annotated[int, Meta(description="Only those that were answered no faster.")] | None = None
 
 
 async def list_messages(
@@ -523,6 +524,8 @@ async def list_messages(
         )
     where.add_given("m.received_at >= {}", wanted.since)
     where.add_given("m.received_at < {}", wanted.until)
+    if wanted.slower_than_ms is not None:
+        where.add("m.latency_us >= {}", wanted.slower_than_ms * 1000)
     if wanted.q:
         where.add("concat_ws(' ', m.message_id, m.payload, m.answer) ilike {}", like(wanted.q))
     if after:

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from ohmstead.accounts import service as accounts
+from ohmstead.accounts.access import Actor
 from ohmstead.core import clock
 from ohmstead.core.db import Connection, Pool
+from ohmstead.core.errors import Conflict
 from ohmstead.core.events import Event, record, written
 from ohmstead.core.writes import Write, write_all
 from ohmstead.stations import store
@@ -216,3 +219,12 @@ def _event(kind: str, station_id: str, party_id: UUID | None, payload: dict[str,
         party_id=party_id,
         payload={"station_id": station_id, **payload},
     )
+
+
+async def cancel_command(conn: Connection, actor: Actor, command_id: UUID) -> Command:
+    """An order that waits for its station goes out no more. Raises NotFound, and Conflict for one that does not wait."""
+    found = await store.get_command(conn, actor.party_id, command_id)
+    if not await store.cancel_command(conn, actor.party_id, command_id):
+        raise Conflict(f"only an order that waits for its station can be cancelled; this one is {found.status}")
+    await accounts.audit(conn, actor, "command.cancelled", f"command/{command_id}", {"kind": found.kind})
+    return await store.get_command(conn, actor.party_id, command_id)

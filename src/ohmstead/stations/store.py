@@ -568,6 +568,12 @@ async def cancel_queued(conn: Connection, party_id: UUID, station_id: str, kind:
     return len(rows)
 
 
+async def cancel_command(conn: Connection, party_id: UUID, command_id: UUID) -> bool:
+    """An order that still waits for its station goes out no more; False when it does not wait."""
+    sql = "update command set status = 'cancelled', answered_at = now() where party_id = $1 and command_id = $2"
+    return await conn.fetchval(f"{sql} and status = 'queued' returning true", party_id, command_id) is not None
+
+
 # any party: the desk checked the party when it made the row
 async def gateway_of(conn: Connection, station_id: str) -> tuple[UUID | None, bool]:
     """The gateway that holds a station now, if any is alive; and whether one sent it elsewhere a moment ago."""

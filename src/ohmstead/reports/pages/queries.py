@@ -11,7 +11,7 @@ from ohmstead.accounts.scope import Scope
 from ohmstead.core.db import Connection, Row
 from ohmstead.reports.model import ConnectorNow, Hit, SessionPage, SessionRow, StationPage, StationRow
 from ohmstead.reports.queries import CONNECTOR_STATE, OPEN_SESSION
-from ohmstead.stations.redaction import hide_secrets, hide_secrets_in_text
+from ohmstead.stations.redaction import hide_secrets
 
 # ------------------------------------------------------------------------------------------------------- stations
 
@@ -218,11 +218,13 @@ async def list_locations(conn: Connection, scope: Scope) -> list[Row]:
     )
 
 
-async def status_history(conn: Connection, party_id: UUID, station_id: str, since: datetime) -> list[Row]:
-    """States of connectors since then, each connector's first row being the state it was in before."""
+async def status_history(
+    conn: Connection, party_id: UUID, station_id: str, since: datetime, until: datetime | None = None
+) -> list[Row]:
+    """States of connectors since then, each connector's first row being the state it was in before; none from `until` on."""
     return await conn.fetch(
         "select evse_number, connector_number, at, status, error_code from ("
-        "  select k.* from status_change k where k.station_id = $2 and k.at >= $3"
+        "  select k.* from status_change k where k.station_id = $2 and k.at >= $3 and ($4::timestamptz is null or k.at < $4)"
         "  union all select k.* from connector c cross join lateral (select * from status_change k"
         "    where k.station_id = c.station_id and k.evse_number = c.evse_number"
         "    and k.connector_number = c.connector_number and k.at < $3 and k.at > $3::timestamptz - interval '90 days'"
@@ -232,36 +234,45 @@ async def status_history(conn: Connection, party_id: UUID, station_id: str, sinc
         party_id,
         station_id,
         since,
+        until,
     )
 
 
-async def connection_history(conn: Connection, party_id: UUID, station_id: str, since: datetime) -> list[Row]:
-    """Connects and disconnects since then, the last one before first."""
+async def connection_history(
+    conn: Connection, party_id: UUID, station_id: str, since: datetime, until: datetime | None = None
+) -> list[Row]:
+    """Connects and disconnects since then, the last one before first; none from `until` on."""
     return await conn.fetch(
         "select at, is_connected, reason from ("
         "  select * from connection_change where station_id = $2 and at >= $3"
+        "    and ($4::timestamptz is null or at < $4)"
         "  union all (select * from connection_change where station_id = $2 and at < $3"
         "    and at > $3::timestamptz - interval '90 days' order by at desc limit 1)) h"
         " where exists (select from station where station_id = $2 and party_id = $1) order by at, is_connected",
         party_id,
         station_id,
         since,
+        until,
     )
 
 
-async def sessions_at(conn: Connection, scope: Scope, station_id: str, since: datetime) -> list[Row]:
-    """Sessions at a station that were going on after `since`."""
+async def sessions_at(
+    conn: Connection, scope: Scope, station_id: str, since: datetime, until: datetime | None = None
+) -> list[Row]:
+    """Sessions at a station that were going on after `since`, begun before `until`."""
     return await conn.fetch(
         "select session_id, evse_number, connector_number, started_at, ended_at, last_event_at, energy_wh, status,"
-        " charging_state, charging_s from session where party_id = $1"
+        " charging_state, charging_s, anomalies from session where party_id = $1"
         " and ($2::uuid[] is null or location_id = any ($2))"
         " and station_id = $3"
         " and started_at > $4::timestamptz - interval '7 days'"
-        " and coalesce(ended_at, last_event_at) >= $4 and status <> 'invalid' order by started_at",
+        " and coalesce(ended_at, last_event_at) >= $4 and status <> 'invalid'"
+        " and ($5::timestamptz is null or started_at < $5) order by started_at",
         scope.party_id,
         scope.locations,
         station_id,
         since,
+        until,
     )
 
 
@@ -299,79 +310,6 @@ async def list_commands(conn: Connection, party_id: UUID, station_id: str, limit
     return [
         {**row, "parameters": hide_secrets(row["parameters"]), "answer": hide_secrets(row["answer"])} for row in rows
     ]
-
-
-# ------------------------------------------------------------------------------------------------------- messages
-
-
-async def list_messages(
-    conn: Connection,
-    party_id: UUID,
-    station_id: str,
-    *,
-    direction: str = "",
-    action: str = "",
-    is_failed: bool = False,
-    text: str = "",
-    after: datetime | None = None,
-    before: datetime | None = None,
-    limit: int = 50,
-) -> list[dict[str, Any]]:
-    """Exchanges with a station, newest first, station passwords blotted out.
-
-    `is_failed`: answered with an error, late, refused or not at all.
-    """
-    rows = await conn.fetch(
-        "select m.received_at, m.message_id, m.direction, m.version, m.action, m.payload, m.answer_kind, m.answer,"
-        " m.error_code, m.latency_us from station st join ocpp_message m using (station_id)"
-        " where st.party_id = $1 and m.station_id = $2"
-        " and ($3 = '' or m.direction = $3) and ($4 = '' or m.action = $4)"
-        " and (not $5 or m.answer_kind in ('error', 'none') or m.latency_us > case m.direction when 'in' then 1000000"
-        '      else 5000000 end or m.answer ~ \'"status" ?: ?"(Rejected|Failed|NotSupported|UnlockFailed|Faulted'
-        "|NotImplemented|UnknownVendorId|Invalid|Blocked|ConcurrentTx|Unknown|Expired)')"
-        " and ($6 = '' or m.payload ilike '%' || $6 || '%' or m.answer ilike '%' || $6 || '%' or m.message_id = $6)"
-        " and ($7::timestamptz is null or m.received_at > $7) and ($8::timestamptz is null or m.received_at < $8)"
-        " order by m.received_at desc limit $9",
-        party_id,
-        station_id,
-        direction,
-        action,
-        is_failed,
-        escaped(text),
-        after,
-        before,
-        limit,
-    )
-    return [
-        {**row, "payload": hide_secrets_in_text(row["payload"]), "answer": hide_secrets_in_text(row["answer"])}
-        for row in rows
-    ]
-
-
-async def message_actions(conn: Connection, party_id: UUID, station_id: str, since: datetime) -> list[str]:
-    """Names of the actions in a station's log."""
-    rows = await conn.fetch(
-        "select distinct m.action from station st join ocpp_message m using (station_id)"
-        " where st.party_id = $1 and m.station_id = $2 and m.received_at > $3 order by 1",
-        party_id,
-        station_id,
-        since,
-    )
-    return [row["action"] for row in rows]
-
-
-async def latencies(conn: Connection, party_id: UUID, station_id: str, since: datetime) -> Row | None:
-    """Median latency each way and what stayed unanswered."""
-    return await conn.fetchrow(
-        "select (percentile_cont(0.5) within group (order by latency_us) filter (where direction = 'in'))::bigint as in_us,"
-        " (percentile_cont(0.5) within group (order by latency_us) filter (where direction = 'out'))::bigint as out_us,"
-        " count(*) filter (where answer_kind = 'none') as n_unanswered, count(*) as n"
-        " from station st join ocpp_message m using (station_id)"
-        " where st.party_id = $1 and m.station_id = $2 and m.received_at > $3",
-        party_id,
-        station_id,
-        since,
-    )
 
 
 # ------------------------------------------------------------------------------------------------------- sessions

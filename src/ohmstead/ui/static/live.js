@@ -48,12 +48,12 @@
     if (isBusy(element)) return void setTimeout(() => refresh(id), 1000);
     waiting.delete(id);
     fetchedAt.set(id, Date.now());
-    if (element.dataset.messages !== undefined) newMessages(element);
+    if (element.dataset.messages !== undefined) (element.dataset.paused === "true" ? countMessages : newMessages)(element);
     else window.htmx.trigger(element, "refresh");
   };
 
   const wantRefresh = (element) => {
-    if (!element.id || waiting.has(element.id) || element.dataset.paused === "true") return;
+    if (!element.id || waiting.has(element.id)) return;
     waiting.add(element.id);
     const every = Number(element.dataset.every ?? 2000);
     const since = Date.now() - (fetchedAt.get(element.id) ?? 0);
@@ -67,12 +67,20 @@
   };
   const touchAll = () => all("[data-refresh]").forEach(wantRefresh);
 
-  /* Rows of the message log that came after the newest one shown. */
-  const newMessages = (list) => {
+  /* Rows of the message log that came after the newest one shown; while it is paused, only how many. */
+  const newerThan = (list) => {
     const newest = list.querySelector("[data-received]")?.dataset.received ?? "";
     const joint = list.dataset.messages.includes("?") ? "&" : "?";
-    const url = `${list.dataset.messages}${joint}after=${encodeURIComponent(newest)}`;
-    window.htmx.ajax("GET", url, { target: list, swap: "afterbegin" }).then(() => {
+    return `${list.dataset.messages}${joint}after=${encodeURIComponent(newest)}`;
+  };
+  const countMessages = async (list) => {
+    const button = document.querySelector(`[data-log-pause="${CSS.escape(list.id)}"]`);
+    const answer = await fetch(`${newerThan(list)}&count=1`).catch(() => null);
+    const n = answer?.ok && !answer.redirected ? Number(await answer.text()) : 0;
+    if (button && n && list.dataset.paused === "true") button.textContent = `Go on, ${n} new`;
+  };
+  const newMessages = (list) => {
+    window.htmx.ajax("GET", newerThan(list), { target: list, swap: "afterbegin" }).then(() => {
       all("[data-received]", list).slice(200).forEach((row) => row.remove());
       if (list.querySelector("[data-received]")) all(".calm", list).forEach((note) => note.remove());
     });
