@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from litestar import Request, Response, Router, asgi, get
+from litestar import Litestar, Request, Response, Router, asgi, get
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -81,7 +81,7 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
         state=State(parts),
         dependencies={name: _given(parts[part]) for name, part in _INJECTED.items()}
         | {"actor": Provide(current_actor, sync_to_thread=False)},
-        on_startup=[parts["spool"].sweep],
+        on_startup=[_sweep],
         on_shutdown=[parts["storage"].close, parts["sign_in_desk"].keeper.close],
         middleware=[Authentication(pool, settings, parts["attempts"])],
         guards=[guard_against_forgery, guard_scope, guard_dangerous],
@@ -123,6 +123,11 @@ def _parts(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None) -> dic
         "providers": _providers(settings),
         "federation": OidcProviders(),
     }
+
+
+def _sweep(app: Litestar) -> None:
+    # A hook that takes something is given the application.
+    app.state.spool.sweep()
 
 
 def _given(part: Any) -> Provide:
