@@ -63,6 +63,15 @@ async def api(front: Front) -> AsyncIterator[Visitor]:
 
 
 @pytest.fixture
+async def runs_installation(api: Visitor) -> None:
+    """The visitor's party is the one that runs the installation."""
+    await api.network.pool.execute("update party set owns_installation = false where owns_installation")
+    await api.network.pool.execute(
+        "update party set owns_installation = true where party_id = $1", api.network.party_id
+    )
+
+
+@pytest.fixture
 async def stranger(front: Front) -> AsyncIterator[Visitor]:
     """Somebody with a key for everything of another party."""
     async with front.visitor(await Network(front.house).found(), "admin") as visitor:

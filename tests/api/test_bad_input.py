@@ -9,6 +9,8 @@ from litestar.handlers import HTTPRouteHandler
 from tests.api.door import Visitor, problem
 from tests.api.test_strangers import ROUTES, UNKNOWN_IDS, filled, method_of, name_of
 
+pytestmark = pytest.mark.usefixtures("runs_installation")
+
 TAKES_JSON = [h for h in ROUTES if "given" in h.parsed_fn_signature.parameters or h.handler_name == "send_message"]
 BODIES: dict[str, bytes] = {
     "nothing": b"",

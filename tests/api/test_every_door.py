@@ -184,7 +184,8 @@ async def contents(network: Network) -> dict[str, str]:
     tables = await network.pool.fetch(
         "select table_name::text as name from information_schema.columns c join pg_class k on k.relname = c.table_name"
         " where c.table_schema = 'public' and c.column_name = 'party_id' and k.relkind in ('r', 'p')"
-        " and not k.relispartition and k.relname not in ('outbox', 'sign_in_attempt', 'web_session', 'idempotent_request')"
+        " and not k.relispartition and k.relname not in ('outbox', 'sign_in_attempt', 'web_session', 'idempotent_request',"
+        " 'webhook_delivery')"
     )
     found = {}
     for table in tables:
@@ -219,26 +220,34 @@ async def test_nobody_gets_in_anywhere(front: Front, api: Visitor) -> None:
     assert await contents(api.network) == before
 
 
+def is_way_to_page(answer: httpx.Response) -> bool:
+    """A part of a page, asked for by itself, leads to its page, which is another door; nothing is looked up for that."""
+    return answer.status_code == 303 and answer.request.method == "GET" and not answer.text
+
+
 async def tried(person: Person, tried_doors: Sequence[Door], ids: dict[str, str], *, sees_party: bool) -> None:
     """Knock with the ids of others. `sees_party`: it is their party, and not their location."""
     hidden = secrets_of(ids)
     if sees_party:
         hidden.remove(ids["party_id"])
+    wrong: list[str] = []
     for door in tried_doors:
         answer = await person.knocks(door, ids)
         told = f"{person.who}: {door.name} gave {answer.status_code}"
-        assert answer.status_code < 500, told
+        is_right = answer.status_code < 500
         names_something = any(part not in WORDS for part in door.parts)
         if names_something:
-            assert answer.status_code in (403, 404), told
+            is_right = answer.status_code in (403, 404) or is_way_to_page(answer)
         elif sees_party and not door.handler.opt.get("within"):
-            assert answer.status_code == 403, told
+            is_right = answer.status_code == 403
         # What was asked for may stand in the answer as it was asked; nothing else.
         asked = door.address(ids) if names_something else ""
         if door.method == "POST" and not door.is_api:
             asked += ids["station_id"] + ids["party_id"]
         leaked = [one for one in hidden if one in answer.text and one not in asked]
-        assert not leaked, f"{told}, and in it {leaked}"
+        if leaked or not is_right:
+            wrong.append(f"{told}, and in it {leaked}" if leaked else told)
+    assert wrong == []
     assert (await person.client.get("/account")).status_code == 200, f"{person.who} is still signed in"
 
 
@@ -285,8 +294,13 @@ async def test_who_hosts_the_site_finds_all_of_this_there(front: Front, api: Vis
                 continue
             answer = await host.knocks(door, ids)
             if any(part in PLACED for part in door.parts):
-                # A log that never came has no file, and a root is the party's; everything else is there.
-                is_there = answer.status_code == 200 or door.parts[0] in ("log_id", "certificate_id")
+                # A log that never came has no file, a root is the party's, the photo is elsewhere; all else is there.
+                is_there = (
+                    answer.status_code == 200
+                    or is_way_to_page(answer)
+                    or door.parts[0] in ("log_id", "certificate_id")
+                    or "photo_id" in door.parts
+                )
                 assert is_there, (door.name, answer.status_code)
                 found += 1
             elif door.handler.opt.get("within"):

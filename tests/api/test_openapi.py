@@ -129,6 +129,7 @@ def test_every_example_is_one_that_the_code_takes_and_gives(kind: Any) -> None:
         assert back[name] == example[name] or isinstance(example[name], dict | list), name
 
 
+@pytest.mark.usefixtures("runs_installation")
 async def test_what_is_really_answered_fits_the_document(api: Visitor) -> None:
     """The lists and single things of a small network, against the schemas they are documented with."""
     from tests.api.test_strangers import filled, ids_of, method_of

@@ -118,7 +118,7 @@ async def test_a_quotation_mark_that_never_closes_spoils_no_row_before_it(api: V
         (b"station_id\n\xff\xfe\n", "not UTF-8"),
         ("station_id\nA\n".encode("utf-16"), "not UTF-8"),
         (b"station_id\n" + b"A\n" * 5001, "more than 5000 rows"),
-        (b"PK\x03\x04 a spreadsheet", "unknown column"),
+        (b"PK\x03\x04 a spreadsheet", "the workbook is damaged"),
     ],
 )
 async def test_a_table_that_cannot_be_read_is_refused_whole(api: Visitor, data: bytes, says: str) -> None:

@@ -39,7 +39,7 @@ def check_allowed(url: str, hosts: Set[str], setting: str) -> None:
 
 async def get(url: str, *, headers: Mapping[str, str], deadline_s: float, most_bytes: int) -> Answer:
     """As `post`, without a body."""
-    return await _request("GET", url, None, headers=headers, deadline_s=deadline_s, most_bytes=most_bytes)
+    return await send("GET", url, headers=headers, deadline_s=deadline_s, most_bytes=most_bytes)
 
 
 async def post(
@@ -66,19 +66,6 @@ async def send(
     tls: ssl.SSLContext | None = None,
 ) -> Answer:
     """One request. Raises ExternalFailure when no whole answer came within the deadline, or more than `most_bytes`."""
-    return await _request("POST", url, body, headers=headers, deadline_s=deadline_s, most_bytes=most_bytes, tls=tls)
-
-
-async def _request(
-    method: str,
-    url: str,
-    body: bytes | None,
-    *,
-    headers: Mapping[str, str],
-    deadline_s: float,
-    most_bytes: int,
-    tls: ssl.SSLContext | None = None,
-) -> Answer:
     timeout = aiohttp.ClientTimeout(total=deadline_s)
     try:
         # Requests are rare and go to few places: no connection is worth keeping.

@@ -13,7 +13,7 @@ from litestar.response import Redirect
 from ohmstead.console import command_panel, order_form, orders, schema_form
 from ohmstead.console.frame import ActorIn, DeskIn, PageRequest, PoolIn, allow, opened, uuid_of
 from ohmstead.console.station import now_of
-from ohmstead.core.errors import Invalid, Refused
+from ohmstead.core.errors import Invalid, NotFound, Refused
 from ohmstead.reports.pages import queries as pages
 from ohmstead.stations import queries
 from ohmstead.stations import service as stations
@@ -170,6 +170,8 @@ async def last_commands(request: PageRequest, pool: PoolIn, actor: ActorIn, stat
     """The last ones and how they stand."""
     async with pool.acquire() as conn:
         await opened(request, conn, actor, "commands:send")
+        if await pages.find_station(conn, actor.party_id, station_id) is None:
+            raise NotFound(f"no station {station_id}")
         found = await pages.list_commands(conn, actor.party_id, station_id, command_panel.LAST_COMMANDS)
     return page(request, "station/commands.html", commands=found, station_id=station_id, name_of=order_form.name_of)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -26,6 +26,25 @@ class LocationFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     latitude: float | None | UnsetType = UNSET
     longitude: float | None | UnsetType = UNSET
     time_zone: Annotated[str, Meta(description="An IANA name.")] | UnsetType = UNSET
+    reference: Annotated[str | None, Meta(description="What other systems call it.")] | UnsetType = UNSET
+    state: str | UnsetType = UNSET
+    directions: str | UnsetType = UNSET
+    owner: str | UnsetType = UNSET
+    owner_website: str | UnsetType = UNSET
+    help_phone: str | UnsetType = UNSET
+    access: str | UnsetType = UNSET
+    parking_type: str | None | UnsetType = UNSET
+    parking_restrictions: list[str] | UnsetType = UNSET
+    facilities: list[str] | UnsetType = UNSET
+    opening: Annotated[dict[str, Any] | None, Meta(description="Hours, as in the API.")] | UnsetType = UNSET
+    charges_when_closed: bool | UnsetType = UNSET
+    energy_supplier: str | UnsetType = UNSET
+    is_green_energy: bool | None | UnsetType = UNSET
+    is_published: bool | UnsetType = UNSET
+    power_tree: Annotated[list[dict[str, Any]], Meta(description="Its circuits as they are now.")] | UnsetType = UNSET
+    photo_added: Id | UnsetType = UNSET
+    photo_changed: Id | UnsetType = UNSET
+    photo_deleted: Id | UnsetType = UNSET
 
 
 @fact(

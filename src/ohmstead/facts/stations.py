@@ -157,6 +157,8 @@ class StationAdopted(StationFact, frozen=True, kw_only=True, forbid_unknown_fiel
 class StationRejected(StationFact, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A station is turned away from now on."""
 
+    reason: Annotated[str, Meta(description="As the person who did it gave it.")] | UnsetType = UNSET
+
 
 @fact(_REGISTER, _SUBJECT, station_id=STATION, by=OPERATOR, cancelled_commands=0)
 class StationRetired(StationFact, frozen=True, kw_only=True, forbid_unknown_fields=True):

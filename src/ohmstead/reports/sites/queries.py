@@ -119,8 +119,9 @@ async def site_now(conn: Connection, party_id: UUID, location_id: UUID) -> SiteN
         f"select {CONNECTOR_STATE} as state, count(*)::integer as n, coalesce(sum(s.power_w), 0) as power_w,"
         " count(s.session_id)::integer as n_running"
         f" from station st join connector c using (station_id) {OPEN_SESSION}"
-        f" where {SERVING} and st.location_id = $2 group by 1",
+        f" where {SERVING} and st.location_id = $3 group by 1",
         party_id,
+        None,
         location_id,
     )
     return SiteNow(

@@ -179,6 +179,7 @@ async def latencies(conn: Connection, party_id: UUID, station_id: str, since: da
 # ----------------------------------------------------------------------------------------------------- orders, again
 
 
+# whole party: what one typed oneself
 async def last_parameters(
     conn: Connection, party_id: UUID, requested_by: str, kind: str, action: str = ""
 ) -> dict[str, Any] | None:

@@ -523,6 +523,8 @@ async def _note_location(
     detail: dict[str, Any],
     before: dict[str, Any] | None = None,
 ) -> None:
+    if isinstance(detail.get("opening"), str):
+        detail = {**detail, "opening": msgspec.json.decode(detail["opening"])}
     subject = f"location/{location_id}"
     after = detail if before is not None else {}
     await accounts.audit(conn, actor, f"location.{what}", subject, detail, before=before, after=after)
