@@ -84,11 +84,12 @@ async def change_reservation(
     form = await request.form()
     given = {k: v.strip() for k, v in form.items() if isinstance(v, str)}
     known = uuid_of(reservation_id, "reservation")
+    async with pool.acquire() as conn:
+        await queries.get_reservation(conn, actor.party_id, known)
     try:
         async with pool.acquire() as conn, conn.transaction():
-            await queries.get_reservation(conn, actor.party_id, known)
             await changes.change(conn, actor, known, _change(given))
-    except (Invalid, Conflict, Refused) as error:
+    except (Invalid, NotFound, Conflict, Refused) as error:
         return await _page(request, pool, actor, {}, {"list": f"Not changed: {error.text}"})
     await _tell(bus)
     return Redirect("/reservations", status_code=303)

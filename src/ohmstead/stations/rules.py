@@ -89,6 +89,8 @@ def _news_faults(order: Any) -> _Faults:
     rules of their own, and 1.6 has no words for any of it."""
     if isinstance(order, o.Reset) and order.how == "resume":
         yield "how", "OCPP 2.0.1 cannot resume sessions after a restart"
+    if isinstance(order, o.InstallCertificate) and order.use == "oem_root":
+        yield "use", "OCPP 2.0.1 has no roots of vehicles' makers"
     if isinstance(order, o.RemoteStart) and order.limit is not None:
         yield "limit", "OCPP 2.0.1 has no limits of sessions but charging profiles"
     if isinstance(order, o.Trigger) and order.message in _TRIGGERS_SINCE_21:
