@@ -21,6 +21,7 @@ WITH_IDS = [handler for handler in ROUTES if "{" in next(iter(handler.paths))]
 UUIDS = (
     *("session_id", "token_id", "location_id", "command_id", "bulk_id", "api_key_id", "certificate_id"),
     *("template_id", "image_id", "rollout_id", "log_id", "reservation_id", "safe_limit_id", "web_payment_id"),
+    *("driver_id", "saved_list_id"),
 )
 UNKNOWN_IDS = (
     dict.fromkeys(("station_id", "digest", "action", "kind", "request_id"), "X")
@@ -91,7 +92,11 @@ async def ids_of(api: Visitor) -> dict[str, str]:
         api.network.party_id,
         session["station_id"],
     )
+    driver = await api.posts("/drivers", {"name": "Mine"}, expect=201)
+    saved = await api.posts("/saved-lists", {"page": "tokens", "name": "Mine", "query": "q=x", "is_shared": True})
     return {
+        "driver_id": driver["driver_id"],
+        "saved_list_id": saved["saved_list_id"],
         "web_payment_id": str(payment_id),
         "template_id": template["template_id"],
         "safe_limit_id": limit["safe_limit_id"],
@@ -148,6 +153,7 @@ async def contents(api: Visitor) -> str:
         *("api_key", "audit_entry", "certificate", "configuration_template", "safe_limit"),
         *("firmware_image", "rollout", "file_job", "reservation"),
         *("web_payment", "web_payment_setup"),
+        *("driver", "token_holding", "saved_list"),
     )
     for table in tables:
         found = await api.network.pool.fetch(

@@ -243,7 +243,7 @@ PATHS = ("/", "/attention", "/stations", "/stations/new", "/stations/import", "/
          "/stations/bulk?kind=set", "/stations/bulk?kind=order", "/bulk", "/stations/{station}?kind=order",
          "/stations/{station}/configuration", "/templates", "/templates/new", "/sessions", "/sessions/{session}",
          "/search?q=BUSY", "/stations/{station}/profiles?steps=0:00+16", "/safe-limits", "/safe-limits/new",
-         "/nothing")  # fmt: skip
+         "/tokens", "/tokens/new", "/tokens/import", "/drivers", "/drivers/new", "/activity", "/nothing")  # fmt: skip
 
 
 async def test_nothing_runs_off_a_phones_screen(opens: Opens, visitor: Visitor) -> None:

@@ -32,6 +32,12 @@ PAGES = (
     "/stations/{station}/files",
     "/firmware",
     "/sessions/{session}",
+    "/drivers",
+    "/drivers/new",
+    "/tokens",
+    "/tokens/new",
+    "/tokens/import",
+    "/activity",
     "/search?q={search}",
 )
 

@@ -21,6 +21,8 @@ ACTIONS: Final[dict[str, str]] = {
     "sessions:read": "Read sessions, their samples, events, periods and signed readings.",
     "tokens:read": "Read tokens.",
     "tokens:write": "Create, change, block and delete tokens.",
+    "drivers:read": "Read drivers: people who charge, and what they charged.",
+    "drivers:write": "Create, change, block and erase drivers.",
     "reservations:read": "Read reservations.",
     "reservations:write": "Reserve outlets and cancel reservations; set which groups come first.",
     "messages:read": "Read the OCPP message log.",
@@ -33,6 +35,7 @@ _READ: Final = frozenset(
         "stations:read",
         "sessions:read",
         "tokens:read",
+        "drivers:read",
         "messages:read",
         "events:read",
         "logs:read",
@@ -43,9 +46,10 @@ _READ: Final = frozenset(
 ROLES: Final[dict[str, frozenset[str]]] = {
     "owner": frozenset(ACTIONS),
     "operations": frozenset(ACTIONS) - {ADMIN},
-    "technician": (_READ - {"tokens:read"}) | {"stations:write", "commands:send", "commands:raw", "firmware:write"},
+    "technician": (_READ - {"tokens:read", "drivers:read"})
+    | {"stations:write", "commands:send", "commands:raw", "firmware:write"},
     "finance": frozenset({"stations:read", "sessions:read", "tokens:read", "events:read"}),
-    "support": _READ | {"commands:send", "tokens:write", "reservations:write"},
+    "support": _READ | {"commands:send", "tokens:write", "drivers:write", "reservations:write"},
     "read_only": _READ,
 }
 

@@ -12,6 +12,7 @@ from ohmstead.api.file_examples import FILE_EXAMPLES
 from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
 from ohmstead.api.operations import Page
 from ohmstead.api.payment_examples import PAYMENT_EXAMPLES
+from ohmstead.api.people_examples import PEOPLE_EXAMPLES
 from ohmstead.api.profiles import AllNeeds, ChargingLimits, Composites, NewProfile, Profiles
 from ohmstead.api.reservation_examples import RESERVATION_EXAMPLES
 from ohmstead.api.reservations import BatterySwaps
@@ -201,6 +202,7 @@ _TOKEN: dict[str, Any] = {
     "autocharge": False,
     "language": "de-AT",
     "paired_with": None,
+    "driver_id": None,
     "version": 1,
     "created_at": "2026-03-02T08:00:00Z",
     "updated_at": "2026-03-02T08:00:00Z",
@@ -502,7 +504,7 @@ EXAMPLES: dict[Any, Any] = {
     NewToken: _NEW_TOKEN,
     TokenChange: {"label": "Pool car 8", "valid_until": "2027-12-31T23:00:00Z"},
     TokenView: _TOKEN,
-    TokenReport: {"created": 2, "updated": 1, "unchanged": 40, "failed": [], "is_dry_run": False},
+    TokenReport: {"created": 2, "updated": 1, "unchanged": 40, "failed": [], "is_dry_run": False, "is_kept": True},
     OutboxPage: {
         "items": [
             {
@@ -541,6 +543,7 @@ EXAMPLES: dict[Any, Any] = {
 EXAMPLES |= FILE_EXAMPLES
 EXAMPLES |= PAYMENT_EXAMPLES
 EXAMPLES |= RESERVATION_EXAMPLES
+EXAMPLES |= PEOPLE_EXAMPLES
 
 # Bodies and answers that are no JSON of ours, by the operation's function.
 TEXT_EXAMPLES: dict[str, Any] = {

@@ -1,5 +1,6 @@
 """What all operations of the API share: who may, what comes in, what goes out."""
 
+import asyncio
 import base64
 import csv
 import io
@@ -23,6 +24,7 @@ from msgspec import Meta, Struct
 from ohmstead.accounts import access
 from ohmstead.accounts.access import Actor, NotSignedIn
 from ohmstead.api.problems import BadRequest, FieldError, Unprocessable, UnsupportedMedia
+from ohmstead.core import sheets
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.errors import Conflict
@@ -151,12 +153,18 @@ async def given_body(request: ApiRequest) -> Any:
     return decode_body(body, kind)
 
 
-async def table_body(request: ApiRequest) -> bytes:
-    """The body of an import, as it came."""
+async def table_body(request: ApiRequest, *, max_rows: int | None = None) -> bytes:
+    """The body of an import as CSV. Where `max_rows` is given, a workbook (XLSX) is welcome too."""
     media, _ = request.content_type
-    if media not in (CSV, "application/csv", "text/plain", ""):
+    kinds = [CSV, "application/csv", "text/plain", ""]
+    if max_rows is not None:
+        kinds += [sheets.MEDIA_TYPE, "application/octet-stream"]
+    if media not in kinds:
         raise UnsupportedMedia(f"send text/csv, not {media[:80]}")
-    return await request.body()
+    data = await request.body()
+    if max_rows is not None and sheets.is_workbook(data):
+        return await asyncio.to_thread(sheets.as_csv, data, max_rows=max_rows)
+    return data
 
 
 def decode_body(body: bytes, kind: Any) -> Any:

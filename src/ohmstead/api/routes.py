@@ -5,14 +5,17 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from ohmstead.api import (
+    activity,
     bulk,
     certificates,
     commands,
     device,
+    drivers,
     events,
     files,
     firmware,
     keys,
+    lists,
     locations,
     messages,
     payments,
@@ -20,6 +23,7 @@ from ohmstead.api import (
     reference,
     reservations,
     safe_limits,
+    search,
     sessions,
     stations,
     templates,
@@ -43,8 +47,10 @@ RESOURCES = {
     "Sessions": sessions.HANDLERS,
     "Payments": payments.HANDLERS,
     "Tokens": tokens.HANDLERS,
+    "Drivers": drivers.HANDLERS,
     "Reservations": reservations.HANDLERS,
     "Charging profiles": [*profiles.HANDLERS, *safe_limits.HANDLERS],
+    "Search and lists": [*search.HANDLERS, *lists.HANDLERS, *activity.HANDLERS],
     "Events": events.HANDLERS,
     "Access": keys.HANDLERS,
 }

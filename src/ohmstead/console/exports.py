@@ -1,14 +1,17 @@
-"""Tables for spreadsheets: CSV in UTF-8 with a byte order mark, and no cell that a spreadsheet would run."""
+"""Tables for spreadsheets: CSV in UTF-8 with a byte order mark, or XLSX, and no cell that a spreadsheet would run."""
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from litestar import Response
+from litestar import Request, Response
+
+from ohmstead.core import sheets
 
 _RUNS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -36,4 +39,19 @@ def csv_response(name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
         text.getvalue().encode("utf-8-sig"),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
+    )
+
+
+async def table_response(
+    request: Request[Any, Any, Any], columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> Response[bytes]:
+    """A file to download, called as its address ends: `/tokens.xlsx` is a workbook, `/tokens.csv` CSV."""
+    name, _, form = request.scope["path"].rpartition("/")[2].rpartition(".")
+    if form != "xlsx":
+        return csv_response(name, columns, rows)
+    data = await asyncio.to_thread(sheets.workbook, name, columns, [list(row) for row in rows])
+    return Response(
+        data,
+        media_type=sheets.MEDIA_TYPE,
+        headers={"Content-Disposition": f'attachment; filename="{name}.xlsx"'},
     )

@@ -5,10 +5,13 @@ from __future__ import annotations
 from litestar import Router
 
 from ohmstead.console import (
+    activity,
     bulk,
     certificates,
     configuration,
+    drivers,
     files,
+    lists,
     live,
     messages,
     overview,
@@ -20,6 +23,8 @@ from ohmstead.console import (
     station,
     stations,
     templates,
+    token_import,
+    tokens,
     trust,
 )
 from ohmstead.ui.templating import template_config
@@ -35,7 +40,7 @@ router = Router(
         overview.attention,
         overview.simulator_key,
         stations.stations,
-        stations.stations_csv,
+        stations.stations_table,
         stations.new_station,
         stations.add_station,
         stations.import_page,
@@ -69,7 +74,7 @@ router = Router(
         messages.messages,
         messages.messages_csv,
         sessions.sessions,
-        sessions.sessions_csv,
+        sessions.sessions_table,
         sessions.session,
         sessions.readings_csv,
         reservations.reservations_page,
@@ -80,7 +85,12 @@ router = Router(
         profiles.profile_preview,
         profiles.change_profiles,
         *safe_limits.HANDLERS,
+        *drivers.HANDLERS,
+        *token_import.HANDLERS,
+        *tokens.HANDLERS,
+        *lists.HANDLERS,
         search.search,
+        activity.activity,
         live.live,
         *files.HANDLERS,
     ],

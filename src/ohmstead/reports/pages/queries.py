@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 from uuid import UUID
 
 from ohmstead.core.db import Connection, Row
-from ohmstead.reports.model import ConnectorNow, Hit, SessionPage, SessionRow, StationPage, StationRow
+from ohmstead.reports.model import ConnectorNow, SessionPage, SessionRow, StationPage, StationRow
 from ohmstead.reports.queries import CONNECTOR_STATE, OPEN_SESSION
 from ohmstead.stations.redaction import hide_secrets, hide_secrets_in_text
 
@@ -482,36 +481,12 @@ async def signed_readings(conn: Connection, party_id: UUID, session_id: UUID) ->
     )
 
 
-# --------------------------------------------------------------------------------------------------------- search
-
-
-async def search(conn: Connection, party_id: UUID, text: str, limit: int) -> list[Hit]:
-    """Stations, locations, tokens and sessions whose id or name holds the text; exact ids first."""
-    pattern = escaped(text)
+async def sessions_called(conn: Connection, party_id: UUID, session_ids: list[UUID]) -> list[SessionRow]:
+    """These sessions, newest start first."""
     rows = await conn.fetch(
-        "(select 'station' as kind, st.station_id as id, concat_ws(' · ', nullif(st.name, ''), l.name,"
-        "   concat_ws(' ', st.vendor, st.model)) as text, st.last_seen_at as at, lower(st.station_id) = lower($3) as is_exact"
-        "   from station st left join location l using (location_id) where st.party_id = $1 and st.retired_at is null"
-        "   and concat_ws(' ', st.station_id, st.name, l.name, st.vendor, st.model, st.serial_number,"
-        "                 st.firmware_version) ilike '%' || $2 || '%'"
-        "   order by lower(st.station_id) = lower($3) desc, st.station_id limit $4)"
-        " union all (select 'token', uid, concat_ws(' · ', nullif(label, ''), type,"
-        "   case when status = 'blocked' then 'blocked' end), updated_at, uid_key = lower($3)"
-        "   from token where party_id = $1 and concat_ws(' ', uid, label, contract_id, group_uid) ilike '%' || $2 || '%'"
-        "   order by uid_key = lower($3) desc, uid limit $4)"
-        " union all (select 'session', session_id::text, concat_ws(' · ', station_id,"
-        "   'transaction ' || transaction_id, token_uid), started_at, transaction_id = $3 or session_id::text = lower($3)"
-        "   from session where party_id = $1 and (transaction_id = $3 or session_id::text like lower($2) || '%'"
-        "     or token_key = lower($3)) order by started_at desc limit $4)"
-        " order by is_exact desc, kind desc, at desc nulls last",
+        f"select {_SESSION_COLUMNS} {_SESSION_JOINS} where s.party_id = $1 and s.session_id = any($2)"
+        " order by s.started_at desc, s.session_id",
         party_id,
-        pattern,
-        text,
-        limit,
+        session_ids,
     )
-    return [_hit(row) for row in rows]
-
-
-def _hit(row: Row) -> Hit:
-    place = {"station": "/stations/", "session": "/sessions/", "token": "/sessions?token="}[row["kind"]]
-    return Hit(kind=row["kind"], id=row["id"], text=row["text"], path=place + quote(row["id"], safe=""), at=row["at"])
+    return [SessionRow(**row) for row in rows]
