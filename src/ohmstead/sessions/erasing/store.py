@@ -32,7 +32,17 @@ async def rename_sessions(conn: Connection, party_id: UUID, driver_id: UUID, pse
     """Returns how many."""
     rows = await conn.fetch(
         "update session s set token_uid = $3, token_id = null, group_uid = null, start_key = null,"
-        f" stop_token_uid = case when s.stop_token_uid is not null then $3 end {_HELD} returning s.session_id",
+        " stop_token_uid = case when lower(s.stop_token_uid) = h.uid_key then $3 else s.stop_token_uid end"
+        f" {_HELD} returning s.session_id",
+        party_id,
+        driver_id,
+        pseudonym,
+    )
+    # Sessions of others that the driver ended, as members of one group may.
+    await conn.execute(
+        "update session s set stop_token_uid = $3 from token_holding h where h.party_id = $1 and h.driver_id = $2"
+        " and s.party_id = $1 and lower(s.stop_token_uid) = h.uid_key and s.ended_at >= h.from_at"
+        " and (h.until_at is null or s.ended_at <= h.until_at)",
         party_id,
         driver_id,
         pseudonym,

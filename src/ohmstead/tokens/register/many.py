@@ -30,7 +30,7 @@ class ManyTokens(Struct, kw_only=True, forbid_unknown_fields=True):
         Literal["block", "unblock", "assign", "group"],
         Meta(description="assign gives them to `driver_id`, group puts them into `group_uid`; null takes them out."),
     ]
-    token_ids: Annotated[list[UUID] | None, Meta(max_length=MOST, description="These.")] = None
+    token_ids: Annotated[list[UUID], Meta(max_length=MOST, description="These.")] | None = None
     selection: Annotated[WhichTokens | None, Meta(description="Or all that fit.")] = None
     driver_id: UUID | None = None
     group_uid: Uid | None = None
@@ -63,6 +63,7 @@ async def change_many(conn: Connection, actor: Actor, given: ManyTokens) -> Many
     else:
         where = Conditions()
         where.add("token_id = any({})", given.token_ids)
+    await store.hold_drivers(conn, where.sql, where.values, actor.party_id)
     found = await store.lock_many(conn, where.sql, where.values, actor.party_id, MOST + 1)
     if len(found) > MOST:
         raise Invalid(f"more than {MOST} tokens fit: narrow the selection", field="selection")

@@ -220,6 +220,7 @@ async def import_tokens(conn: Connection, actor: Actor, data: bytes, *, all_or_n
     table = read_table(data, REQUIRED, OPTIONAL, max_rows=MAX_ROWS)
     report = TokenReport(failed=list(table.errors))
     numbered = _parse(table.rows, report)
+    await store.hold_drivers(conn, "uid_key = any($1)", [list(numbered)], actor.party_id)
     present = await store.lock_tokens(conn, actor.party_id, list(numbered))
     for key, token in present.items():
         number, row = numbered[key]

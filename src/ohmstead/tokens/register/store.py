@@ -170,7 +170,7 @@ async def find_driver(conn: Connection, party_id: UUID, driver_id: UUID) -> Row 
 async def note_holders(conn: Connection, party_id: UUID, uid_keys: Sequence[str]) -> None:
     """Write down whose these tokens are from now on; vehicles paired with them go along.
 
-    Who is the first to hold a token had it since it is here.
+    Who is the first to hold a token has had it always: what was charged before it was registered is theirs too.
     """
     vehicles = await conn.fetch(
         "update token v set driver_id = c.driver_id, version = v.version + 1, updated_at = now() from token c"
@@ -190,11 +190,24 @@ async def note_holders(conn: Connection, party_id: UUID, uid_keys: Sequence[str]
     await conn.execute(
         "insert into token_holding (party_id, driver_id, uid_key, from_at)"
         " select t.party_id, t.driver_id, t.uid_key, case when exists (select from token_holding h"
-        "  where h.party_id = t.party_id and h.uid_key = t.uid_key) then now() else t.created_at end"
+        "  where h.party_id = t.party_id and h.uid_key = t.uid_key) then now() else timestamptz '2000-01-01Z' end"
         " from token t where t.party_id = $1 and t.uid_key = any($2) and t.driver_id is not null"
         " on conflict (party_id, uid_key) where until_at is null do nothing",
         party_id,
         keys,
+    )
+
+
+async def hold_drivers(conn: Connection, where: str, values: Sequence[object], party_id: UUID) -> None:
+    """Who holds these tokens stays as they are until the transaction ends.
+
+    Before the tokens are locked, as everybody does it: what is read of drivers then is what holds.
+    """
+    await conn.execute(
+        f"select from driver where party_id = ${len(values) + 1} and driver_id in (select driver_id from token"
+        f" where {where}) order by driver_id for share",
+        *values,
+        party_id,
     )
 
 
