@@ -23,7 +23,7 @@ from ohmstead.api.operations import (
 class ListsQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """Which page's lists."""
 
-    page: Annotated[PageName, Meta(description="The list they are of.")]
+    page: Annotated[PageName, Meta(description="Of this page.")]
 
 
 class SavedLists(Struct):
