@@ -316,7 +316,8 @@ def csrf_token(request: Request[Any, Any, Any]) -> str:
 async def guard_against_forgery(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """A request that changes something and comes with a cookie must show the token another site cannot know.
 
-    A handler whose `opt` has `shows_own_secret` is excused: what it is sent is as good as the token.
+    A handler whose `opt` has `shows_own_secret` is excused: what it is sent is as good as the token. One with
+    `takes_small_files` bounds its body, so that a form with files may be read here for the token in it.
     """
     token = connection.scope["state"].get("csrf_token")
     if (
@@ -326,7 +327,10 @@ async def guard_against_forgery(connection: ASGIConnection[Any, Any, Any, Any], 
     ):
         return
     shown = connection.headers.get("x-csrf-token")
-    if shown is None and connection.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+    kinds = ["application/x-www-form-urlencoded"]
+    if handler.opt.get("takes_small_files"):
+        kinds.append("multipart/form-data")
+    if shown is None and connection.headers.get("content-type", "").startswith(tuple(kinds)):
         form = await cast("Request[Any, Any, Any]", connection).form()
         shown = form.get("csrf_token")
     if not isinstance(shown, str) or not hmac.compare_digest(shown.encode(), token.encode()):

@@ -31,13 +31,12 @@ async def test_a_driver_gets_a_token_is_blocked_and_erased(noon: datetime, visit
     driver = await a_driver(visitor, email="ilse@example.com", vehicles="Van 7\nVan 8", group_uid="FLEET")
     token = await a_token(visitor, driver="ilse@example.com")
     await town.session(station, begins=3, ends=2, wh=12_000, token_uid="CARD1")
-    await visitor.network.pool.execute("update token_holding set from_at = $1", town.ago(5))
     page = await visitor.opens(f"/drivers/{driver}")
-    assert page.heading == "1 session, 12.0 kWh."
+    assert page.heading == "1 session, 12.00 kWh."
     for words in ("ilse@example.com", "Van 7, Van 8", "CARD1", station):
         assert words in page.text
     [row] = (await visitor.opens("/drivers?q=ilse")).rows()
-    assert "12.0 kWh" in row
+    assert "12.00 kWh" in row
     await stranger.opens(f"/drivers/{driver}", expect=404)
     await visitor.sends(f"/drivers/{driver}/block", expect=303)
     assert "Blocked" in (await visitor.opens(f"/tokens/{token}")).heading
@@ -46,7 +45,7 @@ async def test_a_driver_gets_a_token_is_blocked_and_erased(noon: datetime, visit
     await visitor.sends(f"/drivers/{driver}/unblock", expect=303)
     await visitor.sends(f"/drivers/{driver}/erase", expect=303)
     page = await visitor.opens(f"/drivers/{driver}")
-    assert page.heading == "Erased. 1 session, 12.0 kWh."
+    assert page.heading == "Erased. 1 session, 12.00 kWh."
     assert "ilse" not in page.html.lower()
     assert "CARD1" not in (await visitor.opens("/sessions")).text
 
@@ -67,7 +66,9 @@ async def test_what_two_people_change_at_once_is_shown_and_not_lost(visitor: Vis
     await visitor.sends(
         f"/tokens/{token}/edit", type="eMAID", label="Theirs", max_sessions="1", version="1", expect=303
     )
-    page = await visitor.sends(f"/tokens/{token}/edit", label="Mine", max_sessions="1", version="1", expect=409)
+    page = await visitor.sends(
+        f"/tokens/{token}/edit", type="eMAID", label="Mine", max_sessions="1", version="1", expect=409
+    )
     assert "Label Mine Theirs" in page.text
 
 
@@ -89,11 +90,11 @@ async def test_what_does_not_fit_a_token_says_so_at_its_field(visitor: Visitor) 
 
 async def test_tokens_are_chosen_blocked_and_undone(visitor: Visitor) -> None:
     ids = [await a_token(visitor, uid=f"CARD{n}", label=f"Pool {n}") for n in range(4)]
-    page = await visitor.sends("/tokens", action="block", token=ids[:2])
+    page = await visitor.sends("/tokens", action="block", chosen=ids[:2])
     assert "2 of 2 tokens blocked." in page.text
     assert page.heading == "2 of 4 tokens may charge, 2 blocked."
-    undo = next(e for e in page.all("input") if e.attributes.get("name") == "token" and " " in e.attributes["value"])
-    page = await visitor.sends("/tokens", action="unblock", token=undo.attributes["value"])
+    undo = next(e for e in page.all("input") if e.attributes.get("name") == "chosen" and " " in e.attributes["value"])
+    page = await visitor.sends("/tokens", action="unblock", chosen=undo.attributes["value"])
     assert page.heading == "4 tokens, all good."
     page = await visitor.sends("/tokens?q=pool+3", action="block", all="yes")
     assert "1 of 1 token blocked." in page.text
@@ -101,7 +102,7 @@ async def test_tokens_are_chosen_blocked_and_undone(visitor: Visitor) -> None:
     page = await visitor.sends("/tokens", action="assign", all="yes", driver="Ilse Bakker")
     assert "4 of 4 tokens given." in page.text
     assert len((await visitor.opens(f"/tokens?driver={driver}&sort=label&order=desc")).rows()) == 4
-    for fields in ({"action": "block"}, {"action": "assign", "token": ids[0], "driver": "Nobody"}, {"action": "x"}):
+    for fields in ({"action": "block"}, {"action": "assign", "chosen": ids[0], "driver": "Nobody"}, {"action": "x"}):
         await visitor.sends("/tokens", **fields, expect=422)
 
 

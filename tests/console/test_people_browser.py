@@ -43,7 +43,7 @@ async def test_cards_are_chosen_by_key_blocked_undone_and_kept_as_a_list(opens: 
     await page.goto("/tokens")
     await page.get_by_label("Columns").click()
     async with page.expect_response("**/lists/tokens/columns"):
-        await page.get_by_label("Type", exact=True).last.uncheck()
+        await page.locator("[data-columns-list]").get_by_label("Type").uncheck()
     await page.reload()
     await expect(page.get_by_role("columnheader", name="Type")).to_be_hidden()
     await expect(page.get_by_role("columnheader", name="Group")).to_be_visible()

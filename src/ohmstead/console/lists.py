@@ -89,14 +89,6 @@ async def delete_list(
     return await _menu(request, pool, actor, _known(name))
 
 
-@get("/lists/{name:str}/columns")
-async def columns(request: PageRequest, pool: PoolIn, actor: ActorIn, name: FromPath[str]) -> Response[list[str]]:
-    """Which columns the viewer hides."""
-    async with pool.acquire() as conn:
-        await opened(request, conn, actor)
-        return Response(await lists.hidden_columns(conn, actor, _known(name)))
-
-
 @post("/lists/{name:str}/columns", status_code=200)
 async def hide_columns(request: PageRequest, pool: PoolIn, actor: ActorIn, name: FromPath[str]) -> Response[Any]:
     """Hide the columns named, and only those."""
@@ -110,4 +102,4 @@ async def hide_columns(request: PageRequest, pool: PoolIn, actor: ActorIn, name:
     return Redirect(PLACES[name], status_code=303)
 
 
-HANDLERS = [saved_lists, save_list, delete_list, columns, hide_columns]
+HANDLERS = [saved_lists, save_list, delete_list, hide_columns]

@@ -27,7 +27,7 @@ async def import_page(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Res
     return _page(request)
 
 
-@post("/tokens/import", status_code=200, request_max_body_size=MAX_TABLE_BYTES)
+@post("/tokens/import", status_code=200, request_max_body_size=MAX_TABLE_BYTES, opt={"takes_small_files": True})
 async def import_table(request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn) -> Response[str]:
     """First a rehearsal that changes nothing and reports every row; then, on a second press, the same for good."""
     allow(actor, "tokens:write")

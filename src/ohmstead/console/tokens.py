@@ -178,7 +178,7 @@ async def _many(conn: Connection, actor: Actor, given: Form, action: str, view: 
         chosen = msgspec.structs.asdict(_wanted(view.query))
         raw["selection"] = {name: value for name, value in chosen.items() if value is not None}
     else:
-        ids = [one for text in given.many.get("token", []) for one in text.split()]
+        ids = [one for text in given.many.get("chosen", []) for one in text.split()]
         if not ids:
             raise Invalid("Choose tokens first: x, or the box at the start of a row.", "action")
         raw["token_ids"] = ids
@@ -335,7 +335,7 @@ def _form(
         request,
         "console/token_form.html",
         status=409 if theirs else 422 if errors else 200,
-        given=given,
+        given={**dict.fromkeys(FIELDS, ""), **given},
         errors=errors,
         token=token,
         theirs=theirs,

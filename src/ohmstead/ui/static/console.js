@@ -176,6 +176,15 @@
     ask.showModal();
   }, true);
 
+  /* A second press while the first is on its way does nothing. */
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || form.method !== "post" || form.matches("[hx-post]")) return;
+    if (Date.now() - Number(form.dataset.sentAt ?? 0) < 10_000) event.preventDefault();
+    form.dataset.sentAt = Date.now();
+  });
+  addEventListener("pageshow", () => all("form[data-sent-at]").forEach((form) => delete form.dataset.sentAt));
+
   /* --------------------------------------------------------------------------------------------------------- keys */
 
   const jumps = {
