@@ -28,6 +28,9 @@ async def test_cards_are_chosen_by_key_blocked_undone_and_kept_as_a_list(opens: 
     await page.get_by_role("button", name="Undo").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("3 tokens, all good.")
     # Enter in a menu's field does what the menu is for, and nothing else.
+    await page.get_by_label("Choose CARD0").focus()
+    await page.keyboard.press("/")
+    await expect(page.get_by_role("searchbox", name="Search everything")).to_be_focused()
     await page.get_by_label("Choose CARD1").check()
     await page.get_by_text("Put into a group").click()
     await page.get_by_label("Group", exact=True).fill("FLEET")

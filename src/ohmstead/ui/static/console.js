@@ -216,7 +216,7 @@
     "+": () => zoomMap(1.6), "=": () => zoomMap(1.6), "-": () => zoomMap(1 / 1.6), 0: () => resetMap(),
   };
   document.addEventListener("keydown", (event) => {
-    const isField = event.target.matches?.("input, select, textarea, [contenteditable]");
+    const isField = event.target.matches?.("input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]");
     if (event.key === "Escape") {
       if (isField) event.target.blur();
       const menu = one("details.menu[open]");
