@@ -23,7 +23,13 @@ from ohmstead.api.operations import (
 class ListsQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """Which page's lists."""
 
-    page: Annotated[PageName, Meta(description="Of this page.")]
+    page: Annotated[PageName | None, Meta(description="Of this page only.")] = None
+
+
+class LayoutQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Whose columns."""
+
+    page: Annotated[PageName, Meta(description="The page they are on.")] = "stations"
 
 
 class SavedLists(Struct):
@@ -91,7 +97,9 @@ async def delete_saved_list(pool: ThePool, actor: TheActor, saved_list_id: FromP
 
 
 @get("/list-layout", opt=operation("stations:read"))
-async def get_list_layout(pool: ThePool, actor: TheActor, filters: NamedDependency[ListsQuery]) -> Response[ListLayout]:
+async def get_list_layout(
+    pool: ThePool, actor: TheActor, filters: NamedDependency[LayoutQuery]
+) -> Response[ListLayout]:
     """Read which columns of a list one has hidden."""
     async with pool.acquire() as conn:
         return answer(ListLayout(hidden=await lists.hidden_columns(conn, actor, filters.page)))
@@ -99,7 +107,7 @@ async def get_list_layout(pool: ThePool, actor: TheActor, filters: NamedDependen
 
 @put("/list-layout", status_code=200, opt=operation("stations:read"))
 async def set_list_layout(
-    pool: ThePool, actor: TheActor, given: NamedDependency[ListLayout], filters: NamedDependency[ListsQuery]
+    pool: ThePool, actor: TheActor, given: NamedDependency[ListLayout], filters: NamedDependency[LayoutQuery]
 ) -> Response[ListLayout]:
     """Hide columns of a list, for oneself."""
     async with pool.acquire() as conn, conn.transaction():

@@ -15,7 +15,7 @@ from ohmstead.reports.search.queries import Hit, Kind
 class SearchQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """What to look for."""
 
-    q: Annotated[str, Meta(min_length=1, max_length=100, description="An id, a name, or a part of one.")]
+    q: Annotated[str, Meta(max_length=100, description="An id, a name, or a part of one.")] = ""
     kind: Annotated[list[Kind] | None, Meta(description="Only these; may be given several times.")] = None
     limit: Annotated[int, Meta(ge=1, le=100, description="At most so many of each kind.")] = 10
 
@@ -34,8 +34,11 @@ async def search(pool: ThePool, actor: TheActor, filters: NamedDependency[Search
     """
     kinds = [kind for kind, action in queries.KINDS.items() if may(actor, action)]
     kinds = [kind for kind in kinds if filters.kind is None or kind in filters.kind]
+    text = filters.q.strip()
+    if not text:
+        return answer(Hits([]))
     async with pool.acquire() as conn:
-        return answer(Hits(await queries.search(conn, actor.party_id, filters.q.strip(), kinds, filters.limit)))
+        return answer(Hits(await queries.search(conn, actor.party_id, text, kinds, filters.limit)))
 
 
 HANDLERS = [search]

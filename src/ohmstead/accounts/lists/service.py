@@ -70,8 +70,8 @@ def tidied(query: str) -> str:
     return urlencode([(name, value) for name, value in pairs if name not in _PLACES])
 
 
-async def list_saved(conn: Connection, actor: Actor, page: str) -> list[SavedList]:
-    """One's own by name, then those that others share."""
+async def list_saved(conn: Connection, actor: Actor, page: str | None) -> list[SavedList]:
+    """One's own by name, then those that others share; of one page, or of all."""
     rows = await store.list_saved(conn, actor.party_id, actor.actor_id, page)
     return [SavedList(**row) for row in rows]
 

@@ -12,10 +12,10 @@ from ohmstead.core.db import Connection, Row
 _COLUMNS = "saved_list_id, page, name, query, is_shared, owner = $2 as is_own, version, created_at, updated_at"
 
 
-async def list_saved(conn: Connection, party_id: UUID, owner: str, page: str) -> list[Row]:
+async def list_saved(conn: Connection, party_id: UUID, owner: str, page: str | None) -> list[Row]:
     return await conn.fetch(
-        f"select {_COLUMNS} from saved_list where party_id = $1 and (owner = $2 or is_shared) and page = $3"
-        " order by owner <> $2, lower(name), saved_list_id limit 500",
+        f"select {_COLUMNS} from saved_list where party_id = $1 and (owner = $2 or is_shared)"
+        " and ($3::text is null or page = $3) order by owner <> $2, lower(name), saved_list_id limit 500",
         party_id,
         owner,
         page,
