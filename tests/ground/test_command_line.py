@@ -34,6 +34,7 @@ def test_help_teaches_what_it_is_and_where_to_begin() -> None:
         "worker",
         "migrate",
         "sign-in",
+        "rebuild-reports",
         "server-certificate",
         "bench",
         "doctor",

@@ -13,6 +13,7 @@ from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
 from ohmstead.api.operations import Page
 from ohmstead.api.payment_examples import PAYMENT_EXAMPLES
 from ohmstead.api.profiles import AllNeeds, ChargingLimits, Composites, NewProfile, Profiles
+from ohmstead.api.report_examples import REPORT_EXAMPLES
 from ohmstead.api.reservation_examples import RESERVATION_EXAMPLES
 from ohmstead.api.reservations import BatterySwaps
 from ohmstead.api.safe_limit_examples import SAFE_LIMIT_EXAMPLES
@@ -541,6 +542,7 @@ EXAMPLES: dict[Any, Any] = {
 EXAMPLES |= FILE_EXAMPLES
 EXAMPLES |= PAYMENT_EXAMPLES
 EXAMPLES |= RESERVATION_EXAMPLES
+EXAMPLES |= REPORT_EXAMPLES
 
 # Bodies and answers that are no JSON of ours, by the operation's function.
 TEXT_EXAMPLES: dict[str, Any] = {

@@ -18,6 +18,7 @@ from ohmstead.api import (
     payments,
     profiles,
     reference,
+    reports,
     reservations,
     safe_limits,
     sessions,
@@ -45,6 +46,7 @@ RESOURCES = {
     "Tokens": tokens.HANDLERS,
     "Reservations": reservations.HANDLERS,
     "Charging profiles": [*profiles.HANDLERS, *safe_limits.HANDLERS],
+    "Reports": reports.HANDLERS,
     "Events": events.HANDLERS,
     "Access": keys.HANDLERS,
 }
