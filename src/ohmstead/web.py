@@ -7,17 +7,13 @@ from typing import Any, TypeAlias
 from urllib.parse import quote, urlsplit
 
 from litestar import Request, Response, asgi, get, post
-from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.enums import MediaType
 from litestar.exceptions import HTTPException
 from litestar.handlers import ASGIRouteHandler
-from litestar.middleware import DefineMiddleware
-from litestar.middleware.compression import CompressionMiddleware
 from litestar.params import FromQuery, SkipValidation
 from litestar.response import Redirect
-from litestar.static_files import create_static_files_router
 
 from ohmstead.accounts import service
 from ohmstead.accounts.access import NotAllowed, NotSignedIn, TooManyAttempts
@@ -25,6 +21,7 @@ from ohmstead.adapters.storage import storage_of
 from ohmstead.api import pki, problems
 from ohmstead.api import routes as api_routes
 from ohmstead.console import routes as console_routes
+from ohmstead.console.live import Channels
 from ohmstead.core import health, metrics
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
@@ -53,7 +50,8 @@ from ohmstead.stations.files.spool import Spool
 from ohmstead.stations.quirks.book import book_at
 from ohmstead.transfers.door import FileDoor
 from ohmstead.transfers.ftp.door import FtpDoor
-from ohmstead.ui.templating import STATIC_DIR, page
+from ohmstead.ui.files import static_files
+from ohmstead.ui.templating import page
 
 log = logger("ohmstead.web")
 
@@ -72,18 +70,16 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
     desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts), book_at(settings.quirks_dir))
     storage, spool = storage_of(settings), Spool(settings.data_dir / "incoming")
     file_door = FileDoor(settings, pool, storage, spool, links, file_attempts := Attempts())
-    # Static files only: a compressed page that shows both a token and what was asked for gives the token away.
-    gzip = CompressionConfig(backend="gzip", gzip_compress_level=6, minimum_size=1000)
-    static = create_static_files_router(
-        path="/static", directories=[STATIC_DIR], middleware=[DefineMiddleware(CompressionMiddleware, config=gzip)]
-    )
+    news = LiveNews(bus)
     return Web(
         route_handlers=[
             *PAGES,
             *pki.HANDLERS,
             api_routes.router,
             console_routes.router,
-            static,
+            # Static files only are packed: a compressed page that shows both a token and what was asked for gives the
+            # token away.
+            static_files,
             _mounted(file_door),
         ],
         state=State(
@@ -93,7 +89,8 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
                 "bus": bus,
                 "attempts": attempts,
                 "pepper": settings.secret(),
-                "live_news": LiveNews(bus),
+                "live_news": news,
+                "live_channels": Channels(news),
                 "watch": watch or Watch(pool, bus),
                 "storage": storage,
                 "spool": spool,

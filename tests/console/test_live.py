@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from ohmstead.console.live import QUEUE_LENGTH, Listener, news_of
+from ohmstead.console.live import QUEUE_LENGTH, RESYNC, Channel, Channels, OpenPage, news_of
 from ohmstead.core.bus import Bus
 from ohmstead.core.live import LiveNews
 from tests.console.visitor import Visitor
@@ -105,28 +105,61 @@ async def test_a_page_that_left_is_forgotten(visitor: Visitor) -> None:
 async def test_a_slow_page_is_told_to_start_anew_and_holds_nobody_up(nats_url: str) -> None:
     bus = await Bus.connect(nats_url, "live-test")
     hub, party_id = LiveNews(bus), uuid4()
-    slow, quick = Listener(None), Listener(None)
-    await hub.join(party_id, slow)
-    await hub.join(party_id, quick)
-    heard = 0
-    for _ in range(3 * QUEUE_LENGTH):
-        event = {"kind": "connection", "at": AT, "station_id": "ST", "is_connected": True}
+    channel, slow, quick = Channel(None, window_s=0), OpenPage(), OpenPage()
+    channel.pages |= {slow, quick}
+    await hub.join(party_id, channel)
+    for n in range(3 * QUEUE_LENGTH):
+        event = {"kind": "connection", "at": AT, "station_id": f"ST{n}", "is_connected": True}
         await hub.heard(party_id, json.dumps([event]).encode())
-        heard += 1 if quick.queue.get_nowait().get("touch") else 0
-    assert heard == 3 * QUEUE_LENGTH
+        async with asyncio.timeout(5):
+            assert f"station:ST{n}".encode() in await quick.queue.get()
     told = [slow.queue.get_nowait() for _ in range(slow.queue.qsize())]
-    assert {"resync": True} in told
+    assert RESYNC in told
     assert len(told) <= QUEUE_LENGTH
+    await bus.close()
+
+
+async def test_what_happens_together_is_told_once_with_the_last_word_of_each_place(nats_url: str) -> None:
+    bus = await Bus.connect(nats_url, "live-test")
+    hub, party_id = LiveNews(bus), uuid4()
+    channels, page, other = Channels(hub), OpenPage(), OpenPage()
+    await channels.join(party_id, None, page)
+    await channels.join(party_id, "ST", other)
+    update = {"kind": "session", "what": "updated", "station_id": "ST", "session_id": "S", "at": AT}
+    events = [{**update, "energy_wh": str(n)} for n in range(1000, 5001, 1000)]
+    events += [{"kind": "connection", "at": AT, "station_id": f"N{n}", "is_connected": True} for n in range(12)]
+    events += [{"kind": "message", "at": AT, "station_id": "ST"}, {"kind": "message", "at": AT, "station_id": "N1"}]
+    await hub.heard(party_id, json.dumps(events).encode())
+    async with asyncio.timeout(5):
+        mine, theirs = await page.queue.get(), await other.queue.get()
+    first, *lines = [json.loads(line[5:]) for line in mine.decode().splitlines() if line.startswith("data:")]
+    assert first["set"]["session/S/energy"] == "5.000"
+    assert first["touch"].count("session:S") == 1
+    assert {"station:N0", "station:N11", "network", "power"} <= set(first["touch"])
+    assert "only" not in first
+    assert not any("messages" in name for name in first["touch"])
+    assert [line["line"]["station"] for line in lines] == [f"N{n}" for n in range(2, 12)]
+    assert b'"messages:ST"' in theirs
+    assert b'"messages:N1"' not in theirs
+    assert page.queue.empty()
+    channels.leave(party_id, None, page)
+    assert hub.is_heard(party_id)
+    channels.leave(party_id, "ST", other)
     await bus.close()
 
 
 async def test_news_that_cannot_be_read_disturb_nobody(nats_url: str) -> None:
     bus = await Bus.connect(nats_url, "live-test")
     hub, party_id = LiveNews(bus), uuid4()
-    page = Listener(None)
-    await hub.join(party_id, page)
+    channel, page = Channel(None, window_s=0), OpenPage()
+    channel.pages.add(page)
+    await hub.join(party_id, channel)
     for data in (b"{", b"null", b'"x"', b"[1, null, {}]", b'[{"kind": "session", "station_id": 7}]'):
         await hub.heard(party_id, data)
+    good = {"kind": "connection", "at": AT, "station_id": "ST", "is_connected": True}
+    await hub.heard(party_id, json.dumps([good]).encode())
+    async with asyncio.timeout(5):
+        assert b"station:ST" in await page.queue.get()
     assert page.queue.empty()
     await bus.close()
 
