@@ -142,7 +142,8 @@ async def list_stations(
 
 def _station_row(row: Row) -> StationRow:
     fields = {name: value for name, value in row.items() if name not in _COUNTS}
-    return StationRow(**fields, is_last_session_open=bool(fields.pop("is_last_open")))
+    is_open = bool(fields.pop("is_last_open"))
+    return StationRow(**fields, is_last_session_open=is_open)
 
 
 async def list_station_ids(
