@@ -31,7 +31,7 @@ class UsageQuery(Struct, kw_only=True, forbid_unknown_fields=True):
         "before"
     )
     location: Annotated[UUID | None, Meta(description="Of this location only.")] = None
-    station: Annotated[str | None, Meta(description="Of this station only.", max_length=48)] = None
+    station: Annotated[str, Meta(description="Of this station only.", max_length=48)] | None = None
     format: Annotated[Literal["json", "csv"], Meta(description="csv sends the steps of the period.")] = "json"
 
 
