@@ -45,7 +45,7 @@ from msgspec import UNSET, Struct, UnsetType, field
 """
 _CLIENT_IMPORTS = """
 import datetime as dt
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
@@ -244,13 +244,14 @@ class _Method:
         self._parameters: list[dict[str, Any]] = operation["parameters"]
         self._async, self._await = ("async ", "await ") if is_async else ("", "")
         self._iterator = "AsyncIterator" if is_async else "Iterator"
+        self._stream = "AsyncGenerator[LiveEvent, None]" if is_async else "Generator[LiveEvent, None, None]"
 
     def text(self) -> str:
         answered = _answer(self._operation)
         if answered == "events":
             keyword_only = ", ".join(self._options(without=()))
             return (
-                f"def {self._name}(self, *, {keyword_only}) -> {self._iterator}[LiveEvent]:\n"
+                f"def {self._name}(self, *, {keyword_only}) -> {self._stream}:\n"
                 f"{indent(self._doc(), '    ')}\n    return self._events({self._call(without=())})\n\n"
             )
         pieces = [self._one(answered)]
@@ -327,6 +328,7 @@ class _Method:
         options = []
         for one in self._queries(without):
             kind = self._document.kind(one["schema"], is_sent=True)
+            kind = kind.replace("UUID", "UUID | str")
             optional = "" if "None" in kind.split(" | ") else " | None"
             options.append(f"{_attribute(one['name'])}: {kind}{optional} = None")
         return options

@@ -166,6 +166,14 @@ def simulate(context: typer.Context) -> None:
     _pass_on(context, command)
 
 
+@app.command(rich_help_panel=WORK, context_settings=PASS_ON, add_help_option=False)
+def api(context: typer.Context) -> None:
+    """Every operation of the REST API, against this or any other installation. See `api --help`."""
+    from ohmstead.remote.cli import group
+
+    group()(args=context.args, prog_name=context.command_path)
+
+
 @app.command("demo-stations", hidden=True, context_settings=PASS_ON, add_help_option=False)
 def demo_stations(context: typer.Context) -> None:
     """The demo's simulator; `demo` runs it."""

@@ -19,8 +19,14 @@ from msgspec import Meta, Struct
 
 PREFIX = "OHMSTEAD_"
 SECRETS = frozenset({"database_url", "nats_url", "secret_key", "est_password", "pnc_pool_token", "files_bucket_url"})
-# Read by the `ohmstead` script, the simulator, the tests and the benchmarks, not by the running system.
-OUTSIDE = frozenset({"API_KEY", "PYTHON", "VENV", "TEST_CHROMIUM", "TEST_DATABASE_URL", "TEST_NATS_URL"})
+# Read by the `ohmstead` script, its commands `api` and `mcp`, the simulator, the tests and the benchmarks, not by the
+# running system.
+OUTSIDE = frozenset(
+    {
+        *("API_KEY", "API_KEY_FILE", "API_URL", "PROFILE", "MCP_TOKEN"),
+        *("PYTHON", "VENV", "TEST_CHROMIUM", "TEST_DATABASE_URL", "TEST_NATS_URL"),
+    }
+)
 
 Network: TypeAlias = IPv4Network | IPv6Network
 Port: TypeAlias = Annotated[int, Meta(ge=1, le=65535)]

@@ -80,7 +80,7 @@ async def test_a_blocking_program_does_the_same(api: Visitor) -> None:
 
 async def test_live_events_arrive_as_they_happen(api: Visitor, client: AsyncClient) -> None:
     events = client.stream_events(kind=["station"])
-    coming = asyncio.create_task(anext(events))
+    coming = asyncio.ensure_future(anext(events))
     async with asyncio.timeout(20):
         while not coming.done():
             # Whoever listens begins at some moment; until then there is something to hear again and again.
@@ -89,7 +89,7 @@ async def test_live_events_arrive_as_they_happen(api: Visitor, client: AsyncClie
     event = coming.result()
     assert event.kind == "station"
     assert event.data["station_id"].startswith("EV-")
-    await events.aclose()  # type: ignore[attr-defined]  (the iterator is a generator)
+    await events.aclose()
 
 
 def test_every_operation_is_a_method_of_both_clients() -> None:

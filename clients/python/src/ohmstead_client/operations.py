@@ -71,7 +71,7 @@ class Operation(Struct, frozen=True, kw_only=True):
         return Call(
             method=self.method,
             path=path,
-            query={one.name: arguments.get(one.name) for one in self.query},
+            query={name: value for name, value in arguments.items() if name in {one.name for one in self.query}},
             headers={"If-Match": version(if_match), "Idempotency-Key": idempotency_key},
             content=content,
             content_type=_MEDIA[self.takes] if self.takes is not None and content is not None else None,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx
+import msgspec
 
 from ohmstead_client.catalogue import OPERATIONS
 from ohmstead_client.errors import ApiError, ClientError, ConnectionFailed, UnreadableAnswer
@@ -63,7 +64,7 @@ def _taken(answer: httpx.Response, kind: Any) -> Any:
 
 
 def _not_reached(error: httpx.TransportError) -> ConnectionFailed:
-    return ConnectionFailed(f"no answer: {error or type(error).__name__}")
+    return ConnectionFailed(f"no answer: {str(error) or type(error).__name__}")
 
 
 class SyncTransport:
@@ -96,12 +97,21 @@ class SyncTransport:
         """Let the connections go."""
         self._http.close()
 
-    def call(self, name: str, body: Any = None, *, if_match: str | int | None = None, **arguments: Any) -> Any:
+    def call(
+        self,
+        name: str,
+        body: Any = None,
+        *,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+        **arguments: Any,
+    ) -> Any:
         """Carry out an operation by its name; gives plain JSON values, or bytes where the answer is no JSON."""
         known = operation(name)
-        return self._send(known.prepared(arguments, body, if_match=if_match), plain(known))
+        call = known.prepared(arguments, body, if_match=if_match, idempotency_key=idempotency_key)
+        return self._send(call, plain(known))
 
-    def export(self, name: str, form: str, **arguments: Any) -> Iterator[bytes]:
+    def export(self, name: str, form: str, **arguments: Any) -> Generator[bytes, None, None]:
         """Everything that matches, as `csv` or `ndjson`, piece by piece."""
         call = exporting(operation(name), form, arguments)
         try:
@@ -135,7 +145,7 @@ class SyncTransport:
                 raise failed
             time.sleep(pause)
 
-    def _events(self, call: Call) -> Iterator[LiveEvent]:
+    def _events(self, call: Call) -> Generator[LiveEvent, None, None]:
         """Events as they happen; connects again when the connection ends. What happens between two is missed."""
         was_there = False
         while True:
@@ -189,12 +199,21 @@ class AsyncTransport:
         """Let the connections go."""
         await self._http.aclose()
 
-    async def call(self, name: str, body: Any = None, *, if_match: str | int | None = None, **arguments: Any) -> Any:
+    async def call(
+        self,
+        name: str,
+        body: Any = None,
+        *,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+        **arguments: Any,
+    ) -> Any:
         """Carry out an operation by its name; gives plain JSON values, or bytes where the answer is no JSON."""
         known = operation(name)
-        return await self._send(known.prepared(arguments, body, if_match=if_match), plain(known))
+        call = known.prepared(arguments, body, if_match=if_match, idempotency_key=idempotency_key)
+        return await self._send(call, plain(known))
 
-    async def export(self, name: str, form: str, **arguments: Any) -> AsyncIterator[bytes]:
+    async def export(self, name: str, form: str, **arguments: Any) -> AsyncGenerator[bytes, None]:
         """Everything that matches, as `csv` or `ndjson`, piece by piece."""
         call = exporting(operation(name), form, arguments)
         try:
@@ -229,7 +248,7 @@ class AsyncTransport:
                 raise failed
             await asyncio.sleep(pause)
 
-    async def _events(self, call: Call) -> AsyncIterator[LiveEvent]:
+    async def _events(self, call: Call) -> AsyncGenerator[LiveEvent, None]:
         """Events as they happen; connects again when the connection ends. What happens between two is missed."""
         was_there = False
         while True:
@@ -267,4 +286,5 @@ def exporting(known: Operation, form: str, arguments: dict[str, Any]) -> Call:
     if form not in known.exports:
         there_are = ", ".join(known.exports) or "none"
         raise ClientError(f"{known.name} does not come as {form} (there are: {there_are})")
-    return known.prepared({**arguments, "format": form})
+    call = known.prepared(arguments)
+    return msgspec.structs.replace(call, query={**call.query, "format": form})
