@@ -6,6 +6,7 @@ from ohmstead.accounts.model import ApiKey, AuditEntry
 from ohmstead.api import certificate_examples
 from ohmstead.api.bulk import BulkCount, NewBulkCommand
 from ohmstead.api.commands import Capabilities, RawAnswer
+from ohmstead.api.concern_examples import CONCERN_EXAMPLES
 from ohmstead.api.device_examples import DEVICE_EXAMPLES
 from ohmstead.api.events import OutboxPage
 from ohmstead.api.file_examples import FILE_EXAMPLES
@@ -538,6 +539,7 @@ EXAMPLES: dict[Any, Any] = {
     },
 }
 
+EXAMPLES |= CONCERN_EXAMPLES
 EXAMPLES |= FILE_EXAMPLES
 EXAMPLES |= PAYMENT_EXAMPLES
 EXAMPLES |= RESERVATION_EXAMPLES

@@ -8,6 +8,7 @@ from ohmstead.api import (
     bulk,
     certificates,
     commands,
+    concerns,
     device,
     events,
     files,
@@ -33,6 +34,7 @@ PREFIX = "/api/v1"
 RESOURCES = {
     "Locations": locations.HANDLERS,
     "Stations": stations.HANDLERS,
+    "Concerns": concerns.HANDLERS,
     "Certificates": certificates.HANDLERS,
     "Device": device.HANDLERS,
     "Templates": templates.HANDLERS,

@@ -41,7 +41,7 @@ machine can see those.
 
 \b
   ohmstead api list-stations --status faulted --all
-  ohmstead api send-command HARBOUR-01 --set kind=reset --set kind_of_reset=soft
+  ohmstead api send-command HARBOUR-01 --set kind=reset --set how=soft
   ohmstead api create-location --body @place.json -o json
   ohmstead api list-stations --watch
   ohmstead api stream-events --kind session

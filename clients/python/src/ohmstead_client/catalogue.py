@@ -592,6 +592,16 @@ OPERATIONS: dict[str, Operation] = {
         ids=(Parameter(name="station_id", meaning="The station's OCPP identity."),),
         columns=("component", "variable", "attribute", "value", "is_read_only", "data_type", "unit", "updated_at"),
     ),
+    "list_concerns": Operation(
+        name="list_concerns",
+        method="GET",
+        path="/api/v1/concerns",
+        tag="Concerns",
+        summary="List what needs a person: stations that are gone, faults, cards refused, certificates that end",
+        description="`urgency`: `failed` (something does not work), `attention` (it will, or should be decided), `working` (it is being seen to, by itself). `path` is the page of the console where something can be done about it.",
+        scope="stations:read",
+        columns=("urgency", "kind", "title", "text", "since_at", "path", "action", "station_id", "subject"),
+    ),
     "list_certificates": Operation(
         name="list_certificates",
         method="GET",

@@ -390,6 +390,17 @@ class Client(SyncTransport):
         )
         return found
 
+    def list_concerns(self) -> models.Concerns:
+        """List what needs a person: stations that are gone, faults, cards refused, certificates that end.
+
+        `urgency`: `failed` (something does not work), `attention` (it will, or should be decided), `working` (it is being seen
+        to, by itself). `path` is the page of the console where something can be done about it.
+
+        Takes the scope `stations:read`.
+        """
+        found: models.Concerns = self._send(Call(method="GET", path="/api/v1/concerns"), models.Concerns)
+        return found
+
     def list_certificates(
         self,
         *,

@@ -457,6 +457,26 @@ class Composites(Struct, kw_only=True):
     items: list[Composite]
 
 
+class Concern(Struct, kw_only=True):
+    """Something that needs a look, with the evidence in words and the place to act on it."""
+
+    urgency: str
+    kind: str
+    title: str
+    text: str
+    since_at: dt.datetime | None
+    path: str
+    action: str
+    station_id: str | None = None
+    subject: str | None = None
+
+
+class Concerns(Struct, kw_only=True):
+    """What needs a look, most urgent first."""
+
+    items: list[Concern]
+
+
 class Conditions(Struct, kw_only=True):
     """When a price holds. Energies in Wh, currents in A, powers in W, times in s since the session's begin."""
 
