@@ -68,6 +68,7 @@ class _Passage:
         self._scope = scope
         self._send = send
         self._status = 500
+        self._is_stream = False
         self._began_at = time.perf_counter()
         self._request_id = _request_id(scope)
 
@@ -87,6 +88,9 @@ class _Passage:
         if message["type"] == "http.response.start":
             self._status = message["status"]
             headers = list(message["headers"])
+            self._is_stream = any(
+                n.lower() == b"content-type" and v.startswith(b"text/event-stream") for n, v in headers
+            )
             present = {name.lower() for name, _ in headers}
             for name, value in (*security_headers(self._settings), (b"x-request-id", self._request_id.encode())):
                 if name not in present:
@@ -95,6 +99,12 @@ class _Passage:
                 headers.append((b"cache-control", self._may_be_kept().encode()))
             message["headers"] = headers
         await self._send(message)
+
+    def _area(self) -> str:
+        if self._scope["state"]["is_transfer"]:
+            return "file"
+        path = self._scope["path"]
+        return "static" if path.startswith(STATIC_PATH) else "api" if path.startswith(API_PATH) else "page"
 
     def _may_be_kept(self) -> str:
         if not self._scope["path"].startswith(STATIC_PATH):
@@ -106,6 +116,8 @@ class _Passage:
     def _record(self) -> None:
         method, path = self._scope["method"], self._scope["path"]
         metrics.http_requests.labels(method if method in _METHODS else "other", str(self._status)).inc()
+        if not self._is_stream and path not in _QUIET_PATHS:
+            metrics.http_seconds.labels(self._area()).observe(time.perf_counter() - self._began_at)
         if path.startswith(STATIC_PATH) or path in _QUIET_PATHS:
             return
         if self._scope["state"]["is_transfer"]:

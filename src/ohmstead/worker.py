@@ -18,6 +18,7 @@ from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool, connect_one
 from ohmstead.core.events import Event
 from ohmstead.core.log import logger
+from ohmstead.reports import census
 from ohmstead.reservations import changes, telling
 from ohmstead.reservations import service as reservations
 from ohmstead.sessions import gaps, starts
@@ -113,6 +114,7 @@ async def run(
         (rollouts_every_s, "rollouts", campaigns.round),
         (30, "firmware_versions", partial(ask_versions, pool, desk)),
         (PARTITIONS_EVERY_S, "partitions", partial(_partitions, pool)),
+        (census.EVERY_S, "census", partial(census.take, pool, runner.kinds)),
     )
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())

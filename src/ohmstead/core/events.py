@@ -182,6 +182,22 @@ async def look(conn: Connection, kinds: Mapping[str, Sequence[str]]) -> list[str
     return [row["consumer"] for row in await conn.fetch(_BEHIND, list(kinds), kinds)]
 
 
+_WAITING = (
+    "select c.consumer, w.n, coalesce(extract(epoch from now() - w.oldest_at), 0)::float8 as oldest_s from outbox_cursor c,"
+    " lateral (select count(*) as n, min(at) as oldest_at from (select o.at from outbox o where o.xid >= c.window_from"
+    " and (o.xid >= c.window_to or o.event_id > c.done_event_id)"
+    " and o.kind in (select jsonb_array_elements_text($2::jsonb -> c.consumer)) limit 10000) x) w"
+    " where c.consumer = any($1)"
+)
+
+
+async def waiting(conn: Connection, kinds: Mapping[str, Sequence[str]]) -> dict[str, tuple[int, float]]:
+    """Of consumers, each with its kinds: how many events wait for it (10,000: that many or more), and for how many seconds
+    the oldest of those counted has waited."""
+    rows = await conn.fetch(_WAITING, list(kinds), kinds)
+    return {row["consumer"]: (row["n"], max(0.0, row["oldest_s"])) for row in rows}
+
+
 async def forget(conn: Connection, days: int) -> None:
     """Drop events older than `days` that every consumer has passed."""
     await conn.execute(
@@ -253,6 +269,11 @@ class Runner:
     def consumers(self) -> list[str]:
         """Their names."""
         return list(self._readers)
+
+    @property
+    def kinds(self) -> dict[str, tuple[str, ...]]:
+        """Of which facts each hears."""
+        return {reader.consumer: reader.kinds for reader in self._readers.values()}
 
     def add(self, consumer: str, handle: Consumer, kinds: Sequence[str]) -> None:
         self._readers[consumer] = _Reader(consumer, handle, tuple(kinds))

@@ -136,6 +136,7 @@ class CommandDesk:
         async with self._pool.acquire() as conn:
             result = await store.get_command(conn, party_id, command.command_id)
         metrics.commands.labels(kind, result.status).inc()
+        metrics.command_seconds.labels(kind).observe((clock.now() - now).total_seconds())
         return result
 
     async def look_at_addresses(self, order: Order, party_id: UUID, station_id: str | None, requested_by: str) -> None:
