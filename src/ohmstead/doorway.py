@@ -32,7 +32,7 @@ from litestar.types import (
 
 from ohmstead.accounts import service
 from ohmstead.accounts.access import Actor, NotAllowed, NotSignedIn, TooManyAttempts
-from ohmstead.core import metrics
+from ohmstead.core import metrics, tracing
 from ohmstead.core.db import Pool
 from ohmstead.core.ids import new_id
 from ohmstead.core.log import logger
@@ -80,9 +80,20 @@ class _Passage:
         state["remote_address"] = client_address(self._scope, self._settings)
         with structlog.contextvars.bound_contextvars(request_id=self._request_id):
             try:
-                await app(self._scope, receive, self._sent)
+                if not tracing.is_on() or self._scope["path"] in _QUIET_PATHS:
+                    await app(self._scope, receive, self._sent)
+                else:
+                    await self._run_told(app, receive)
             finally:
                 self._record()
+
+    async def _run_told(self, app: Any, receive: Any) -> None:
+        method = self._scope["method"] if self._scope["method"] in _METHODS else "other"
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self._scope["headers"]}
+        with tracing.span(f"{method} {self._area()}", "server", headers, request_id=self._request_id) as span:
+            await app(self._scope, receive, self._sent)
+            handler = self._scope.get("route_handler")
+            tracing.note(span, status=self._status, operation=str(getattr(handler, "handler_name", "")))
 
     async def _sent(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -274,6 +274,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = "info"
     log_format: Annotated[Literal["console", "json"], _about("Log lines for people or for collectors.")] = "console"
 
+    otlp_endpoint: Annotated[
+        HttpUrl | None,
+        _about("OpenTelemetry collector for traces, OTLP over HTTP, as `http://127.0.0.1:4318`. Unset: none."),
+    ] = None
+    trace_share: Annotated[float, Meta(ge=0, le=1), _about("Of how many traces the collector is told.")] = 1.0
+
     def __repr__(self) -> str:
         shown = {name: getattr(self, name) for name in self.__struct_fields__}
         parts = (f"{n}={'•••' if n in SECRETS and v is not None else repr(v)}" for n, v in shown.items())

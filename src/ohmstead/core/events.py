@@ -16,7 +16,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from ohmstead.core import metrics
+from ohmstead.core import metrics, tracing
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.log import logger
@@ -288,8 +288,10 @@ class Runner:
 
     async def _nudged(self, _subject: str, data: bytes) -> None:
         kinds = kinds_in(data)
+        trace = tracing.carried()
         for reader in self._readers.values():
             if kinds is None or not kinds.isdisjoint(reader.kinds):
+                reader.trace = trace or reader.trace
                 reader.wake.set()
 
     async def _watch(self) -> None:
@@ -305,12 +307,22 @@ class Runner:
             for consumer in behind:
                 self._readers[consumer].wake.set()
 
+    async def _consume(self, reader: _Reader, trace: dict[str, str] | None) -> int:
+        # Looks that nobody's trace caused are no traces of their own: there is one a second.
+        if trace is None:
+            return await consume(self._pool, reader.consumer, reader.handle, reader.kinds)
+        with tracing.span(f"consume {reader.consumer}", "consumer", trace) as span:
+            n = await consume(self._pool, reader.consumer, reader.handle, reader.kinds)
+            tracing.note(span, events=n)
+            return n
+
     async def _one(self, reader: _Reader) -> None:
         pause_s = 1.0
         while True:
             try:
                 reader.wake.clear()
-                if await consume(self._pool, reader.consumer, reader.handle, reader.kinds):
+                trace, reader.trace = reader.trace, None
+                if await self._consume(reader, trace):
                     pause_s = 1.0
                     continue
             except Exception as error:  # noqa: BLE001  (a consumer that fails must not end the others; consume() counted it)
@@ -327,15 +339,16 @@ class Runner:
 
 
 class _Reader:
-    """A consumer and what wakes it."""
+    """A consumer and what wakes it; `trace`: headers of the trace that did."""
 
-    __slots__ = ("consumer", "handle", "kinds", "wake")
+    __slots__ = ("consumer", "handle", "kinds", "trace", "wake")
 
     def __init__(self, consumer: str, handle: Consumer, kinds: tuple[str, ...]) -> None:
         self.consumer = consumer
         self.handle = handle
         self.kinds = kinds
         self.wake = asyncio.Event()
+        self.trace: dict[str, str] | None = None
 
 
 def kinds_in(data: bytes) -> frozenset[str] | None:
