@@ -2,13 +2,25 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
+from msgspec import Struct
 
 from ohmstead.remote import cli
 from tests.api.door import Visitor
+
+# The installation runs in this process too, and its log goes where the command's output does.
+LOG_LINE = re.compile(r"^.*\d{4}-\d\d-\d\dT\S+ *(?:\x1b\[\S+ *)*\[.*\n", re.MULTILINE)
+
+
+class Said(Struct):
+    """What a command wrote."""
+
+    stdout: str
+    stderr: str
 
 
 class Terminal:
@@ -22,11 +34,11 @@ class Terminal:
             "COLUMNS": "160",
         }
 
-    async def types(self, *words: str, stdin: str | bytes = "", expect: int = 0) -> Result:
+    async def types(self, *words: str, stdin: str | bytes = "", expect: int = 0) -> Said:
         runner = CliRunner(env=self.env)
         result = await asyncio.to_thread(runner.invoke, cli.group(), list(words), input=stdin, prog_name="ohmstead api")
         assert result.exit_code == expect, result.output
-        return result
+        return Said(LOG_LINE.sub("", result.stdout), result.stderr)
 
     async def reads(self, *words: str) -> object:
         return json.loads((await self.types(*words)).stdout)

@@ -29,11 +29,8 @@ def exposed() -> dict[str, set[str]]:
 
 
 def queries() -> dict[str, str]:
-    asked = {
-        f"panel {panel['title']}": target["expr"]
-        for panel in grafana.dashboard()["panels"]
-        for target in panel.get("targets", ())
-    }
+    panels = grafana.dashboard()["panels"]
+    asked = {f"{one['title']} {t['refId']}": t["expr"] for one in panels for t in one.get("targets", ())}
     rules = yaml.safe_load(grafana.ALERTS.read_text())["groups"][0]["rules"]
     return asked | {f"alert {rule['alert']}": rule["expr"] for rule in rules}
 
