@@ -1,7 +1,7 @@
 """The whole API under requests that are made up from its own description: right ones and wrong ones, always the same."""
 
 import asyncio
-import time
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,8 +24,8 @@ from tests.api.door import Visitor
 from tests.api.test_strangers import ids_of
 
 ENDLESS = {"stream_events"}
-N_EXAMPLES = {GenerationMode.POSITIVE: 5, GenerationMode.NEGATIVE: 7}
-LONGEST_S = 60.0
+# As many as a minute of two cores allows.
+N_EXAMPLES = {GenerationMode.POSITIVE: 3, GenerationMode.NEGATIVE: 4}
 ALWAYS: list[CheckFunction] = [
     not_a_server_error,
     status_code_conformance,
@@ -39,7 +39,8 @@ QUICK = {"timeout": 1, "wait_for_session": 0, "wait": 1}
 class Fuzzer:
     """Sends to every operation what its description allows, and what it does not."""
 
-    def __init__(self, url: str, key: str, ids: dict[str, str]) -> None:
+    def __init__(self, document: dict[str, Any], url: str, key: str, ids: dict[str, str]) -> None:
+        self.document = document
         self.url = url
         self.ids = ids
         self.session = requests.Session()
@@ -47,11 +48,12 @@ class Fuzzer:
         self.n_sent = 0
         self.faults: list[str] = []
 
-    def run(self) -> None:
-        schema = schemathesis.openapi.from_dict(api_document())
+    def run(self, only: str | None = None) -> None:
+        schema = schemathesis.openapi.from_dict(self.document)
         for result in schema.get_all_operations():
             operation = result.ok()
-            if operation.definition.raw["operationId"] not in ENDLESS:
+            name = operation.definition.raw["operationId"]
+            if name not in ENDLESS and only in (None, name):
                 for mode, n in N_EXAMPLES.items():
                     self._try(operation, mode, n)
 
@@ -77,7 +79,7 @@ class Fuzzer:
         try:
             check()
         except BaseException as error:  # noqa: BLE001  (an operation that takes nothing has nothing wrong to be sent)
-            if "Unsatisfiable" not in type(error).__name__ and "negative" not in str(error):
+            if type(error).__name__ != "Unsatisfiable":
                 self.faults.append(f"{operation.label} {mode}: {type(error).__name__}: {str(error)[:600]}")
 
     def _send(self, case: Any, checks: list[CheckFunction]) -> None:
@@ -105,12 +107,21 @@ def fresh(faults: list[str]) -> Iterator[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_no_request_breaks_the_api_and_every_answer_is_as_described(api: Visitor) -> None:
-    fuzzer = Fuzzer(api.front.url, api.key, await ids_of(api))
-    began = time.monotonic()
+    fuzzer = Fuzzer(api_document(), api.front.url, api.key, await ids_of(api))
     await asyncio.to_thread(fuzzer.run)
-    took_s = time.monotonic() - began
     assert not fuzzer.faults, "\n".join(fresh(fuzzer.faults))
-    assert fuzzer.n_sent > 800
-    assert took_s < LONGEST_S * 3, f"{took_s:.0f} s"
+    assert fuzzer.n_sent > 500
+
+
+async def test_an_answer_that_is_not_as_described_is_found(api: Visitor) -> None:
+    document = copy.deepcopy(api_document())
+    del document["paths"]["/api/v1/locations"]["post"]["responses"]["422"]
+    document["components"]["schemas"]["Me"]["properties"]["name"] = {"type": "integer"}
+    fuzzer = Fuzzer(document, api.front.url, api.key, {})
+    for name in ("create_location", "get_me"):
+        await asyncio.to_thread(fuzzer.run, name)
+    found = "\n".join(fuzzer.faults)
+    assert "UndefinedStatusCode" in found
+    assert "JsonSchemaError" in found
