@@ -112,6 +112,20 @@ async def test_a_passkey_is_made_signs_in_proves_and_is_removed(person: Person, 
     await page.get_by_role("button", name="Use a passkey").click()
     await expect(page.get_by_role("heading", name="A link for Bob")).to_be_visible()
 
+    # A page that is open asks in a dialog, and what was pressed happens after it.
+    await pool.execute("update web_session set proved_at = now() - interval '11 minutes' where operator_id = $1", me)
+    station = await visitor.network.station("1.6")
+    await page.goto(f"/stations/{station.station_id}?kind=raw&pick=ClearCache")
+    await page.get_by_role("button", name="Send as it is").click()
+    dialog = page.locator("dialog#proof")
+    await expect(dialog).to_be_visible()
+    await dialog.get_by_role("button", name="Use a passkey").click()
+    await expect(dialog).to_be_hidden()
+    fresh = await pool.fetchval(
+        "select proved_at > now() - interval '1 minute' from web_session where operator_id = $1", me
+    )
+    assert fresh
+
     # The only way in stays.
     await page.goto("/account")
     await page.locator("form[action^='/account/passkeys/'] button[value=remove]").click()
