@@ -36,7 +36,7 @@ from ohmstead.accounts import access, service
 from ohmstead.accounts.access import Actor, NotAllowed, NotSignedIn, ProofNeeded, TooManyAttempts
 from ohmstead.accounts.signin import service as signin
 from ohmstead.accounts.signin.model import Visit
-from ohmstead.core import clock, metrics
+from ohmstead.core import clock, language, metrics
 from ohmstead.core.db import Pool
 from ohmstead.core.errors import NotFound
 from ohmstead.core.ids import new_id
@@ -51,6 +51,7 @@ WITHIN = {"within": True}
 STATIC_PATH = "/static/"
 API_PATH = "/api/"
 FILES_PATH = "/files/"
+LANGUAGE_COOKIE = "ohmstead_language"
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _QUIET_PATHS = ("/healthz", "/readyz", "/metrics")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -85,11 +86,20 @@ class _Passage:
         # Noted here: the router takes the beginning off the path.
         state["is_transfer"] = self._scope["path"].startswith(FILES_PATH)
         state["remote_address"] = client_address(self._scope, self._settings)
-        with structlog.contextvars.bound_contextvars(request_id=self._request_id):
+        with language.speaking(self._language()), structlog.contextvars.bound_contextvars(request_id=self._request_id):
             try:
                 await app(self._scope, receive, self._sent)
             finally:
                 self._record()
+
+    def _language(self) -> str:
+        """People are answered in their language, programs in English."""
+        if self._scope["path"].startswith(API_PATH):
+            return language.ENGLISH
+        connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(self._scope)
+        return language.chosen(
+            connection.cookies.get(LANGUAGE_COOKIE, ""), connection.headers.get("accept-language", "")
+        )
 
     async def _sent(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -20,10 +20,11 @@ from ohmstead.accounts.providers import service as providers
 from ohmstead.accounts.providers.model import Provider
 from ohmstead.accounts.signin.desk import BROWSER_KNOWN_FOR_S, SecondStep, SignInDesk, Welcome
 from ohmstead.console.frame import PageRequest, PoolIn, SettingsIn
-from ohmstead.core import clock
+from ohmstead.core import clock, language
 from ohmstead.core.errors import ExternalFailure, Invalid, NotFound, OhmsteadError, Refused
 from ohmstead.core.ids import new_secret
 from ohmstead.doorway import (
+    LANGUAGE_COOKIE,
     Attempts,
     browser_cookie,
     cookie_name,
@@ -75,6 +76,17 @@ def held_of(request: Request[Any, Any, Any]) -> str:
     """What the request was about to send, as pages carry it along."""
     held = request.scope["state"].get("held")
     return msgspec.json.encode(held).decode() if held else ""
+
+
+@get("/language")
+async def choose_language(request: PageRequest, settings: SettingsIn, code: FromQuery[str], next: FromQuery[str] = "/") -> Redirect:  # noqa: A002
+    """The language of the pages in this browser, from now on. It is remembered in the browser and harms nobody."""
+    if code not in language.languages():
+        raise NotFound(f"no language {code[:20]}")
+    kept = Cookie(
+        key=LANGUAGE_COOKIE, value=code, max_age=365 * 86400, path="/", samesite="lax", secure=is_https(settings)
+    )
+    return Redirect(local_path(next), cookies=[kept])
 
 
 # ----------------------------------------------------------------------------------------------------- the first page
@@ -364,6 +376,7 @@ async def sign_out(request: PageRequest, pool: PoolIn, settings: SettingsIn) -> 
 
 
 HANDLERS = [
+    choose_language,
     sign_in_page,
     sign_in,
     sign_in_code,

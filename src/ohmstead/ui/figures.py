@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date as date_type
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import TypeAlias
+
+from ohmstead.core.language import _, grouped, month, weekday
 
 Number: TypeAlias = int | float | Decimal
 
@@ -13,7 +16,7 @@ NONE = "–"
 
 def number(value: Number | None, digits: int = 0) -> str:
     """With thousands separators and a fixed number of decimals."""
-    return NONE if value is None else f"{value:,.{digits}f}"
+    return NONE if value is None else grouped(f"{value:,.{digits}f}")
 
 
 def significant(value: Number) -> str:
@@ -22,7 +25,7 @@ def significant(value: Number) -> str:
     if size < 0.0005:
         return "0"
     digits = 3 if size < 9.9995 else 2 if size < 99.995 else 1 if size < 999.95 else 0
-    return f"{float(value):,.{digits}f}"
+    return grouped(f"{float(value):,.{digits}f}")
 
 
 def energy(energy_wh: Number | None) -> tuple[str, str]:
@@ -40,11 +43,11 @@ def power(power_w: Number | None) -> tuple[str, str]:
         return NONE, "kW"
     kilowatts = float(power_w) / 1e3
     if abs(kilowatts) >= 10_000:
-        return f"{kilowatts / 1e3:,.2f}", "MW"
+        return grouped(f"{kilowatts / 1e3:,.2f}"), "MW"
     if abs(kilowatts) < 0.005:
         return "0", "kW"
     digits = 2 if abs(kilowatts) < 9.995 else 1 if abs(kilowatts) < 999.95 else 0
-    return f"{kilowatts:,.{digits}f}", "kW"
+    return grouped(f"{kilowatts:,.{digits}f}"), "kW"
 
 
 def size(n_bytes: int | None) -> str:
@@ -56,7 +59,7 @@ def size(n_bytes: int | None) -> str:
         if value < 999.5:
             break
         value, unit = value / 1000, larger
-    return f"{value:,.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:,.1f} {unit}"
+    return grouped(f"{value:,.0f}" if unit == "B" or value >= 99.95 else f"{value:,.1f}") + f" {unit}"
 
 
 def percent(value: Number | None) -> str:
@@ -83,30 +86,49 @@ def latency(microseconds: int | None) -> str:
     if microseconds is None:
         return ""
     milliseconds = microseconds / 1000
-    return f"{milliseconds:.1f} ms" if milliseconds < 1 else f"{milliseconds:,.0f} ms"
+    return grouped(f"{milliseconds:.1f}" if milliseconds < 1 else f"{milliseconds:,.0f}") + " ms"
 
 
-# What the browser's own formatting in console.js must match, by name of the form.
-_FORMS = {
-    "clock": "%H:%M:%S",
-    "minute": "%H:%M",
-    "milli": "%H:%M:%S",
-    "day": "%a %d %b",
-    "full": "%a %d %b %Y, %H:%M:%S %Z",
-}
+# The order of an instant's parts: a language changes it in its catalogue. The scripts of pages use the same.
+DAY = "%(weekday)s %(day)s %(month)s"
+DATE = "%(day)s %(month)s"
+DATE_WITH_YEAR = "%(day)s %(month)s %(year)s"
+FULL = "%(weekday)s %(day)s %(month)s %(year)s, %(time)s %(zone)s"
 
 
 def clock(at: datetime, zone: tzinfo, form: str = "minute", now: datetime | None = None) -> str:
-    """An instant on the wall of `zone`. Form `short`: the time today, with the day otherwise."""
+    """An instant on the wall of `zone`: `clock`, `minute`, `milli`, `day`, `full`.
+
+    Form `short`: the time today, with the day otherwise. What console.js makes of `data-form` must be the same.
+    """
     local = at.astimezone(zone)
+    if form == "minute":
+        return local.strftime("%H:%M")
+    if form in ("clock", "milli"):
+        text = local.strftime("%H:%M:%S")
+        return f"{text}.{local.microsecond // 1000:03d}" if form == "milli" else text
     if form == "short":
         today = now.astimezone(zone).date() if now else None
         if local.date() == today:
             return local.strftime("%H:%M")
         is_this_year = today is not None and local.year == today.year
-        return local.strftime("%d %b %H:%M" if is_this_year else "%d %b %Y %H:%M")
-    text = local.strftime(_FORMS[form])
-    return f"{text}.{local.microsecond // 1000:03d}" if form == "milli" else text
+        return f"{date(local, with_year=not is_this_year)} {local:%H:%M}"
+    parts = {**_parts(local), "time": local.strftime("%H:%M:%S"), "zone": local.tzname() or ""}
+    return _(DAY, **parts) if form == "day" else _(FULL, **parts)
+
+
+def _parts(day: date_type) -> dict[str, str]:
+    return {
+        "weekday": weekday(day.weekday()),
+        "day": f"{day.day:02d}",
+        "month": month(day.month),
+        "year": str(day.year),
+    }
+
+
+def date(day: date_type, *, with_year: bool = True) -> str:
+    """A day as people write it."""
+    return _(DATE_WITH_YEAR if with_year else DATE, **_parts(day))
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from functools import cache
@@ -24,7 +25,7 @@ from msgspec import Struct
 
 from ohmstead.accounts.access import ACTIONS, may
 from ohmstead.accounts.parties.model import Membership
-from ohmstead.core import clock
+from ohmstead.core import clock, language
 from ohmstead.ui import figures, states
 
 HERE = Path(__file__).parent
@@ -58,6 +59,7 @@ class View(Struct, kw_only=True):
     memberships: Sequence[Membership] = ()
     party_id: UUID | None = None
     sees_all: bool = True
+    language: str = language.ENGLISH
 
     def may(self, action: str) -> bool:
         """Whether to show what does this; the handlers decide it again."""
@@ -99,6 +101,7 @@ def view_of(request: Request[Any, Any, Any]) -> View:
             memberships=state.get("memberships", ()),
             party_id=actor.party_id if actor else None,
             sees_all=actor is None or actor.locations is None,
+            language=language.spoken(),
         )
         state["view"] = view
     return view
@@ -135,7 +138,7 @@ def look_pill(look: states.Look, live: str = "") -> Markup:
     """A state as icon, word and colour. `live`: the place's name in live updates."""
     place = Markup(' data-live-look="{}"').format(live) if live else ""
     return Markup('<span class="pill {}"{}>{}<span class="word">{}</span></span>').format(
-        look.tone, place, icon(look.icon), look.word
+        look.tone, place, icon(look.icon), language.gettext(look.word)
     )
 
 
@@ -200,6 +203,37 @@ def plain(pair: tuple[str, str]) -> str:
     return " ".join(pair)
 
 
+# What scripts say: `_("…")` in a static file.
+_SAID = re.compile(r'\b_\("((?:[^"\\]|\\.)*)"')
+
+
+@cache
+def _script_texts() -> tuple[str, ...]:
+    found = {json.loads(f'"{text}"') for path in STATIC_DIR.glob("*.js") for text in _SAID.findall(path.read_text())}
+    return tuple(sorted(found))
+
+
+@cache
+def _script_words(_code: str) -> Markup | None:
+    words = {text: language.gettext(text) for text in _script_texts()}
+    # Inside a script element only these could end it or begin another.
+    return Markup(json.dumps(words, ensure_ascii=False).replace("<", "\\u003c").replace("&", "\\u0026"))  # noqa: S704
+
+
+def script_words() -> Markup | None:
+    """The scripts' texts in the language of this task as JSON; None where that is English."""
+    return None if language.spoken() == language.ENGLISH else _script_words(language.spoken())
+
+
+def _ngettext(one: str, many: str, count: int) -> str:
+    return language.plural(one, many, count)
+
+
+def said(text: str) -> str:
+    """A text of a table, marked there with `N_`."""
+    return language.gettext(text)
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -208,7 +242,10 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        extensions=["jinja2.ext.i18n"],
     )
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_callables(language.gettext, _ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.globals.update(
         view_of=view_of,
         static=static_url,
@@ -221,6 +258,10 @@ def _environment() -> Environment:
         states=states,
         figures=figures,
         escape=escape,
+        n_=language.n_,
+        script_words=script_words,
+        languages=language.languages,
+        name_of_language=language.name_of,
     )
     environment.filters.update(
         energy=figures.energy,
@@ -232,6 +273,8 @@ def _environment() -> Environment:
         size=figures.size,
         pretty=pretty,
         plain=plain,
+        said=said,
+        told=language.told,
     )
     return environment
 

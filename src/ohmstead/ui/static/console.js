@@ -6,14 +6,19 @@
 
   /* ------------------------------------------------------------------------------------------------------ times */
 
+  const words = JSON.parse(one("#words")?.textContent ?? "{}");
+  /* A text in the page's language; %(name)s in it is replaced by a value. */
+  const _ = (text, values) => (words[text] ?? text).replace(/%\((\w+)\)s/g, (whole, name) => values?.[name] ?? whole);
+  const language = document.documentElement.lang || "en";
+
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
   if (document.body.dataset.zone !== zone)
     document.cookie = `ohmstead_zone=${zone}; path=/; max-age=31536000; samesite=lax`;
 
-  const parts = (at) => Object.fromEntries(new Intl.DateTimeFormat("en-GB", {
+  const parts = (at) => Object.fromEntries(new Intl.DateTimeFormat(language === "en" ? "en-US" : language, {
     weekday: "short", day: "2-digit", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit",
     second: "2-digit", hourCycle: "h23", timeZoneName: "short",
-  }).formatToParts(at).map((part) => [part.type, part.value]));
+  }).formatToParts(at).map((part) => [part.type, part.value.replace(/\.$/, "")]));
 
   const spanText = (seconds) => {
     const s = Math.max(0, Math.floor(seconds));
@@ -27,12 +32,15 @@
     clock: (at) => { const p = parts(at); return `${p.hour}:${p.minute}:${p.second}`; },
     minute: (at) => { const p = parts(at); return `${p.hour}:${p.minute}`; },
     milli: (at) => `${forms.clock(at)}.${String(at.getMilliseconds()).padStart(3, "0")}`,
-    day: (at) => { const p = parts(at); return `${p.weekday} ${p.day} ${p.month}`; },
-    full: (at) => { const p = parts(at); return `${p.weekday} ${p.day} ${p.month} ${p.year}, ${forms.clock(at)} ${p.timeZoneName}`; },
+    day: (at) => _("%(weekday)s %(day)s %(month)s", parts(at)),
+    full: (at) => {
+      const p = parts(at);
+      return _("%(weekday)s %(day)s %(month)s %(year)s, %(time)s %(zone)s", { ...p, time: forms.clock(at), zone: p.timeZoneName });
+    },
     short: (at) => {
       const p = parts(at), now = parts(new Date());
       if (p.day === now.day && p.month === now.month && p.year === now.year) return `${p.hour}:${p.minute}`;
-      return `${p.day} ${p.month}${p.year === now.year ? "" : ` ${p.year}`} ${p.hour}:${p.minute}`;
+      return `${p.year === now.year ? _("%(day)s %(month)s", p) : _("%(day)s %(month)s %(year)s", p)} ${p.hour}:${p.minute}`;
     },
     age: (at) => spanText((Date.now() - at) / 1000),
   };
@@ -43,7 +51,7 @@
       if (!time.title) time.title = forms.full(new Date(time.dateTime));
     }
   };
-  window.ohmstead = { showTimes };
+  window.ohmstead = { showTimes, _ };
   if (document.body.dataset.zone !== zone) {
     showTimes(document);
     document.addEventListener("htmx:afterSettle", () => showTimes(document));
@@ -51,7 +59,7 @@
   const clock = one("[data-clock]");
   const tick = () => {
     showTimes(document, "age");
-    if (clock) { const p = parts(new Date()); clock.textContent = `${p.weekday} ${p.day} ${p.month} ${p.hour}:${p.minute}:${p.second} ${p.timeZoneName}`; }
+    if (clock) { const now = new Date(); clock.textContent = `${forms.day(now)} ${forms.clock(now)} ${parts(now).timeZoneName}`; }
   };
   setInterval(tick, 1000);
   tick();
@@ -70,12 +78,12 @@
   document.addEventListener("htmx:configRequest", (event) => {
     event.detail.headers["X-CSRF-Token"] = one("meta[name=csrf-token]")?.content ?? "";
   });
-  document.addEventListener("htmx:sendError", () => say("The server cannot be reached. What you typed is still here."));
+  document.addEventListener("htmx:sendError", () => say(_("The server cannot be reached. What you typed is still here.")));
   document.addEventListener("htmx:responseError", (event) =>
-    say(`The server answered ${event.detail.xhr.status}. What you typed is still here.`));
+    say(_("The server answered %(status)s. What you typed is still here.", { status: event.detail.xhr.status })));
   document.addEventListener("htmx:xhr:progress", (event) => {
     const place = one("[data-progress]", event.target), { loaded, total } = event.detail;
-    if (place && total) place.textContent = loaded < total ? `, ${Math.floor(100 * loaded / total)} %` : ", being checked";
+    if (place && total) place.textContent = loaded < total ? `, ${Math.floor(100 * loaded / total)} %` : _(", being checked");
   });
   document.addEventListener("htmx:afterSettle", (event) => {
     one("[data-focus]", event.detail.elt)?.focus({ preventScroll: false });
@@ -87,11 +95,11 @@
   document.addEventListener("click", async (event) => {
     const button = event.target.closest?.("[data-copy]");
     if (button) {
-      try { await navigator.clipboard.writeText(button.dataset.copy); say("Copied."); }
+      try { await navigator.clipboard.writeText(button.dataset.copy); say(_("Copied.")); }
       catch {
         const text = button.parentElement.querySelector("[data-copy-text]");
         if (text) getSelection().selectAllChildren(text);
-        say(text ? "Selected: copy it with Ctrl-C." : "The browser does not let us copy.");
+        say(text ? _("Selected: copy it with Ctrl-C.") : _("The browser does not let us copy."));
       }
     }
     if (event.target.closest?.("[data-keys]")) one("#keys")?.showModal();

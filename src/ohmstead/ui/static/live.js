@@ -6,6 +6,7 @@
   const mark = document.querySelector("[data-live-mark]");
   if (!mark || !window.EventSource) return;
 
+  const _ = window.ohmstead?._ ?? ((text) => text);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const station = document.querySelector("[data-live-station]")?.dataset.liveStation;
   let source = null;
@@ -77,7 +78,7 @@
     const button = document.querySelector(`[data-log-pause="${CSS.escape(list.id)}"]`);
     const answer = await fetch(`${newerThan(list)}&count=1`).catch(() => null);
     const n = answer?.ok && !answer.redirected ? Number(await answer.text()) : 0;
-    if (button && n && list.dataset.paused === "true") button.textContent = `Go on, ${n} new`;
+    if (button && n && list.dataset.paused === "true") button.textContent = _("Go on, %(n)s new", { n });
   };
   const newMessages = (list) => {
     window.htmx.ajax("GET", newerThan(list), { target: list, swap: "afterbegin" }).then(() => {
@@ -153,7 +154,7 @@
   pause?.addEventListener("click", () => {
     const isPaused = pause.getAttribute("aria-pressed") === "true";
     pause.setAttribute("aria-pressed", String(!isPaused));
-    pause.textContent = isPaused ? "Pause" : "Go on";
+    pause.textContent = isPaused ? _("Pause") : _("Go on");
   });
 
   document.addEventListener("click", (event) => {
@@ -163,7 +164,7 @@
     const isPaused = list.dataset.paused === "true";
     list.dataset.paused = String(!isPaused);
     button.setAttribute("aria-pressed", String(!isPaused));
-    button.textContent = isPaused ? "Pause" : "Go on";
+    button.textContent = isPaused ? _("Pause") : _("Go on");
     if (isPaused) wantRefresh(list);
   });
 
@@ -175,15 +176,15 @@
     if (isStale !== mark.classList.contains("stale")) {
       mark.classList.toggle("stale", isStale);
       document.body.classList.toggle("is-stale", isStale);
-      mark.textContent = isStale ? "Stale" : "Live";
+      mark.textContent = isStale ? _("Stale") : _("Live");
       all(".live:not([data-live-mark])").forEach((other) => other.classList.toggle("stale", isStale));
     }
     mark.title = isStale
-      ? `Nothing heard for ${Math.round(silent / 1000)} s: what you see may be old`
-      : "Values change by themselves";
-    if (isStale) mark.textContent = isWhole ? `Stale for ${Math.round(silent / 1000)} s` : "Stale";
+      ? _("Nothing heard for %(seconds)s s: what you see may be old", { seconds: Math.round(silent / 1000) })
+      : _("Values change by themselves");
+    if (isStale) mark.textContent = isWhole ? _("Stale for %(seconds)s s", { seconds: Math.round(silent / 1000) }) : _("Stale");
     for (const age of all("[data-feed-age]"))
-      age.textContent = lineAt ? `last ${Math.round((Date.now() - lineAt) / 1000)} s ago` : "listening";
+      age.textContent = lineAt ? _("last %(seconds)s s ago", { seconds: Math.round((Date.now() - lineAt) / 1000) }) : _("listening");
   };
   setInterval(showAge, 1000);
   showAge();

@@ -1,6 +1,7 @@
 /* Passkeys: the browser asks its person, the server checks. Also: going on with what was typed after a proof. */
 (() => {
   "use strict";
+  const _ = window.ohmstead?._ ?? ((text) => text);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const one = (selector, root = document) => root.querySelector(selector);
   const token = () => one("meta[name=csrf-token]")?.content ?? "";
@@ -21,10 +22,10 @@
         headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": token() },
         body: JSON.stringify(body ?? {}),
       });
-    } catch { throw new Error("The server cannot be reached."); }
+    } catch { throw new Error(_("The server cannot be reached.")); }
     const told = await answer.json().catch(() => ({}));
     if (answer.ok) return told;
-    const error = new Error(told.detail ?? told.error ?? `The server answered ${answer.status}.`);
+    const error = new Error(told.detail ?? told.error ?? _("The server answered %(status)s.", { status: answer.status }));
     error.needsProof = String(told.type ?? "").endsWith("/proof-needed");
     throw error;
   };
@@ -61,9 +62,9 @@
   };
 
   const words = (error) => {
-    if (error.name === "NotAllowedError") return "No passkey was shown, or it took too long. Nothing has changed.";
-    if (error.name === "InvalidStateError") return "This device holds one of your passkeys already.";
-    if (error.name === "SecurityError") return "Passkeys do not work under this address.";
+    if (error.name === "NotAllowedError") return _("No passkey was shown, or it took too long. Nothing has changed.");
+    if (error.name === "InvalidStateError") return _("This device holds one of your passkeys already.");
+    if (error.name === "SecurityError") return _("Passkeys do not work under this address.");
     return error.message;
   };
   const complain = (near, error) => {
@@ -152,7 +153,7 @@
         method: "POST", headers: { Accept: "application/json" }, body: new URLSearchParams(new FormData(form)),
       });
       const told = await answer.json().catch(() => ({}));
-      if (!answer.ok) throw new Error(told.error ?? told.detail ?? `The server answered ${answer.status}.`);
+      if (!answer.ok) throw new Error(told.error ?? told.detail ?? _("The server answered %(status)s.", { status: answer.status }));
       form.reset();
       proved(form, told.csrf_token);
     } catch (error) { complain(form, error); }

@@ -1,0 +1,243 @@
+"""What people read, in every language: `python tools/messages.py` brings `core/locales/*.po` up to date.
+
+It gathers the texts of templates (`_`, `trans`), of modules (`_`, `N_`, `n_`, a `Look`'s word), of scripts (`_`), and of
+what `OhmsteadError`s say, adds new ones to each catalogue without a translation, and drops those that are gone.
+`--missing de` lists what has no translation; `--take de FILE` takes the translations of another catalogue;
+`--unmarked [FILE …]` lists what templates say without `_`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import io
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract
+from babel.messages.pofile import read_po, write_po
+from jinja2.ext import babel_extract
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
+
+from ohmstead.core.language import LOCALES_DIR, REFUSALS  # noqa: E402
+from ohmstead.ui import templating  # noqa: E402
+
+PACKAGE = ROOT / "src" / "ohmstead"
+TEMPLATES = templating.HERE / "templates"
+KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "N_": None, "n_": (1, 2), "ngettext": (1, 2), "Look": (3,)}
+OPTIONS = {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true", "newstyle_gettext": "true"}
+HEAD = """# Ohmstead: what people read. Kept complete by tools/messages.py; write translations only.
+# SPDX-License-Identifier: Apache-2.0"""
+_ERRORS = re.compile(r"^class (\w+)\((?:errors\.)?(\w+)\)", re.MULTILINE)
+
+
+def refusal_classes() -> frozenset[str]:
+    """The names of all errors whose text is written for people."""
+    found = {"OhmsteadError"}
+    classes = {match[1]: match[2] for path in PACKAGE.rglob("*.py") for match in _ERRORS.finditer(path.read_text())}
+    while more := {name for name, base in classes.items() if base in found} - found:
+        found |= more
+    return frozenset(found)
+
+
+def refusals_in(source: str, classes: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Line and pattern of each error that is made with a text, or with an f-string."""
+    names = frozenset(classes)
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name in names:
+            for text in _texts(node.args[0]):
+                yield node.lineno, text
+
+
+def _texts(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.IfExp):
+        yield from _texts(node.body)
+        yield from _texts(node.orelse)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.JoinedStr):
+        parts, taken = [], dict[str, str]()
+        for value in node.values:
+            if isinstance(value, ast.Constant):
+                parts.append(str(value.value))
+            elif isinstance(value, ast.FormattedValue):
+                parts.append(f"%({_slot(value.value, taken)})s")
+        if re.search(r"[A-Za-z]{2}", re.sub(r"%\(\w+\)s", "", "".join(parts))):
+            yield "".join(parts)
+
+
+def _slot(node: ast.expr, taken: dict[str, str]) -> str:
+    """A name for what is put in there: the last one in it, made unlike the others of its text."""
+    names = [n.attr if isinstance(n, ast.Attribute) else n.id for n in ast.walk(node) if isinstance(n, ast.Name | ast.Attribute)]
+    name = next((name for name in names if name not in ("str", "len", "repr", "join", "sorted", "self")), "value")
+    source = ast.unparse(node)
+    while taken.setdefault(name, source) != source:
+        name += "_"
+    return name
+
+
+def gather() -> Catalog:
+    """Everything people read, in English."""
+    catalog = Catalog(project="ohmstead")
+    for path in sorted(TEMPLATES.rglob("*.html")):
+        _take(catalog, path, babel_extract, OPTIONS)
+    for path in sorted(templating.STATIC_DIR.glob("*.js")):
+        _take(catalog, path, "javascript", {"template_string": "true"})
+    classes = refusal_classes()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        _take(catalog, path, "python", {})
+        for _line, text in refusals_in(path.read_text(), classes):
+            catalog.add(text, context=REFUSALS, locations=[(_name(path), 0)])
+    return catalog
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def _take(catalog: Catalog, path: Path, method: Any, options: dict[str, str]) -> None:
+    found = extract(method, io.BytesIO(path.read_bytes()), KEYWORDS, (), options)
+    for _line, text, _comments, context in found:
+        if text and text != "" and (isinstance(text, tuple) or text.strip()):
+            catalog.add(text, context=context, locations=[(_name(path), 0)])
+
+
+def read(code: str) -> Catalog:
+    """A language's catalogue; an empty one where there is none."""
+    path = LOCALES_DIR / f"{code}.po"
+    if not path.exists():
+        return Catalog(locale=code)
+    with path.open("rb") as file:
+        return read_po(file, locale=code)
+
+
+def updated(code: str, english: Catalog, *others: Catalog) -> Catalog:
+    """All texts with the translations that are known, those of `others` first."""
+    known = [*others, read(code)]
+    catalog = Catalog(locale=code, project="ohmstead", header_comment=HEAD, fuzzy=False)
+    for message in english:
+        if message.id:
+            told = next((found.string for one in known if (found := _found(one, message)) is not None), None)
+            catalog.add(message.id, told, context=message.context, locations=message.locations)
+    return catalog
+
+
+def _found(catalog: Catalog, message: Message) -> Message | None:
+    key = message.id[0] if isinstance(message.id, list | tuple) else message.id
+    found = catalog.get(key, message.context)
+    return found if found is not None and _is_told(found) else None
+
+
+def _is_told(message: Message) -> bool:
+    return all(message.string) if isinstance(message.string, list | tuple) else bool(message.string)
+
+
+def missing(catalog: Catalog) -> list[str]:
+    """Texts without a translation."""
+    return [str(message.id) for message in catalog if message.id and not _is_told(message)]
+
+
+def written(catalog: Catalog) -> bytes:
+    """A catalogue as its file: sorted, without anything that changes by itself."""
+    file = io.BytesIO()
+    write_po(file, catalog, width=0, sort_output=True, include_lineno=False, omit_header=False)
+    lines = file.getvalue().decode().splitlines()
+    volatile = ("POT-Creation-Date", "PO-Revision-Date", "Generated-By", "Last-Translator", "Language-Team", "Report-Msgid", "Project-Id")
+    return ("\n".join(line for line in lines if not line.startswith(tuple(f'"{name}' for name in volatile))) + "\n").encode()
+
+
+# ------------------------------------------------------------------------------------------------- what has no mark yet
+
+_ATTRIBUTES = re.compile(r'\b(title|placeholder|alt|aria-label|aria-description|data-ask|data-none)="([^"]*)"')
+_SECRET = re.compile(r"(?s)<(code|kbd|script|style|pre)\b[^>]*>.*?</\1>|<!--.*?-->")
+_WORD = re.compile(r"[A-Za-zÀ-ÿ]{2,}")
+# Names, units and what is the same in every language.
+_NAMES = frozenset(
+    "Ohmstead OCPP CSV XLSX JSON QR kWh kW Wh MWh MW min ms kB MB EVSE EVSEs RFID TLS CA API PDF UTC ID IP OK URL SHA EMAID "
+    "nbsp middot amp times mdash ndash hellip".split()
+)
+
+
+def unmarked(text: str) -> list[tuple[int, str]]:
+    """Line and words of a template's own text, and of attributes that people read, outside `_` and `trans`."""
+    environment = templating.ENVIRONMENT
+    pieces, inside = list[str](), 0
+    # Everything Jinja's becomes as many line ends as it had, so that lines keep their numbers.
+    tag: list[str] = []
+    for _line, kind, value in environment.lex(text):
+        if kind == "data" or kind == "raw_begin":
+            pieces.append(value if not inside else "\n" * value.count("\n"))
+            continue
+        pieces.append("\n" * value.count("\n") if "\n" in value else ("\x00" if kind.endswith("_begin") else ""))
+        if kind == "block_begin":
+            tag = []
+        elif kind == "name" and not tag:
+            tag = [value]
+            inside += 1 if value == "trans" else -1 if value == "endtrans" else 0
+    whole = _SECRET.sub(lambda found: "\n" * found[0].count("\n"), "".join(pieces))
+    found = [(whole.count("\n", 0, m.start()) + 1, m[2]) for m in _ATTRIBUTES.finditer(whole) if _says(m[2])]
+    bare = re.sub(r"(?s)<[^<>]*>", lambda m: "\n" * m[0].count("\n") + "\x01", whole)
+    for number, line in enumerate(bare.split("\n"), 1):
+        found += [(number, piece.strip(" \x00")) for piece in line.split("\x01") if _says(piece)]
+    return sorted(found)
+
+
+def _says(text: str) -> bool:
+    return any(word not in _NAMES for word in _WORD.findall(text))
+
+
+def said_in_expressions(text: str) -> list[tuple[int, str]]:
+    """Line and words of sentences that stand as strings in a template's expressions: `{{ "Pause" if … }}`."""
+    found, before, depth_of_call = [], "", list[str]()
+    for line, kind, value in templating.ENVIRONMENT.lex(text):
+        if kind == "whitespace":
+            continue
+        if kind == "operator" and value == "(":
+            depth_of_call.append(before)
+        elif kind == "operator" and value == ")" and depth_of_call:
+            depth_of_call.pop()
+        elif kind == "string" and re.match(r"""["'][A-Z]?[a-z]+[ ,.]+[a-z]|["'][A-Z][a-z]+[.:]?["']""", value):
+            if not any(call in ("_", "n_", "gettext", "ngettext", "N_") for call in depth_of_call):
+                found.append((line, value))
+        before = value
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--missing", metavar="CODE")
+    parser.add_argument("--take", nargs=2, metavar=("CODE", "FILE"))
+    parser.add_argument("--unmarked", nargs="*", metavar="FILE")
+    asked = parser.parse_args()
+    if asked.unmarked is not None:
+        paths = [Path(name) for name in asked.unmarked] or sorted(TEMPLATES.rglob("*.html"))
+        for path in paths:
+            for line, words in [*unmarked(path.read_text()), *said_in_expressions(path.read_text())]:
+                print(f"{path}:{line}: {words}")
+        return 0
+    english = gather()
+    if asked.missing:
+        print("\n".join(missing(updated(asked.missing, english))))
+        return 0
+    taken = {}
+    if asked.take:
+        with Path(asked.take[1]).open("rb") as file:
+            taken[asked.take[0]] = read_po(file, locale=asked.take[0])
+    for path in sorted(LOCALES_DIR.glob("*.po")):
+        catalog = updated(path.stem, english, *[other for code, other in taken.items() if code == path.stem])
+        path.write_bytes(written(catalog))
+        print(f"{path.name}: {len(catalog)} texts, {len(missing(catalog))} without translation")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
