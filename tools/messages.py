@@ -160,10 +160,12 @@ def written(catalog: Catalog) -> bytes:
 _ATTRIBUTES = re.compile(r'\b(title|placeholder|alt|aria-label|aria-description|data-ask|data-none)="([^"]*)"')
 _SECRET = re.compile(r"(?s)<(code|kbd|script|style|pre)\b[^>]*>.*?</\1>|<!--.*?-->")
 _WORD = re.compile(r"[A-Za-zÀ-ÿ]{2,}")
+# A macro may write attributes into a tag that stands elsewhere.
+_WRITTEN = re.compile(r'[\w:-]+="[^"<>\n]*"|\bdata-[a-z-]+')
 # Names, units and what is the same in every language.
 _NAMES = frozenset(
     "Ohmstead OCPP CSV XLSX JSON QR kWh kW Wh MWh MW min ms kB MB EVSE EVSEs RFID TLS CA API PDF UTC ID IP OK URL SHA EMAID "
-    "nbsp middot amp times mdash ndash hellip".split()
+    "nbsp ensp middot amp times mdash ndash hellip".split()
 )
 
 
@@ -185,7 +187,7 @@ def unmarked(text: str) -> list[tuple[int, str]]:
             inside += 1 if value == "trans" else -1 if value == "endtrans" else 0
     whole = _SECRET.sub(lambda found: "\n" * found[0].count("\n"), "".join(pieces))
     found = [(whole.count("\n", 0, m.start()) + 1, m[2]) for m in _ATTRIBUTES.finditer(whole) if _says(m[2])]
-    bare = re.sub(r"(?s)<[^<>]*>", lambda m: "\n" * m[0].count("\n") + "\x01", whole)
+    bare = _WRITTEN.sub("", re.sub(r"(?s)<[^<>]*>", lambda m: "\n" * m[0].count("\n") + "\x01", whole))
     for number, line in enumerate(bare.split("\n"), 1):
         found += [(number, piece.strip(" \x00")) for piece in line.split("\x01") if _says(piece)]
     return sorted(found)
@@ -205,8 +207,10 @@ def said_in_expressions(text: str) -> list[tuple[int, str]]:
             depth_of_call.append(before)
         elif kind == "operator" and value == ")" and depth_of_call:
             depth_of_call.pop()
-        elif kind == "string" and re.match(r"""["'][A-Z]?[a-z]+[ ,.]+[a-z]|["'][A-Z][a-z]+[.:]?["']""", value):
-            if not any(call in ("_", "n_", "gettext", "ngettext", "N_") for call in depth_of_call):
+        elif kind == "string" and re.match(r"""["'][A-Z]?[a-z]+[,.]* +[a-z]|["'][A-Z][a-z]+[.:]?["']""", value):
+            # What is compared, and an icon's class, nobody reads.
+            marks = ("_", "n_", "gettext", "ngettext", "N_", "icon")
+            if before not in ("==", "!=") and not any(call in marks for call in depth_of_call):
                 found.append((line, value))
         before = value
     return found
