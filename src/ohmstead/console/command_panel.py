@@ -12,6 +12,7 @@ from ohmstead.accounts.access import Actor
 from ohmstead.console import order_form, orders
 from ohmstead.console.messages import Exchange, exchange
 from ohmstead.core.db import Connection
+from ohmstead.core.language import told
 from ohmstead.reports.pages import queries
 from ohmstead.reports.wire import queries as wire
 from ohmstead.stations import service as stations
@@ -116,4 +117,4 @@ def faults_of(command: Command, known: Sequence[str]) -> dict[str, str]:
     if command.status != "failed" or command.error_code not in ("schema", "refused"):
         return {}
     faults = (fault.partition(": ") for fault in (command.error_text or "").split("; "))
-    return {field: rule for field, _, rule in faults if rule and field in known}
+    return {field: told(rule) for field, _, rule in faults if rule and field in known}

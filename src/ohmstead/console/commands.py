@@ -14,6 +14,7 @@ from ohmstead.console import command_panel, order_form, orders, schema_form
 from ohmstead.console.frame import ActorIn, DeskIn, PageRequest, PoolIn, allow, opened, uuid_of
 from ohmstead.console.station import now_of
 from ohmstead.core.errors import Invalid, NotFound, Refused
+from ohmstead.core.language import _, told
 from ohmstead.reports.pages import queries as pages
 from ohmstead.stations import queries
 from ohmstead.stations import service as stations
@@ -62,7 +63,7 @@ async def change_form(request: PageRequest, pool: PoolIn, actor: ActorIn, statio
             address = _to_many(order) if order is not None else ""
             if address and len(address) <= MOST_IN_ADDRESS:
                 return Response("", headers={"HX-Redirect": address})
-            errors = errors or {"": "It is too long to be taken along: use the API, or import it as JSON there."}
+            errors = errors or {"": _("It is too long to be taken along: use the API, or import it as JSON there.")}
         else:
             fields = schema_form.changed(fields, do)
         context |= await command_panel.panel(conn, actor, context, view, fields, errors)
@@ -79,7 +80,7 @@ def _as_form(fields: dict[str, str], version: str | None, view: View) -> tuple[d
             "raw" if is_raw else "order", text, fields.get("action", ""), version, view.zone
         ), {}
     except Invalid as invalid:
-        return fields, {invalid.field: invalid.text}
+        return fields, {invalid.field: told(invalid)}
 
 
 def _added(fields: Mapping[str, str], path: str) -> str:
@@ -125,9 +126,9 @@ async def send_command(
                 queue_for_s=QUEUE_FOR_S if fields.get("queue") == "yes" else None,
             )
     except Invalid as invalid:
-        errors = {_place(invalid, choice): invalid.text}
+        errors = {_place(invalid, choice): told(invalid)}
     except Refused as refused:
-        errors = {_place(Invalid(refused.text, "order"), choice): refused.text}
+        errors = {_place(Invalid(refused.text, "order"), choice): told(refused)}
     if "hx-request" not in request.headers and done is not None:
         return Redirect(f"/stations/{station_id}#command", status_code=303)
     async with pool.acquire() as conn:

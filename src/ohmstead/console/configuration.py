@@ -15,6 +15,7 @@ from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, Settings
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
 from ohmstead.core.events import NUDGE
+from ohmstead.core.language import N_, _
 from ohmstead.reports.pages import queries as pages
 from ohmstead.stations.device import queries, templates
 from ohmstead.stations.device.queries import ChangeFilter
@@ -36,13 +37,30 @@ STATES: dict[str, Look] = {
     "unknown": Look("off", "off", "Not known"),
 }
 DUTIES = {
-    "templates": "Templates",
-    "local_list": "Local list",
-    "password": "Password",
-    "clock": "Clock",
-    "messages": "Missing messages",
-    "safe_limit": "Safe limit",
-    "profile_check": "Check of profiles",
+    "templates": N_("Templates"),
+    "local_list": N_("Local list"),
+    "password": N_("Password"),
+    "clock": N_("Clock"),
+    "messages": N_("Missing messages"),
+    "safe_limit": N_("Safe limit"),
+    "profile_check": N_("Check of profiles"),
+}
+# How a duty ended the last time.
+RESULTS = {
+    "asked": N_("asked"),
+    "failed": N_("failed"),
+    "given": N_("given"),
+    "off": N_("off"),
+    "offline": N_("offline"),
+    "refused": N_("refused"),
+    "restarted": N_("restarted"),
+    "same": N_("same"),
+    "sent": N_("sent"),
+    "unknown": N_("unknown"),
+    "unsupported": N_("unsupported"),
+    "untold": N_("untold"),
+    "waits": N_("waits"),
+    "waits_for_restart": N_("waits for restart"),
 }
 
 
@@ -89,6 +107,7 @@ async def configuration(
         who=lambda by: who(by, names),
         states_of_drift=STATES,
         duty_names=DUTIES,
+        duty_results=RESULTS,
         profiles=[(profile, told(profile)) for profile in profiles],
     )
 
@@ -122,29 +141,35 @@ async def _station(conn: Connection, actor: Actor, station_id: str) -> Any:
 
 def who(by: str, names: dict[UUID, str]) -> str:
     """Who caused a change, for people."""
-    kind, _, value = by.partition(":")
+    kind, _colon, value = by.partition(":")
     if kind == "template":
         try:
-            return f"template {names[UUID(value)]}"
+            return _("template %(name)s", name=names[UUID(value)])
         except (KeyError, ValueError):
-            return "a template that is gone"
-    return {"station": "the station", "operator": "an operator", "key": "an API key", "system": "Ohmstead"}.get(
-        kind, kind
-    )
+            return _("a template that is gone")
+    known = {
+        "station": _("the station"),
+        "operator": _("an operator"),
+        "key": _("an API key"),
+        "system": "Ohmstead",
+    }
+    return known.get(kind, kind)
 
 
 def told(profile: Profile) -> list[str]:
     """What is different about a make, a line for each."""
     effects: Effects = profile.effects
     words = {
-        "authorization_key": f"takes its password as {effects.authorization_key} text",
-        "rate_unit": f"obeys charging limits in {effects.rate_unit} only",
-        "highest_stack_level": f"takes no charging profile above level {effects.highest_stack_level}",
-        "lowest_stack_level": f"takes no charging profile below level {effects.lowest_stack_level}",
+        "authorization_key": _("takes its password as %(kind)s text", kind=effects.authorization_key),
+        "rate_unit": _("obeys charging limits in %(unit)s only", unit=effects.rate_unit),
+        "highest_stack_level": _("takes no charging profile above level %(level)s", level=effects.highest_stack_level),
+        "lowest_stack_level": _("takes no charging profile below level %(level)s", level=effects.lowest_stack_level),
         "corrections": "; ".join(f"{one.measurand} × {one.times}" for one in effects.corrections),
-        "accepts_profiles_in_vain": "accepts charging profiles that it does not carry out",
-        "id_case": f"knows tokens in {effects.id_case} case only",
-        "connectors_from_zero": "counts its connectors from 0",
-        "never_sends": "is asked for " + ", ".join(effects.never_sends),
+        "accepts_profiles_in_vain": _("accepts charging profiles that it does not carry out"),
+        "id_case": _("knows tokens in upper case only")
+        if effects.id_case == "upper"
+        else _("knows tokens in lower case only"),
+        "connectors_from_zero": _("counts its connectors from 0"),
+        "never_sends": _("is asked for %(messages)s", messages=", ".join(effects.never_sends)),
     }
     return [text for name, text in words.items() if getattr(effects, name) != getattr(NOTHING, name)]

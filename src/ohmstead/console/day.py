@@ -19,6 +19,7 @@ from ohmstead.console.messages import moment
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
+from ohmstead.core.language import N_, _, n_, told
 from ohmstead.reports.pages import queries
 from ohmstead.reports.service import zone_of
 from ohmstead.reports.wire import day as days
@@ -30,11 +31,11 @@ BARS_HEIGHT, MARKS_HEIGHT = 44.0, 22.0
 DAY = timedelta(days=1)
 COLUMNS = ("what", "from", "to", "evse", "connector", "text", "energy_wh", "messages", "failed", "session_id")
 LOOKS = {
-    "fault": ("failed", "Fault"),
-    "disconnected": ("off", "Unreachable"),
-    "session": ("attention", "Session"),
-    "security": ("attention", "Security"),
-    "order": ("attention", "Order"),
+    "fault": ("failed", N_("Fault")),
+    "disconnected": ("off", N_("Unreachable")),
+    "session": ("attention", N_("Session")),
+    "security": ("attention", N_("Security")),
+    "order": ("attention", N_("Order")),
 }
 
 
@@ -111,6 +112,7 @@ async def day(request: PageRequest, pool: PoolIn, actor: ActorIn, station_id: Fr
         step=figures.span(timedelta(seconds=days.step_of(until - since))),
         looks=LOOKS,
         issue_path=path_of,
+        words_of=words_of,
         base=base,
     )
 
@@ -121,7 +123,7 @@ async def day_csv(request: PageRequest, pool: PoolIn, actor: ActorIn, station_id
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor)
         station = await _station(conn, actor, station_id)
-        since, until, _ = span_of(view, zone_of(station["time_zone"]))
+        since, until, _is_whole = span_of(view, zone_of(station["time_zone"]))
         found = await days.read(conn, actor.scope, station_id, since, until, with_messages=view.may("messages:read"))
     rows = sorted(_rows(found), key=lambda row: row[1])
     return csv_response(f"day-{since:%Y-%m-%d}", COLUMNS, rows)
@@ -168,13 +170,18 @@ def _second(at: datetime) -> str:
 
 def heading(day: Day, drawn: timeline.Timeline) -> tuple[str, str]:
     """What was wrong, in red, and what went on."""
-    bad = figures.plural(len(day.issues), "issue") if day.issues else ""
+    bad = n_("%(n)s issue", "%(n)s issues", len(day.issues)) if day.issues else ""
     n = sum(one.n for one in day.traffic)
     pieces = [
-        f"{figures.plural(drawn.n_sessions, 'session')} with {' '.join(figures.energy(drawn.energy_wh))}"
+        n_(
+            "%(n)s session with %(energy)s",
+            "%(n)s sessions with %(energy)s",
+            drawn.n_sessions,
+            energy=" ".join(figures.energy(drawn.energy_wh)),
+        )
         if drawn.n_sessions
-        else "no session",
-        figures.plural(n, "message") if n else "",
+        else _("no session"),
+        n_("%(n)s message", "%(n)s messages", n) if n else "",
     ]
     text = ", ".join(piece for piece in pieces if piece)
     return (f"{bad}." if bad else ""), f"{text[:1].upper()}{text[1:]}."
@@ -201,17 +208,25 @@ def lanes(day: Day, drawn: timeline.Timeline, base: str) -> Lanes:
 def _bar(one: Traffic, across: charts.Axis, up: charts.Axis, floor: float, base: str) -> Bar:
     x, end = across.place(one.at.timestamp()), across.place(one.until.timestamp())
     y = up.place(one.n)
-    failed = f", {one.n_failed} failed or slow" if one.n_failed else ""
-    slowest = f", slowest {figures.latency(one.slowest_us)}" if one.slowest_us else ""
+    pieces = [
+        n_("%(n)s message", "%(n)s messages", one.n),
+        _("%(n)s failed or slow", n=one.n_failed) if one.n_failed else "",
+        _("slowest %(latency)s", latency=figures.latency(one.slowest_us)) if one.slowest_us else "",
+    ]
     return Bar(
         x=x,
         width=round(max(end - x - 0.6, 0.8), 1),
         y=y,
         height=round(max(floor - y, 1.0), 1),
         red=round(floor - up.place(one.n_failed), 1),
-        title=f"{figures.plural(one.n, 'message')}{failed}{slowest}",
+        title=", ".join(piece for piece in pieces if piece),
         path=f"{base}/log?{urlencode({'from': one.at.isoformat(), 'to': one.until.isoformat()})}",
     )
+
+
+def words_of(issue: Issue) -> str:
+    """What happened, in the language of this task."""
+    return told(_(issue.text))
 
 
 def path_of(issue: Issue, base: str) -> str:
@@ -227,10 +242,12 @@ def path_of(issue: Issue, base: str) -> str:
 
 def _mark(issue: Issue, across: charts.Axis, base: str) -> Mark:
     tone, word = LOOKS[issue.kind]
-    where = f" at {issue.evse_number}" if issue.evse_number else ""
-    return Mark(
-        x=across.place(issue.at.timestamp()), tone=tone, title=f"{word}{where}: {issue.text}", path=path_of(issue, base)
+    title = (
+        _("%(what)s at %(evse)s: %(text)s", what=_(word), evse=issue.evse_number, text=words_of(issue))
+        if issue.evse_number
+        else f"{_(word)}: {words_of(issue)}"
     )
+    return Mark(x=across.place(issue.at.timestamp()), tone=tone, title=title, path=path_of(issue, base))
 
 
 def _rows(day: Day) -> Iterator[tuple[Any, ...]]:

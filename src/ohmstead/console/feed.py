@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ohmstead.core.language import N_, _
 from ohmstead.reports.concerns import FAULTS, station_path
 from ohmstead.reports.model import Happening
 from ohmstead.ui import figures, states
@@ -17,25 +18,25 @@ from ohmstead.ui import figures, states
 LATE = timedelta(minutes=15)
 
 STOP_REASONS = {
-    "local": "stopped at the station",
-    "remote": "stopped from here",
-    "ev_disconnected": "the car was unplugged",
-    "stopped_by_ev": "the car had enough",
-    "de_authorized": "the token was not accepted",
-    "emergency_stop": "the emergency stop was pressed",
-    "power_loss": "the power failed",
-    "reboot": "the station restarted",
-    "soft_reset": "the station restarted",
-    "hard_reset": "the station was reset",
-    "immediate_reset": "the station was reset",
-    "unlock_command": "the connector was unlocked",
-    "energy_limit_reached": "the energy asked for was reached",
-    "time_limit_reached": "the time asked for was over",
-    "soc_limit_reached": "the battery level asked for was reached",
-    "timeout": "nobody plugged in",
-    "superseded": "the next session began",
-    "other": "another reason",
-    "unknown": "the end never reached us",
+    "local": N_("stopped at the station"),
+    "remote": N_("stopped from here"),
+    "ev_disconnected": N_("the car was unplugged"),
+    "stopped_by_ev": N_("the car had enough"),
+    "de_authorized": N_("the token was not accepted"),
+    "emergency_stop": N_("the emergency stop was pressed"),
+    "power_loss": N_("the power failed"),
+    "reboot": N_("the station restarted"),
+    "soft_reset": N_("the station restarted"),
+    "hard_reset": N_("the station was reset"),
+    "immediate_reset": N_("the station was reset"),
+    "unlock_command": N_("the connector was unlocked"),
+    "energy_limit_reached": N_("the energy asked for was reached"),
+    "time_limit_reached": N_("the time asked for was over"),
+    "soc_limit_reached": N_("the battery level asked for was reached"),
+    "timeout": N_("nobody plugged in"),
+    "superseded": N_("the next session began"),
+    "other": N_("another reason"),
+    "unknown": N_("the end never reached us"),
 }
 
 
@@ -43,7 +44,7 @@ def stop_reason(reason: str | None) -> str:
     """Why a session ended, in words."""
     if not reason:
         return ""
-    return STOP_REASONS.get(reason, reason.replace("_", " "))
+    return _(STOP_REASONS.get(reason, reason.replace("_", " ")))
 
 
 def of_rows(sessions: Iterable[Any], connections: Iterable[Any], limit: int) -> list[Happening]:
@@ -87,10 +88,10 @@ def of_news(event: Mapping[str, Any]) -> Happening | None:
         return _connector(station_id, at, event)
     if kind == "station" and what in ("created", "booted", "adopted", "retired"):
         words = {
-            "created": "appeared for the first time",
-            "booted": "has started",
-            "adopted": "was adopted",
-            "retired": "was retired",
+            "created": _("appeared for the first time"),
+            "booted": _("has started"),
+            "adopted": _("was adopted"),
+            "retired": _("was retired"),
         }
         return Happening(
             at=at, tone="working", icon="hand", station_id=station_id, text=words[what], path=station_path(station_id)
@@ -108,20 +109,21 @@ def _session(event: Mapping[str, Any], what: str, station_id: str, at: datetime)
     if at - ended_at > LATE and not is_orphan:
         # Told after an offline spell, or replayed: it is the telling that happens now.
         line = _session_ended(station_id, evse, at, session_id, energy_wh, is_orphan=False)
-        return msgspec.structs.replace(line, text=f"{_plug(evse)}session of {ended_at:%d %b} reached us")
+        day = figures.date(ended_at, with_year=False)
+        return msgspec.structs.replace(line, text=_plug(evse) + _("session of %(day)s reached us", day=day))
     return _session_ended(station_id, evse, ended_at, session_id, energy_wh, is_orphan=is_orphan)
 
 
 def _session_began(
     station_id: str, evse: int | None, at: datetime, session_id: str, token_uid: str | None
 ) -> Happening:
-    who = f" with {token_uid}" if token_uid else ""
+    text = _("session began with %(token)s", token=token_uid) if token_uid else _("session began")
     return Happening(
         at=at,
         tone="working",
         icon="working",
         station_id=station_id,
-        text=f"{_plug(evse)}session began{who}",
+        text=_plug(evse) + text,
         path=f"/sessions/{session_id}",
     )
 
@@ -140,38 +142,40 @@ def _session_ended(
         tone="attention" if is_orphan else "ok",
         icon="attention" if is_orphan else "ok",
         station_id=station_id,
-        text=f"{_plug(evse)}ended a session nobody saw begin" if is_orphan else f"{_plug(evse)}session ended",
+        text=_plug(evse) + (_("ended a session nobody saw begin") if is_orphan else _("session ended")),
         path=f"/sessions/{session_id}",
         note=" ".join(figures.energy(energy_wh)) if energy_wh is not None else "",
     )
 
 
 def _connection(station_id: str, at: datetime, is_connected: bool, version: str | None) -> Happening:
+    connected = _("connected with OCPP %(version)s", version=version) if version else _("connected")
     return Happening(
         at=at,
         tone="ok" if is_connected else "off",
         icon="link" if is_connected else "off",
         station_id=station_id,
-        text=f"connected{' with OCPP ' + version if version else ''}" if is_connected else "connection lost",
+        text=connected if is_connected else _("connection lost"),
         path=station_path(station_id),
     )
 
 
 def _connector(station_id: str, at: datetime, event: Mapping[str, Any]) -> Happening:
     look = states.connector(event["status"])
-    why = FAULTS.get(str(event.get("error_code")), "")
+    why = _(FAULTS.get(str(event.get("error_code")), ""))
+    what = figures.within(look.word)
     return Happening(
         at=at,
         tone=look.tone,
         icon=look.icon,
         station_id=station_id,
-        text=f"{_plug(event.get('evse_number'))}{look.word.lower()}{': ' + why if why else ''}",
+        text=_plug(event.get("evse_number")) + (f"{what}: {why}" if why else what),
         path=station_path(station_id),
     )
 
 
 def _plug(evse: int | None) -> str:
-    return f"{evse} " if evse else ""
+    return _("%(evse)s ", evse=evse) if evse else ""
 
 
 def instant(text: Any) -> datetime | None:

@@ -12,6 +12,7 @@ from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened
 from ohmstead.console.messages import exchange, filter_of, kept, log_lines, moment, next_page
 from ohmstead.core import clock
 from ohmstead.core.errors import NotFound
+from ohmstead.core.language import _
 from ohmstead.reports.pages.queries import find_station
 from ohmstead.reports.wire import differences, queries
 from ohmstead.reports.wire.explain import explain
@@ -49,16 +50,16 @@ async def message_log(request: PageRequest, pool: PoolIn, actor: ActorIn, statio
 
 def _heading(view: View) -> str:
     wanted = filter_of(view)
-    which = {"failed": "failed or slow", "errors": "refused with an error", "unanswered": "unanswered"}
+    which = {"failed": _("failed or slow"), "errors": _("refused with an error"), "unanswered": _("unanswered")}
     parts = [
         wanted.action,
-        {"in": "from the station", "out": "to the station"}.get(wanted.direction, ""),
+        {"in": _("from the station"), "out": _("to the station")}.get(wanted.direction, ""),
         which.get(wanted.outcome, ""),
-        f"of {figures.latency(wanted.slower_than_us)} or more" if wanted.slower_than_us else "",
-        f"with “{wanted.text}”" if wanted.text else "",
+        _("of %(latency)s or more", latency=figures.latency(wanted.slower_than_us)) if wanted.slower_than_us else "",
+        _("with “%(text)s”", text=wanted.text) if wanted.text else "",
     ]
     found = ", ".join(part for part in parts if part)
-    return f"Messages: {found}" if found else "Every message, as it travelled"
+    return _("Messages: %(which)s", which=found) if found else _("Every message, as it travelled")
 
 
 @get("/stations/{station_id:str}/log/{message_id:str}")

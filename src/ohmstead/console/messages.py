@@ -19,6 +19,7 @@ from ohmstead.console.exports import csv_response
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
+from ohmstead.core.language import _
 from ohmstead.reports.pages.queries import find_station
 from ohmstead.reports.wire import queries
 from ohmstead.reports.wire.queries import LogFilter
@@ -204,17 +205,17 @@ def exchange(row: Mapping[str, Any]) -> Exchange:
 def _answer(row: Mapping[str, Any]) -> tuple[str, str, str]:
     kind, latency_us = row["answer_kind"], row["latency_us"] or 0
     if kind == "error":
-        return "failed", "failed", row["error_code"] or "error"
+        return "failed", "failed", row["error_code"] or _("error")
     if kind == "none":
-        return "attention", "attention", "no answer"
+        return "attention", "attention", _("no answer")
     if kind is None:
         is_old = datetime.now(row["received_at"].tzinfo) - row["received_at"] > timedelta(minutes=2)
-        return ("attention", "attention", "no answer") if is_old else ("working", "hand", "waiting")
-    word = _status_of(row["answer"]) or "answered"
+        return ("attention", "attention", _("no answer")) if is_old else ("working", "hand", _("waiting"))
+    word = _status_of(row["answer"]) or _("answered")
     if word in REFUSALS:
         return "failed", "failed", word
     if latency_us > (SLOW_IN_US if row["direction"] == "in" else SLOW_OUT_US):
-        return "attention", "attention", f"slow: {word}"
+        return "attention", "attention", _("slow: %(answer)s", answer=word)
     return "ok", "ok", word
 
 
@@ -319,8 +320,8 @@ def _boot(payload: dict[str, Any]) -> list[Any]:
 
 def _stop(payload: dict[str, Any]) -> list[Any]:
     return [
-        f"transaction {payload.get('transactionId')}",
-        f"register {payload.get('meterStop')} Wh",
+        _("transaction %(number)s", number=payload.get("transactionId")),
+        _("register %(value)s Wh", value=payload.get("meterStop")),
         payload.get("reason"),
     ]
 
@@ -330,10 +331,10 @@ _WORDS: dict[str, Callable[[dict[str, Any]], list[Any]]] = {
     "MeterValues": _readings,
     "TransactionEvent": _transaction,
     "Authorize": _token,
-    "StartTransaction": lambda p: [*_token(p), f"register {p.get('meterStart')} Wh"],
+    "StartTransaction": lambda p: [*_token(p), _("register %(value)s Wh", value=p.get("meterStart"))],
     "StopTransaction": _stop,
     "BootNotification": _boot,
     "Heartbeat": lambda _p: [],
-    "GetConfiguration": lambda p: p.get("key") or ["everything"],
+    "GetConfiguration": lambda p: p.get("key") or [_("everything")],
     "ChangeConfiguration": lambda p: [p.get("key"), p.get("value")],
 }

@@ -14,6 +14,7 @@ from ohmstead.console import order_help, schema_form
 from ohmstead.console.orders import STORED, actions_for
 from ohmstead.console.schema_form import Node, OrderWords, Schema, Words
 from ohmstead.core.errors import Invalid
+from ohmstead.core.language import N_, _, told
 from ohmstead.core.validation import fault_of, in_words
 from ohmstead.reports.wire import official
 from ohmstead.reports.wire.explain import about_action, about_field, about_value
@@ -21,30 +22,37 @@ from ohmstead.stations import orders
 from ohmstead.stations.capabilities import Capability
 
 GROUPS: Final = {
-    "charging": "Charging",
-    "operating": "The station itself",
-    "device": "Settings and monitoring",
-    "drivers": "Drivers: lists, reservations, display, tariffs",
-    "upkeep": "Firmware, logs, certificates",
-    "grid": "The grid",
+    "charging": N_("Charging"),
+    "operating": N_("The station itself"),
+    "device": N_("Settings and monitoring"),
+    "drivers": N_("Drivers: lists, reservations, display, tariffs"),
+    "upkeep": N_("Firmware, logs, certificates"),
+    "grid": N_("The grid"),
 }
 # What is told before an order goes out that is hard to take back, or that drivers feel; by kind and by OCPP's action.
 CONSEQUENCES: Final = {
-    "reset": "The station restarts. Sessions are ended or cut off, as chosen, and it is away for a minute or two.",
-    "set_availability": "Out of service, it takes no new sessions until somebody puts it back.",
-    "unlock": "A session there is ended and the cable is released.",
-    "remote_stop": "The session ends; the driver is not asked.",
-    "set_network_profile": "With a wrong profile the station may not find its way back, and somebody has to drive there.",
-    "set_variables": "The station works with the new values; wrong ones can cut it off or keep drivers from charging.",
-    "update_firmware": "The station fetches and installs firmware and restarts; with firmware that does not fit it may stay"
-    " dark.",
-    "install_certificate": "The station trusts whoever this root vouches for.",
-    "delete_certificate": "Without its root the station may not be able to connect again.",
-    "deliver_certificate": "The station proves itself with this certificate from now on.",
-    "customer_information": "If so chosen, the station forgets what it keeps about a person. That cannot be taken back.",
-    "clear_profiles": "Limits that protect the building’s connection may be among those taken away.",
-    "send_local_list": "Who may charge while the station is offline is replaced, in whole or in part.",
-    "clear_der_controls": "Rules that the grid operator wants may be among those taken away.",
+    "reset": N_("The station restarts. Sessions are ended or cut off, as chosen, and it is away for a minute or two."),
+    "set_availability": N_("Out of service, it takes no new sessions until somebody puts it back."),
+    "unlock": N_("A session there is ended and the cable is released."),
+    "remote_stop": N_("The session ends; the driver is not asked."),
+    "set_network_profile": N_(
+        "With a wrong profile the station may not find its way back, and somebody has to drive there."
+    ),
+    "set_variables": N_(
+        "The station works with the new values; wrong ones can cut it off or keep drivers from charging."
+    ),
+    "update_firmware": N_(
+        "The station fetches and installs firmware and restarts; with firmware that does not fit it may stay dark."
+    ),
+    "install_certificate": N_("The station trusts whoever this root vouches for."),
+    "delete_certificate": N_("Without its root the station may not be able to connect again."),
+    "deliver_certificate": N_("The station proves itself with this certificate from now on."),
+    "customer_information": N_(
+        "If so chosen, the station forgets what it keeps about a person. That cannot be taken back."
+    ),
+    "clear_profiles": N_("Limits that protect the building’s connection may be among those taken away."),
+    "send_local_list": N_("Who may charge while the station is offline is replaced, in whole or in part."),
+    "clear_der_controls": N_("Rules that the grid operator wants may be among those taken away."),
 }
 _ACTIONS: Final = {
     "Reset": "reset",
@@ -113,7 +121,7 @@ class MessageWords(Words):
 
 def name_of(kind: str) -> str:
     """A kind of order for people."""
-    return STORED.get(kind) or kind.replace("_", " ").capitalize()
+    return _(STORED.get(kind) or kind.replace("_", " ").capitalize())
 
 
 def offers(version: str | None, known: Sequence[Capability], kind: Literal["order", "raw"]) -> list[OfferGroup]:
@@ -124,7 +132,7 @@ def offers(version: str | None, known: Sequence[Capability], kind: Literal["orde
             for action in actions_for(version)
             if official.schema(version or "", action) is not None
         ]
-        return [OfferGroup(title=f"To a station with OCPP {version or '…'}", offers=found)]
+        return [OfferGroup(title=_("To a station with OCPP %(version)s", version=version or "…"), offers=found)]
     reasons = {one.kind: one.reason for one in known}
     groups: dict[str, list[Offer]] = {group: [] for group in GROUPS}
     for key, struct in orders.KINDS.items():
@@ -133,7 +141,7 @@ def offers(version: str | None, known: Sequence[Capability], kind: Literal["orde
         group = struct.__module__.rpartition(".")[2]
         about = " ".join(order_help.about(key).split())
         groups[group].append(Offer(key=key, name=name_of(key), about=about, reason=reasons.get(key)))
-    return [OfferGroup(title=GROUPS[group], offers=found) for group, found in groups.items()]
+    return [OfferGroup(title=_(GROUPS[group]), offers=found) for group, found in groups.items()]
 
 
 @cache
@@ -182,7 +190,7 @@ def opened(
 
 def consequence(kind: str, pick: str) -> str:
     """What to know before it goes out; "" where nothing can go wrong that is hard to take back."""
-    return CONSEQUENCES.get(_ACTIONS.get(pick, "") if kind == "raw" else pick, "")
+    return _(CONSEQUENCES.get(_ACTIONS.get(pick, "") if kind == "raw" else pick, ""))
 
 
 def order_in(given: Mapping[str, str], version: str | None, zone: tzinfo) -> tuple[orders.Order | None, dict[str, str]]:
@@ -190,7 +198,7 @@ def order_in(given: Mapping[str, str], version: str | None, zone: tzinfo) -> tup
     kind, pick = given.get("kind", ""), given.get("pick", "")
     schema = schema_of(kind, pick, version)
     if schema is None:
-        return None, {"": "Which order?"}
+        return None, {"": _("Which order?")}
     value, errors = schema_form.filled(schema, given, zone)
     if errors:
         return None, errors
@@ -200,7 +208,7 @@ def order_in(given: Mapping[str, str], version: str | None, zone: tzinfo) -> tup
         return msgspec.convert({"kind": pick, **value}, orders.Order, strict=False), {}
     except msgspec.ValidationError as error:
         path, why = fault_of(error)
-        return None, {path: in_words(why)}
+        return None, {path: told(in_words(why))}
 
 
 def json_of(given: Mapping[str, str], version: str | None, zone: tzinfo) -> str:

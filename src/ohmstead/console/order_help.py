@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, inspect
 
+from ohmstead.core.language import N_, _, grouped, spoken
 from ohmstead.stations import orders
 
 DEEPEST = 4
@@ -23,16 +24,19 @@ class Field(Struct, frozen=True):
     about: str = ""
 
 
-@cache
 def fields(kind: str) -> tuple[Field, ...]:
     """Every field of a kind of order, parts of parts included. Raises KeyError for a kind that does not exist."""
+    return _fields_in(kind, spoken())
+
+
+@cache
+def _fields_in(kind: str, _language: str) -> tuple[Field, ...]:
     return tuple(_fields(_struct(kind), "", 0))
 
 
-@cache
 def about(kind: str) -> str:
     """What an order of this kind does, in a sentence. Raises KeyError."""
-    return (orders.KINDS[kind].__doc__ or "").partition("\n")[0].replace("`", "")
+    return _((orders.KINDS[kind].__doc__ or "").partition("\n")[0].replace("`", ""))
 
 
 @cache
@@ -68,7 +72,7 @@ def _fields(struct: inspect.StructType, above: str, depth: int) -> Iterator[Fiel
         kind, more = _bare(field.type)
         name = above + field.encode_name
         inner, suffix = _inner(kind)
-        yield Field(name, _words(kind), field.required, more)
+        yield Field(name, _words(kind), field.required, _(more))
         if isinstance(inner, inspect.StructType) and depth < DEEPEST:
             yield from _fields(inner, f"{name}{suffix}.", depth + 1)
 
@@ -102,24 +106,28 @@ def _words(kind: inspect.Type) -> str:
     if isinstance(kind, inspect.IntType | inspect.FloatType):
         low, high = kind.ge, kind.le
         if low is None and high is None:
-            return "number"
-        return f"number, {'…' if low is None else f'{low:,}'} to {'…' if high is None else f'{high:,}'}"
+            return _("number")
+        return _("number, %(low)s to %(high)s", low=_bound(low), high=_bound(high))
     if isinstance(kind, inspect.StrType):
-        return f"text, up to {kind.max_length}" if kind.max_length else "text"
+        return _("text, up to %(most)s", most=kind.max_length) if kind.max_length else _("text")
     if isinstance(kind, inspect.CollectionType):
-        return f"list of {_words(_bare(kind.item_type)[0])}"
+        return _("list of %(what)s", what=_words(_bare(kind.item_type)[0]))
     if isinstance(kind, inspect.UnionType):
-        return " or ".join(_words(_bare(one)[0]) for one in _given(kind))
-    return next((words for type_, words in _WORDS if isinstance(kind, type_)), "value")
+        return _(" or ").join(_words(_bare(one)[0]) for one in _given(kind))
+    return _(next((words for type_, words in _WORDS if isinstance(kind, type_)), N_("value")))
+
+
+def _bound(value: float | None) -> str:
+    return "…" if value is None else grouped(f"{value:,}")
 
 
 _WORDS: tuple[tuple[type[inspect.Type], str], ...] = (
     (inspect.BoolType, "true | false"),
-    (inspect.DecimalType, "number"),
-    (inspect.DateTimeType, "instant, as 2026-03-01T08:00:00Z"),
-    (inspect.DictType, "names with values"),
-    (inspect.StructType, "object"),
-    (inspect.UUIDType, "id"),
+    (inspect.DecimalType, N_("number")),
+    (inspect.DateTimeType, N_("instant, as 2026-03-01T08:00:00Z")),
+    (inspect.DictType, N_("names with values")),
+    (inspect.StructType, N_("object")),
+    (inspect.UUIDType, N_("id")),
 )
 
 
@@ -129,7 +137,7 @@ def _needed(struct: inspect.StructType) -> dict[str, Any]:
 
 def _blank(kind: inspect.Type) -> Any:
     """What stands there until somebody fills it in: mostly nothing, so that it cannot be sent by mistake."""
-    kind, _ = _bare(kind)
+    kind = _bare(kind)[0]
     if isinstance(kind, inspect.LiteralType):
         return kind.values[0]
     if isinstance(kind, inspect.IntType):
@@ -137,7 +145,7 @@ def _blank(kind: inspect.Type) -> Any:
     if isinstance(kind, inspect.StructType):
         return _needed(kind)
     if isinstance(kind, inspect.CollectionType):
-        inner, _ = _inner(kind)
+        inner = _inner(kind)[0]
         return [_blank(inner)] if isinstance(inner, inspect.StructType) else []
     simple: dict[type, Any] = {
         inspect.BoolType: False,

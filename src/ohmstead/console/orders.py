@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from ohmstead.core.errors import Invalid
+from ohmstead.core.language import N_, _, n_, told
 from ohmstead.core.validation import fault_of, in_words
 from ohmstead.reports.model import ConnectorNow
 from ohmstead.stations import vendors
@@ -29,54 +30,84 @@ from ohmstead.stations.orders import DataTransfer
 from ohmstead.ui import figures
 
 KINDS = {
-    "start": "Start",
-    "stop": "Stop",
-    "unlock": "Unlock",
-    "restart": "Restart",
-    "availability": "Availability",
-    "ask": "Ask status",
-    "read": "Read settings",
-    "set": "Change setting",
-    "order": "Any order",
-    "raw": "Raw message",
+    "start": N_("Start"),
+    "stop": N_("Stop"),
+    "unlock": N_("Unlock"),
+    "restart": N_("Restart"),
+    "availability": N_("Availability"),
+    "ask": N_("Ask status"),
+    "read": N_("Read settings"),
+    "set": N_("Change setting"),
+    "order": N_("Any order"),
+    "raw": N_("Raw message"),
 }
 
 # Names under which the command table keeps them (stations.orders), for the history.
 STORED = {
-    "remote_start": "Start",
-    "remote_stop": "Stop",
-    "unlock": "Unlock",
-    "reset": "Restart",
-    "set_availability": "Availability",
-    "trigger": "Ask status",
-    "get_variables": "Read settings",
-    "set_variables": "Change setting",
-    "transaction_status": "Ask about a session",
-    "reserve": "Reserve",
-    "cancel_reservation": "Cancel a reservation",
-    "get_profiles": "Ask for profiles",
-    "composite_schedule": "Ask what it would deliver",
-    "update_schedule": "Renew a limit",
-    "use_priority_charging": "Priority",
-    "update_cost": "Tell the cost",
-    "raw": "Raw message",
-    "set_profile": "Charging profile",
-    "clear_profiles": "Clear charging profiles",
-    "clear_cache": "Clear token cache",
-    "update_firmware": "Update firmware",
-    "send_local_list": "Local list",
-    "deliver_certificate": "Deliver certificate",
-    "install_certificate": "Install certificate",
-    "delete_certificate": "Delete certificate",
-    "list_certificates": "Ask for certificates",
-    "set_network_profile": "Set network profile",
+    "remote_start": N_("Start"),
+    "remote_stop": N_("Stop"),
+    "unlock": N_("Unlock"),
+    "reset": N_("Restart"),
+    "set_availability": N_("Availability"),
+    "trigger": N_("Ask status"),
+    "get_variables": N_("Read settings"),
+    "set_variables": N_("Change setting"),
+    "transaction_status": N_("Ask about a session"),
+    "reserve": N_("Reserve"),
+    "cancel_reservation": N_("Cancel a reservation"),
+    "get_profiles": N_("Ask for profiles"),
+    "composite_schedule": N_("Ask what it would deliver"),
+    "update_schedule": N_("Renew a limit"),
+    "use_priority_charging": N_("Priority"),
+    "update_cost": N_("Tell the cost"),
+    "raw": N_("Raw message"),
+    "set_profile": N_("Charging profile"),
+    "clear_profiles": N_("Clear charging profiles"),
+    "clear_cache": N_("Clear token cache"),
+    "update_firmware": N_("Update firmware"),
+    "send_local_list": N_("Local list"),
+    "deliver_certificate": N_("Deliver certificate"),
+    "install_certificate": N_("Install certificate"),
+    "delete_certificate": N_("Delete certificate"),
+    "list_certificates": N_("Ask for certificates"),
+    "set_network_profile": N_("Set network profile"),
+    "signal_frequency_reserve": N_("Signal frequency reserve"),
+    "allow_energy_transfer": N_("Allow energy transfer"),
+    "data_transfer": N_("Data transfer"),
+    "base_report": N_("Base report"),
+    "custom_report": N_("Custom report"),
+    "set_monitoring_base": N_("Set monitoring base"),
+    "set_monitoring_level": N_("Set monitoring level"),
+    "set_monitors": N_("Set monitors"),
+    "clear_monitors": N_("Clear monitors"),
+    "monitoring_report": N_("Monitoring report"),
+    "adjust_event_stream": N_("Adjust event stream"),
+    "get_event_streams": N_("Get event streams"),
+    "get_log": N_("Get log"),
+    "get_diagnostics": N_("Get diagnostics"),
+    "publish_firmware": N_("Publish firmware"),
+    "unpublish_firmware": N_("Unpublish firmware"),
+    "customer_information": N_("Customer information"),
+    "get_local_list_version": N_("Get local list version"),
+    "set_display_message": N_("Set display message"),
+    "get_display_messages": N_("Get display messages"),
+    "clear_display_message": N_("Clear display message"),
+    "set_default_tariff": N_("Set default tariff"),
+    "get_tariffs": N_("Get tariffs"),
+    "clear_tariffs": N_("Clear tariffs"),
+    "change_session_tariff": N_("Change session tariff"),
+    "request_battery_swap": N_("Request battery swap"),
+    "announce_web_payment": N_("Announce web payment"),
+    "set_der_control": N_("Set der control"),
+    "get_der_controls": N_("Get der controls"),
+    "clear_der_controls": N_("Clear der controls"),
 }
 
 ASKABLE = {
-    "StatusNotification": "State of a connector",
-    "MeterValues": "Meter values",
-    "Heartbeat": "Sign of life",
-    "BootNotification": "Boot notification",
+    "StatusNotification": N_("State of a connector"),
+    "MeterValues": N_("Meter values"),
+    "Heartbeat": N_("Sign of life"),
+    "BootNotification": N_("Boot notification"),
 }
 
 # CSMS → station, OCPP 1.6 with the security extension; 2.0.1; what 2.1 adds.
@@ -229,33 +260,48 @@ def effect(choice: Choice, connectors: Sequence[ConnectorNow], is_online: bool) 
     found = _EFFECTS[choice.kind](choice, connectors)
     if is_online or not found.is_possible:
         return found
-    text = f"The station is offline: nothing can be sent now. {found.text}"
-    return Effect("attention", text, found.verb, found.is_possible)
+    offline = _("The station is offline: nothing can be sent now.")
+    return Effect("attention", f"{offline} {found.text}", found.verb, found.is_possible)
 
 
 def _at(choice: Choice, connectors: Sequence[ConnectorNow]) -> ConnectorNow | None:
     return next((c for c in connectors if c.evse_number == choice.evse_number), None)
 
 
-def _car(connector: ConnectorNow) -> str:
+def _so_far(connector: ConnectorNow) -> str:
+    """What the car got, to be put behind its name; "" where nothing is known."""
     energy = " ".join(figures.energy(connector.energy_wh)) if connector.energy_wh is not None else ""
     soc = f"{float(connector.soc_percent):.0f} %" if connector.soc_percent is not None else ""
-    so_far = " and ".join(part for part in (energy, soc) if part)
-    return f"the car on {connector.label}" + (f" ({so_far} so far)" if so_far else "")
+    if energy and soc:
+        return _(" (%(energy)s and %(battery)s so far)", energy=energy, battery=soc)
+    return _(" (%(amount)s so far)", amount=energy or soc) if energy or soc else ""
 
 
 def _start(choice: Choice, connectors: Sequence[ConnectorNow]) -> Effect:
     connector = _at(choice, connectors)
     if connector is not None and connector.session_id is not None:
         return Effect(
-            "attention", f"{_car(connector).capitalize()} is charging there: the station will refuse.", "Start anyway"
+            "attention",
+            _(
+                "The car on %(label)s%(so_far)s is charging there: the station will refuse.",
+                label=connector.label,
+                so_far=_so_far(connector),
+            ),
+            _("Start anyway"),
         )
-    where = f"connector {connector.label}" if connector else "a connector of its choice"
-    return Effect(
-        "",
-        f"The station is asked to start a session on {where} for this token. Energy flows once a car is plugged in.",
-        "Send start",
+    text = (
+        _(
+            "The station is asked to start a session on connector %(label)s for this token."
+            " Energy flows once a car is plugged in.",
+            label=connector.label,
+        )
+        if connector
+        else _(
+            "The station is asked to start a session on a connector of its choice for this token."
+            " Energy flows once a car is plugged in."
+        )
     )
+    return Effect("", text, _("Send start"))
 
 
 def _stop(choice: Choice, connectors: Sequence[ConnectorNow]) -> Effect:
@@ -263,85 +309,132 @@ def _stop(choice: Choice, connectors: Sequence[ConnectorNow]) -> Effect:
         (c for c in connectors if c.transaction_id and c.transaction_id == choice.get("transaction")), None
     )
     if connector is None:
-        return Effect("", "Nothing is being charged at this station.", "Stop", is_possible=False)
+        return Effect("", _("Nothing is being charged at this station."), _("Stop"), is_possible=False)
     return Effect(
         "attention",
-        f"Ends the session of {_car(connector)}. The cable is released, the driver is not asked.",
-        "Stop the session",
+        _(
+            "Ends the session of the car on %(label)s%(so_far)s. The cable is released, the driver is not asked.",
+            label=connector.label,
+            so_far=_so_far(connector),
+        ),
+        _("Stop the session"),
     )
 
 
 def _unlock(choice: Choice, connectors: Sequence[ConnectorNow]) -> Effect:
     connector = _at(choice, connectors)
     if connector is None:
-        return Effect("", "Choose a connector.", "Unlock", is_possible=False)
+        return Effect("", _("Choose a connector."), _("Unlock"), is_possible=False)
     if connector.session_id is not None:
-        return Effect("attention", f"Ends the session of {_car(connector)}, then releases the cable.", "Unlock")
-    return Effect("", f"Releases the cable lock of connector {connector.label}. No session is touched.", "Unlock")
+        text = _(
+            "Ends the session of the car on %(label)s%(so_far)s, then releases the cable.",
+            label=connector.label,
+            so_far=_so_far(connector),
+        )
+        return Effect("attention", text, _("Unlock"))
+    text = _("Releases the cable lock of connector %(label)s. No session is touched.", label=connector.label)
+    return Effect("", text, _("Unlock"))
 
 
 def _restart(choice: Choice, connectors: Sequence[ConnectorNow]) -> Effect:
     n = sum(1 for c in connectors if c.session_id)
     how = choice.get("how", "soft")
     if how == "on_idle":
-        wait = (
-            f"once {figures.plural(n, 'car has', 'cars have')} left" if n else "at once, for nothing is being charged"
+        text = (
+            n_("Restarts once %(n)s car has left.", "Restarts once %(n)s cars have left.", n)
+            if n
+            else _("Restarts at once, for nothing is being charged.")
         )
-        return Effect("", f"Restarts {wait}.", "Restart when idle")
+        return Effect("", text, _("Restart when idle"))
     if n == 0:
-        return Effect("", "Nothing is being charged. The station restarts and is away for a minute or two.", "Restart")
-    cars = figures.plural(n, "session", "sessions")
+        text = _("Nothing is being charged. The station restarts and is away for a minute or two.")
+        return Effect("", text, _("Restart"))
     if how == "hard":
-        return Effect("failed", f"Cuts off {cars} at once; their last readings may be lost.", "Restart now")
-    return Effect("attention", f"Ends {cars} properly first, then restarts.", "Restart")
+        text = n_(
+            "Cuts off %(n)s session at once; their last readings may be lost.",
+            "Cuts off %(n)s sessions at once; their last readings may be lost.",
+            n,
+        )
+        return Effect("failed", text, _("Restart now"))
+    text = n_(
+        "Ends %(n)s session properly first, then restarts.", "Ends %(n)s sessions properly first, then restarts.", n
+    )
+    return Effect("attention", text, _("Restart"))
 
 
 def _availability(choice: Choice, connectors: Sequence[ConnectorNow]) -> Effect:
     connector = _at(choice, connectors)
-    what = f"Connector {connector.label}" if connector else "The whole station"
+    label = connector.label if connector else ""
     if choice.get("operative", "no") == "yes":
-        return Effect("", f"{what} may be used again.", "Put into service")
+        text = (
+            _("Connector %(label)s may be used again.", label=label)
+            if connector
+            else _("The whole station may be used again.")
+        )
+        return Effect("", text, _("Put into service"))
     busy = [c for c in connectors if c.session_id and (connector is None or c.evse_number == connector.evse_number)]
-    after = f", after {figures.plural(len(busy), 'session')} there has ended" if len(busy) == 1 else ""
-    after = f", after {len(busy)} sessions have ended" if len(busy) > 1 else after
-    return Effect(
-        "attention", f"{what} takes no new sessions{after}. It stays so until put back.", "Take out of service"
-    )
+    if connector and busy:
+        text = n_(
+            "Connector %(label)s takes no new sessions, after %(n)s session there has ended. It stays so until put back.",
+            "Connector %(label)s takes no new sessions, after %(n)s sessions have ended. It stays so until put back.",
+            len(busy),
+            label=label,
+        )
+    elif connector:
+        text = _("Connector %(label)s takes no new sessions. It stays so until put back.", label=label)
+    elif busy:
+        text = n_(
+            "The whole station takes no new sessions, after %(n)s session there has ended. It stays so until put back.",
+            "The whole station takes no new sessions, after %(n)s sessions have ended. It stays so until put back.",
+            len(busy),
+        )
+    else:
+        text = _("The whole station takes no new sessions. It stays so until put back.")
+    return Effect("attention", text, _("Take out of service"))
 
 
 def _ask(choice: Choice, _connectors: Sequence[ConnectorNow]) -> Effect:
     message = choice.get("message", "StatusNotification")
-    return Effect("", f"The station sends {message} once more. Nothing else changes.", "Ask")
+    text = _("The station sends %(message)s once more. Nothing else changes.", message=message)
+    return Effect("", text, _("Ask"))
 
 
 def _read(choice: Choice, _connectors: Sequence[ConnectorNow]) -> Effect:
     names = choice.get("names").replace(",", " ").split()
-    what = f"{figures.plural(len(names), 'setting')}" if names else "its whole configuration, which may take a while"
-    return Effect("", f"Reads {what}. Nothing changes.", "Read")
+    text = (
+        n_("Reads %(n)s setting. Nothing changes.", "Reads %(n)s settings. Nothing changes.", len(names))
+        if names
+        else _("Reads its whole configuration, which may take a while. Nothing changes.")
+    )
+    return Effect("", text, _("Read"))
 
 
 def _set(choice: Choice, _connectors: Sequence[ConnectorNow]) -> Effect:
     name = choice.get("name")
-    return Effect(
-        "attention", f"Changes {name or 'a setting'} on the station; some settings count only after a restart.", "Set"
+    text = (
+        _("Changes %(name)s on the station; some settings count only after a restart.", name=name)
+        if name
+        else _("Changes a setting on the station; some settings count only after a restart.")
     )
+    return Effect("attention", text, _("Set"))
 
 
 def _any_effect(_choice: Choice, _connectors: Sequence[ConnectorNow]) -> Effect:
     return Effect(
         "attention",
-        "The order goes out in the words of the station’s version, once its parameters fit.",
-        "Send the order",
+        _("The order goes out in the words of the station’s version, once its parameters fit."),
+        _("Send the order"),
     )
 
 
 def _raw_effect(choice: Choice, _connectors: Sequence[ConnectorNow]) -> Effect:
-    action = choice.get("action") or choice.get("pick") or "The message"
-    return Effect(
-        "attention",
-        f"{action} goes out exactly as written, once it fits the schema of the station’s version.",
-        "Send as it is",
+    action = choice.get("action") or choice.get("pick")
+    text = (
+        _("%(action)s goes out exactly as written, once it fits the schema of the station’s version.", action=action)
+        if action
+        else _("The message goes out exactly as written, once it fits the schema of the station’s version.")
     )
+    return Effect("attention", text, _("Send as it is"))
 
 
 _EFFECTS = {
@@ -361,19 +454,23 @@ _EFFECTS = {
 def outcome(command: Command) -> str:
     """What became of an order, in a sentence."""
     if command.status == "offline":
-        return "The station is not connected. Nothing was sent."
+        return _("The station is not connected. Nothing was sent.")
     if command.status == "queued":
-        return "It will be sent as soon as the station connects."
+        return _("It will be sent as soon as the station connects.")
     if command.status == "timed_out":
-        return "No answer came in time. The station may still obey; a late answer will be recorded."
+        return _("No answer came in time. The station may still obey; a late answer will be recorded.")
     answer = command.answer
     status = answer.get("status") if isinstance(answer, dict) else None
     took = ""
     if command.sent_at and command.answered_at:
-        took = f" after {figures.latency(int((command.answered_at - command.sent_at).total_seconds() * 1e6))}"
+        took = figures.latency(int((command.answered_at - command.sent_at).total_seconds() * 1e6))
+    error = told(command.error_text) if command.error_text else ""
     if isinstance(status, str):
-        more = f" · {command.error_text}" if command.error_text and command.error_text != status else ""
-        return f"The station answered {status}{took}{more}."
-    if command.error_text or command.error_code:
-        return " · ".join(part for part in (command.error_code, command.error_text) if part)
-    return f"The station answered{took}."
+        answered = f"{status} · {error}" if error and command.error_text != status else status
+        after = f"{took} · {error}" if error and command.error_text != status else took
+        if took:
+            return _("The station answered %(status)s after %(took)s.", status=status, took=after)
+        return _("The station answered %(status)s.", status=answered)
+    if error or command.error_code:
+        return " · ".join(part for part in (command.error_code, error) if part)
+    return _("The station answered after %(took)s.", took=took) if took else _("The station answered.")

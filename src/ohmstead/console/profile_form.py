@@ -11,19 +11,20 @@ from typing import Any
 from msgspec import Struct
 
 from ohmstead.core.errors import Invalid
+from ohmstead.core.language import N_, _, told
 from ohmstead.stations.orders import ChargingProfile, Period, Schedule
 from ohmstead.stations.profile_rules import Fault
 from ohmstead.ui import charts
 
 PURPOSES = {
-    "session_default": "Any car, by default",
-    "session": "The car that charges now",
-    "station_max": "The whole station",
+    "session_default": N_("Any car, by default"),
+    "session": N_("The car that charges now"),
+    "station_max": N_("The whole station"),
 }
 TIMINGS = {
-    "now": "From now on",
-    "daily": "Every day, by the clock",
-    "relative": "From the start of each charge",
+    "now": N_("From now on"),
+    "daily": N_("Every day, by the clock"),
+    "relative": N_("From the start of each charge"),
 }
 PREVIEW_S = 86_400
 MOST_STEPS = 200
@@ -127,13 +128,14 @@ def at_fields(faults: Sequence[Fault]) -> dict[str, str]:
     """Rules that a profile breaks, by the form's field. Steps are counted from 1, as people do."""
     found: dict[str, str] = {}
     for path, rule in faults:
-        *_, last = path.split(".")
         parts = path.split(".")
+        last = parts[-1]
+        rule = told(rule)
         text = rule[:1].upper() + rule[1:]
         if "periods" in parts:
             field = "steps"
             after = parts[parts.index("periods") + 1 :]
-            text = f"Step {int(after[0]) + 1}: {rule}" if after else text
+            text = _("Step %(number)s: %(rule)s", number=int(after[0]) + 1, rule=rule) if after else text
         else:
             names = {"stack_level": "level", "evse_number": "evse", "duration_s": "hours", "rate_unit": "unit"}
             field = names.get(last, last)

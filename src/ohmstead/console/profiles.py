@@ -19,6 +19,7 @@ from ohmstead.console.frame import ActorIn, DeskIn, PageRequest, PoolIn, allow, 
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Invalid, NotFound, OhmsteadError
+from ohmstead.core.language import N_, _, grouped, told
 from ohmstead.reports.pages import queries as pages
 from ohmstead.reports.service import zone_of
 from ohmstead.smartcharging import preview, queries
@@ -33,19 +34,49 @@ from ohmstead.ui.templating import page
 SHOWN = 200
 WAIT_S = 25.0
 CHECKS = {
-    "due": ("working", "Is asked"),
-    "same": ("ok", "As accepted"),
-    "differs": ("failed", "Not as accepted"),
-    "waits": ("working", "Told when a car charges"),
-    "untold": ("off", "Not told"),
-    "doubtful": ("attention", "Not to be believed"),
+    "due": ("working", N_("Is asked")),
+    "same": ("ok", N_("As accepted")),
+    "differs": ("failed", N_("Not as accepted")),
+    "waits": ("working", N_("Told when a car charges")),
+    "untold": ("off", N_("Not told")),
+    "doubtful": ("attention", N_("Not to be believed")),
 }
 DEFAULTS = {
-    "same": ("ok", "Kept"),
-    "missing": ("working", "Not given yet"),
-    "differs": ("attention", "Differs"),
-    "refused": ("failed", "Refused"),
-    "unknown": ("attention", "No answer"),
+    "same": ("ok", N_("Kept")),
+    "missing": ("working", N_("Not given yet")),
+    "differs": ("attention", N_("Differs")),
+    "refused": ("failed", N_("Refused")),
+    "unknown": ("attention", N_("No answer")),
+}
+PROFILES = {
+    "held": ("ok", N_("held")),
+    "sent": ("working", N_("sent")),
+    "refused": ("failed", N_("refused")),
+    "unknown": ("attention", N_("unknown")),
+    "cleared": ("off", N_("cleared")),
+}
+NEEDS = {
+    "planned": ("ok", N_("planned")),
+    "received": ("working", N_("received")),
+    "refused": ("failed", N_("refused")),
+    "impossible": ("attention", N_("impossible")),
+    "superseded": ("off", N_("superseded")),
+    "free": ("ok", N_("free")),
+    "rejected": ("attention", N_("rejected")),
+}
+PURPOSES = {
+    "station_max": N_("station max"),
+    "external": N_("external"),
+    "session_default": N_("session default"),
+    "session": N_("session"),
+    "priority_charging": N_("priority charging"),
+    "local_generation": N_("local generation"),
+}
+TIMINGS = {
+    "absolute": N_("absolute"),
+    "recurring": N_("recurring"),
+    "relative": N_("relative"),
+    "dynamic": N_("dynamic"),
 }
 
 
@@ -91,11 +122,11 @@ async def change_profiles(
         else:
             said = await _order(pool, desk, actor, station_id, do, given)
     except Invalid as invalid:
-        errors = {invalid.field or "steps": invalid.text}
+        errors = {invalid.field or "steps": told(invalid)}
     except NotFound:
         raise
     except OhmsteadError as error:
-        errors = {"list" if do != "set" else "steps": error.text}
+        errors = {"list" if do != "set" else "steps": told(error)}
     async with pool.acquire() as conn:
         await opened(request, conn, actor, "commands:send")
         fields = given if do == "set" and errors else {}
@@ -126,8 +157,8 @@ async def _set(
     except smartcharging.Misfit as misfit:
         return "", profile_form.at_fields(misfit.faults)
     if held.status == "held":
-        return f"The station holds profile {held.profile.profile_id} now.", {}
-    return "", {"form": f"The station does not hold it. {orders.outcome(command)}"}
+        return _("The station holds profile %(number)s now.", number=held.profile.profile_id), {}
+    return "", {"form": f"{_('The station does not hold it.')} {orders.outcome(command)}"}
 
 
 async def _order(
@@ -199,6 +230,10 @@ async def _context(
         "defaults": await defaults.state_of(conn, desk.book, actor.party_id, station_id),
         "check_looks": CHECKS,
         "default_looks": DEFAULTS,
+        "profile_looks": PROFILES,
+        "need_looks": NEEDS,
+        "all_purposes": PURPOSES,
+        "all_timings": TIMINGS,
         "steps": steps,
         "who": lambda by: who(by, {}),
         "said": "",
@@ -231,7 +266,7 @@ async def _form(
             if not found.faults:
                 chart = profile_form.drawn(found.before, found.after, found.starts_at, profile_form.PREVIEW_S, zone)
         except Invalid as invalid:
-            errors = {invalid.field or "steps": invalid.text}
+            errors = {invalid.field or "steps": told(invalid)}
     return {
         "station": station,
         "evses": sorted({c.evse_number for c in connectors}) or [1],
@@ -249,10 +284,11 @@ def steps(periods: Sequence[Period], unit: str) -> str:
     """Periods in words: `16 A, after 1 h 6 A`."""
     said = []
     for period in periods[:6]:
-        limit = "no limit" if period.limit is None else f"{_plain(period.limit)} {unit}"
-        said.append(f"after {figures.span(timedelta(seconds=period.start_s))} {limit}" if period.start_s else limit)
-    return ", ".join(said) + (f" … {len(periods)} steps" if len(periods) > 6 else "")
+        limit = _("no limit") if period.limit is None else f"{_plain(period.limit)} {unit}"
+        after = figures.span(timedelta(seconds=period.start_s))
+        said.append(_("after %(span)s %(limit)s", span=after, limit=limit) if period.start_s else limit)
+    return ", ".join(said) + (_(" … %(n)s steps", n=len(periods)) if len(periods) > 6 else "")
 
 
 def _plain(value: Decimal) -> str:
-    return format(value.normalize(), "f")
+    return grouped(format(value.normalize(), "f"))

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from ohmstead.core.language import _, grouped
 from ohmstead.core.log import REDACTED
 from ohmstead.reports.wire.official import resolved
 
@@ -80,7 +81,7 @@ class OrderWords(Words):
         return words[:1].upper() + words[1:]
 
     def help(self, name: str, schema: Schema) -> str:
-        return " ".join(str(schema.get("description", "")).replace("`", "").split())
+        return _(" ".join(str(schema.get("description", "")).replace("`", "").split()))
 
     def choice(self, name: str, value: str) -> str:
         return value.replace("_", " ")
@@ -107,7 +108,7 @@ def bare(schema: Schema, whole: Schema) -> tuple[dict[str, Any], bool]:
         return {**found, "enum": [word for one in others for word in one["enum"]]}, has_null
     if len(others) != 1:
         return {key: value for key, value in found.items() if key != "anyOf"}, has_null
-    inner, _ = bare(others[0], whole)
+    inner = bare(others[0], whole)[0]
     return {**inner, **{key: found[key] for key in ("description", "default") if found.get(key) is not None}}, has_null
 
 
@@ -167,7 +168,7 @@ def _node(
     errors: Mapping[str, str],
     depth: int,
 ) -> Node:
-    schema, _ = bare(given, whole)
+    schema = bare(given, whole)[0]
     kind: Kind = kind_of(schema, whole) if depth < DEEPEST else "json"
     node = Node(
         path=path,
@@ -184,7 +185,7 @@ def _node(
     if kind == "choice":
         node.choices = [(str(word), words.choice(name, str(word))) for word in schema["enum"]]
         if may_be_nothing(given, whole):
-            node.choices.append((NOTHING, "nothing at all"))
+            node.choices.append((NOTHING, _("nothing at all")))
     elif kind == "choices":
         offered = bare(schema["items"], whole)[0]["enum"]
         node.choices = [(word, words.choice(name, word)) for word in offered]
@@ -218,22 +219,26 @@ def _bounds(schema: Schema, kind: Kind) -> str:
     low, high = schema.get("minimum", schema.get("exclusiveMinimum")), schema.get("maximum")
     if kind in ("whole", "number"):
         if low is not None and low > -2_147_483_648 and high is not None and high < 2_147_483_647:
-            return f"{low:,} to {high:,}"
+            return _("%(low)s to %(high)s", low=_grouped(low), high=_grouped(high))
         if low is not None and low > -2_147_483_648:
-            return f"at least {low:,}"
-        return f"at most {high:,}" if high is not None and high < 2_147_483_647 else ""
+            return _("at least %(least)s", least=_grouped(low))
+        return _("at most %(most)s", most=_grouped(high)) if high is not None and high < 2_147_483_647 else ""
     if kind in ("text", "long") and schema.get("maxLength"):
-        return f"up to {schema['maxLength']:,} characters"
+        return _("up to %(most)s characters", most=_grouped(schema["maxLength"]))
     if kind in ("list", "pairs") and schema.get("maxItems"):
-        return f"at most {schema['maxItems']:,}"
+        return _("at most %(most)s", most=_grouped(schema["maxItems"]))
     return ""
+
+
+def _grouped(value: float) -> str:
+    return grouped(f"{value:,}")
 
 
 def _usual(schema: Schema, name: str, words: Words) -> str:
     usual = schema.get("default")
     if usual in (None, "", [], {}) or isinstance(usual, list | dict):
         return ""
-    return {True: "yes", False: "no"}[usual] if isinstance(usual, bool) else words.choice(name, str(usual))
+    return {True: _("yes"), False: _("no")}[usual] if isinstance(usual, bool) else words.choice(name, str(usual))
 
 
 # ------------------------------------------------------------------------------------------------------ parts come and go
@@ -307,7 +312,7 @@ def _object(
 def _value(
     given: Schema, whole: Schema, path: str, is_needed: bool, fields: Fields, zone: tzinfo, errors: dict[str, str]
 ) -> Any:
-    schema, _ = bare(given, whole)
+    schema = bare(given, whole)[0]
     kind = kind_of(schema, whole) if path.count(".") < DEEPEST else "json"
     if kind == "part":
         if not is_needed and fields.get(f"o:{path}") != "1":
@@ -316,7 +321,7 @@ def _value(
     if kind == "choices":
         ticked = [word for word in bare(schema["items"], whole)[0]["enum"] if fields.get(f"c:{path}={word}")]
         if is_needed and not ticked and schema.get("minItems"):
-            errors[path] = "Choose at least one."
+            errors[path] = _("Choose at least one.")
         return ticked if ticked or is_needed else None
     if kind == "list":
         return _list(schema, whole, path, is_needed, fields, zone, errors)
@@ -327,7 +332,7 @@ def _value(
         text = text.strip()
     if not text:
         if is_needed:
-            errors[path] = "It is needed."
+            errors[path] = _("It is needed.")
         return None
     if text == NOTHING and kind == "choice" and may_be_nothing(given, whole):
         return _NULL
@@ -344,9 +349,9 @@ def _list(
     n = count(fields, path, schema, is_needed)
     items = [_value(schema["items"], whole, f"{path}[{i}]", True, fields, zone, errors) for i in range(n)]
     if n < schema.get("minItems", 0) and (is_needed or n):
-        errors[path] = f"At least {schema['minItems']}."
+        errors[path] = _("At least %(least)s.", least=schema["minItems"])
     if n > schema.get("maxItems", MOST_ITEMS):
-        errors[path] = f"At most {schema['maxItems']}."
+        errors[path] = _("At most %(most)s.", most=schema["maxItems"])
     return items if items or is_needed else None
 
 
@@ -356,9 +361,9 @@ def _pairs(path: str, n: int, fields: Fields, errors: dict[str, str]) -> dict[st
         item = f"{path}[{index}]"
         name = fields.get(f"k:{item}", "").strip()
         if not name:
-            errors[item] = "A name is needed."
+            errors[item] = _("A name is needed.")
         elif name in found:
-            errors[item] = "This name stands there twice."
+            errors[item] = _("This name stands there twice.")
         else:
             found[name] = fields.get(f"v:{item}", "")
     return found
@@ -370,7 +375,7 @@ def _leaf(text: str, kind: Kind, schema: Schema, zone: tzinfo) -> Any:
         return _chosen(text, schema["enum"])
     if kind == "truth":
         if text not in ("true", "false"):
-            raise ValueError("Yes or no.")
+            raise ValueError(_("Yes or no."))
         return text == "true"
     if kind in ("whole", "number"):
         return _number(text, kind, schema)
@@ -380,11 +385,11 @@ def _leaf(text: str, kind: Kind, schema: Schema, zone: tzinfo) -> Any:
         try:
             return msgspec.json.decode(text.encode())
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-            raise ValueError(f"Not JSON: {error}") from None
+            raise ValueError(_("Not JSON: %(error)s", error=error)) from None
     if len(text) > schema.get("maxLength", len(text)):
-        raise ValueError(f"At most {schema['maxLength']} characters; these are {len(text)}.")
+        raise ValueError(_("At most %(most)s characters; these are %(n)s.", most=schema["maxLength"], n=len(text)))
     if len(text) < schema.get("minLength", 0):
-        raise ValueError(f"At least {schema['minLength']} characters.")
+        raise ValueError(_("At least %(least)s characters.", least=schema["minLength"]))
     return text
 
 
@@ -392,25 +397,25 @@ def _chosen(text: str, words: list[Any]) -> Any:
     for word in words:
         if str(word) == text:
             return word
-    raise ValueError("None of the words that may stand here.")
+    raise ValueError(_("None of the words that may stand here."))
 
 
 def _number(text: str, kind: Kind, schema: Schema) -> int | float | str:
     try:
         value = Decimal(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
     except InvalidOperation:
-        raise ValueError("A whole number." if kind == "whole" else "A number.") from None
+        raise ValueError(_("A whole number.") if kind == "whole" else _("A number.")) from None
     if not value.is_finite() or abs(value.adjusted()) > 30:
-        raise ValueError("A number.")
+        raise ValueError(_("A number."))
     if kind == "whole" and value != value.to_integral_value():
-        raise ValueError("A whole number.")
+        raise ValueError(_("A whole number."))
     low, high, above = (schema.get(bound) for bound in ("minimum", "maximum", "exclusiveMinimum"))
     if low is not None and value < Decimal(str(low)):
-        raise ValueError(f"At least {low:,}.")
+        raise ValueError(_("At least %(least)s.", least=_grouped(low)))
     if high is not None and value > Decimal(str(high)):
-        raise ValueError(f"At most {high:,}.")
+        raise ValueError(_("At most %(most)s.", most=_grouped(high)))
     if above is not None and value <= Decimal(str(above)):
-        raise ValueError(f"More than {above:,}.")
+        raise ValueError(_("More than %(least)s.", least=_grouped(above)))
     if schema.get("format") == "decimal":
         return format(value, "f")
     return int(value) if value == value.to_integral_value() else float(value)
@@ -420,7 +425,7 @@ def _instant(text: str, zone: tzinfo) -> str:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError("An instant, as 2026-03-01T08:00.") from None
+        raise ValueError(_("An instant, as 2026-03-01T08:00.")) from None
     return (at if at.tzinfo else at.replace(tzinfo=zone)).isoformat()
 
 
@@ -449,7 +454,7 @@ def _spread(
 
 
 def _spread_one(given: Schema, whole: Schema, path: str, value: Any, zone: tzinfo, found: dict[str, str]) -> None:
-    schema, _ = bare(given, whole)
+    schema = bare(given, whole)[0]
     kind = kind_of(schema, whole)
     if kind == "part" and isinstance(value, dict):
         found[f"o:{path}"] = "1"

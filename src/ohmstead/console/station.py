@@ -16,6 +16,7 @@ from ohmstead.console.messages import FIRST, kept, log_lines, next_page
 from ohmstead.core import clock
 from ohmstead.core.db import Connection, Row
 from ohmstead.core.errors import NotFound
+from ohmstead.core.language import _, n_
 from ohmstead.reports.concerns import FAULTS
 from ohmstead.reports.model import ConnectorNow
 from ohmstead.reports.pages import queries
@@ -105,24 +106,32 @@ async def now_of(conn: Connection, actor: Actor, station_id: str) -> dict[str, A
 def headline(station: Any, connectors: Sequence[ConnectorNow]) -> tuple[str, str]:
     """The answer in two pieces: what it does, and what is wrong with it (in red)."""
     if station["retired_at"] is not None:
-        return "Retired: out of service for good.", ""
+        return _("Retired: out of service for good."), ""
     if station["state"] == "pending":
-        return "Waits for you to adopt it.", ""
+        return _("Waits for you to adopt it."), ""
     if station["state"] == "rejected":
-        return "Rejected: it is turned away.", ""
+        return _("Rejected: it is turned away."), ""
     if station["state"] == "never":
-        return "Has never connected.", ""
+        return _("Has never connected."), ""
     if station["state"] == "offline":
-        n = figures.plural(len(connectors), "connector")
-        return "", f"Unreachable: {n} cannot be used from here."
+        return "", n_(
+            "Unreachable: %(n)s connector cannot be used from here.",
+            "Unreachable: %(n)s connectors cannot be used from here.",
+            len(connectors),
+        )
     faulted = [c.label for c in connectors if c.state == "faulted"]
     bad = ""
     if station["status"] == "faulted":
-        bad = "The station reports a fault."
+        bad = _("The station reports a fault.")
     elif faulted and len(faulted) == len(connectors):
-        bad = "Out of order."
+        bad = _("Out of order.")
     elif faulted:
-        bad = f"Connector {_listed(faulted)} {'is' if len(faulted) == 1 else 'are'} out of order."
+        bad = n_(
+            "Connector %(which)s is out of order.",
+            "Connector %(which)s are out of order.",
+            len(faulted),
+            which=_listed(faulted),
+        )
     return _doing(connectors) if not (faulted and len(faulted) == len(connectors)) else "", bad
 
 
@@ -130,30 +139,34 @@ def _doing(connectors: Sequence[ConnectorNow]) -> str:
     charging = [c for c in connectors if c.state == "charging"]
     if charging:
         power = sum(float(c.power_w or 0) for c in charging)
-        cars = figures.plural(len(charging), "car")
-        return f"Charging {cars} at {' '.join(figures.power(power))}."
+        return n_(
+            "Charging %(n)s car at %(power)s.",
+            "Charging %(n)s cars at %(power)s.",
+            len(charging),
+            power=" ".join(figures.power(power)),
+        )
     busy = [c for c in connectors if states.connector(c.state).group == "in_use"]
     if busy:
-        what = states.connector(busy[0].state).word.lower()
-        return (
-            f"Connector {busy[0].label}: {what}."
-            if len(busy) == 1
-            else f"{len(busy)} connectors in use, none charging."
-        )
+        if len(busy) == 1:
+            what = figures.within(states.connector(busy[0].state).word)
+            return _("Connector %(label)s: %(what)s.", label=busy[0].label, what=what)
+        return _("%(n)s connectors in use, none charging.", n=len(busy))
     free = [c for c in connectors if c.state == "available"]
     if not connectors:
-        return "Online; it has not reported a connector yet."
+        return _("Online; it has not reported a connector yet.")
     if len(free) == len(connectors):
         if len(free) == 1:
-            return "Free, nothing is being charged."
-        return "Both connectors are free." if len(free) == 2 else f"All {len(free)} connectors are free."
+            return _("Free, nothing is being charged.")
+        if len(free) == 2:
+            return _("Both connectors are free.")
+        return _("All %(n)s connectors are free.", n=len(free))
     if free:
-        return f"{figures.plural(len(free), 'connector is', 'connectors are')} free."
-    return "Online, out of service." if all(c.state == "unavailable" for c in connectors) else "Online."
+        return n_("%(n)s connector is free.", "%(n)s connectors are free.", len(free))
+    return _("Online, out of service.") if all(c.state == "unavailable" for c in connectors) else _("Online.")
 
 
 def _listed(labels: Sequence[str]) -> str:
-    return labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
+    return labels[0] if len(labels) == 1 else _("%(those)s and %(last)s", those=", ".join(labels[:-1]), last=labels[-1])
 
 
 def eta(connector: ConnectorNow) -> Any:

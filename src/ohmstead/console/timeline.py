@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from ohmstead.core.language import _
 from ohmstead.reports.model import ConnectorNow
 from ohmstead.ui import charts, figures, states
 
@@ -80,7 +81,7 @@ def drawn(
         y = TOP + index * (LANE + GAP)
         stretches = _states(connector, statuses, since, now) + _charging(connector, sessions, since, now)
         segments = [_segment(across, a, b, group, text, groups) for a, b, group, text in stretches if b > a]
-        segments += [_segment(across, a, b, "offline", "Unreachable", groups) for a, b in silent]
+        segments += [_segment(across, a, b, "offline", _("Unreachable"), groups) for a, b in silent]
         name = f"{connector.label} · {plug_name(connector.standard)}" if connector.standard else connector.label
         lanes.append(Lane(name, y, segments))
     power_top = TOP + len(lanes) * (LANE + GAP) + 16
@@ -93,12 +94,8 @@ def drawn(
         lanes=lanes,
         ticks=ticks,
         days=[
-            charts.Tick(LEFT, since.astimezone(local).strftime("%a %d %b")),
-            *[
-                charts.Tick(t.at, now.astimezone(local).strftime("%a %d %b"), True)
-                for t in ticks
-                if t.is_day and t.at > LEFT
-            ],
+            charts.Tick(LEFT, figures.clock(since, local, "day")),
+            *[charts.Tick(t.at, figures.clock(now, local, "day"), True) for t in ticks if t.is_day and t.at > LEFT],
         ],
         height=base + 22,
         power_top=power_top,
@@ -129,7 +126,7 @@ def plug_name(standard: str | None) -> str:
 
 
 def _segment(across: charts.Axis, a: datetime, b: datetime, group: str, text: str, groups: set[str]) -> Segment:
-    tone, is_tint, _ = states.GROUPS[group]
+    tone, is_tint, _name = states.GROUPS[group]
     groups.add(group)
     x = across.place(a.timestamp())
     return Segment(x, max(0.8, round(across.place(b.timestamp()) - x, 1)), tone, is_tint, text)
@@ -152,7 +149,7 @@ def _states(
         # What a session does is drawn from the session, which knows it better.
         group = "in_use" if look.group == "charging" else look.group
         code = f" ({row['error_code']})" if row["error_code"] not in (None, "", "NoError") else ""
-        found.append((max(row["at"], since), min(until, now), group, f"{look.word}{code}"))
+        found.append((max(row["at"], since), min(until, now), group, f"{_(look.word)}{code}"))
     return found
 
 
@@ -171,7 +168,9 @@ def _charging(
         elif row["ended_at"] is None and row["charging_state"] not in (None, "charging"):
             end = row["last_event_at"]
         energy = " ".join(figures.energy(row["energy_wh"]))
-        found.append((max(row["started_at"], since), min(end, now), "charging", f"Session, {energy}"))
+        found.append(
+            (max(row["started_at"], since), min(end, now), "charging", _("Session, %(energy)s", energy=energy))
+        )
     return found
 
 

@@ -135,7 +135,7 @@ def gettext(text: str, /, **values: object) -> str:
 _ = gettext
 
 
-def N_(text: str, /) -> str:  # noqa: N802 (gettext's own name)
+def N_(text: str, /) -> str:
     """Marks a text of a table: it is said where it is shown, by `_`."""
     return text
 
@@ -179,18 +179,18 @@ def grouped(text: str) -> str:
 
 
 @cache
-def _names(code: str) -> tuple[Mapping[int, str], Mapping[int, str]]:
+def _names(code: str, width: str) -> tuple[Mapping[int, str], Mapping[int, str]]:
     locale = Locale.parse(code)
-    months = {n: str(name).rstrip(".") for n, name in locale.months["format"]["abbreviated"].items()}
-    days = {n: str(name).rstrip(".") for n, name in locale.days["format"]["abbreviated"].items()}
+    months = {n: str(name).rstrip(".") for n, name in locale.months["format"][width].items()}
+    days = {n: str(name).rstrip(".") for n, name in locale.days["format"][width].items()}
     return months, days
 
 
-def month(number: int) -> str:
-    """A month's short name; January is 1."""
-    return _names(spoken())[0][number]
+def month(number: int, *, is_long: bool = False) -> str:
+    """A month's name, short or written out; January is 1."""
+    return _names(spoken(), "wide" if is_long else "abbreviated")[0][number]
 
 
-def weekday(number: int) -> str:
-    """A day's short name; Monday is 0."""
-    return _names(spoken())[1][number]
+def weekday(number: int, *, is_long: bool = False) -> str:
+    """A day's name, short or written out; Monday is 0."""
+    return _names(spoken(), "wide" if is_long else "abbreviated")[1][number]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import TypeAlias
 
-from ohmstead.core.language import _, grouped, month, weekday
+from ohmstead.core.language import N_, _, grouped, month, weekday
 
 Number: TypeAlias = int | float | Decimal
 
@@ -93,6 +93,7 @@ def latency(microseconds: int | None) -> str:
 DAY = "%(weekday)s %(day)s %(month)s"
 DATE = "%(day)s %(month)s"
 DATE_WITH_YEAR = "%(day)s %(month)s %(year)s"
+LONG_DATE = N_("%(weekday)s %(day)s %(month)s %(year)s")
 FULL = "%(weekday)s %(day)s %(month)s %(year)s, %(time)s %(zone)s"
 
 
@@ -129,6 +130,18 @@ def _parts(day: date_type) -> dict[str, str]:
 def date(day: date_type, *, with_year: bool = True) -> str:
     """A day as people write it."""
     return _(DATE_WITH_YEAR if with_year else DATE, **_parts(day))
+
+
+def long_date(day: date_type) -> str:
+    """A day with its names written out."""
+    names = {"weekday": weekday(day.weekday(), is_long=True), "month": month(day.month, is_long=True)}
+    return _(LONG_DATE, **_parts(day) | names)
+
+
+def within(word: str) -> str:
+    """A word of a table (its `N_`) as it stands within a sentence: it begins with a small letter."""
+    told = _(word)
+    return told[:1].lower() + told[1:]
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

@@ -1,6 +1,7 @@
 /* Finding an order, giving up waiting, and looking closer at a station's day. Nothing here is needed to read a page. */
 (() => {
   "use strict";
+  const _ = window.ohmstead?._ ?? ((text) => text);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const one = (selector, root = document) => root.querySelector(selector);
 
@@ -83,7 +84,7 @@
         const box = shape.getBBox(), title = [...shape.children].find((child) => child.tagName === "title");
         if (title && box.x <= x && x <= box.x + Math.max(box.width, 2)) found.push(title.textContent);
       }
-      return `${time.format(timeAt(x))} on your clock: ${found.join("; ") || "nothing"}`;
+      return _("%(time)s on your clock: %(what)s", { time: time.format(timeAt(x)), what: found.join("; ") || _("nothing") });
     };
     let begun = null;
     day.addEventListener("dragstart", (event) => event.preventDefault());
