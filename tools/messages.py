@@ -30,7 +30,7 @@ from ohmstead.ui import templating  # noqa: E402
 
 PACKAGE = ROOT / "src" / "ohmstead"
 TEMPLATES = templating.HERE / "templates"
-KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "N_": None, "n_": (1, 2), "ngettext": (1, 2), "Look": (3,)}
+KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "N_": None, "n_": (1, 2), "ngettext": (1, 2), "p_": ((1, "c"), 2), "Look": (3,)}
 OPTIONS = {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true", "newstyle_gettext": "true"}
 HEAD = """# Ohmstead: what people read. Kept complete by tools/messages.py; write translations only.
 # SPDX-License-Identifier: Apache-2.0"""
@@ -209,7 +209,7 @@ def said_in_expressions(text: str) -> list[tuple[int, str]]:
             depth_of_call.pop()
         elif kind == "string" and re.match(r"""["'][A-Z]?[a-z]+[,.]* +[a-z]|["'][A-Z][a-z]+[.:]?["']""", value):
             # What is compared, and an icon's class, nobody reads.
-            marks = ("_", "n_", "gettext", "ngettext", "N_", "icon")
+            marks = ("_", "n_", "p_", "gettext", "ngettext", "N_", "icon")
             if before not in ("==", "!=") and not any(call in marks for call in depth_of_call):
                 found.append((line, value))
         before = value

@@ -14,7 +14,7 @@ from ohmstead.console import order_help, schema_form
 from ohmstead.console.orders import STORED, actions_for
 from ohmstead.console.schema_form import Node, OrderWords, Schema, Words
 from ohmstead.core.errors import Invalid
-from ohmstead.core.language import N_, _, told
+from ohmstead.core.language import N_, _, p_, told
 from ohmstead.core.validation import fault_of, in_words
 from ohmstead.reports.wire import official
 from ohmstead.reports.wire.explain import about_action, about_field, about_value
@@ -22,7 +22,7 @@ from ohmstead.stations import orders
 from ohmstead.stations.capabilities import Capability
 
 GROUPS: Final = {
-    "charging": N_("Charging"),
+    "charging": "Charging",
     "operating": N_("The station itself"),
     "device": N_("Settings and monitoring"),
     "drivers": N_("Drivers: lists, reservations, display, tariffs"),
@@ -141,7 +141,8 @@ def offers(version: str | None, known: Sequence[Capability], kind: Literal["orde
         group = struct.__module__.rpartition(".")[2]
         about = " ".join(order_help.about(key).split())
         groups[group].append(Offer(key=key, name=name_of(key), about=about, reason=reasons.get(key)))
-    return [OfferGroup(title=_(GROUPS[group]), offers=found) for group, found in groups.items()]
+    titles = {group: _(title) for group, title in GROUPS.items()} | {"charging": p_("of orders", "Charging")}
+    return [OfferGroup(title=titles[group], offers=found) for group, found in groups.items()]
 
 
 @cache

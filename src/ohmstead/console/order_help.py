@@ -114,7 +114,7 @@ def _words(kind: inspect.Type) -> str:
         return _("list of %(what)s", what=_words(_bare(kind.item_type)[0]))
     if isinstance(kind, inspect.UnionType):
         return _(" or ").join(_words(_bare(one)[0]) for one in _given(kind))
-    return _(next((words for type_, words in _WORDS if isinstance(kind, type_)), N_("value")))
+    return next((_(words) for type_, words in _WORDS if isinstance(kind, type_)), _("value"))
 
 
 def _bound(value: float | None) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from ohmstead.core.errors import Invalid
-from ohmstead.core.language import N_, _, n_, told
+from ohmstead.core.language import N_, _, n_, p_, told
 from ohmstead.core.validation import fault_of, in_words
 from ohmstead.reports.model import ConnectorNow
 from ohmstead.stations import vendors
@@ -416,7 +416,7 @@ def _set(choice: Choice, _connectors: Sequence[ConnectorNow]) -> Effect:
         if name
         else _("Changes a setting on the station; some settings count only after a restart.")
     )
-    return Effect("attention", text, _("Set"))
+    return Effect("attention", text, p_("button", "Set"))
 
 
 def _any_effect(_choice: Choice, _connectors: Sequence[ConnectorNow]) -> Effect:

@@ -19,7 +19,7 @@ from ohmstead.console.frame import ActorIn, DeskIn, PageRequest, PoolIn, allow, 
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Invalid, NotFound, OhmsteadError
-from ohmstead.core.language import N_, _, grouped, told
+from ohmstead.core.language import N_, _, grouped, p_, told
 from ohmstead.reports.pages import queries as pages
 from ohmstead.reports.service import zone_of
 from ohmstead.smartcharging import preview, queries
@@ -42,7 +42,7 @@ CHECKS = {
     "doubtful": ("attention", N_("Not to be believed")),
 }
 DEFAULTS = {
-    "same": ("ok", N_("Kept")),
+    "same": ("ok", "Kept"),
     "missing": ("working", N_("Not given yet")),
     "differs": ("attention", N_("Differs")),
     "refused": ("failed", N_("Refused")),
@@ -158,7 +158,8 @@ async def _set(
         return "", profile_form.at_fields(misfit.faults)
     if held.status == "held":
         return _("The station holds profile %(number)s now.", number=held.profile.profile_id), {}
-    return "", {"form": f"{_('The station does not hold it.')} {orders.outcome(command)}"}
+    refused = _("The station does not hold it.")
+    return "", {"form": f"{refused} {orders.outcome(command)}"}
 
 
 async def _order(
@@ -229,7 +230,7 @@ async def _context(
         "checks": await checks.list_checks(conn, actor.party_id, station_id),
         "defaults": await defaults.state_of(conn, desk.book, actor.party_id, station_id),
         "check_looks": CHECKS,
-        "default_looks": DEFAULTS,
+        "default_looks": DEFAULTS | {"same": ("ok", p_("of a limit", "Kept"))},
         "profile_looks": PROFILES,
         "need_looks": NEEDS,
         "all_purposes": PURPOSES,

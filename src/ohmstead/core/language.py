@@ -135,6 +135,11 @@ def gettext(text: str, /, **values: object) -> str:
 _ = gettext
 
 
+def p_(context: str, text: str, /) -> str:
+    """A text that means something else in other places: `p_("duration", "For")`."""
+    return _catalogue(spoken()).words.pgettext(context, text)
+
+
 def N_(text: str, /) -> str:
     """Marks a text of a table: it is said where it is shown, by `_`."""
     return text

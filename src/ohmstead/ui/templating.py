@@ -259,6 +259,7 @@ def _environment() -> Environment:
         figures=figures,
         escape=escape,
         n_=language.n_,
+        p_=language.p_,
         script_words=script_words,
         languages=language.languages,
         name_of_language=language.name_of,

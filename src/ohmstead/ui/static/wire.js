@@ -84,7 +84,8 @@
         const box = shape.getBBox(), title = [...shape.children].find((child) => child.tagName === "title");
         if (title && box.x <= x && x <= box.x + Math.max(box.width, 2)) found.push(title.textContent);
       }
-      return _("%(time)s on your clock: %(what)s", { time: time.format(timeAt(x)), what: found.join("; ") || _("nothing") });
+      const nothing = _("nothing");
+      return _("%(time)s on your clock: %(what)s", { time: time.format(timeAt(x)), what: found.join("; ") || nothing });
     };
     let begun = null;
     day.addEventListener("dragstart", (event) => event.preventDefault());
