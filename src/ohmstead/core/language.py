@@ -101,18 +101,18 @@ def _catalogue(code: str) -> Catalogue:
     write_mo(compiled, read)
     compiled.seek(0)
     refusals: dict[str, str] = {}
-    patterns: list[Refusal] = []
+    patterns: list[tuple[int, Refusal]] = []
     for message in read:
         if message.context != REFUSALS or not message.string or not isinstance(message.id, str):
             continue
         told = str(message.string)
         if _SLOT.search(message.id):
-            patterns.append(Refusal(_pattern_of(message.id), told))
+            patterns.append((len(_SLOT.sub("", message.id)), Refusal(_pattern_of(message.id), told)))
         else:
             refusals[message.id] = told
     # What says most of itself comes first: "no station %(id)s" before "%(what)s %(id)s".
-    patterns.sort(key=lambda one: -len(one.pattern.pattern))
-    return Catalogue(catalogues.GNUTranslations(compiled), refusals, patterns)
+    patterns.sort(key=lambda one: -one[0])
+    return Catalogue(catalogues.GNUTranslations(compiled), refusals, [one for _n, one in patterns])
 
 
 def _pattern_of(text: str) -> re.Pattern[str]:
@@ -135,8 +135,13 @@ def gettext(text: str, /, **values: object) -> str:
 _ = gettext
 
 
-def N_(text: str, /) -> str:  # noqa: N802 (gettext's own name)
+def N_(text: str, /) -> str:
     """Marks a text of a table: it is said where it is shown, by `_`."""
+    return text
+
+
+def R_(text: str, /) -> str:
+    """Marks what `told` is to know though it is no text of an `OhmsteadError`: a rule, or what another library says."""
     return text
 
 
@@ -158,7 +163,8 @@ def told(refusal: object) -> str:
         return found
     for one in catalogue.patterns:
         if match := one.pattern.fullmatch(text):
-            return one.told % match.groupdict()
+            # What was put in may be a reason of its own: "not sent: no answer within 10 s".
+            return one.told % {name: told(value) for name, value in match.groupdict().items()}
     return text
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import TypeAlias
 
-from ohmstead.core.language import _, grouped, month, weekday
+from ohmstead.core.language import N_, _, grouped, month, weekday
 
 Number: TypeAlias = int | float | Decimal
 
@@ -90,10 +90,10 @@ def latency(microseconds: int | None) -> str:
 
 
 # The order of an instant's parts: a language changes it in its catalogue. The scripts of pages use the same.
-DAY = "%(weekday)s %(day)s %(month)s"
-DATE = "%(day)s %(month)s"
-DATE_WITH_YEAR = "%(day)s %(month)s %(year)s"
-FULL = "%(weekday)s %(day)s %(month)s %(year)s, %(time)s %(zone)s"
+DAY = N_("%(weekday)s %(day)s %(month)s")
+DATE = N_("%(day)s %(month)s")
+DATE_WITH_YEAR = N_("%(day)s %(month)s %(year)s")
+FULL = N_("%(weekday)s %(day)s %(month)s %(year)s, %(time)s %(zone)s")
 
 
 def clock(at: datetime, zone: tzinfo, form: str = "minute", now: datetime | None = None) -> str:
