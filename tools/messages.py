@@ -34,6 +34,13 @@ KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "N_": None, "n_": (1, 2)
 OPTIONS = {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true", "newstyle_gettext": "true"}
 HEAD = """# Ohmstead: what people read. Kept complete by tools/messages.py; write translations only.
 # SPDX-License-Identifier: Apache-2.0"""
+# What `told` is to know besides errors' texts: rows' errors, rules of orders (`yield field, "rule"` where `Fault`s come
+# from), and what bears `R_`. Here: where the text stands in what makes it, unless it is the first.
+PLACES = {"RowError": 2}
+# A word for programs, not a text: `too_many_requests`.
+_CODE = re.compile(r"[a-z0-9_]+(%\(\w+\)s)?")
+# Hardly anything but slots would be found in what others say: `%(modes)s for %(purpose)s`.
+_VAGUE = re.compile(r"%\(\w+\)s[^%\w]*\w{0,4}[^%\w]*%\(\w+\)s")
 _ERRORS = re.compile(r"^class (\w+)\((?:errors\.)?(\w+)\)", re.MULTILINE)
 
 
@@ -47,14 +54,24 @@ def refusal_classes() -> frozenset[str]:
 
 
 def refusals_in(source: str, classes: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """Line and pattern of each error that is made with a text, or with an f-string."""
-    names = frozenset(classes)
+    """Line and pattern of each error, row's error or rule that is made with a text, or with an f-string."""
+    names = frozenset(classes) | {"R_", *PLACES}
     for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.Call) or not node.args:
+        if isinstance(node, ast.FunctionDef) and node.returns is not None and "Fault" in ast.unparse(node.returns):
+            yield from _rules_in(node)
+        if not isinstance(node, ast.Call):
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        if name in names:
-            for text in _texts(node.args[0]):
+        place = PLACES.get(name, 0)
+        if name in names and len(node.args) > place:
+            for text in _texts(node.args[place]):
+                yield node.lineno, text
+
+
+def _rules_in(function: ast.FunctionDef) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(function):
+        if isinstance(node, ast.Yield) and isinstance(node.value, ast.Tuple) and len(node.value.elts) == 2:
+            for text in _texts(node.value.elts[1]):
                 yield node.lineno, text
 
 
@@ -95,7 +112,11 @@ def gather() -> Catalog:
     classes = refusal_classes()
     for path in sorted(PACKAGE.rglob("*.py")):
         _take(catalog, path, "python", {})
+        if path.is_relative_to(PACKAGE / "simulator"):
+            continue  # it speaks in a terminal
         for _line, text in refusals_in(path.read_text(), classes):
+            if _CODE.fullmatch(text) or _VAGUE.fullmatch(text):
+                continue
             catalog.add(text, context=REFUSALS, locations=[(_name(path), 0)])
     return catalog
 

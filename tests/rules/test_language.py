@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ohmstead.core import language
 from ohmstead.core.errors import NotFound, Refused
+from ohmstead.core.validation import in_words
 from ohmstead.ui import figures, templating
 from tools import messages
 
@@ -135,6 +136,31 @@ def test_refusals_are_found_with_their_slots() -> None:
         (2, "%(b)s %(b_)s fit"),
     ]
     assert {"NotFound", "Invalid", "NotAllowed", "ExternalFailure"} <= messages.refusal_classes()
+
+
+def test_rules_and_errors_of_rows_are_found_but_codes_are_not(english: messages.Catalog) -> None:
+    source = 'def f() -> Iterator[Fault]:\n yield f"{a}.b", "is needed"\nRowError(1, "", f"{n} cells")\nR_("a list")\n'
+    assert {text for _line, text in messages.refusals_in(source, [])} == {"is needed", "%(n)s cells", "a list"}
+    told = {str(message.id) for message in english if message.context == language.REFUSALS}
+    assert {"is not negative", "this identity is taken", "at least %(n)s characters"} <= told
+    assert not told & {"too_many_requests", "unknown", "%(modes)s for %(purpose)s"}
+
+
+def test_the_narrowest_pattern_tells_and_reasons_within_are_told_too() -> None:
+    with language.speaking("de"):
+        assert language.told("no station AC-1") == "keine Ladestation AC-1"
+        assert language.told("no tariff x") == "tariff x gibt es nicht"
+        assert language.told("not sent: no answer within 10 s") == "nicht gesendet: keine Antwort innerhalb von 10 s"
+        assert language.told("at most 40 characters") == "höchstens 40 Zeichen"
+
+
+def test_what_is_wrong_with_a_field_is_said_in_whole_sentences() -> None:
+    assert in_words("Expected int >= 1") == "at least 1"
+    assert in_words("Expected str of length <= 40") == "at most 40 characters"
+    assert in_words("Expected array of length >= 2") == "at least 2 items"
+    assert in_words("Expected str of length >= 1") == "may not be empty"
+    assert in_words("Expected uuid, got int") == "is to be an id"
+    assert in_words("Expected null, got int") == "is to be null"
 
 
 def _calls(path: Path) -> Iterator[ast.Call]:

@@ -101,18 +101,18 @@ def _catalogue(code: str) -> Catalogue:
     write_mo(compiled, read)
     compiled.seek(0)
     refusals: dict[str, str] = {}
-    patterns: list[Refusal] = []
+    patterns: list[tuple[int, Refusal]] = []
     for message in read:
         if message.context != REFUSALS or not message.string or not isinstance(message.id, str):
             continue
         told = str(message.string)
         if _SLOT.search(message.id):
-            patterns.append(Refusal(_pattern_of(message.id), told))
+            patterns.append((len(_SLOT.sub("", message.id)), Refusal(_pattern_of(message.id), told)))
         else:
             refusals[message.id] = told
     # What says most of itself comes first: "no station %(id)s" before "%(what)s %(id)s".
-    patterns.sort(key=lambda one: -len(one.pattern.pattern))
-    return Catalogue(catalogues.GNUTranslations(compiled), refusals, patterns)
+    patterns.sort(key=lambda one: -one[0])
+    return Catalogue(catalogues.GNUTranslations(compiled), refusals, [one for _n, one in patterns])
 
 
 def _pattern_of(text: str) -> re.Pattern[str]:
@@ -145,6 +145,11 @@ def N_(text: str, /) -> str:
     return text
 
 
+def R_(text: str, /) -> str:
+    """Marks what `told` is to know though it is no text of an `OhmsteadError`: a rule, or what another library says."""
+    return text
+
+
 def plural(one: str, many: str, count: int, /) -> str:
     """The form for so many, its `%(name)s` still in it."""
     return _catalogue(spoken()).words.ngettext(one, many, count)
@@ -163,7 +168,8 @@ def told(refusal: object) -> str:
         return found
     for one in catalogue.patterns:
         if match := one.pattern.fullmatch(text):
-            return one.told % match.groupdict()
+            # What was put in may be a reason of its own: "not sent: no answer within 10 s".
+            return one.told % {name: told(value) for name, value in match.groupdict().items()}
     return text
 
 

@@ -89,11 +89,11 @@ def _lines(text: str) -> Iterator[tuple[int, list[str] | None]]:
 def _header(first: tuple[int, list[str] | None], required: Sequence[str], optional: Sequence[str]) -> list[str]:
     names = [name.strip().lower() for name in first[1] or []]
     known = [*required, *optional]
-    there_are = f"the columns are {', '.join(known)}"
+    columns = ", ".join(known)
     if unknown := [name for name in names if name not in known]:
-        raise Invalid(f"unknown column {unknown[0][:60]!r}: {there_are}", field="header")
+        raise Invalid(f"unknown column {unknown[0][:60]!r}: the columns are {columns}", field="header")
     if missing := [name for name in required if name not in names]:
-        raise Invalid(f"column {missing[0]!r} is missing: {there_are}", field="header")
+        raise Invalid(f"column {missing[0]!r} is missing: the columns are {columns}", field="header")
     if twice := [name for name in names if names.count(name) > 1]:
         raise Invalid(f"column {twice[0]!r} is there twice", field="header")
     return names

@@ -6,22 +6,50 @@ import re
 
 import msgspec
 
+from ohmstead.core.language import R_
+
 _AT = re.compile(r"^(?P<text>.*?)(?: - at `(?:key in )?\$(?P<path>.*)`)?$", re.DOTALL)
 _NUMBER = re.compile(r"Expected (?:int|float|decimal) (>=|<=|>|<) (-?[\d.]+)$")
 _LENGTH = re.compile(r"Expected (str|array|object) of length (>=|<=) (\d+)$")
 _KIND = re.compile(r"Expected (\w+), got (\w+)$")
 _KINDS = {
-    "int": "a whole number",
-    "float": "a number",
-    "decimal": "a number",
-    "str": "text",
-    "bool": "true or false",
-    "datetime": "an instant, as 2026-03-01T08:00:00Z",
-    "array": "a list",
-    "object": "an object",
-    "uuid": "an id",
+    "int": R_("is to be a whole number"),
+    "float": R_("is to be a number"),
+    "decimal": R_("is to be a number"),
+    "str": R_("is to be text"),
+    "bool": R_("is to be true or false"),
+    "datetime": R_("is to be an instant, as 2026-03-01T08:00:00Z"),
+    "array": R_("is to be a list"),
+    "object": R_("is to be an object"),
+    "uuid": R_("is to be an id"),
 }
-_BOUNDS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
+_BOUNDS = {
+    ">=": R_("at least %(n)s"),
+    "<=": R_("at most %(n)s"),
+    ">": R_("more than %(n)s"),
+    "<": R_("less than %(n)s"),
+}
+_LENGTHS = {
+    ("str", ">="): R_("at least %(n)s characters"),
+    ("str", "<="): R_("at most %(n)s characters"),
+    ("items", ">="): R_("at least %(n)s items"),
+    ("items", "<="): R_("at most %(n)s items"),
+}
+# What msgspec says where nobody puts it into words: in the rows of tables.
+THEIRS = (
+    R_("Expected %(kind)s, got %(given)s"),
+    R_("Expected %(kind)s >= %(n)s"),
+    R_("Expected %(kind)s <= %(n)s"),
+    R_("Expected %(kind)s > %(n)s"),
+    R_("Expected %(kind)s < %(n)s"),
+    R_("Expected %(kind)s of length >= %(n)s"),
+    R_("Expected %(kind)s of length <= %(n)s"),
+    R_("Object missing required field %(name)s"),
+    R_("Object contains unknown field %(name)s"),
+    R_("Invalid enum value %(value)s"),
+    R_("Invalid UUID"),
+    R_("Invalid RFC3339 encoded datetime"),
+)
 _NAMED = re.compile(r"field `([^`]+)`")
 
 
@@ -33,18 +61,18 @@ def fault_of(error: msgspec.ValidationError) -> tuple[str, str]:
     if (named := _NAMED.search(text)) is not None:
         field = f"{field}.{named[1]}".lstrip(".")
     if "matching regex" in text:
-        text = "has characters or a length that are not allowed here"
+        text = R_("has characters or a length that are not allowed here")
     return field, text.replace("`", "")
 
 
 def in_words(text: str) -> str:
     """What is wrong, as `fault_of` says it, for people who see a form: `at least 1`, not `Expected int >= 1`."""
     if (number := _NUMBER.match(text)) is not None:
-        return f"{_BOUNDS[number[1]]} {number[2]}"
+        return _BOUNDS[number[1]] % {"n": number[2]}
     if (length := _LENGTH.match(text)) is not None:
         if (length[2], length[3]) == (">=", "1"):
-            return "may not be empty"
-        return f"{_BOUNDS[length[2]]} {length[3]} {'characters' if length[1] == 'str' else 'items'}"
+            return R_("may not be empty")
+        return _LENGTHS["str" if length[1] == "str" else "items", length[2]] % {"n": length[3]}
     if (kind := _KIND.match(text)) is not None:
-        return f"is to be {_KINDS.get(kind[1], kind[1])}"
+        return _KINDS.get(kind[1]) or f"is to be {kind[1]}"
     return text

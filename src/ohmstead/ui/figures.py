@@ -90,11 +90,11 @@ def latency(microseconds: int | None) -> str:
 
 
 # The order of an instant's parts: a language changes it in its catalogue. The scripts of pages use the same.
-DAY = "%(weekday)s %(day)s %(month)s"
-DATE = "%(day)s %(month)s"
-DATE_WITH_YEAR = "%(day)s %(month)s %(year)s"
+DAY = N_("%(weekday)s %(day)s %(month)s")
+DATE = N_("%(day)s %(month)s")
+DATE_WITH_YEAR = N_("%(day)s %(month)s %(year)s")
 LONG_DATE = N_("%(weekday)s %(day)s %(month)s %(year)s")
-FULL = "%(weekday)s %(day)s %(month)s %(year)s, %(time)s %(zone)s"
+FULL = N_("%(weekday)s %(day)s %(month)s %(year)s, %(time)s %(zone)s")
 
 
 def clock(at: datetime, zone: tzinfo, form: str = "minute", now: datetime | None = None) -> str:

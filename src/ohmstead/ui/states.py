@@ -6,6 +6,8 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from ohmstead.core.language import N_
+
 Tone: TypeAlias = Literal["ok", "working", "attention", "failed", "off"]
 
 
@@ -38,12 +40,12 @@ CONNECTORS: dict[str, Look] = {
 
 # Ribbon, legend and timeline: group → tone, drawn light or full, words.
 GROUPS: dict[str, tuple[Tone, bool, str]] = {
-    "free": ("ok", True, "free"),
-    "charging": ("working", False, "charging"),
-    "in_use": ("working", True, "in use"),
-    "out_of_service": ("off", True, "out of service"),
-    "faulted": ("failed", False, "out of order"),
-    "offline": ("off", False, "unreachable"),
+    "free": ("ok", True, N_("free")),
+    "charging": ("working", False, N_("charging")),
+    "in_use": ("working", True, N_("in use")),
+    "out_of_service": ("off", True, N_("out of service")),
+    "faulted": ("failed", False, N_("out of order")),
+    "offline": ("off", False, N_("unreachable")),
 }
 
 DELIVERIES: dict[str, Look] = {

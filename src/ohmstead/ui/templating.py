@@ -234,6 +234,11 @@ def said(text: str) -> str:
     return language.gettext(text)
 
 
+def capital(text: str) -> str:
+    """A text that begins a sentence; its other letters stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -276,6 +281,7 @@ def _environment() -> Environment:
         plain=plain,
         said=said,
         told=language.told,
+        capital=capital,
     )
     return environment
 

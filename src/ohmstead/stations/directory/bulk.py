@@ -213,15 +213,16 @@ def _is_free(item: _Wanted, present: dict[str, Row], report: BulkReport) -> bool
     station = present.get(item.key)
     if station is None:
         return True
+    row, field, known = item.row, "station_id", station["station_id"]
     if not station["is_ours"]:
-        text = "this identity is taken"
+        fault = RowError(row, field, "this identity is taken")
     elif station["retired_at"] is not None:
-        text = "is retired: reinstate it first"
-    elif station["station_id"] != item.given.station_id:
-        text = f"is registered as {station['station_id']}: identities are the same whatever their case"
+        fault = RowError(row, field, "is retired: reinstate it first")
+    elif known != item.given.station_id:
+        fault = RowError(row, field, f"is registered as {known}: identities are the same whatever their case")
     else:
         return True
-    report.failed.append(RowError(item.row, "station_id", text))
+    report.failed.append(fault)
     return False
 
 
