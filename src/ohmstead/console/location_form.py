@@ -61,7 +61,7 @@ LABELS: Final = {
     "address": N_("Address"),
     "postal_code": N_("Postal code"),
     "city": N_("City"),
-    "state": N_("State"),
+    "state": N_("State or province"),
     "country": N_("Country"),
     "latitude": N_("Latitude"),
     "longitude": N_("Longitude"),
