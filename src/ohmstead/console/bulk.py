@@ -21,6 +21,7 @@ from ohmstead.console.orders import Choice
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Invalid, Refused
+from ohmstead.core.language import N_, _, n_, told
 from ohmstead.doorway import WITHIN
 from ohmstead.reports.pages import queries as pages
 from ohmstead.stations import rules
@@ -32,25 +33,25 @@ from ohmstead.ui import figures
 from ohmstead.ui.templating import page
 
 KINDS = {
-    "ask": "Ask status",
-    "restart": "Restart",
-    "availability": "Availability",
-    "read": "Read settings",
-    "set": "Change setting",
-    "cache": "Clear token cache",
-    "order": "Any order",
-    "raw": "Raw message",
+    "ask": N_("Ask status"),
+    "restart": N_("Restart"),
+    "availability": N_("Availability"),
+    "read": N_("Read settings"),
+    "set": N_("Change setting"),
+    "cache": N_("Clear token cache"),
+    "order": N_("Any order"),
+    "raw": N_("Raw message"),
 }
 # What will happen at each station, in the words of the confirmation.
 EFFECTS = {
-    "ask": "Each sends {message} once more. Nothing else changes.",
-    "restart": "Each restarts; running sessions are ended first, cut off or waited for, as chosen.",
-    "availability": "Each takes no new sessions until it is put back, or takes them again, as chosen.",
-    "read": "Each tells its settings. Nothing changes.",
-    "set": "Each is told a new value; some settings count only after a restart.",
-    "cache": "Each forgets the tokens it looked up before, and asks again for every card.",
-    "order": "Each gets the order in its own version’s words, or is passed over with the reason.",
-    "raw": "The message goes out exactly as written to every station whose version knows it.",
+    "ask": N_("Each sends %(message)s once more. Nothing else changes."),
+    "restart": N_("Each restarts; running sessions are ended first, cut off or waited for, as chosen."),
+    "availability": N_("Each takes no new sessions until it is put back, or takes them again, as chosen."),
+    "read": N_("Each tells its settings. Nothing changes."),
+    "set": N_("Each is told a new value; some settings count only after a restart."),
+    "cache": N_("Each forgets the tokens it looked up before, and asks again for every card."),
+    "order": N_("Each gets the order in its own version’s words, or is passed over with the reason."),
+    "raw": N_("The message goes out exactly as written to every station whose version knows it."),
 }
 PAGE = 100
 EXPORTED = 100_000
@@ -137,7 +138,7 @@ def _form(
     errors = {}
     if error is not None:
         errors = {
-            error.field if error.field in fields else {"order": "order", "set": "name"}.get(kind, "kind"): error.text
+            error.field if error.field in fields else {"order": "order", "set": "name"}.get(kind, "kind"): told(error)
         }
     return page(
         request,
@@ -147,7 +148,7 @@ def _form(
         kinds={k: v for k, v in KINDS.items() if k != "raw" or "commands:raw" in actor.actions},
         n_stations=n_stations,
         selection=_selection(fields),
-        effect=EFFECTS[kind].format(message=choice.get("message", "StatusNotification")),
+        effect=_(EFFECTS[kind], message=choice.get("message", "StatusNotification")),
         askable=forms.ASKABLE,
         order_help=order_help,
         capabilities=capabilities("2.1") if kind == "order" else [],
@@ -254,16 +255,17 @@ async def cancel_bulk(pool: PoolIn, actor: ActorIn, bulk_id: FromPath[str]) -> R
 
 def name_of(bulk: BulkCommand) -> str:
     """The order's kind for people."""
-    return forms.STORED.get(bulk.kind, bulk.kind.replace("_", " ").capitalize())
+    return _(forms.STORED.get(bulk.kind, bulk.kind.replace("_", " ").capitalize()))
 
 
 def headline(bulk: BulkCommand) -> tuple[str, str]:
     """What went wrong, in red, and how far it is."""
     progress = bulk.progress
     trouble = progress.rejected + progress.failed + progress.timed_out + progress.offline + progress.expired
-    bad = f"{figures.plural(trouble, 'station')} did not do it." if trouble else ""
+    bad = n_("%(n)s station did not do it.", "%(n)s stations did not do it.", trouble) if trouble else ""
+    done, over, whole = (figures.number(n) for n in (progress.accepted, progress.n_over, bulk.n_stations))
     if bulk.status == "cancelled":
-        return bad, f"Cancelled: {progress.accepted:,} of {bulk.n_stations:,} had done it."
+        return bad, _("Cancelled: %(done)s of %(all)s had done it.", done=done, all=whole)
     if bulk.finished_at is None:
-        return bad, f"{progress.n_over:,} of {bulk.n_stations:,} are through."
-    return bad, f"{progress.accepted:,} of {bulk.n_stations:,} did it."
+        return bad, _("%(done)s of %(all)s are through.", done=over, all=whole)
+    return bad, _("%(done)s of %(all)s did it.", done=done, all=whole)

@@ -14,16 +14,33 @@ from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Invalid, NotFound, OhmsteadError, Refused
 from ohmstead.core.events import NUDGE
+from ohmstead.core.language import N_, _, n_, told
 from ohmstead.reports.pages import queries as pages
 from ohmstead.stations.certificates import queries, service, upgrades
 from ohmstead.stations.certificates.queries import CertificateFilter, CertificateView
 from ohmstead.stations.commands import Order
 from ohmstead.stations.orders import ListCertificates
-from ohmstead.ui import figures, states
+from ohmstead.ui import states
 from ohmstead.ui.templating import page
 
 WAIT_S = 25.0
 _UPGRADING = ("started", "certificate", "expected")
+# Why a certificate was revoked (RFC 5280, 5.3.1), and how far a request of a station is.
+REASONS = {
+    "unspecified": N_("unspecified"),
+    "key_compromise": N_("key compromise"),
+    "affiliation_changed": N_("affiliation changed"),
+    "superseded": N_("superseded"),
+    "cessation_of_operation": N_("cessation of operation"),
+}
+REQUESTS = {
+    "accepted": N_("accepted"),
+    "refused": N_("refused"),
+    "signed": N_("signed"),
+    "delivered": N_("delivered"),
+    "rejected": N_("rejected"),
+    "failed": N_("failed"),
+}
 
 
 @get("/stations/{station_id:str}/certificates")
@@ -84,7 +101,7 @@ async def do(
                 timeout_s=WAIT_S,
             )
             if command.status != "accepted":
-                raise Refused(f"{states.command(command.status).word}. {command.error_text or ''}".strip())
+                raise Refused(f"{_(states.command(command.status).word)}. {told(command.error_text or '')}".strip())
     except (Invalid, Refused) as error:
         given = {name: str(form.get(name, "")) for name in ("to_profile", "url")}
         return await _page(request, pool, actor, station_id, error=error, given=given)
@@ -121,7 +138,9 @@ async def _page(
         status=422 if error else 200,
         **context,
         headline=headline(found, station["security_profile"]),
-        error=error.text if error else None,
+        error=told(error) if error else None,
+        reasons=REASONS,
+        request_words=REQUESTS,
         given=given or {"to_profile": "", "url": ""},
     )
 
@@ -137,8 +156,8 @@ def headline(found: list[CertificateView], security_profile: int) -> tuple[str, 
     """The answer in two pieces: what holds, and what is wrong (in red)."""
     used = next((one for one in found if one.kind == "station" and one.status in ("active", "issued")), None)
     if used is None:
-        need = "It comes with a certificate, and none of ours is good." if security_profile == 3 else ""
-        return ("" if need else "It has no certificate of ours.", need)
+        need = _("It comes with a certificate, and none of ours is good.") if security_profile == 3 else ""
+        return ("" if need else _("It has no certificate of ours."), need)
     days = (used.not_after - clock.now()).days
-    text = f"Its certificate is good for {figures.plural(days, 'more day')}."
+    text = n_("Its certificate is good for %(n)s more day.", "Its certificate is good for %(n)s more days.", days)
     return (text, "") if days > service.RENEW_AHEAD.days // 2 else ("", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import time
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from litestar.response import Redirect, Stream
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, SettingsIn, allow, opened, uuid_of
 from ohmstead.core.errors import Invalid, NotFound, OhmsteadError
 from ohmstead.core.forms import FirstFile
+from ohmstead.core.language import N_, _, told
 from ohmstead.core.validation import fault_of, in_words
 from ohmstead.stations.files import campaigns, queries, service
 from ohmstead.stations.files.desk import FileDesk
@@ -50,6 +52,27 @@ ROLLOUT = {
     "only_idle": "yes",
 }
 WAIT_S = 25.0
+LOGS = {"diagnostics": N_("diagnostics"), "security": N_("security"), "data_collector": N_("data collector")}
+# What is kept in our own words beside jobs, images and places of a rollout; anything else there is a station's.
+REMARKS = (
+    N_("had it already"),
+    N_("went back to %(version)s"),
+    N_("came back with %(version)s"),
+    N_("the order was lost on its way"),
+    N_("another order came between"),
+    N_("the station failed"),
+    N_("not done in time (%(state)s)"),
+    N_("the rollout was cancelled"),
+    N_("%(failed)s of %(all)s stations failed, more than %(limit)s %%"),
+    N_("the station says that it sent the file, which did not come"),
+    N_("it is not signed"),
+    N_("its signing certificate is not good: %(why)s"),
+    N_("no manufacturer's root is trusted yet"),
+    N_("its signing certificate is for other uses than signing code"),
+    N_("its signing certificate leads to no manufacturer's root that is trusted"),
+)
+_SLOT = re.compile(r"%\\\((\w+)\\\)s")
+_REMARKS = [(text, re.compile(_SLOT.sub(r"(?P<\1>.+?)", re.escape(text).replace("%%", "%")))) for text in REMARKS]
 _VERBS: dict[str, RolloutStatus] = {"pause": "paused", "resume": "running", "cancel": "cancelled"}
 
 
@@ -88,7 +111,7 @@ async def announce_firmware(request: PageRequest, pool: PoolIn, actor: ActorIn) 
         field, why = fault_of(error)
         return await _firmware_page(request, pool, actor, given, {field or "name": in_words(why)})
     except Invalid as invalid:
-        return await _firmware_page(request, pool, actor, given, {invalid.field or "name": invalid.text})
+        return await _firmware_page(request, pool, actor, given, {invalid.field or "name": told(invalid)})
     return Redirect(f"/firmware/{made.image_id}", status_code=303)
 
 
@@ -117,6 +140,7 @@ async def _image_page(
         status=422 if error or errors else 200,
         image=image,
         meant_for=meant_for,
+        remark=remark,
         error=error,
         given=dict.fromkeys(ROLLOUT, "") | (given if given is not None else ROLLOUT | {"name": image.version}),
         errors=errors or {},
@@ -125,11 +149,21 @@ async def _image_page(
 
 def meant_for(image: Image) -> str:
     """Which stations an image is for, in words."""
-    make = "every station"
-    if image.vendor != "*" or image.model != "*":
-        make = f"any {image.model}" if image.vendor == "*" else image.vendor
-        make += f" {image.model}" if "*" not in (image.vendor, image.model) else ""
-    return make if image.from_version == "*" else f"{make}, from {image.from_version}"
+    if image.vendor == image.model == "*":
+        make = _("every station")
+    elif image.vendor == "*":
+        make = _("any %(model)s", model=image.model)
+    else:
+        make = image.vendor if image.model == "*" else f"{image.vendor} {image.model}"
+    return make if image.from_version == "*" else _("%(make)s, from %(version)s", make=make, version=image.from_version)
+
+
+def remark(text: str | None) -> str:
+    """What is kept beside a job, an image or a place of a rollout, for people: our words in their language."""
+    for ours, pattern in _REMARKS:
+        if text and (found := pattern.fullmatch(text)) is not None:
+            return _(ours, **{name: told(value) for name, value in found.groupdict().items()})
+    return told(text or "")
 
 
 @post("/firmware/{image_id:str}/content", status_code=200, request_max_body_size=None)
@@ -153,7 +187,7 @@ async def upload_firmware(
         async with spool.receive(form.pieces(), settings.max_firmware_bytes) as received:
             await service.store_image(pool, storage, actor, found, received, settings.firmware_signers)
     except OhmsteadError as refused:
-        error = refused.text
+        error = told(refused)
     return await _image_page(request, pool, actor, found, error=error)
 
 
@@ -186,10 +220,10 @@ async def begin_rollout(
         raise
     except Invalid as invalid:
         return await _image_page(
-            request, pool, actor, found, given=given, errors={invalid.field or "name": invalid.text}
+            request, pool, actor, found, given=given, errors={invalid.field or "name": told(invalid)}
         )
     except OhmsteadError as refused:
-        return await _image_page(request, pool, actor, found, given=given, errors={"stations": refused.text})
+        return await _image_page(request, pool, actor, found, given=given, errors={"stations": told(refused)})
     return Redirect(f"/rollouts/{rollout.rollout_id}", status_code=303)
 
 
@@ -239,7 +273,7 @@ async def rollout_page(request: PageRequest, pool: PoolIn, actor: ActorIn, rollo
         rollout = await queries.get_rollout(conn, actor.party_id, uuid_of(rollout_id, "rollout"))
     n = len(rollout.stations)
     n_over = sum(rollout.counts.get(word, 0) for word in ("installed", "failed", "skipped"))
-    return page(request, "console/rollout.html", rollout=rollout, n=n, n_over=n_over)
+    return page(request, "console/rollout.html", rollout=rollout, n=n, n_over=n_over, remark=remark)
 
 
 @post("/rollouts/{rollout_id:str}/{verb:str}")
@@ -268,7 +302,7 @@ async def station_files(request: PageRequest, pool: PoolIn, actor: ActorIn, stat
         )
         images = [image for image in await queries.list_images(conn, actor.party_id) if image.stored_at]
     context: dict[str, Any] = {"station_id": station_id, "logs": logs, "installs": installs, "images": images}
-    return page(request, "console/station_files.html", **context)
+    return page(request, "console/station_files.html", **context, log_kinds=LOGS, remark=remark)
 
 
 @post("/stations/{station_id:str}/files/log")

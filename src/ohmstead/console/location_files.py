@@ -18,6 +18,7 @@ from ohmstead.console.location_form import ACCESS, FACILITIES
 from ohmstead.core.db import Connection, trial
 from ohmstead.core.errors import Invalid, NotFound
 from ohmstead.core.forms import FirstFile, is_form
+from ohmstead.core.language import told
 from ohmstead.reports.pages import queries as pages
 from ohmstead.stations.directory import bulk
 from ohmstead.stations.directory import service as directory
@@ -79,7 +80,7 @@ async def import_file(
             async with trial(conn, is_kept=not is_rehearsal):
                 report = await importing.import_sites(conn, actor, data, settings.secret())
         except Invalid as invalid:
-            return _import_page(request, error=invalid.text)
+            return _import_page(request, error=told(invalid))
     if not is_rehearsal:
         changed = report.stations.changed_ids if report.stations else []
         await directory.announce(bus, actor.party_id, changed, "changed")
@@ -196,7 +197,7 @@ async def _stickers(
     try:
         return await service.list_stickers(conn, actor.party_id, location_id, wanted, public_url), ""
     except (Invalid, NotFound) as error:
-        return [], error.text
+        return [], told(error)
 
 
 def _file(data: bytes, media: str, name: str) -> Response[bytes]:

@@ -2,64 +2,95 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, get_args
+import re
+from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ohmstead.console.frame import PageRequest
 from ohmstead.core.errors import Invalid
+from ohmstead.core.language import N_, _
 from ohmstead.stations.queries import Location
 from ohmstead.stations.sites import hours
-from ohmstead.stations.sites.model import Facility, ParkingRestriction, ParkingType
-
-
-def _words(names: tuple[str, ...], **own: str) -> dict[str, str]:
-    return {name: own.get(name, name.replace("_", " ").capitalize()) for name in names}
-
 
 ACCESS: Final = {
-    "public": "Public: anybody may drive in",
-    "restricted": "Restricted: members or guests",
-    "private": "Private: its owner's people",
+    "public": N_("Public: anybody may drive in"),
+    "restricted": N_("Restricted: members or guests"),
+    "private": N_("Private: its owner's people"),
 }
-PARKING: Final = _words(get_args(ParkingType))
-RESTRICTIONS: Final = _words(
-    get_args(ParkingRestriction),
-    ev_only="Electric cars only",
-    plugged="Only while plugged in",
-    disabled="For disabled people",
-    customers="For customers",
-    motorcycles="For motorcycles",
-)
-FACILITIES: Final = _words(get_args(Facility), wifi="Wi-Fi", cafe="Café")
+ACCESS_WORDS: Final = {"public": N_("Public"), "restricted": N_("Restricted"), "private": N_("Private")}
+PARKING: Final = {
+    "along_motorway": N_("Along motorway"),
+    "parking_garage": N_("Parking garage"),
+    "parking_lot": N_("Parking lot"),
+    "on_driveway": N_("On driveway"),
+    "on_street": N_("On street"),
+    "underground_garage": N_("Underground garage"),
+}
+RESTRICTIONS: Final = {
+    "ev_only": N_("Electric cars only"),
+    "plugged": N_("Only while plugged in"),
+    "disabled": N_("For disabled people"),
+    "customers": N_("For customers"),
+    "motorcycles": N_("For motorcycles"),
+}
+FACILITIES: Final = {
+    "hotel": N_("Hotel"),
+    "restaurant": N_("Restaurant"),
+    "cafe": N_("Café"),
+    "mall": N_("Mall"),
+    "supermarket": N_("Supermarket"),
+    "sport": N_("Sport"),
+    "recreation_area": N_("Recreation area"),
+    "nature": N_("Nature"),
+    "museum": N_("Museum"),
+    "bike_sharing": N_("Bike sharing"),
+    "bus_stop": N_("Bus stop"),
+    "taxi_stand": N_("Taxi stand"),
+    "tram_stop": N_("Tram stop"),
+    "metro_station": N_("Metro station"),
+    "train_station": N_("Train station"),
+    "airport": N_("Airport"),
+    "parking_lot": N_("Parking lot"),
+    "carpool_parking": N_("Carpool parking"),
+    "fuel_station": N_("Fuel station"),
+    "wifi": N_("Wi-Fi"),
+}
 LABELS: Final = {
-    "name": "Name",
-    "reference": "Reference",
-    "address": "Address",
-    "postal_code": "Postal code",
-    "city": "City",
-    "state": "State",
-    "country": "Country",
-    "latitude": "Latitude",
-    "longitude": "Longitude",
-    "time_zone": "Time zone",
-    "opening": "Opening hours",
-    "charges_when_closed": "Charges when closed",
-    "access": "Access",
-    "help_phone": "Help number",
-    "directions": "Directions",
-    "parking_type": "Parking",
-    "parking_restrictions": "Restrictions",
-    "facilities": "At hand",
-    "owner": "Owner",
-    "owner_website": "Owner's website",
-    "energy_supplier": "Energy supplier",
-    "is_green_energy": "Green energy",
-    "is_published": "Shown to drivers",
+    "name": N_("Name"),
+    "reference": N_("Reference"),
+    "address": N_("Address"),
+    "postal_code": N_("Postal code"),
+    "city": N_("City"),
+    "state": N_("State or province"),
+    "country": N_("Country"),
+    "latitude": N_("Latitude"),
+    "longitude": N_("Longitude"),
+    "time_zone": N_("Time zone"),
+    "opening": N_("Opening hours"),
+    "charges_when_closed": N_("Charges when closed"),
+    "access": N_("Access"),
+    "help_phone": N_("Help number"),
+    "directions": N_("Directions"),
+    "parking_type": N_("Parking"),
+    "parking_restrictions": N_("Restrictions"),
+    "facilities": N_("At hand"),
+    "owner": N_("Owner"),
+    "owner_website": N_("Owner's website"),
+    "energy_supplier": N_("Energy supplier"),
+    "is_green_energy": N_("Green energy"),
+    "is_published": N_("Shown to drivers"),
 }
 EMPTY: Final = dict.fromkeys((*LABELS, "version"), "")
 BEGINNING: Final = {"access": "public", "charges_when_closed": "yes", "is_published": "yes"}
 _FLAGS = ("charges_when_closed", "is_published")
 _MANY = ("parking_restrictions", "facilities")
+# The words of opening hours (stations.sites.hours), which forms and tables take in English only.
+_HOURS: Final = {
+    **dict(zip(hours.DAYS, (N_("Mo"), N_("Tu"), N_("We"), N_("Th"), N_("Fr"), N_("Sa"), N_("Su")), strict=True)),
+    "open": N_("open"),
+    "closed": N_("closed"),
+}
+_HOURS_WORD: Final = re.compile(r"\b(?:" + "|".join(_HOURS) + r")\b")
 
 
 async def fields(request: PageRequest) -> dict[str, str]:
@@ -117,5 +148,10 @@ def differences(theirs: dict[str, str], given: dict[str, str]) -> list[tuple[str
         if name in _MANY:
             stored, typed = " ".join(sorted(stored.split())), " ".join(sorted(typed.split()))
         if stored != typed:
-            found.append((label, stored, typed))
+            found.append((_(label), stored, typed))
     return found
+
+
+def told_hours(rule: str) -> str:
+    """A rule of the opening hours, for reading."""
+    return _HOURS_WORD.sub(lambda word: _(_HOURS[word[0]]), rule)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
@@ -23,6 +23,7 @@ from ohmstead.core.db import Connection
 from ohmstead.core.errors import Conflict, Invalid, Refused
 from ohmstead.core.events import NUDGE
 from ohmstead.core.forms import FirstFile
+from ohmstead.core.language import _, n_, told
 from ohmstead.core.validation import fault_of, in_words
 from ohmstead.doorway import WITHIN
 from ohmstead.reports.pages import queries as pages
@@ -67,7 +68,7 @@ async def locations(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respo
         first=(number - 1) * PAGE + 1,
         n_pages=max(1, -(-found.n_found // PAGE)),
         is_open=is_open,
-        facilities=location_form.FACILITIES,
+        words=location_form,
     )
 
 
@@ -146,7 +147,7 @@ async def _site_page(
         tree=tree,
         photos=photos,
         map=maps.drawn([site]) if site else None,
-        rules=hours.rules(found.opening, zone),
+        rules=[location_form.told_hours(rule) for rule in hours.rules(found.opening, zone)],
         open_now=hours.is_open(found.opening, clock.now(), zone),
         n_today=of_today["n"] if of_today else 0,
         today_wh=of_today["energy_wh"] if of_today else 0,
@@ -161,21 +162,26 @@ async def _site_page(
 
 def _bars(days: dict[date, tuple[int, float]], today: date) -> dict[str, Any]:
     """Energy by day as bars of a drawing, the zero baseline at the bottom."""
-    most = max((energy for _, energy in days.values()), default=0.0)
+    most = max((energy for _n, energy in days.values()), default=0.0)
     step = CHART_WIDTH / DAYS
     bars = []
     for n in range(DAYS):
         day = today - timedelta(days=DAYS - 1 - n)
         n_sessions, energy = days.get(day, (0, 0.0))
         height = round(energy / most * CHART_HEIGHT, 1) if most else 0
-        words = f"{day:%a %d %b}: {' '.join(figures.energy(energy))}, {figures.plural(n_sessions, 'session')}"
+        words = _(
+            "%(day)s: %(energy)s, %(sessions)s",
+            day=figures.clock(datetime.combine(day, time(), UTC), UTC, "day"),
+            energy=" ".join(figures.energy(energy)),
+            sessions=n_("%(n)s session", "%(n)s sessions", n_sessions),
+        )
         bars.append({"x": round(n * step, 1), "height": height, "title": words})
     return {
         "bars": bars,
         "width": round(step - 3, 1),
         "most": most,
-        "first": f"{today - timedelta(days=DAYS - 1):%d %b}",
-        "last": f"{today:%d %b}",
+        "first": figures.date(today - timedelta(days=DAYS - 1), with_year=False),
+        "last": figures.date(today, with_year=False),
     }
 
 
@@ -258,7 +264,7 @@ async def delete_location(
             photos = await sites.list_photos(conn, actor.party_id, known)
             await directory.delete_location(conn, actor, known)
     except Refused as refused:
-        return await _site_page(request, pool, actor, known, refused.text)
+        return await _site_page(request, pool, actor, known, told(refused))
     await service.drop_contents(pool, storage, [photo.sha256 for photo in photos])
     await bus.publish(NUDGE, {})
     return Redirect("/locations", status_code=303)
@@ -286,7 +292,7 @@ def _form(
 
 def _errors(error: Invalid | msgspec.ValidationError) -> dict[str, str]:
     if isinstance(error, Invalid):
-        return {error.field.partition(".")[0] or "name": error.text}
+        return {error.field.partition(".")[0] or "name": told(error)}
     field, text = fault_of(error)
     return {field.partition(".")[0].partition("[")[0] or "name": in_words(text)}
 
@@ -306,7 +312,7 @@ async def add_photo(
         data = b"".join([piece async for piece in form.pieces()])
         await service.add_photo(pool, storage, actor, known, data)
     except (Invalid, Refused) as refused:
-        return await _site_page(request, pool, actor, known, refused.text)
+        return await _site_page(request, pool, actor, known, told(refused))
     return Redirect(f"/locations/{known}#photos", status_code=303)
 
 

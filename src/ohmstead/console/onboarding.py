@@ -15,6 +15,7 @@ from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, Settings
 from ohmstead.console.overview import lesson_words
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Conflict, Invalid, Refused
+from ohmstead.core.language import _, told
 from ohmstead.core.validation import fault_of, in_words
 from ohmstead.reports.pages import queries as pages
 from ohmstead.stations import queries
@@ -151,7 +152,7 @@ async def change_outlets(
     """Keep what was typed; or put one more EVSE or connector into the form, which is kept with the rest."""
     allow(actor, "stations:write")
     given = await _fields(request)
-    verb, _, target = given.get("do", "save").partition(":")
+    verb, _colon, target = given.get("do", "save").partition(":")
     async with pool.acquire() as conn:
         await opened(request, conn, actor, "stations:write")
         station = await queries.get_station_view(conn, actor.party_id, station_id)
@@ -165,7 +166,8 @@ async def change_outlets(
                 station = await directory.change_station(conn, actor, station_id, change, expected)
         except Conflict as conflict:
             fresh = given | {"version": str(station.version)}
-            return _outlets_page(request, station, fresh, {"evses": f"{conflict.text}; saved once more, yours count"})
+            text = _("%(why)s; saved once more, yours count", why=told(conflict))
+            return _outlets_page(request, station, fresh, {"evses": text})
         except (Invalid, msgspec.ValidationError) as error:
             return _outlets_page(request, station, given, _errors(error))
     await directory.announce(bus, actor.party_id, [station_id], "changed")
@@ -283,8 +285,8 @@ def _errors(error: Exception) -> dict[str, str]:
         field, text = fault_of(error)
         return {field.partition("[")[0].partition(".")[0] or "evses": in_words(text)}
     if isinstance(error, Invalid):
-        return {error.field or "evses": error.text}
-    return {"evses": str(error)}
+        return {error.field or "evses": told(error)}
+    return {"evses": told(error)}
 
 
 HANDLERS = [onboarding, adoption, decide, outlets, change_outlets]

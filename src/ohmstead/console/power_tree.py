@@ -19,6 +19,7 @@ from ohmstead.core.db import Connection
 from ohmstead.core.errors import Conflict, Invalid
 from ohmstead.core.events import NUDGE
 from ohmstead.core.ids import new_id
+from ohmstead.core.language import _, told
 from ohmstead.core.validation import fault_of, in_words
 from ohmstead.reports.pages import queries as pages
 from ohmstead.stations import queries
@@ -47,7 +48,7 @@ async def change_power_tree(
     known = uuid_of(location_id, "location")
     form = await request.form()
     given = {name: value.strip() for name, value in form.items() if isinstance(value, str) and name != "csrf_token"}
-    verb, _, target = given.get("do", "save").partition(":")
+    verb, _colon, target = given.get("do", "save").partition(":")
     async with pool.acquire() as conn:
         await opened(request, conn, actor, "stations:write")
         await queries.get_location(conn, actor.party_id, known)
@@ -62,7 +63,7 @@ async def change_power_tree(
             async with conn.transaction():
                 await service.change_tree(conn, actor, known, circuits, _version(given))
         except Conflict:
-            text = "Somebody else changed this location meanwhile. This is how it is now; yours is below it."
+            text = _("Somebody else changed this location meanwhile. This is how it is now; yours is below it.")
             return await _drawn(request, conn, actor, known, mine=given, stale=text)
         except (Invalid, msgspec.MsgspecError) as error:
             return await _drawn(request, conn, actor, known, mine=given, error=error)
@@ -121,7 +122,7 @@ def _done(circuits: list[Circuit], verb: str, target: str) -> tuple[list[Circuit
     if verb == "add":
         above = next((one for one in circuits if str(one.circuit_id) == target), None)
         taken = {one.name.lower() for one in circuits}
-        first = "Circuit" if above else "Grid connection"
+        first = _("Circuit") if above else _("Grid connection")
         name = next(n for n in (first, *(f"{first} {k}" for k in range(2, 300))) if n.lower() not in taken)
         fresh = Circuit(
             circuit_id=new_id(),
@@ -200,7 +201,14 @@ def _lost(tree: PowerTree, mine: dict[str, str]) -> list[tuple[str, str, str]]:
     """(what, how it is now, what was typed) where somebody else's tree and what was typed are not the same."""
     stored = _shown(tree)
     names = {str(one.circuit_id): one.name for one in tree.circuits}
-    words = {"limit_a": "limit, A", "voltage_v": "volts", "parent_id": "fed by"}
+    words = {
+        "name": _("name"),
+        "limit_a": _("limit, A"),
+        "phases": _("phases"),
+        "voltage_v": _("volts"),
+        "parent_id": _("fed by"),
+        "station": _("circuit"),
+    }
     found = []
     for key, typed in mine.items():
         field, dot, thing = key.partition(".")
@@ -209,7 +217,7 @@ def _lost(tree: PowerTree, mine: dict[str, str]) -> list[tuple[str, str, str]]:
             now, then = stored.get(key, ""), typed
             if field in ("parent_id", "station"):
                 now, then = names.get(now, now), names.get(then, mine.get(f"name.{then}", then))
-            found.append((f"{of}: {words.get(field, 'circuit' if field == 'station' else field)}", now, then))
+            found.append((f"{of}: {words[field]}", now, then))
     return found
 
 
@@ -218,14 +226,14 @@ def _errors(error: Exception | None, mine: dict[str, str]) -> tuple[dict[str, st
     if error is None:
         return {}, ""
     if not isinstance(error, Invalid):
-        return {}, "What was deleted cannot be brought back: it is not what this page gave."
+        return {}, _("What was deleted cannot be brought back: it is not what this page gave.")
     place, dot, field = error.field.partition("].")
     number = place.partition("[")[2]
     ids = mine.get("circuits", "").split()
     if dot and number.isdigit() and int(number) < len(ids):
         name = "station_ids" if field.startswith("station_ids") else field
-        return {f"{name}.{ids[int(number)]}": error.text}, error.text if name == "station_ids" else ""
-    return {}, error.text
+        return {f"{name}.{ids[int(number)]}": told(error)}, told(error) if name == "station_ids" else ""
+    return {}, told(error)
 
 
 HANDLERS = [power_tree, change_power_tree]

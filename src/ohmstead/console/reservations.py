@@ -15,26 +15,26 @@ from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow, o
 from ohmstead.core import clock
 from ohmstead.core.errors import Conflict, Invalid, NotFound, OhmsteadError, Refused
 from ohmstead.core.events import NUDGE
+from ohmstead.core.language import N_, _, n_, told
 from ohmstead.doorway import WITHIN
 from ohmstead.reservations import changes, holds, queries
 from ohmstead.reservations import service as reservations
 from ohmstead.reservations.model import OPEN, NewReservation, ReservationChange
 from ohmstead.reservations.queries import ReservationFilter
-from ohmstead.ui import figures
 from ohmstead.ui.templating import page
 
 SHOWN = 200
 LONGEST_MIN = 14 * 24 * 60
 # tone and word of each status
 LOOKS = {
-    "requested": ("attention", "Asked for"),
-    "accepted": ("working", "Agreed"),
-    "active": ("working", "Kept free"),
-    "used": ("ok", "Used"),
-    "refused": ("failed", "Refused"),
-    "expired": ("off", "Expired"),
-    "no_show": ("attention", "Nobody came"),
-    "cancelled": ("off", "Cancelled"),
+    "requested": ("attention", N_("Asked for")),
+    "accepted": ("working", N_("Agreed")),
+    "active": ("working", N_("Kept free")),
+    "used": ("ok", N_("Used")),
+    "refused": ("failed", N_("Refused")),
+    "expired": ("off", N_("Expired")),
+    "no_show": ("attention", N_("Nobody came")),
+    "cancelled": ("off", N_("Cancelled")),
 }
 
 
@@ -55,7 +55,7 @@ async def add_reservation(request: PageRequest, pool: PoolIn, bus: BusIn, actor:
         async with pool.acquire() as conn, conn.transaction():
             await reservations.book(conn, actor, wanted)
     except (Invalid, NotFound, Conflict, Refused) as error:
-        return await _page(request, pool, actor, given, {_field(error): error.text})
+        return await _page(request, pool, actor, given, {_field(error): told(error)})
     await _tell(bus)
     return Redirect("/reservations", status_code=303)
 
@@ -70,7 +70,7 @@ async def cancel_reservation(
         async with pool.acquire() as conn, conn.transaction():
             await reservations.cancel(conn, actor, uuid_of(reservation_id, "reservation"))
     except Conflict as error:
-        return await _page(request, pool, actor, {}, {"list": error.text})
+        return await _page(request, pool, actor, {}, {"list": told(error)})
     await _tell(bus)
     return Redirect("/reservations", status_code=303)
 
@@ -90,7 +90,7 @@ async def change_reservation(
         async with pool.acquire() as conn, conn.transaction():
             await changes.change(conn, actor, known, _change(given))
     except (Invalid, NotFound, Conflict, Refused) as error:
-        return await _page(request, pool, actor, {}, {"list": f"Not changed: {error.text}"})
+        return await _page(request, pool, actor, {}, {"list": _("Not changed: %(why)s", why=told(error))})
     await _tell(bus)
     return Redirect("/reservations", status_code=303)
 
@@ -127,12 +127,13 @@ def headline(counts: Mapping[str, int]) -> str:
     kept, asked, missed = counts.get("active", 0), counts.get("requested", 0), counts.get("no_show", 0)
     coming = counts.get("accepted", 0)
     if not any((kept, asked, coming, missed)):
-        return "No outlet is reserved."
-    parts = [f"{figures.plural(kept, 'outlet')} kept free" if kept else "No outlet kept free"]
+        return _("No outlet is reserved.")
+    free = n_("%(n)s outlet kept free", "%(n)s outlets kept free", kept) if kept else _("No outlet kept free")
+    parts = [free]
     if coming + asked:
-        parts.append(f"{coming + asked} to come")
+        parts.append(_("%(n)s to come", n=coming + asked))
     if missed:
-        parts.append(f"{missed} to which nobody came since yesterday")
+        parts.append(_("%(n)s to which nobody came since yesterday", n=missed))
     return ", ".join(parts) + "."
 
 

@@ -14,6 +14,7 @@ from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow, o
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Conflict, Invalid
 from ohmstead.core.events import NUDGE
+from ohmstead.core.language import told
 from ohmstead.core.validation import fault_of
 from ohmstead.reports.pages import queries as pages
 from ohmstead.smartcharging.defaults import editing, queries
@@ -145,8 +146,8 @@ def _shown(found: SafeLimit) -> dict[str, str]:
 def _errors(error: Invalid | Conflict | msgspec.ValidationError) -> dict[str, str]:
     if isinstance(error, msgspec.ValidationError):
         field, text = fault_of(error)
-        return {(field.partition(".")[0].partition("[")[0] or "name"): text}
-    return {(error.field if isinstance(error, Invalid) and error.field else "name"): error.text}
+        return {(field.partition(".")[0].partition("[")[0] or "name"): told(text)}
+    return {(error.field if isinstance(error, Invalid) and error.field else "name"): told(error)}
 
 
 HANDLERS = [safe_limits, new_safe_limit, add_safe_limit, safe_limit, change_safe_limit]

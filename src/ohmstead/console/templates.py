@@ -15,6 +15,7 @@ from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow, o
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Conflict, Invalid
 from ohmstead.core.events import NUDGE
+from ohmstead.core.language import told
 from ohmstead.core.validation import fault_of, in_words
 from ohmstead.reports.pages import queries as pages
 from ohmstead.stations.device import queries, templates
@@ -178,4 +179,4 @@ def _errors(error: Invalid | Conflict | msgspec.ValidationError) -> dict[str, st
     if isinstance(error, msgspec.ValidationError):
         field, text = fault_of(error)
         return {(field.partition(".")[0].partition("[")[0] or "name"): in_words(text)}
-    return {(error.field if isinstance(error, Invalid) and error.field else "name"): error.text}
+    return {(error.field if isinstance(error, Invalid) and error.field else "name"): told(error)}

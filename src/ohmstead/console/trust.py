@@ -12,14 +12,15 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from ohmstead.accounts.access import Actor
+from ohmstead.console.certificates import REASONS
 from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow, opened, uuid_of
 from ohmstead.core import clock
 from ohmstead.core.errors import Conflict, Invalid
 from ohmstead.core.events import NUDGE
+from ohmstead.core.language import N_, _, n_, told
 from ohmstead.stations.certificates import queries, service
 from ohmstead.stations.certificates.queries import CertificateFilter, CertificateView
 from ohmstead.stations.orders.upkeep import CertificateUse
-from ohmstead.ui import figures
 from ohmstead.ui.templating import page
 
 SHOWN = 100
@@ -32,21 +33,22 @@ FILTERS = {
     "all": CertificateFilter(),
 }
 WORDS = {
-    "soon": f"Ends within {SOON_DAYS} days",
-    "active": "In use",
-    "issued": "Issued, not yet used",
-    "revoked": "Revoked",
-    "all": "All",
+    "soon": N_("Ends within %(days)s days"),
+    "active": N_("In use"),
+    "issued": N_("Issued, not yet used"),
+    "revoked": N_("Revoked"),
+    "all": N_("All"),
 }
 USES = {
-    "station": "station",
+    "station": N_("station"),
     "v2g": "V2G",
-    "central_root": "root of this system",
-    "manufacturer_root": "root of a manufacturer",
-    "v2g_root": "root for V2G",
-    "contract_root": "root for contracts",
-    "oem_root": "root of a car maker",
+    "central_root": N_("root of this system"),
+    "manufacturer_root": N_("root of a manufacturer"),
+    "v2g_root": N_("root for V2G"),
+    "contract_root": N_("root for contracts"),
+    "oem_root": N_("root of a car maker"),
 }
+LEVELS = {"root": N_("root"), "issuing": N_("issuing")}
 
 
 @get("/certificates")
@@ -71,7 +73,7 @@ async def add_root(request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorI
             await service.add_root(conn, actor, kind, given["certificate_pem"])  # type: ignore[arg-type]
     except (Invalid, Conflict) as error:
         field = error.field if isinstance(error, Invalid) and error.field else "certificate_pem"
-        return await _page(request, pool, actor, given, {field: error.text})
+        return await _page(request, pool, actor, given, {field: told(error)})
     await bus.publish(NUDGE, {})
     return Redirect("/certificates?show=all", status_code=303)
 
@@ -86,7 +88,7 @@ async def revoke_any(
         async with pool.acquire() as conn, conn.transaction():
             revoked = await service.revoke(conn, actor, uuid_of(certificate_id, "certificate"))
     except Conflict as error:
-        return await _page(request, pool, actor, {}, {"list": error.text})
+        return await _page(request, pool, actor, {}, {"list": told(error)})
     await service.announce(bus, [revoked["fingerprint"]])
     await bus.publish(NUDGE, {})
     return Redirect("/certificates?show=revoked", status_code=303)
@@ -111,8 +113,10 @@ async def _page(
         found=found[:SHOWN],
         next_after=_key_text(found[SHOWN - 1]) if len(found) > SHOWN else None,
         show=show,
-        words=WORDS,
+        words={key: _(word, days=SOON_DAYS) for key, word in WORDS.items()},
         uses=USES,
+        reasons=REASONS,
+        levels=LEVELS,
         root_uses={use: USES[use] for use in get_args(CertificateUse)},
         authorities=authorities,
         days_left=lambda one: (one.not_after - clock.now()).days,
@@ -125,17 +129,24 @@ async def _page(
 def headline(soon: list[CertificateView]) -> tuple[str, str]:
     """What ends before long, in red, and whether that is taken care of."""
     if not soon:
-        return "", f"No certificate ends within {SOON_DAYS} days."
-    many = f"{SHOWN} or more certificates end" if len(soon) >= SHOWN else ""
-    bad = many or figures.plural(len(soon), "certificate ends", "certificates end")
-    mine = any(one.station_id is None for one in soon)
-    rest = "Roots do not renew themselves." if mine else "Stations are asked for new ones by themselves."
-    return f"{bad} within {SOON_DAYS} days.", rest
+        return "", _("No certificate ends within %(days)s days.", days=SOON_DAYS)
+    if len(soon) >= SHOWN:
+        bad = _("%(n)s or more certificates end within %(days)s days.", n=SHOWN, days=SOON_DAYS)
+    else:
+        bad = n_(
+            "%(n)s certificate ends within %(days)s days.",
+            "%(n)s certificates end within %(days)s days.",
+            len(soon),
+            days=SOON_DAYS,
+        )
+    if any(one.station_id is None for one in soon):
+        return bad, _("Roots do not renew themselves.")
+    return bad, _("Stations are asked for new ones by themselves.")
 
 
 def _key(text: str) -> tuple[datetime, UUID] | None:
     """Where a page begins; from the first one where the address holds no such place."""
-    at, _, certificate_id = text.partition("_")
+    at, _between, certificate_id = text.partition("_")
     try:
         key = datetime.fromisoformat(at), UUID(certificate_id)
     except ValueError:

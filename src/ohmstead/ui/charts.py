@@ -8,6 +8,8 @@ from datetime import datetime, timedelta, tzinfo
 
 from msgspec import Struct
 
+from ohmstead.ui import figures
+
 Point = tuple[float, float]
 
 
@@ -47,7 +49,7 @@ def value_ticks(axis: Axis, step: float) -> list[Tick]:
     """Marks from zero to the top."""
     digits = 0 if step >= 1 and step == int(step) else 1 if step >= 0.1 and round(step * 10, 6) % 1 == 0 else 2
     count = round((axis.hi - axis.lo) / step)
-    return [Tick(axis.place(axis.lo + n * step), f"{axis.lo + n * step:,.{digits}f}") for n in range(count + 1)]
+    return [Tick(axis.place(axis.lo + n * step), figures.number(axis.lo + n * step, digits)) for n in range(count + 1)]
 
 
 _STEPS_S = (60, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800)
@@ -68,7 +70,8 @@ def time_ticks(axis: Axis, zone: tzinfo, most: int = 8) -> list[Tick]:
             break
         if at >= axis.lo:
             is_day = wall.hour == 0 and wall.minute == 0
-            ticks.append(Tick(axis.place(at), wall.strftime("%d %b" if step_s >= 86400 else "%H:%M"), is_day))
+            text = figures.date(wall, with_year=False) if step_s >= 86400 else wall.strftime("%H:%M")
+            ticks.append(Tick(axis.place(at), text, is_day))
         wall += timedelta(seconds=step_s)
     return ticks
 

@@ -14,6 +14,7 @@ from ohmstead.accounts.access import Actor
 from ohmstead.core.db import Connection, Row
 from ohmstead.core.errors import Invalid
 from ohmstead.core.events import Event, record
+from ohmstead.core.language import N_
 from ohmstead.core.tables import RowError, Table, TableRow, read_table, table_of
 from ohmstead.core.validation import fault_of
 from ohmstead.core.workbooks import first_sheet, is_workbook, read_workbook
@@ -32,15 +33,15 @@ MAX_PASSWORDS = 1000
 _EVSE = re.compile(r"(?P<number>\d{1,2})(?::(?P<type>AC|DC)?(?::(?P<power>\d{1,8})?(?::(?P<standard>\w{1,40})?)?)?)?")
 
 COLUMNS = {
-    "station_id": "The OCPP identity. Rows whose station exists update it; empty cells leave things as they are.",
-    "location": "Name of the location, which is created when there is none of that name.",
-    "name": "What people call the station.",
-    "password": "16 to 40 characters. Empty: a new station gets a generated one, told in `secrets` this once.",
-    "security_profile": "0 to 3; 1 (password) when empty.",
-    "latitude": "Of a location created by this table.",
-    "longitude": "Of a location created by this table.",
-    "city": "Of a location created by this table.",
-    "evses": "How many, as `2`; or each as `number:AC|DC:power in W:connector standard`, separated by spaces.",
+    "station_id": N_("The OCPP identity. Rows whose station exists update it; empty cells leave things as they are."),
+    "location": N_("Name of the location, which is created when there is none of that name."),
+    "name": N_("What people call the station."),
+    "password": N_("16 to 40 characters. Empty: a new station gets a generated one, told in `secrets` this once."),
+    "security_profile": N_("0 to 3; 1 (password) when empty."),
+    "latitude": N_("Of a location created by this table."),
+    "longitude": N_("Of a location created by this table."),
+    "city": N_("Of a location created by this table."),
+    "evses": N_("How many, as `2`; or each as `number:AC|DC:power in W:connector standard`, separated by spaces."),
 }
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ohmstead.core.errors import Invalid
+from ohmstead.core.language import N_
 from ohmstead.stations.sites import hours
 
 if TYPE_CHECKING:
@@ -16,30 +17,30 @@ if TYPE_CHECKING:
 SHEET = "Locations"
 REQUIRED = ("name",)
 COLUMNS = {
-    "name": "What people call it. A row whose location exists changes it; empty cells leave things as they are.",
-    "location_id": "Ours, as exported: tells which location is meant even when its name changes.",
-    "reference": "What other systems call it; tells which location is meant when there is no `location_id`.",
-    "address": "Street and number.",
-    "postal_code": "Postal code.",
-    "city": "City.",
-    "state": "State or province.",
-    "country": "Two or three capital letters (ISO 3166-1).",
-    "latitude": "Degrees north, as `52.5200`.",
-    "longitude": "Degrees east, as `13.4050`.",
-    "time_zone": "IANA name, as `Europe/Amsterdam`; the network's own when empty.",
-    "opening": "`24/7`, or `Mo-Fr 07:00-22:00; Sa 09:00-17:00; closed 2026-12-25; open 2026-12-24 08:00-14:00`.",
-    "charges_when_closed": "`true` or `false`: a car that is inside may charge after closing time.",
-    "access": "`public`, `restricted` or `private`.",
-    "help_phone": "As `+49 30 1234567`.",
-    "directions": "How to find it once near.",
-    "parking_type": "As OCPI names it, in lower case: `parking_garage`, `on_street` …",
-    "parking_restrictions": "Separated by spaces: `ev_only customers`.",
-    "facilities": "Separated by spaces, as OCPI names them, in lower case: `cafe wifi`.",
-    "owner": "Who owns the place.",
-    "owner_website": "With https://.",
-    "energy_supplier": "Who delivers the electricity.",
-    "is_green_energy": "`true` or `false`.",
-    "is_published": "`true` or `false`: whether drivers and partners may be shown it.",
+    "name": N_("What people call it. A row whose location exists changes it; empty cells leave things as they are."),
+    "location_id": N_("Ours, as exported: tells which location is meant even when its name changes."),
+    "reference": N_("What other systems call it; tells which location is meant when there is no `location_id`."),
+    "address": N_("Street and number."),
+    "postal_code": N_("Postal code."),
+    "city": N_("City."),
+    "state": N_("State or province."),
+    "country": N_("Two or three capital letters (ISO 3166-1)."),
+    "latitude": N_("Degrees north, as `52.5200`."),
+    "longitude": N_("Degrees east, as `13.4050`."),
+    "time_zone": N_("IANA name, as `Europe/Amsterdam`; the network's own when empty."),
+    "opening": N_("`24/7`, or `Mo-Fr 07:00-22:00; Sa 09:00-17:00; closed 2026-12-25; open 2026-12-24 08:00-14:00`."),
+    "charges_when_closed": N_("`true` or `false`: a car that is inside may charge after closing time."),
+    "access": N_("`public`, `restricted` or `private`."),
+    "help_phone": N_("As `+49 30 1234567`."),
+    "directions": N_("How to find it once near."),
+    "parking_type": N_("As OCPI names it, in lower case: `parking_garage`, `on_street` …"),
+    "parking_restrictions": N_("Separated by spaces: `ev_only customers`."),
+    "facilities": N_("Separated by spaces, as OCPI names them, in lower case: `cafe wifi`."),
+    "owner": N_("Who owns the place."),
+    "owner_website": N_("With https://."),
+    "energy_supplier": N_("Who delivers the electricity."),
+    "is_green_energy": N_("`true` or `false`."),
+    "is_published": N_("`true` or `false`: whether drivers and partners may be shown it."),
 }
 OPTIONAL = tuple(name for name in COLUMNS if name not in REQUIRED)
 EXAMPLE = {

@@ -16,6 +16,8 @@ from reportlab.lib.units import mm
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
+from ohmstead.core.language import N_, _
+
 SheetName: TypeAlias = Literal["a4_3x8", "a4_3x7", "a4_2x7", "a4_2x4", "a6"]
 MOST_STICKERS = 5000
 _A4: Final = (210.0, 297.0)
@@ -50,17 +52,17 @@ class Sheet(Struct, frozen=True, kw_only=True):
 
 
 SHEETS: Final[dict[SheetName, Sheet]] = {
-    "a4_3x8": Sheet(words="A4, 24 labels of 70 × 37 mm", columns=3, rows=8, label=(70, 37), margin=(0, 0.5)),
+    "a4_3x8": Sheet(words=N_("A4, 24 labels of 70 × 37 mm"), columns=3, rows=8, label=(70, 37), margin=(0, 0.5)),
     "a4_3x7": Sheet(
-        words="A4, 21 labels of 63.5 × 38.1 mm", columns=3, rows=7, label=(63.5, 38.1), margin=(7.2, 15.1), gap=2.5
+        words=N_("A4, 21 labels of 63.5 × 38.1 mm"), columns=3, rows=7, label=(63.5, 38.1), margin=(7.2, 15.1), gap=2.5
     ),
     "a4_2x7": Sheet(
-        words="A4, 14 labels of 99.1 × 38.1 mm", columns=2, rows=7, label=(99.1, 38.1), margin=(4.7, 15.1), gap=2.5
+        words=N_("A4, 14 labels of 99.1 × 38.1 mm"), columns=2, rows=7, label=(99.1, 38.1), margin=(4.7, 15.1), gap=2.5
     ),
     "a4_2x4": Sheet(
-        words="A4, 8 labels of 99.1 × 67.7 mm", columns=2, rows=4, label=(99.1, 67.7), margin=(4.7, 13.1), gap=2.5
+        words=N_("A4, 8 labels of 99.1 × 67.7 mm"), columns=2, rows=4, label=(99.1, 67.7), margin=(4.7, 13.1), gap=2.5
     ),
-    "a6": Sheet(words="A6, one label a page", page=(105, 148), columns=1, rows=1, label=(105, 148), margin=(0, 0)),
+    "a6": Sheet(words=N_("A6, one label a page"), page=(105, 148), columns=1, rows=1, label=(105, 148), margin=(0, 0)),
 }
 
 
@@ -118,11 +120,11 @@ def n_pages(n_stickers: int, sheet: Sheet, skip: int) -> int:
     return -(-(n_stickers + skip % sheet.n_labels) // sheet.n_labels) if n_stickers else 0
 
 
-def pdf(stickers: Sequence[Sticker], sheet: Sheet, skip: int = 0, title: str = "Stickers") -> bytes:
+def pdf(stickers: Sequence[Sticker], sheet: Sheet, skip: int = 0, title: str = "") -> bytes:
     """All pages."""
     out = io.BytesIO()
     canvas = Canvas(out, pagesize=(sheet.page[0] * mm, sheet.page[1] * mm), pageCompression=1, invariant=1)
-    canvas.setTitle(title)
+    canvas.setTitle(title or _("Stickers"))
     canvas.setCreator("Ohmstead")
     skip %= sheet.n_labels
     for n, sticker in enumerate(stickers, skip):
@@ -154,13 +156,13 @@ def _draw(canvas: Canvas, sticker: Sticker, sheet: Sheet, x: float, y: float) ->
 
 
 def _lines(sticker: Sticker) -> Iterator[tuple[str, str, float]]:
-    yield "Charge here", _BOLD, 11
-    yield "Scan, or type this number:", _PLAIN, 6.5
+    yield _("Charge here"), _BOLD, 11
+    yield _("Scan, or type this number:"), _PLAIN, 6.5
     yield sticker.evse_id, _BOLD, 9
     if sticker.place:
         yield sticker.place, _PLAIN, 7
     if sticker.help_phone:
-        yield f"Help: {sticker.help_phone}", _BOLD, 8
+        yield _("Help: %(phone)s", phone=sticker.help_phone), _BOLD, 8
 
 
 def _text(canvas: Canvas, text: str, font: str, size: float, x: float, y: float, room: float) -> float:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from ohmstead.core.errors import Invalid
+from ohmstead.core.language import _, grouped
 from ohmstead.stations.sites.model import Circuit, Doubt, Kind, PlacedCircuit
 
 MOST_DEEP = 8
@@ -106,21 +107,28 @@ def doubts(circuits: Sequence[PlacedCircuit], ratings: Mapping[str, int | None])
     """What is allowed, and yet worth a look."""
     found = []
     for circuit in circuits:
-        carried = f"of the {_kilowatts(circuit.limit_w)} it may carry"
         below = circuit.circuits_w + circuit.stations_w
         if below > circuit.limit_w:
             kind: Kind = "circuits_exceed" if circuit.circuits_w else "stations_exceed"
-            text = f"{_kilowatts(below)} could be drawn {carried}: it needs charging to be shared"
+            text = _(
+                "%(drawn)s could be drawn of the %(carried)s it may carry: it needs charging to be shared",
+                drawn=_kilowatts(below),
+                carried=_kilowatts(circuit.limit_w),
+            )
             found.append(Doubt(circuit_id=circuit.circuit_id, kind=kind, text=text))
         unrated = [one for one in circuit.station_ids if not ratings.get(one)]
         if unrated:
-            text = f"nobody said how much {', '.join(unrated[:3])}{' and others' if len(unrated) > 3 else ''} may draw"
+            stations = ", ".join(unrated[:3])
+            if len(unrated) > 3:
+                text = _("nobody said how much %(stations)s and others may draw", stations=stations)
+            else:
+                text = _("nobody said how much %(stations)s may draw", stations=stations)
             found.append(Doubt(circuit_id=circuit.circuit_id, kind="unrated", text=text))
     return found
 
 
 def _kilowatts(power_w: int) -> str:
-    return f"{power_w / 1000:.1f} kW"
+    return grouped(f"{power_w / 1000:.1f}") + " kW"
 
 
 def _amperes(limit_a: Decimal) -> str:
