@@ -76,6 +76,9 @@ async def test_one_message_is_told_in_plain_words_beside_the_one_before(api: Vis
     problem(await api.client.get(f"{path}/nobody-sent-this"), 404, "not-found")
     (reset,) = (await api.gets("/ocpp/actions", version="1.6", action="Reset"))["items"]
     assert reset["request"][0]["values"] == {"Hard": "at once", "Soft": "properly, transactions are ended first"}
+    asked = {"version": "1.6", "action": "Reset"}
+    german = await api.client.get("/ocpp/actions", params=asked, headers={"Accept-Language": "de"})
+    assert german.json()["items"] == [reset]
     assert len((await api.gets("/ocpp/actions"))["items"]) > 85
     problem(await api.client.get("/ocpp/actions", params={"version": "1.6", "action": "Nonsense"}), 404, "not-found")
     assert (await api.gets(path, slower_than_ms=60_000))["items"] == []

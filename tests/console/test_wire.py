@@ -74,6 +74,8 @@ async def test_a_message_is_read_in_plain_words_beside_the_one_before(noon: date
     assert "The station sends readings of a meter." in newest.text
     assert "meterValue[0].sampledValue[0].value" in newest.text
     assert '"150" "200"' in newest.text
+    german = await visitor.opens(links[0], accept_language="de")
+    assert "Die Ladestation sendet Messwerte eines Zählers." in german.text
     part = await visitor.opens(links[-1], hx_request="true")
     assert "It is the first one in the log." in part.text
     assert "<html" not in part.html

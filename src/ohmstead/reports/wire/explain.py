@@ -1,7 +1,7 @@
-"""OCPP's actions, fields, values and error codes in plain words. Pure.
+"""OCPP's actions, fields, values and error codes in plain words of the language that is spoken. Otherwise pure.
 
-The words stand in `words/*.txt`, a line each: `name: words`. A value that means something else in one field has a line
-`field=value: words` of its own.
+The words stand in `words/<language>/*.txt`, a line each: `name: words`. A value that means something else in one field
+has a line `field=value: words` of its own. What a language has no words for is said in English.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from ohmstead.core.language import ENGLISH, spoken
 from ohmstead.core.log import REDACTED
 from ohmstead.reports.wire import official
 
@@ -64,31 +65,39 @@ class ActionWords(Struct, frozen=True, kw_only=True):
 
 
 @cache
-def _words(of: str) -> Mapping[str, str]:
-    text = resources.files("ohmstead.reports.wire").joinpath("words", f"{of}.txt").read_text(encoding="utf-8")
-    pairs = (line.partition(": ") for line in text.splitlines() if line.strip())
-    return {name: words for name, _, words in pairs}
+def words(of: str, code: str) -> Mapping[str, str]:
+    """The words of one kind that a language has of its own; none where it has no such file."""
+    file = resources.files("ohmstead.reports.wire").joinpath("words", code, f"{of}.txt")
+    if not file.is_file():
+        return {}
+    pairs = (line.partition(": ") for line in file.read_text(encoding="utf-8").splitlines())
+    return {name: told for name, _, told in pairs if told}
+
+
+@cache
+def _told(of: str, code: str) -> Mapping[str, str]:
+    return {**words(of, ENGLISH), **words(of, code)}
 
 
 def about_action(action: str) -> str | None:
     """What a message is for; None for one that OCPP does not have."""
-    return _words("actions").get(action)
+    return _told("actions", spoken()).get(action)
 
 
 def about_field(name: str) -> str | None:
     """What a field holds; None for a vendor's own."""
-    return _words("fields").get(name)
+    return _told("fields", spoken()).get(name)
 
 
 def about_value(field: str, value: str) -> str | None:
     """What one of a field's fixed values says."""
-    words = _words("values")
-    return words.get(f"{field}={value}", words.get(value))
+    told = _told("values", spoken())
+    return told.get(f"{field}={value}", told.get(value))
 
 
 def about_error(code: str | None) -> str | None:
     """What the code of a CALLERROR, or our own for what was not answered, means."""
-    return _words("errors").get(code or "")
+    return _told("errors", spoken()).get(code or "")
 
 
 def explain(
@@ -147,9 +156,13 @@ def _one(path: str, name: str, value: Any, node: Mapping[str, Any], depth: int) 
     return Said(path=path, depth=depth, name=name, value=shown, about=about, means=means)
 
 
-@cache
 def action_words(version: str, action: str) -> ActionWords | None:
     """An action with all its fields; None for one that the version does not have."""
+    return _action_words(version, action, spoken())
+
+
+@cache
+def _action_words(version: str, action: str, _code: str) -> ActionWords | None:
     request = official.schema(version, action)
     if request is None:
         return None
