@@ -1,7 +1,8 @@
 """What people read, in every language: `python tools/messages.py` brings `core/locales/*.po` up to date.
 
-It gathers the texts of templates (`_`, `trans`), of modules (`_`, `N_`, `n_`, a `Look`'s word), of scripts (`_`), and of
-what `OhmsteadError`s say, adds new ones to each catalogue without a translation, and drops those that are gone.
+It gathers the texts of templates (`_`, `trans`), of modules (`_`, `N_`, `n_`, a `Look`'s word), of scripts (`_`), of the
+catalogue of events, and of what `OhmsteadError`s say, adds new ones to each catalogue without a translation, and drops
+those that are gone.
 `--missing de` lists what has no translation; `--take de FILE` takes the translations of another catalogue;
 `--unmarked [FILE …]` lists what templates say without `_`.
 """
@@ -13,7 +14,7 @@ import ast
 import io
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
 from ohmstead.core.language import LOCALES_DIR, REFUSALS  # noqa: E402
+from ohmstead.facts import catalogue  # noqa: E402
 from ohmstead.ui import templating  # noqa: E402
 
 PACKAGE = ROOT / "src" / "ohmstead"
@@ -46,22 +48,40 @@ def refusal_classes() -> frozenset[str]:
     return frozenset(found)
 
 
-def refusals_in(source: str, classes: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """Line and pattern of each error that is made with a text, or with an f-string."""
+def constants() -> dict[str, set[str]]:
+    """The texts of all modules' constants, by name."""
+    found: dict[str, set[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+            value = getattr(node, "value", None)
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                for target in targets:
+                    if isinstance(target, ast.Name) and target.id.isupper():
+                        found.setdefault(target.id, set()).add(value.value)
+    return found
+
+
+def refusals_in(
+    source: str, classes: Iterable[str], known: Mapping[str, Iterable[str]] | None = None
+) -> Iterator[tuple[int, str]]:
+    """Line and pattern of each error that is made with a text, an f-string, or a constant that is `known`."""
     names = frozenset(classes)
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call) or not node.args:
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if name in names:
-            for text in _texts(node.args[0]):
+            for text in _texts(node.args[0], known or {}):
                 yield node.lineno, text
 
 
-def _texts(node: ast.expr) -> Iterator[str]:
+def _texts(node: ast.expr, known: Mapping[str, Iterable[str]]) -> Iterator[str]:
     if isinstance(node, ast.IfExp):
-        yield from _texts(node.body)
-        yield from _texts(node.orelse)
+        yield from _texts(node.body, known)
+        yield from _texts(node.orelse, known)
+    elif isinstance(node, ast.Name | ast.Attribute):
+        yield from sorted(known.get(node.attr if isinstance(node, ast.Attribute) else node.id, ()))
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
     elif isinstance(node, ast.JoinedStr):
@@ -92,10 +112,13 @@ def gather() -> Catalog:
         _take(catalog, path, babel_extract, OPTIONS)
     for path in sorted(templating.STATIC_DIR.glob("*.js")):
         _take(catalog, path, "javascript", {"template_string": "true"})
-    classes = refusal_classes()
+    for kind in catalogue.described():
+        for text in (kind.theme, kind.meaning):
+            catalog.add(text, locations=[("facts/catalogue.py", 0)])
+    classes, known = refusal_classes(), constants()
     for path in sorted(PACKAGE.rglob("*.py")):
         _take(catalog, path, "python", {})
-        for _line, text in refusals_in(path.read_text(), classes):
+        for _line, text in refusals_in(path.read_text(), classes, known):
             catalog.add(text, context=REFUSALS, locations=[(_name(path), 0)])
     return catalog
 
@@ -163,7 +186,7 @@ _WORD = re.compile(r"[A-Za-zÀ-ÿ]{2,}")
 # Names, units and what is the same in every language.
 _NAMES = frozenset(
     "Ohmstead OCPP CSV XLSX JSON QR kWh kW Wh MWh MW min ms kB MB EVSE EVSEs RFID TLS CA API PDF UTC ID IP OK URL SHA EMAID "
-    "nbsp middot amp times mdash ndash hellip".split()
+    "nbsp ensp middot amp times mdash ndash hellip".split()
 )
 
 
@@ -205,7 +228,7 @@ def said_in_expressions(text: str) -> list[tuple[int, str]]:
             depth_of_call.append(before)
         elif kind == "operator" and value == ")" and depth_of_call:
             depth_of_call.pop()
-        elif kind == "string" and re.match(r"""["'][A-Z]?[a-z]+[ ,.]+[a-z]|["'][A-Z][a-z]+[.:]?["']""", value):
+        elif kind == "string" and re.match(r"""["'][A-Z]?[a-z]+[,.]* +[a-z]|["'][A-Z][a-z]+[.:]?["']""", value):
             if not any(call in ("_", "n_", "gettext", "ngettext", "N_") for call in depth_of_call):
                 found.append((line, value))
         before = value
