@@ -1,7 +1,8 @@
 """What people read, in every language: `python tools/messages.py` brings `core/locales/*.po` up to date.
 
-It gathers the texts of templates (`_`, `trans`), of modules (`_`, `N_`, `n_`, a `Look`'s word), of scripts (`_`), and of
-what `OhmsteadError`s say, adds new ones to each catalogue without a translation, and drops those that are gone.
+It gathers the texts of templates (`_`, `trans`), of modules (`_`, `N_`, `n_`, a `Look`'s word), of scripts (`_`), of the
+catalogue of events, and of what `OhmsteadError`s say, adds new ones to each catalogue without a translation, and drops
+those that are gone.
 `--missing de` lists what has no translation; `--take de FILE` takes the translations of another catalogue;
 `--unmarked [FILE …]` lists what templates say without `_`.
 """
@@ -13,7 +14,7 @@ import ast
 import io
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
 from ohmstead.core.language import LOCALES_DIR, REFUSALS  # noqa: E402
+from ohmstead.facts import catalogue  # noqa: E402
 from ohmstead.ui import templating  # noqa: E402
 
 PACKAGE = ROOT / "src" / "ohmstead"
@@ -53,8 +55,24 @@ def refusal_classes() -> frozenset[str]:
     return frozenset(found)
 
 
-def refusals_in(source: str, classes: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """Line and pattern of each error, row's error or rule that is made with a text, or with an f-string."""
+def constants() -> dict[str, set[str]]:
+    """The texts of all modules' constants, by name."""
+    found: dict[str, set[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+            value = getattr(node, "value", None)
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                for target in targets:
+                    if isinstance(target, ast.Name) and target.id.isupper():
+                        found.setdefault(target.id, set()).add(value.value)
+    return found
+
+
+def refusals_in(
+    source: str, classes: Iterable[str], known: Mapping[str, Iterable[str]] | None = None
+) -> Iterator[tuple[int, str]]:
+    """Line and pattern of each error, row's error or rule made with a text, an f-string, or a constant that is `known`."""
     names = frozenset(classes) | {"R_", *PLACES}
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef) and node.returns is not None and "Fault" in ast.unparse(node.returns):
@@ -64,21 +82,23 @@ def refusals_in(source: str, classes: Iterable[str]) -> Iterator[tuple[int, str]
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         place = PLACES.get(name, 0)
         if name in names and len(node.args) > place:
-            for text in _texts(node.args[place]):
+            for text in _texts(node.args[place], known or {}):
                 yield node.lineno, text
 
 
 def _rules_in(function: ast.FunctionDef) -> Iterator[tuple[int, str]]:
     for node in ast.walk(function):
         if isinstance(node, ast.Yield) and isinstance(node.value, ast.Tuple) and len(node.value.elts) == 2:
-            for text in _texts(node.value.elts[1]):
+            for text in _texts(node.value.elts[1], {}):
                 yield node.lineno, text
 
 
-def _texts(node: ast.expr) -> Iterator[str]:
+def _texts(node: ast.expr, known: Mapping[str, Iterable[str]]) -> Iterator[str]:
     if isinstance(node, ast.IfExp):
-        yield from _texts(node.body)
-        yield from _texts(node.orelse)
+        yield from _texts(node.body, known)
+        yield from _texts(node.orelse, known)
+    elif isinstance(node, ast.Name | ast.Attribute):
+        yield from sorted(known.get(node.attr if isinstance(node, ast.Attribute) else node.id, ()))
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
     elif isinstance(node, ast.JoinedStr):
@@ -109,12 +129,15 @@ def gather() -> Catalog:
         _take(catalog, path, babel_extract, OPTIONS)
     for path in sorted(templating.STATIC_DIR.glob("*.js")):
         _take(catalog, path, "javascript", {"template_string": "true"})
-    classes = refusal_classes()
+    for kind in catalogue.described():
+        for text in (kind.theme, kind.meaning):
+            catalog.add(text, locations=[("facts/catalogue.py", 0)])
+    classes, known = refusal_classes(), constants()
     for path in sorted(PACKAGE.rglob("*.py")):
         _take(catalog, path, "python", {})
         if path.is_relative_to(PACKAGE / "simulator"):
             continue  # it speaks in a terminal
-        for _line, text in refusals_in(path.read_text(), classes):
+        for _line, text in refusals_in(path.read_text(), classes, known):
             if _CODE.fullmatch(text) or _VAGUE.fullmatch(text):
                 continue
             catalog.add(text, context=REFUSALS, locations=[(_name(path), 0)])

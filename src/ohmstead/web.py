@@ -207,7 +207,7 @@ def answer_error(request: _Request, error: Exception) -> Response[Any]:
     if path.startswith(scim_routes.PATH):
         return scim_routes.answer_error(request, error)
     if request.headers.get("content-type", "").startswith("application/json"):
-        return problems.problem_response(request, error)  # a page's script asks
+        return problems.problem_response(request, error, is_for_people=True)  # a page's script asks
     if isinstance(error, NotSignedIn):
         return door.not_signed_in(request)
     if isinstance(error, ProofNeeded):
@@ -215,6 +215,7 @@ def answer_error(request: _Request, error: Exception) -> Response[Any]:
     problem = problems.problem_of(error, path)
     if problem.status >= 500 and not isinstance(error, OhmsteadError):
         log.error("request_failed", path=path, status=problem.status, exc_info=error)
+    problem = problems.for_people(problem)
     return page(
         request,
         "error.html",

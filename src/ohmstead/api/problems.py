@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from ohmstead.accounts.access import NotAllowed, NotSignedIn, ProofNeeded, TooManyAttempts
 from ohmstead.core.errors import Conflict, ExternalFailure, Invalid, NotFound, OhmsteadError, Refused
+from ohmstead.core.language import N_, gettext, told
 from ohmstead.core.log import logger
 
 log = logger("ohmstead.web")
@@ -86,30 +87,39 @@ class Overloaded(OhmsteadError):
     """We have no room for this now."""
 
 
-STALE = (412, "stale", "It has changed since you read it")
-INTERNAL = (500, "internal", "We failed")
+STALE = (412, "stale", N_("It has changed since you read it"))
+INTERNAL = (500, "internal", N_("We failed"))
 
 # error → (status, type, title)
 TABLE: dict[type[Exception], tuple[int, str, str]] = {
-    BadRequest: (400, "bad-request", "The request is malformed"),
-    NotSignedIn: (401, "not-signed-in", "Credentials are missing or not good"),
-    NotAllowed: (403, "not-allowed", "Not yours to do"),
-    ProofNeeded: (403, "proof-needed", "Show once more that it is you"),
-    Refused: (409, "refused", "A rule says no"),
-    SecondPersonNeeded: (409, "second-person-needed", "It waits for a second person"),
-    NotFound: (404, "not-found", "There is no such thing"),
-    Conflict: (409, "conflict", "It exists already or has changed"),
-    StationOffline: (409, "station-offline", "The station is not connected"),
-    TooLarge: (413, "too-large", "The body is too large"),
-    UnsupportedMedia: (415, "unsupported-media-type", "Not a kind of body read here"),
-    Invalid: (422, "invalid", "The input does not fit"),
-    Unprocessable: (422, "invalid", "The input does not fit"),
-    TooManyAttempts: (429, "too-many-attempts", "Too many bad attempts"),
-    StationRefused: (502, "station-error", "The station answered with an error"),
-    ExternalFailure: (502, "external-failure", "Something outside did not do its part"),
-    Overloaded: (503, "unavailable", "Not available just now"),
-    StationSilent: (504, "station-timeout", "The station did not answer in time"),
+    BadRequest: (400, "bad-request", N_("The request is malformed")),
+    NotSignedIn: (401, "not-signed-in", N_("Credentials are missing or not good")),
+    NotAllowed: (403, "not-allowed", N_("Not yours to do")),
+    ProofNeeded: (403, "proof-needed", N_("Show once more that it is you")),
+    Refused: (409, "refused", N_("A rule says no")),
+    SecondPersonNeeded: (409, "second-person-needed", N_("It waits for a second person")),
+    NotFound: (404, "not-found", N_("There is no such thing")),
+    Conflict: (409, "conflict", N_("It exists already or has changed")),
+    StationOffline: (409, "station-offline", N_("The station is not connected")),
+    TooLarge: (413, "too-large", N_("The body is too large")),
+    UnsupportedMedia: (415, "unsupported-media-type", N_("Not a kind of body read here")),
+    Invalid: (422, "invalid", N_("The input does not fit")),
+    Unprocessable: (422, "invalid", N_("The input does not fit")),
+    TooManyAttempts: (429, "too-many-attempts", N_("Too many bad attempts")),
+    StationRefused: (502, "station-error", N_("The station answered with an error")),
+    ExternalFailure: (502, "external-failure", N_("Something outside did not do its part")),
+    Overloaded: (503, "unavailable", N_("Not available just now")),
+    StationSilent: (504, "station-timeout", N_("The station did not answer in time")),
 }
+# The phrases of HTTP that people meet as titles.
+PHRASES = (
+    N_("Bad Request"),
+    N_("Not Found"),
+    N_("Method Not Allowed"),
+    N_("Request Entity Too Large"),
+    N_("Unsupported Media Type"),
+    N_("Internal Server Error"),
+)
 # What the framework itself refuses is found here by its status, and by `all_types` with the rest.
 _OTHERS = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-media-type"}
 
@@ -134,18 +144,23 @@ def problem_of(error: Exception, instance: str) -> Problem:
     if isinstance(error, asyncpg.PostgresConnectionError | asyncpg.InterfaceError | OSError | TimeoutError):
         return Problem(
             type=TYPE_PREFIX + "unavailable",
-            title="Not available just now",
+            title=N_("Not available just now"),
             status=503,
-            detail="The database cannot be reached; try again in a moment.",
+            detail=N_("The database cannot be reached; try again in a moment."),
             instance=instance,
         )
     return Problem(
         type=TYPE_PREFIX + "internal",
-        title="We failed",
+        title=N_("We failed"),
         status=500,
-        detail="Something went wrong on our side. The request id in X-Request-Id finds it in the log.",
+        detail=N_("Something went wrong on our side. The request id in X-Request-Id finds it in the log."),
         instance=instance,
     )
+
+
+def for_people(problem: Problem) -> Problem:
+    """The same in the language of this task; what /api answers stays English."""
+    return msgspec.structs.replace(problem, title=gettext(problem.title), detail=gettext(told(problem.detail)))
 
 
 def _with_detail(problem: Problem, error: Exception) -> Problem:
@@ -168,7 +183,9 @@ def _of_framework(error: HTTPException, instance: str) -> Problem:
     phrase = HTTPStatus(status).phrase
     name = _OTHERS.get(status, "bad-request" if status < 500 else "internal")
     # The framework's own text quotes the request; ours does not.
-    detail = {404: "There is nothing at this path.", 405: "This path does not know that method."}.get(status, phrase)
+    detail = {404: N_("There is nothing at this path."), 405: N_("This path does not know that method.")}.get(
+        status, phrase
+    )
     errors = [
         FieldError(str(item.get("key", "")), str(item.get("message", "")))
         for item in (error.extra if isinstance(error.extra, list) else ())
@@ -197,9 +214,13 @@ def headers_of(error: Exception) -> dict[str, str]:
     return {}
 
 
-def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """An error under /api."""
+def problem_response(
+    request: Request[Any, Any, Any], error: Exception, *, is_for_people: bool = False
+) -> Response[bytes]:
+    """An error under /api; one that a page's script shows is for people."""
     problem = problem_of(error, request.scope["path"])
+    if is_for_people:
+        problem = for_people(problem)
     if problem.status >= 500 and not isinstance(error, OhmsteadError):
         log.error("request_failed", path=request.scope["path"], status=problem.status, exc_info=error)
     return Response(

@@ -19,6 +19,7 @@ from ohmstead.accounts.signin.passwords import SHORTEST
 from ohmstead.console.door import SignIn, json_of
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened, uuid_of
 from ohmstead.core.errors import Conflict, Invalid, OhmsteadError, Refused
+from ohmstead.core.language import told
 from ohmstead.ui.templating import page
 
 DANGEROUS = {"needs_proof": True}
@@ -68,10 +69,10 @@ async def _page(
         "console/account.html",
         status=422 if error else 200,
         **context,
-        errors={field: error.text} if error else {},
+        errors={field: told(error)} if error else {},
         recovery=recovery,
         here=actor.web_session_id,
-        device=devices.words,
+        device=devices.told,
         origin=desk.party.origin,
         shortest=SHORTEST,
     )

@@ -15,26 +15,27 @@ from ohmstead.accounts.access import ADMIN
 from ohmstead.accounts.audit import queries, service
 from ohmstead.accounts.audit.queries import AuditFilter
 from ohmstead.accounts.model import AuditEntry
+from ohmstead.console.audit_words import fault_text
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened
-from ohmstead.ui import figures
+from ohmstead.core.language import N_, _, n_
 from ohmstead.ui.templating import Query, page
 
 SHOWN = 100
 # Themes of actions by what they begin with.
 THEMES = {
-    "station.": "Stations",
-    "location.": "Locations",
-    "token.": "Tokens",
-    "reservation.": "Reservations",
-    "template.": "Templates",
-    "firmware.": "Firmware",
-    "rollout.": "Rollouts",
-    "certificate.": "Certificates",
-    "bulk_command.": "Orders to many",
-    "api_key.": "API keys",
-    "operator.": "People",
-    "webhook.": "Webhooks",
-    "party.": "Network",
+    "station.": N_("Stations"),
+    "location.": N_("Locations"),
+    "token.": N_("Tokens"),
+    "reservation.": N_("Reservations"),
+    "template.": N_("Templates"),
+    "firmware.": N_("Firmware"),
+    "rollout.": N_("Rollouts"),
+    "certificate.": N_("Certificates"),
+    "bulk_command.": N_("Orders to many"),
+    "api_key.": N_("API keys"),
+    "operator.": N_("People"),
+    "webhook.": N_("Webhooks"),
+    "party.": N_("Network"),
 }
 _PLACES = {
     "station": "/stations/{}",
@@ -67,7 +68,9 @@ async def audit(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[
     return page(
         request,
         "console/audit.html",
-        headline=f"{figures.plural(head.number, 'entry', 'entries')}, each linked to the one before.",
+        headline=n_(
+            "%(n)s entry, each linked to the one before.", "%(n)s entries, each linked to the one before.", head.number
+        ),
         entries=found[:SHOWN],
         next_after=_key_text(found[SHOWN - 1]) if len(found) > SHOWN else None,
         actors=actors,
@@ -75,7 +78,8 @@ async def audit(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[
         verdict=verdict,
         place_of=place_of,
         changes_of=changes_of,
-        said=said,
+        value_in_words=said,
+        fault_text=fault_text,
         export=_export(only),
     )
 
@@ -104,11 +108,11 @@ def said(value: Any) -> str:
     """A value in words."""
     match value:
         case None | "" | [] | {}:
-            return "nothing"
+            return _("nothing")
         case True:
-            return "yes"
+            return _("yes")
         case False:
-            return "no"
+            return _("no")
         case str():
             return value
         case list() if all(isinstance(one, str | int | float) for one in value):

@@ -23,6 +23,7 @@ from ohmstead.console.frame import PageRequest, PoolIn, SettingsIn
 from ohmstead.core import clock, language
 from ohmstead.core.errors import ExternalFailure, Invalid, NotFound, OhmsteadError, Refused
 from ohmstead.core.ids import new_secret
+from ohmstead.core.language import _, told
 from ohmstead.doorway import (
     LANGUAGE_COOKIE,
     Attempts,
@@ -79,7 +80,12 @@ def held_of(request: Request[Any, Any, Any]) -> str:
 
 
 @get("/language")
-async def choose_language(request: PageRequest, settings: SettingsIn, code: FromQuery[str], next: FromQuery[str] = "/") -> Redirect:  # noqa: A002
+async def choose_language(
+    request: PageRequest,
+    settings: SettingsIn,
+    code: FromQuery[str],
+    next: FromQuery[str] = "/",  # noqa: A002
+) -> Redirect:
     """The language of the pages in this browser, from now on. It is remembered in the browser and harms nobody."""
     if code not in language.languages():
         raise NotFound(f"no language {code[:20]}")
@@ -152,7 +158,7 @@ def _refusal(request: PageRequest, error: OhmsteadError, target: str, email: str
         request,
         status=429 if wait_s else 403,
         target=target,
-        error=error.text,
+        error=told(error),
         email=email[:320],
         held=held,
         headers={"Retry-After": str(wait_s)} if wait_s else None,
@@ -174,7 +180,7 @@ async def sign_in_code(request: PageRequest, pool: PoolIn, settings: SettingsIn,
         if "begin again" in error.text:
             return _refusal(request, error, target, held=held)
         status = 429 if isinstance(error, TooManyAttempts) else 403
-        return page(request, "sign_in_code.html", status=status, note=note, next=target, held=held, error=error.text)
+        return page(request, "sign_in_code.html", status=status, note=note, next=target, held=held, error=told(error))
     return await _welcome(request, pool, settings, done, target, held)
 
 
@@ -252,7 +258,7 @@ def _attempts(request: PageRequest) -> Attempts:
 def not_signed_in(request: Request[Any, Any, Any]) -> Response[Any]:
     """Nobody known asks for a page: to the door, and what was typed comes along."""
     if "hx-request" not in request.headers and request.scope["state"].get("held"):
-        text = "Your session is over. Sign in, and what you typed goes on"
+        text = _("Your session is over. Sign in, and what you typed goes on")
         return _page(request, status=401, error=text, held=held_of(request))
     target = "/sign-in"
     if request.method == "GET" and request.scope["path"] != "/":
@@ -284,7 +290,7 @@ async def to_provider(
     try:
         begun = await request.app.state.federation.begin(provider, _back_to(settings, name), is_anew=bool(prove))
     except ExternalFailure as failure:
-        return _refusal(request, Refused(f"{provider.label} cannot be reached: {failure.text}"), local_path(next))
+        return _refusal(request, Refused(f"{provider.label} cannot be reached: {told(failure)}"), local_path(next))
     away = Away(name, begun.state, begun.nonce, begun.verifier, local_path(next), new_secret(), proves)
     note = sign_in.seals.note_text("provider", msgspec.to_builtins(away), clock.now(), STATE_GOOD_FOR_S)
     return Redirect(begun.address, status_code=303, cookies=[_state_cookie(settings, note, STATE_GOOD_FOR_S)])
@@ -309,7 +315,9 @@ async def from_provider(
         if away.provider != name or not state or away.state != state:
             raise Refused("this sign-in was not begun in this browser: begin again")
         if error or not code:
-            raise Refused(f"{provider.label} says no: {error[:60] or 'it gave no code'}")
+            raise Refused(
+                f"{provider.label} says no: {error[:60]}" if error else f"{provider.label} says no: it gave no code"
+            )
         vouched = await request.app.state.federation.finish(
             provider, _back_to(settings, name), code, away.nonce, away.verifier
         )

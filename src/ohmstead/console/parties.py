@@ -17,6 +17,7 @@ from ohmstead.accounts.parties.model import NewMembership, NewParty, PartyChange
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, SettingsIn, allow, opened, uuid_of
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Conflict, Invalid, NotFound, OhmsteadError, Refused
+from ohmstead.core.language import N_, gettext, told
 from ohmstead.core.validation import fault_of
 from ohmstead.doorway import WITHIN
 from ohmstead.reports.pages import queries as pages
@@ -24,23 +25,23 @@ from ohmstead.settings import Settings
 from ohmstead.ui.templating import page
 
 KINDS = {
-    "network_operator": "Network operator",
-    "site_host": "Site host",
-    "emobility_provider": "E-mobility provider",
-    "fleet": "Fleet",
+    "network_operator": N_("Network operator"),
+    "site_host": N_("Site host"),
+    "emobility_provider": N_("E-mobility provider"),
+    "fleet": N_("Fleet"),
 }
 LANGUAGES = {"en": "English", "de": "Deutsch"}
 ROLES = ("owner", "operations", "technician", "support", "finance", "site_host", "read_only")
 _DANGEROUS: dict[str, Any] = {"needs_proof": True}
 _FIELDS = ("name", "kind", "country_code", "party_code", "currency", "time_zone", "language")
 _WORDS = {
-    "name": "1 to 200 characters.",
-    "country_code": "Two letters, as NL.",
-    "party_code": "Three letters or digits.",
-    "currency": "Three letters, as EUR.",
-    "time_zone": "As Europe/Amsterdam.",
-    "owner_name": "1 to 100 characters.",
-    "owner_email": "As ada@example.com.",
+    "name": N_("1 to 200 characters."),
+    "country_code": N_("Two letters, as NL."),
+    "party_code": N_("Three letters or digits."),
+    "currency": N_("Three letters, as EUR."),
+    "time_zone": N_("As Europe/Amsterdam."),
+    "owner_name": N_("1 to 100 characters."),
+    "owner_email": N_("As ada@example.com."),
 }
 
 
@@ -106,7 +107,7 @@ async def _own(
         errors=errors or {},
         guests=guests,
         kinds=KINDS,
-        languages=LANGUAGES,
+        party_languages=LANGUAGES,
     )
 
 
@@ -154,7 +155,7 @@ async def change_party(request: PageRequest, pool: PoolIn, actor: ActorIn, party
     except NotFound as error:
         if given.get("do") != "lend":
             raise
-        return await _one(request, pool, actor, known, {"email": error.text}, given)
+        return await _one(request, pool, actor, known, {"email": told(error)}, given)
     return Redirect(f"/settings/parties/{known}", status_code=303)
 
 
@@ -192,7 +193,7 @@ async def _all(
         given=given or {"kind": "site_host", "currency": found[0].currency, "time_zone": found[0].time_zone},
         errors=errors or {},
         kinds=KINDS,
-        languages=LANGUAGES,
+        party_languages=LANGUAGES,
         link=link,
     )
 
@@ -220,7 +221,7 @@ async def _one(
         given={**_shown(party), **(given or {})},
         errors=errors or {},
         kinds=KINDS,
-        languages=LANGUAGES,
+        party_languages=LANGUAGES,
         roles=ROLES,
     )
 
@@ -244,7 +245,7 @@ async def give_places(request: PageRequest, pool: PoolIn, actor: ActorIn, operat
         async with pool.acquire() as conn, conn.transaction():
             await parties.give_locations(conn, actor, known, _places(given))
     except (Invalid, Refused) as error:
-        return await _places_page(request, pool, actor, known, error.text)
+        return await _places_page(request, pool, actor, known, told(error))
     return Redirect(f"/people/{known}", status_code=303)
 
 
@@ -293,13 +294,13 @@ def _version(given: dict[str, str]) -> int | None:
 def _errors(error: Exception) -> dict[str, str]:
     if isinstance(error, msgspec.ValidationError):
         field, text = fault_of(error)
-        return {field or "name": _WORDS.get(field, text)}
+        return {field or "name": gettext(_WORDS[field]) if field in _WORDS else text}
     if isinstance(error, Invalid):
-        return {error.field or "name": error.text}
+        return {error.field or "name": told(error)}
     if isinstance(error, OhmsteadError):
         if error.detail.get("is_stale"):
-            return {"stale": error.text}
-        return {str(error.detail.get("field", "name")): error.text}
+            return {"stale": told(error)}
+        return {str(error.detail.get("field", "name")): told(error)}
     raise error
 
 

@@ -20,20 +20,32 @@ from ohmstead.accounts.people import service as people
 from ohmstead.accounts.signin import devices
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, SettingsIn, allow, opened, uuid_of
 from ohmstead.core.errors import Conflict, Invalid, NotFound, OhmsteadError, Refused
+from ohmstead.core.language import N_, told
 from ohmstead.settings import Settings
 from ohmstead.ui.templating import page
 
 ACTION = "people:write"
 ROLES = {
-    "owner": "Everything, people and keys included",
-    "operations": "Runs the network: stations, orders, tokens",
-    "technician": "Stations and orders to them",
-    "finance": "Reads sessions and tokens",
-    "support": "Helps drivers: orders, tokens, reservations",
-    "site_host": "Reads stations and sessions",
-    "read_only": "Reads everything",
-    "api": "Nothing here; looks after programs",
+    "owner": N_("Everything, people and keys included"),
+    "operations": N_("Runs the network: stations, orders, tokens"),
+    "technician": N_("Stations and orders to them"),
+    "finance": N_("Reads sessions and tokens"),
+    "support": N_("Helps drivers: orders, tokens, reservations"),
+    "site_host": N_("Reads stations and sessions"),
+    "read_only": N_("Reads everything"),
+    "api": N_("Nothing here; looks after programs"),
 }
+# Pages say a role's key with spaces in it.
+ROLE_NAMES = (
+    N_("owner"),
+    N_("operations"),
+    N_("technician"),
+    N_("finance"),
+    N_("support"),
+    N_("site host"),
+    N_("read only"),
+    N_("api"),
+)
 
 
 @get("/people")
@@ -68,7 +80,7 @@ async def _page(
         party=party,
         roles=ROLES,
         me=actor.operator_id,
-        errors={field: error.text} if error else {},
+        errors={field: told(error)} if error else {},
         given=given or {},
         link=link,
     )
@@ -140,7 +152,7 @@ async def person(request: PageRequest, pool: PoolIn, actor: ActorIn, operator_id
         sessions=sessions,
         entries=entries,
         roles=ROLES,
-        device=devices.words,
+        device=devices.told,
         is_me=actor.operator_id == known,
     )
 

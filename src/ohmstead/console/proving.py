@@ -13,6 +13,7 @@ from ohmstead.accounts.service import SignedIn
 from ohmstead.console.door import SignIn, go_on, held_of, json_of
 from ohmstead.console.frame import ActorIn, PageRequest, SettingsIn
 from ohmstead.core.errors import Refused
+from ohmstead.core.language import told
 from ohmstead.doorway import local_path, session_cookie, visit_of
 from ohmstead.settings import Settings
 from ohmstead.ui.templating import page
@@ -50,8 +51,8 @@ async def prove(request: PageRequest, settings: SettingsIn, sign_in: SignIn, act
     except (Refused, TooManyAttempts) as error:
         status = 429 if isinstance(error, TooManyAttempts) else 403
         if is_script:
-            return Response({"error": error.text}, status_code=status)
-        return _page(request, held, status=status, error=error.text)
+            return Response({"error": told(error)}, status_code=status)
+        return _page(request, held, status=status, error=told(error))
     if is_script:
         return _told(settings, done)
     cookies = [session_cookie(settings, done.cookie, service.SESSION_LONGEST_S)]

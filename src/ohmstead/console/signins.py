@@ -14,11 +14,14 @@ from ohmstead.accounts.signin.model import Attempt
 from ohmstead.console.exports import csv_response
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened
 from ohmstead.core.db import Connection
+from ohmstead.core.language import N_
 from ohmstead.ui.templating import Query, page
 
 ACTION: Final = "people:write"
 PAGE: Final = 100
 EXPORTED: Final = 100_000
+# How somebody signs in, as pages say it.
+METHODS: Final = (N_("link"), N_("password"), N_("passkey"), N_("provider"))
 OUTCOMES: Final = {"all": None, "signed_in": "signed_in", "refused": "refused"}
 
 
@@ -35,7 +38,7 @@ async def sign_ins(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respon
         request,
         "console/sign_ins.html",
         attempts=found[:PAGE],
-        device=devices.words,
+        device=devices.told,
         n_refused=n_refused,
         most=PAGE,
         next_before=f"{last.at.isoformat()}~{last.attempt_id}" if last else None,

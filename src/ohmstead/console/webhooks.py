@@ -16,6 +16,7 @@ from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, SettingsIn, all
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Conflict, Invalid, Refused
+from ohmstead.core.language import N_, _, n_, told
 from ohmstead.facts import catalogue
 from ohmstead.settings import Settings
 from ohmstead.ui import figures
@@ -39,7 +40,14 @@ FILTERS = {
     "delivered": DeliveryFilter(status="delivered"),
     "failed": DeliveryFilter(status="failed"),
 }
-SINCE_DAYS = {"1": "the last day", "7": "the last week", "30": "the last 30 days"}
+SINCE_DAYS = {"1": N_("the last day"), "7": N_("the last week"), "30": N_("the last 30 days")}
+# How service.py begins what it says of an address; the rest is said by addresses.py.
+_UNFIT = "a webhook cannot have this address: "
+OFF_WORDS = {
+    "by_hand": N_("Switched off."),
+    "gone": N_("Switched off by itself: it answered 410, gone."),
+    "failing": N_("Switched off by itself: it took nothing for three days."),
+}
 
 
 @get("/settings/webhooks")
@@ -75,7 +83,7 @@ async def add_webhook(request: PageRequest, pool: PoolIn, settings: SettingsIn, 
                 made = await service.create_webhook(conn, actor, wanted, vault, settings.webhook_hosts)
         except (Invalid, Refused) as error:
             return _form(request, given, kinds, _errors(error))
-    return _made(request, made, "set up")
+    return _made(request, made, is_new=True)
 
 
 @get("/settings/webhooks/{webhook_id:str}")
@@ -103,7 +111,7 @@ async def change_webhook(
             return await _one(request, conn, actor, known, given, kinds, _errors(error))
     match done:
         case WithWebhookSecret():
-            return _made(request, done, "signed with a new secret")
+            return _made(request, done, is_new=False)
         case Delivery():
             return Redirect(f"{home}/deliveries/{done.delivery_id}", status_code=303)
         case int():
@@ -162,14 +170,21 @@ def headline(found: list[Webhook]) -> tuple[str, str]:
     off = [one for one in found if one.disabled_why in ("gone", "failing")]
     failing = [one for one in found if one.is_enabled and one.failing_since is not None]
     if not found:
-        return "", "Nobody is told yet."
-    bad = []
-    if off:
-        bad.append(f"{figures.plural(len(off), 'webhook')} switched off by itself")
-    if failing:
-        bad.append(f"{len(failing)} not taking what is sent")
-    rest = f"{figures.plural(len(found), 'webhook')}." if bad else f"{figures.plural(len(found), 'webhook')}, all well."
-    return (", ".join(bad) + "." if bad else ""), rest
+        return "", _("Nobody is told yet.")
+    if not off and not failing:
+        return "", n_("%(n)s webhook, all well.", "%(n)s webhooks, all well.", len(found))
+    rest = n_("%(n)s webhook.", "%(n)s webhooks.", len(found))
+    if not off:
+        return n_("%(n)s not taking what is sent.", "%(n)s not taking what is sent.", len(failing)), rest
+    if not failing:
+        return n_("%(n)s webhook switched off by itself.", "%(n)s webhooks switched off by themselves.", len(off)), rest
+    both = n_(
+        "%(n)s webhook switched off by itself, %(failing)s not taking what is sent.",
+        "%(n)s webhooks switched off by themselves, %(failing)s not taking what is sent.",
+        len(off),
+        failing=figures.number(len(failing)),
+    )
+    return both, rest
 
 
 def _form(request: PageRequest, given: Mapping[str, str], kinds: list[str], errors: Mapping[str, str]) -> Response[str]:
@@ -184,9 +199,9 @@ def _form(request: PageRequest, given: Mapping[str, str], kinds: list[str], erro
     )
 
 
-def _made(request: PageRequest, made: WithWebhookSecret, verb: str) -> Response[str]:
+def _made(request: PageRequest, made: WithWebhookSecret, *, is_new: bool) -> Response[str]:
     return page(
-        request, "console/webhook_made.html", webhook=made.webhook, secret=made.secret, verb=verb, headers=_UNCACHED
+        request, "console/webhook_made.html", webhook=made.webhook, secret=made.secret, is_new=is_new, headers=_UNCACHED
     )
 
 
@@ -229,6 +244,7 @@ async def _one(
         errors=errors,
         themes=_themes(),
         since_days=SINCE_DAYS,
+        off_words=OFF_WORDS,
     )
 
 
@@ -258,7 +274,14 @@ def _wanted(given: Mapping[str, str], kinds: list[str]) -> list[str] | None:
 
 
 def _errors(error: Invalid | Conflict | Refused) -> dict[str, str]:
-    return {(error.field if isinstance(error, Invalid) and error.field else "url"): error.text}
+    return {(error.field if isinstance(error, Invalid) and error.field else "url"): _words_of(error)}
+
+
+def _words_of(error: Invalid | Conflict | Refused) -> str:
+    reason = error.text.removeprefix(_UNFIT)
+    return (
+        told(error) if reason == error.text else _("a webhook cannot have this address: %(reason)s", reason=_(reason))
+    )
 
 
 def _key(text: str) -> tuple[datetime, UUID] | None:

@@ -9,6 +9,8 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 from urllib.parse import urlsplit
 
+from ohmstead.core.language import N_
+
 MOST_CHARACTERS: Final = 2000
 USUAL_PORTS: Final = {"http": 80, "https": 443}
 # Addresses that hold an IPv4 address in their last four bytes, which a gateway would unwrap (RFC 6052).
@@ -28,26 +30,26 @@ def why_not(url: str, allowed_hosts: Collection[str]) -> str | None:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        return "it is no address"
+        return N_("it is no address")
     if len(url) > MOST_CHARACTERS:
         return f"it has more than {MOST_CHARACTERS} characters"
     if not url.isascii() or not url.isprintable() or "\\" in url or " " in url:
-        return "it holds characters that no address has; write other alphabets as punycode and percent-encoded"
+        return N_("it holds characters that no address has; write other alphabets as punycode and percent-encoded")
     if parts.scheme not in USUAL_PORTS:
-        return "it does not begin with https://"
+        return N_("it does not begin with https://")
     if not host:
-        return "it names no host"
+        return N_("it names no host")
     if parts.username is not None or parts.password is not None:
-        return "it holds a user name; requests are signed, that is how the receiver knows us"
+        return N_("it holds a user name; requests are signed, that is how the receiver knows us")
     if parts.fragment:
-        return "it has a fragment (#…), which no server ever sees"
+        return N_("it has a fragment (#…), which no server ever sees")
     if is_allowed(host, port or USUAL_PORTS[parts.scheme], allowed_hosts):
         return None
     if parts.scheme != "https":
-        return "it does not begin with https://"
+        return N_("it does not begin with https://")
     literal = _literal(host)
     if literal is None and _ENDS_IN_A_NUMBER.search(host):
-        return "it is an address by number in a spelling that is not the usual one"
+        return N_("it is an address by number in a spelling that is not the usual one")
     if literal is not None and not is_public(literal):
         return f"{literal} is not a public address, and OHMSTEAD_WEBHOOK_HOSTS does not name it"
     return None

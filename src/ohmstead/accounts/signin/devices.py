@@ -1,9 +1,11 @@
-"""A browser's own description in words people know: "Firefox on Windows". Pure, and no more than a hint."""
+"""A browser's own description in words people know: "Firefox on Windows". No more than a hint."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
+
+from ohmstead.core.language import ENGLISH, N_, _, speaking
 
 # The first that fits counts: browsers claim to be their ancestors too.
 _BROWSERS: Final = (
@@ -13,7 +15,7 @@ _BROWSERS: Final = (
     ("Firefox/|FxiOS/", "Firefox"),
     ("HeadlessChrome/|Chrome/|CriOS/|Chromium/", "Chrome"),
     ("Safari/", "Safari"),
-    ("curl/|python|httpx|Go-http", "a program"),
+    ("curl/|python|httpx|Go-http", N_("a program")),
 )
 _SYSTEMS: Final = (
     ("iPhone", "iPhone"),
@@ -27,13 +29,22 @@ _SYSTEMS: Final = (
 
 
 def words(user_agent: str | None) -> str:
-    """Browser and system of a `User-Agent`; what is not known is called so."""
+    """Browser and system of a `User-Agent`, as records keep them; what is not known is called so."""
+    with speaking(ENGLISH):
+        return told(user_agent)
+
+
+def told(user_agent: str | None) -> str:
+    """The same in the language of this task."""
     given = user_agent or ""
     browser = _first(_BROWSERS, given)
     system = _first(_SYSTEMS, given)
     if browser is None:
-        return f"Unknown browser on {system}" if system else "Unknown device"
-    return f"{browser} on {system}" if system else browser[:1].upper() + browser[1:]
+        return _("Unknown browser on %(system)s", system=system) if system else _("Unknown device")
+    browser = _(browser)
+    return (
+        _("%(browser)s on %(system)s", browser=browser, system=system) if system else browser[:1].upper() + browser[1:]
+    )
 
 
 def _first(table: tuple[tuple[str, str], ...], given: str) -> str | None:
