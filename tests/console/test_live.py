@@ -158,7 +158,7 @@ async def test_who_sees_some_locations_is_told_of_their_stations_only_and_in_ord
     await pool.execute(
         "insert into location (location_id, party_id, name, time_zone) values ($1, $2, 'Mine', 'UTC')", place, party_id
     )
-    mine, other = visitor.network.name("MINE"), visitor.network.name("OTHER")
+    mine, other = (f"{name}-{place.hex[-8:]}" for name in ("MINE", "OTHER"))
     for station_id, at in ((mine, place), (other, None)):
         await pool.execute(
             "insert into station (station_id, party_id, location_id) values ($1, $2, $3)", station_id, party_id, at
@@ -169,13 +169,13 @@ async def test_who_sees_some_locations_is_told_of_their_stations_only_and_in_ord
     for scope, one in scopes:
         await channels.join(scope, None, one)
     for n in range(3):
-        update = {"kind": "session", "what": "updated", "at": AT, "energy_wh": f"{n}000"}
+        update = {"kind": "session", "what": "updated", "at": AT, "energy_wh": f"{n + 1}000"}
         news = [{**update, "station_id": s, "session_id": f"at-{s}"} for s in (mine, other)]
         await hub.heard(party_id, json.dumps(news).encode())
         async with asyncio.timeout(5):
             told, again, all_told = await page.queue.get(), await twin.queue.get(), await whole.queue.get()
         assert told == again
-        assert f'"session/at-{mine}/energy":"{n}.000"'.encode() in told
+        assert f'"session/at-{mine}/energy":"{n + 1}.000"'.encode() in told
         assert other.encode() not in told
         assert other.encode() in all_told
     await hub.heard(party_id, json.dumps([{"kind": "bulk_command", "bulk_id": "B", "at": AT}]).encode())

@@ -146,7 +146,7 @@ async def list_sessions(
     where.add_given("s.started_at >= {}", wanted.since)
     where.add_given("s.started_at < {}", wanted.until)
     if wanted.q:
-        where.add(*await found_by(conn, scope.party_id, wanted.q))
+        where.add(*await found_by(conn, scope, wanted.q))
     if after:
         # Two conditions, because the index runs down in time and up in ids.
         where.add("s.started_at <= {}", after[0])
@@ -164,7 +164,7 @@ MOST_NAMED = 5000
 _LAST_CHARACTER = chr(0x10FFFF)
 
 
-async def found_by(conn: Connection, party_id: UUID, text: str) -> tuple[str, *tuple[Any, ...]]:
+async def found_by(conn: Connection, scope: Scope, text: str) -> tuple[str, *tuple[Any, ...]]:
     """A condition, with its values, for the sessions (s) that a text finds: what `Conditions.add` takes.
 
     Sessions are too many to look into each: what people search by (station, location, card) is looked up first, by any
@@ -173,11 +173,13 @@ async def found_by(conn: Connection, party_id: UUID, text: str) -> tuple[str, *t
     """
     named = await conn.fetch(
         "(select 'station' as kind, station_id as key from station where party_id = $1"
-        "   and concat_ws(' ', station_id, name) ilike $2 limit $3)"
-        " union all (select 'location', location_id::text from location where party_id = $1 and name ilike $2 limit $3)"
-        " union all (select 'token', uid_key from token where party_id = $1 and (uid_key like $4 or label ilike $2)"
-        "   limit $3)",
-        party_id,
+        "   and ($2::uuid[] is null or location_id = any ($2)) and concat_ws(' ', station_id, name) ilike $3 limit $4)"
+        " union all (select 'location', location_id::text from location where party_id = $1"
+        "   and ($2::uuid[] is null or location_id = any ($2)) and name ilike $3 limit $4)"
+        " union all (select 'token', uid_key from token where party_id = $1 and (uid_key like $5 or label ilike $3)"
+        "   limit $4)",
+        scope.party_id,
+        scope.locations,
         like(text),
         MOST_NAMED,
         like(text.lower()),
@@ -189,6 +191,10 @@ async def found_by(conn: Connection, party_id: UUID, text: str) -> tuple[str, *t
         "s.token_uid is not null and s.token_key >= {} and s.token_key < {}",
     ]
     values: list[Any] = [text, text + _LAST_CHARACTER, small, small + _LAST_CHARACTER]
+    if scope.locations is not None:
+        # Of some locations there are few enough; and a station that was there may be elsewhere by now.
+        pieces.append("s.station_id ilike {}")
+        values.append(like(text))
     for kind, piece in (
         ("station", "s.station_id = any({}::text[])"),
         ("location", "s.location_id = any({}::uuid[])"),

@@ -370,7 +370,7 @@ async def list_sessions(
     where.add_given("s.started_at >= {}", since)
     where.add_given("s.started_at < {}", until)
     if text:
-        where.add(*await found_by(conn, scope.party_id, text))
+        where.add(*await found_by(conn, scope, text))
     sums = await conn.fetchrow(
         "select count(*) as n, coalesce(sum(energy_wh), 0) as energy_wh from (select s.energy_wh from session s"
         f" where {where.sql} limit {MOST_COUNTED + 1}) c",

@@ -120,7 +120,11 @@ async def peaks(conn: Connection, scope: Scope, subject: Subject, period: Period
 async def places(
     conn: Connection, scope: Scope, subject: Subject, period: Period, other: Period | None
 ) -> list[PlaceRow]:
-    """The locations that the scope sees, or the stations of one, that gave most energy; beside the other period."""
+    """The locations that the scope sees, or the stations of one, that gave most energy; beside the other period. A
+    station has none.
+    """
+    if subject.station_id is not None:
+        return []
     is_inside = subject.location_id is not None
     where = _seen(scope)
     if is_inside:

@@ -129,7 +129,7 @@ async def usage(conn: Connection, scope: Scope, subject: Subject, period: Period
             )
             for row in await queries.peaks(conn, scope, subject, come, N_PEAKS)
         ],
-        places=[] if subject.station_id is not None else await queries.places(conn, scope, subject, come, other),
+        places=await queries.places(conn, scope, subject, come, other),
     )
 
 
