@@ -64,6 +64,27 @@ async def test_a_report_says_how_much_when_and_where_and_leads_to_the_sessions(
     assert (await stranger.opens("/reports")).heading == "No session that is over began in March 2026."
 
 
+async def test_who_sees_some_locations_reads_their_numbers_and_no_others(noon: datetime, visitor: Visitor) -> None:
+    place, station = await a_month(noon, visitor)
+    elsewhere = await Town(visitor.network, noon).location("Hill")
+    month = "period=month&day=2026-02-10&compare=none"
+    # Of the two sessions of February one was at no location.
+    for locations, energy in (([place], "1 session, 15.00 kWh in February 2026."), ([elsewhere], None), ([], None)):
+        await visitor.network.pool.execute(
+            "update operator set role = 'technician', location_ids = $2 where party_id = $1",
+            visitor.network.party_id,
+            locations,
+        )
+        page = await visitor.opens(f"/reports?{month}")
+        assert page.heading == (energy or "No session that is over began in February 2026.")
+        table = await visitor.client.get(f"/reports.csv?{month}&table=places")
+        assert table.text.count("Harbour") == (1 if energy else 0)
+        assert "Without a location" not in page.text + table.text
+        assert ("Harbour" in page.text) == bool(energy)
+        for path in (f"/reports?location={place}", f"/reports?station={station}", f"/sessions?location={place}"):
+            await visitor.opens(path, expect=200 if energy else 404)
+
+
 async def test_tables_of_a_report_as_csv(noon: datetime, visitor: Visitor) -> None:
     await a_month(noon, visitor)
     for table, n_lines, wh in (("", 32, 30_000), ("places", 2, 30_000), ("week", 169, None)):
