@@ -16,6 +16,7 @@ from ohmstead.api.party_examples import PARTY_EXAMPLES
 from ohmstead.api.payment_examples import PAYMENT_EXAMPLES
 from ohmstead.api.people_examples import PEOPLE_EXAMPLES
 from ohmstead.api.profiles import AllNeeds, ChargingLimits, Composites, NewProfile, Profiles
+from ohmstead.api.report_examples import REPORT_EXAMPLES
 from ohmstead.api.reservation_examples import RESERVATION_EXAMPLES
 from ohmstead.api.reservations import BatterySwaps
 from ohmstead.api.safe_limit_examples import SAFE_LIMIT_EXAMPLES
@@ -531,6 +532,7 @@ EXAMPLES |= RESERVATION_EXAMPLES
 EXAMPLES |= PEOPLE_EXAMPLES
 EXAMPLES |= PARTY_EXAMPLES
 EXAMPLES |= FILE_EXAMPLES | EVENT_EXAMPLES
+EXAMPLES |= REPORT_EXAMPLES
 
 # Bodies and answers that are no JSON of ours, by the operation's function.
 TEXT_EXAMPLES: dict[str, Any] = {

@@ -51,9 +51,16 @@ class SessionQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     until: Annotated[datetime, Meta(description="Started before.", tz=True)] | None = msgspec.field(
         default=None, name="to"
     )
-    q: Annotated[str, Meta(description="Found in session, station, transaction or token.", max_length=100)] | None = (
-        None
-    )
+    q: (
+        Annotated[
+            str,
+            Meta(
+                description="Found in stations, locations and cards, or begins a session, token or transaction id.",
+                max_length=100,
+            ),
+        ]
+        | None
+    ) = None
     limit: Annotated[int, Meta(ge=1, le=500, description="Items in a page.")] = 50
     cursor: Annotated[str, Meta(max_length=1000, description="`next_cursor` of the page before.")] | None = None
     format: Annotated[Form | None, Meta(description="csv or ndjson sends everything that matches.")] = None

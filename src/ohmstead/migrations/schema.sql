@@ -1120,8 +1120,11 @@ table session with (fillfactor=70)
     CREATE UNIQUE INDEX session_by_start_key ON public.session USING btree (station_id, start_key) WHERE (start_key IS NOT NULL)
     CREATE INDEX session_by_station ON public.session USING btree (station_id, started_at DESC)
     CREATE INDEX session_by_token ON public.session USING btree (party_id, token_key, started_at DESC) WHERE (token_uid IS NOT NULL)
+    CREATE INDEX session_by_transaction ON public.session USING btree (party_id, transaction_id)
+    CREATE INDEX session_odd ON public.session USING btree (party_id, started_at DESC, session_id) WHERE (cardinality(anomalies) > 0)
     CREATE INDEX session_open ON public.session USING btree (station_id, evse_number) WHERE (status = ANY (ARRAY['pending'::text, 'active'::text, 'closing'::text]))
     CREATE INDEX session_open_by_token ON public.session USING btree (party_id, token_key) WHERE (status = ANY (ARRAY['pending'::text, 'active'::text]))
+    CREATE INDEX session_orphan ON public.session USING btree (party_id, started_at DESC, session_id) WHERE is_orphan
 
 table session_event
     -- What happened in a session, as the station timed it: started, authorized, state changes, stopped.
@@ -1433,6 +1436,68 @@ table upkeep
     constraint upkeep_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint upkeep_pkey PRIMARY KEY (station_id, duty)
     CREATE INDEX upkeep_due ON public.upkeep USING btree (due_at) WHERE (due_at IS NOT NULL)
+
+table usage_day
+    -- The sums of usage_share by day on the wall of the location: of a station, a location, and the whole party.
+    party_id uuid not null
+    level text not null
+    location_id uuid not null
+    station_id text not null
+    day date not null
+    n_sessions integer not null
+    energy_wh numeric not null
+    duration_s bigint not null
+    charging_s bigint not null
+    plug_s bigint not null
+    delivered_wh numeric not null
+    constraint usage_day_level_check CHECK ((level = ANY (ARRAY['party'::text, 'location'::text, 'station'::text])))
+    constraint usage_day_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint usage_day_pkey PRIMARY KEY (party_id, level, location_id, station_id, day)
+    CREATE INDEX usage_day_by_day ON public.usage_day USING btree (party_id, level, day)
+    CREATE INDEX usage_day_by_station ON public.usage_day USING btree (party_id, station_id, day) WHERE (level = 'station'::text)
+
+table usage_hour
+    -- The sums of usage_share by hour: of a location, and of the whole party (location_id all zeros).
+    party_id uuid not null
+    level text not null
+    location_id uuid not null
+    hour_at timestamp with time zone not null
+    wall_at timestamp without time zone not null
+    n_sessions integer not null
+    energy_wh numeric not null
+    duration_s bigint not null
+    charging_s bigint not null
+    plug_s bigint not null
+    delivered_wh numeric not null
+    constraint usage_hour_level_check CHECK ((level = ANY (ARRAY['party'::text, 'location'::text])))
+    constraint usage_hour_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint usage_hour_pkey PRIMARY KEY (party_id, level, location_id, wall_at, hour_at)
+
+table usage_share
+    -- What one settled session gives to each hour: what is taken back when it settles anew, so that nothing counts twice.
+    session_id uuid not null
+    hour_at timestamp with time zone not null
+    wall_at timestamp without time zone not null  -- The start of the hour on the wall of the location; with hour_at it tells the two equal hours of autumn apart.
+    party_id uuid not null
+    station_id text not null
+    location_id uuid not null  -- All zeros: the station was at no location.
+    n_sessions integer not null  -- One in the hour in which the session began, which also has its energy_wh, duration_s and charging_s; plug_s and delivered_wh are spread over its hours.
+    energy_wh numeric not null
+    duration_s bigint not null
+    charging_s bigint not null
+    plug_s bigint not null
+    delivered_wh numeric not null
+    constraint usage_share_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint usage_share_pkey PRIMARY KEY (session_id, hour_at)
+    CREATE INDEX usage_share_by_station ON public.usage_share USING btree (station_id, wall_at)
+
+table usage_walk
+    -- How far the sessions that were settled before anybody listened have been counted. Locked by whoever counts; no row: not begun.
+    is_only boolean not null default true
+    walked_to uuid not null default '00000000-0000-0000-0000-000000000000'::uuid
+    is_whole boolean not null default false
+    constraint usage_walk_is_only_check CHECK (is_only)
+    constraint usage_walk_pkey PRIMARY KEY (is_only)
 
 table variable_change partition by RANGE (at)
     -- Every change of a value that we knew: when and how it became known, and who caused it (the station itself, an operator, a key, a template).

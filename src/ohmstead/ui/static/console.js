@@ -94,6 +94,7 @@
         say(text ? "Selected: copy it with Ctrl-C." : "The browser does not let us copy.");
       }
     }
+    if (event.target.closest?.("[data-print]")) print();
     if (event.target.closest?.("[data-keys]")) one("#keys")?.showModal();
     const menu = one("details.menu[open]");
     if (menu && !menu.contains(event.target)) menu.open = false;
