@@ -44,6 +44,7 @@ class SessionQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     station: Annotated[str, Meta(description="On this station.", max_length=48)] | None = None
     location: Annotated[UUID | None, Meta(description="At this location.")] = None
     token: Annotated[str, Meta(description="Of the token with this uid.", max_length=255)] | None = None
+    driver: Annotated[UUID | None, Meta(description="Of this driver, with tokens while they held them.")] = None
     status: Annotated[list[Status] | None, Meta(description="Any of these; may be given several times.")] = None
     since: Annotated[datetime, Meta(description="Started at or after.", tz=True)] | None = msgspec.field(
         default=None, name="from"
@@ -64,6 +65,7 @@ class SessionQuery(Struct, kw_only=True, forbid_unknown_fields=True):
             station=self.station,
             location=self.location,
             token=self.token,
+            driver=self.driver,
             status=self.status,
             since=self.since,
             until=self.until,

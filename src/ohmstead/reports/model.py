@@ -196,13 +196,3 @@ class SessionPage(Struct, frozen=True):
     has_more: bool
     n_found: int
     energy_wh: Decimal
-
-
-class Hit(Struct, frozen=True):
-    """Something found by an id or a name. `kind`: station, session, token, location."""
-
-    kind: str
-    id: str
-    text: str
-    path: str
-    at: datetime | None = None
