@@ -35,7 +35,8 @@ OPEN = re.compile(
 # What is one's own: everybody who is signed in has it. Never sent by the walk, which would sign itself out.
 OWN = re.compile(
     r"(GET|POST) /account(/.*)?|POST /prove(/.*)?|POST /sign-out|POST /party"
-    r"|GET /api/v1/(me|me/parties|party)"
+    r"|GET /api/v1/(me|me/parties|party)|(GET|POST) /api/v1/saved-lists|(GET|PUT) /api/v1/list-layout"
+    r"|(GET|POST) /lists/\{name\}(/columns)?"
 )
 STREAMS = frozenset({"GET /live", "GET /api/v1/events"})
 # For directories with a key only; its own tests try it with keys of others.

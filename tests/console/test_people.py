@@ -164,7 +164,7 @@ async def test_anything_is_found_by_a_part_and_the_best_comes_first(
     token = await a_token(visitor, uid="00LINZ99", label="Spare")
     page = await visitor.opens("/search?q=linz")
     paths = [e.attributes["href"] for e in page.all("a") if "tbody" in e.parents]
-    expected = [f"/stations/{station}", f"/stations?location={place}", f"/drivers/{driver}", f"/tokens/{token}"]
+    expected = [f"/stations/{station}", f"/locations/{place}", f"/drivers/{driver}", f"/tokens/{token}"]
     assert paths == [*expected, f"/sessions/{session}"][: len(paths)]
     assert len(paths) == 4  # a transaction is found as it is spelled
     assert str(session) in (await visitor.opens("/search?q=LINZ-47")).html

@@ -135,7 +135,7 @@ async def _given_status(
 @post(
     "/drivers/{driver_id:uuid}/erase",
     status_code=200,
-    opt=operation("drivers:write", errors=(404, 409), takes_if_match=True),
+    opt=operation("drivers:write", errors=(404, 409), takes_if_match=True) | {"needs_proof": True},
 )
 async def erase_driver(
     request: ApiRequest, pool: ThePool, bus: TheBus, actor: TheActor, driver_id: FromPath[UUID]

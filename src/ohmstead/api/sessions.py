@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta, Struct
 
+from ohmstead.accounts.access import WHOLE_PARTY, NotAllowed, require
 from ohmstead.api.operations import (
     CSV,
     NDJSON,
@@ -103,8 +104,12 @@ class SignedReadings(Struct):
 async def list_sessions(
     request: ApiRequest, pool: ThePool, actor: TheActor, filters: NamedDependency[SessionQuery]
 ) -> Response[Page[SessionView]]:
-    """List sessions, latest start first."""
+    """List sessions, latest start first. `driver` takes `drivers:read`, and is for who sees all of the party."""
     wanted = filters.wanted()
+    if wanted.driver is not None:
+        require(actor, "drivers:read")
+        if actor.locations is not None:
+            raise NotAllowed(WHOLE_PARTY)
 
     async def fetch(conn: Connection, after: Any, limit: int) -> list[SessionView]:
         return await queries.list_sessions(conn, actor.scope, wanted, after=after, limit=limit)

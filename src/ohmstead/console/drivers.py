@@ -233,11 +233,23 @@ def _values(given: Form) -> dict[str, Any]:
     return values
 
 
-@post([f"/drivers/{{driver_id:str}}/{deed}" for deed in ("block", "unblock", "erase")], status_code=200)
+@post([f"/drivers/{{driver_id:str}}/{deed}" for deed in ("block", "unblock")], status_code=200)
 async def do_to_driver(
     request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn, driver_id: FromPath[str]
 ) -> Response[Any]:
-    """Block, unblock or erase. Why it cannot be done is said on the driver's page."""
+    """Block or unblock. Why it cannot be done is said on the driver's page."""
+    return await _do(request, pool, bus, actor, driver_id)
+
+
+@post("/drivers/{driver_id:str}/erase", status_code=200, opt={"needs_proof": True})
+async def erase_driver(
+    request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn, driver_id: FromPath[str]
+) -> Response[Any]:
+    """Erase for good. Why it cannot be done is said on the driver's page."""
+    return await _do(request, pool, bus, actor, driver_id)
+
+
+async def _do(request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn, driver_id: str) -> Response[Any]:
     allow(actor, "drivers:write")
     found, deed = uuid_of(driver_id, "driver"), request.scope["path"].rpartition("/")[2]
     async with pool.acquire() as conn:
@@ -264,4 +276,5 @@ HANDLERS: Sequence[Any] = [
     edit_driver,
     change_driver,
     do_to_driver,
+    erase_driver,
 ]

@@ -389,11 +389,23 @@ def _instant(text: str, name: str, zone: ZoneInfo) -> datetime | None:
         raise Invalid("a day and a time, as 2026-03-01 08:00", name) from None
 
 
-@post([f"/tokens/{{token_id:str}}/{deed}" for deed in ("block", "unblock", "delete")], status_code=200)
+@post([f"/tokens/{{token_id:str}}/{deed}" for deed in ("block", "unblock")], status_code=200)
 async def do_to_token(
     request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn, token_id: FromPath[str]
 ) -> Response[Any]:
-    """Block, unblock or delete. Why it cannot be done is said on the token's page."""
+    """Block or unblock. Why it cannot be done is said on the token's page."""
+    return await _do(request, pool, bus, actor, token_id)
+
+
+@post("/tokens/{token_id:str}/delete", status_code=200, opt={"needs_proof": True})
+async def delete_token(
+    request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn, token_id: FromPath[str]
+) -> Response[Any]:
+    """Delete it; its sessions stay. Why it cannot be done is said on the token's page."""
+    return await _do(request, pool, bus, actor, token_id)
+
+
+async def _do(request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn, token_id: str) -> Response[Any]:
     allow(actor, "tokens:write")
     found, deed = uuid_of(token_id, "token"), request.scope["path"].rpartition("/")[2]
     async with pool.acquire() as conn:
@@ -426,4 +438,5 @@ HANDLERS: Sequence[Any] = [
     edit_token,
     change_token,
     do_to_token,
+    delete_token,
 ]

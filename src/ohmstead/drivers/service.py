@@ -72,7 +72,8 @@ async def set_status(
         act = many.block_of_driver if status == "blocked" else many.unblock_of_driver
         changed = await act(conn, actor, driver_id)
         what = "blocked" if status == "blocked" else "unblocked"
-        await _note(conn, actor, what, driver_id, {"n_tokens": len(changed)})
+        told = {"n_tokens": len(changed)}
+        await _note(conn, actor, what, driver_id, told, was=before.status, now=status)
     return await queries.get_driver(conn, actor.party_id, driver_id)
 
 
@@ -81,10 +82,10 @@ async def empty_driver(conn: Connection, actor: Actor, driver_id: UUID, if_versi
 
     Raises NotFound, Refused for one who is erased already, Conflict.
     """
-    await _alive(conn, actor, driver_id)
+    before = await _alive(conn, actor, driver_id)
     await _write(conn, actor, driver_id, {**_EMPTY, "status": "erased"}, if_version)
     n_tokens = await many.delete_of_driver(conn, actor, driver_id)
-    await _note(conn, actor, "erased", driver_id, {"n_tokens": n_tokens})
+    await _note(conn, actor, "erased", driver_id, {"n_tokens": n_tokens}, was=before.status, now="erased")
 
 
 async def _alive(conn: Connection, actor: Actor, driver_id: UUID) -> Driver:
@@ -115,9 +116,17 @@ async def _write(
 
 
 async def _note(
-    conn: Connection, actor: Actor, what: str, driver_id: UUID, detail: dict[str, Any] | None = None
+    conn: Connection,
+    actor: Actor,
+    what: str,
+    driver_id: UUID,
+    detail: dict[str, Any] | None = None,
+    *,
+    was: str | None = None,
+    now: str | None = None,
 ) -> None:
-    await accounts.audit(conn, actor, f"driver.{what}", f"driver/{driver_id}", detail)
+    before, after = {"status": was}, {"status": now}
+    await accounts.audit(conn, actor, f"driver.{what}", f"driver/{driver_id}", detail, before=before, after=after)
     await record(
         conn,
         [
