@@ -304,6 +304,8 @@ async def test_who_hosts_the_site_finds_all_of_this_there(front: Front, api: Vis
                 )
                 assert is_there, (door.name, answer.status_code)
                 found += 1
+            elif "saved_list_id" in door.parts:
+                assert answer.status_code == 404, "what others share is for who sees all of the party"
             elif door.handler.opt.get("within"):
                 assert answer.status_code == 200, (door.name, answer.status_code)
                 listed += ids["station_id"] in answer.text

@@ -19,7 +19,7 @@ from ohmstead.console.exports import table_response
 from ohmstead.console.forms import Form, faults_of, form_of
 from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow, opened, uuid_of
 from ohmstead.core.db import Connection
-from ohmstead.core.errors import Conflict, Invalid, NotFound, Refused
+from ohmstead.core.errors import Conflict, Invalid, Refused
 from ohmstead.core.events import NUDGE
 from ohmstead.drivers import queries as drivers
 from ohmstead.drivers.queries import DriverFilter
@@ -420,9 +420,6 @@ async def _do(request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn, to
         except Refused as refused:
             token = await queries.get_token(conn, actor.party_id, found)
             return await _page(request, conn, actor, token, refused.text)
-        except NotFound:
-            if deed != "delete":
-                raise
     await bus.publish(NUDGE, {})
     target = "/tokens" if deed == "delete" else f"/tokens/{token_id}?done={deed}"
     return Redirect(target, status_code=303)
