@@ -38,7 +38,8 @@ async def search(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response
             if text and "\x00" not in text
             else []
         )
-    exact = [hit for hit in hits if hit.rank == 3]
+    # A transaction's id may be a small number, which other things hold too: it leads to the list.
+    exact = [hit for hit in hits if hit.rank == 3 and (hit.kind != "session" or hit.id == text.lower())]
     if len(exact) == 1 and not is_typing:
         return Redirect(exact[0].path, status_code=303)
     groups = [(*LOOKS[kind], [hit for hit in hits if hit.kind == kind]) for kind in LOOKS]
