@@ -208,3 +208,18 @@ async def test_a_workbook_that_is_none_is_refused(api: Visitor) -> None:
     for data in (b"PK\x03\x04nonsense", workbook([["uid"], ["A1"]])[:200]):
         assert "workbook" in problem(await api.sends_table("/tokens/bulk", data), 422)["detail"]
     assert "unknown column" in problem(await api.sends_table("/tokens/bulk", workbook([["id"], ["A"]])), 422)["detail"]
+
+
+async def test_the_record_tells_that_a_holder_changed_and_not_who_it_is(api: Visitor) -> None:
+    one, two = [await api.posts("/drivers", {"name": name}, expect=201) for name in ("Noor", "Ilse")]
+    token = await api.posts("/tokens", {"uid": "RECORDED", "driver_id": one["driver_id"]}, expect=201)
+    await api.patches(f"/tokens/{token['token_id']}", {"driver_id": two["driver_id"]})
+    await api.posts("/tokens/many", {"action": "assign", "token_ids": [token["token_id"]], "driver_id": None})
+    log = await api.gets("/audit-log", object=f"token/{token['token_id']}")
+    told = [entry["changes"].get("driver") for entry in log["items"]]
+    assert {"before": "a driver", "after": "another driver"} in told
+    assert {"before": "a driver", "after": "nobody"} in told
+    await api.posts(f"/drivers/{one['driver_id']}/block")
+    [entry, *_] = (await api.gets("/audit-log", object=f"driver/{one['driver_id']}"))["items"]
+    assert entry["changes"] == {"status": {"before": "active", "after": "blocked"}}
+    assert not any(driver["driver_id"] in str(log) for driver in (one, two))

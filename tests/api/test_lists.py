@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.api.door import Visitor, problem
+from ohmstead.core.ids import new_id
+from tests.api.door import Front, Visitor, problem
+from tests.api.test_every_door import person
 from tests.api.test_sessions import charged
 
 
@@ -75,3 +77,31 @@ async def test_what_runs_is_told_with_its_progress(api: Visitor) -> None:
     await api.network.until(is_over, f"{station.station_id} is told")
     async with api.front.visitor(api.network, "stations:read") as reader:
         assert (await reader.gets("/activity"))["items"] == []
+
+
+async def test_who_sees_some_locations_only_finds_and_keeps_what_is_theirs(front: Front, api: Visitor) -> None:
+    here, there = await api.network.location("Harbour here"), await api.network.location("Harbour there")
+    for name, place in (("HERE", here), ("THERE", there)):
+        await api.posts("/stations", {"station_id": api.name(name), "location_id": str(place)})
+    await api.posts("/drivers", {"name": "Harbour Driver"}, expect=201)
+    await api.network.token("HARBOUR-CARD")
+    order = {"order": {"kind": "clear_cache"}}
+    everywhere = await api.posts("/bulk-commands", {**order, "selection": {}})
+    only_here = await api.posts("/bulk-commands", {**order, "selection": {"stations": [api.name("HERE")]}})
+    async with person(front, api.network, "operations", [here]) as one:
+        found = (await one.client.get("/api/v1/search", params={"q": "harbour"})).json()["items"]
+        assert {(hit["kind"], hit["id"]) for hit in found} == {("station", api.name("HERE")), ("location", str(here))}
+        assert "Harbour there" not in (await one.client.get("/search?q=harbour")).text
+        for path in ("/api/v1/activity", "/activity"):
+            text = (await one.client.get(path)).text
+            assert only_here["bulk_id"] in text
+            assert everywhere["bulk_id"] not in text
+        headers = {"X-CSRF-Token": one.csrf_token}
+        given = {"page": "sessions", "name": "Mine", "query": "show=now"}
+        shared = await one.client.post("/api/v1/saved-lists", json={**given, "is_shared": True}, headers=headers)
+        problem(shared, 403, "not-allowed")
+        made = await one.client.post("/api/v1/saved-lists", json=given, headers=headers)
+        assert made.status_code == 201, made.text
+        path = f"/api/v1/saved-lists/{made.json()['saved_list_id']}"
+        problem(await one.client.patch(path, json={"is_shared": True}, headers=headers), 403, "not-allowed")
+        problem(await one.client.get("/api/v1/sessions", params={"driver": str(new_id())}), 403, "not-allowed")
