@@ -13,8 +13,9 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from ohmstead.accounts.access import Actor
+from ohmstead.accounts.lists import service as lists
 from ohmstead.console import feed, timeline
-from ohmstead.console.exports import csv_response
+from ohmstead.console.exports import csv_response, table_response
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened, uuid_of
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
@@ -107,11 +108,13 @@ async def sessions(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respon
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "sessions:read")
         place = await _place(conn, actor, view)
-        found = await _found(conn, actor, view, PAGE, place, with_cursor=True)
+        found = await _found(conn, actor, request, view, PAGE, place, with_cursor=True)
+        hidden = await lists.hidden_columns(conn, actor, "sessions")
     last = found.rows[-1] if found.rows else None
     return page(
         request,
         "console/sessions.html",
+        hidden=hidden,
         found=found,
         place=place,
         show=_show(view),
@@ -122,8 +125,8 @@ async def sessions(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respon
     )
 
 
-@get("/sessions.csv", opt=WITHIN)
-async def sessions_csv(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[bytes]:
+@get(["/sessions.csv", "/sessions.xlsx"], opt=WITHIN)
+async def sessions_table(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[bytes]:
     """What the list shows, all pages of it."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "sessions:read")
@@ -134,7 +137,7 @@ async def sessions_csv(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Re
         "token_uid", "started_at", "ended_at", "energy_wh", "peak_power_w", "soc_start_percent", "soc_percent",
         "charging_s", "stop_reason", "anomalies", "is_orphan", "ocpp_version",
     )  # fmt: skip
-    return csv_response("sessions", columns, ([getattr(row, name) for name in columns] for row in found.rows))
+    return await table_response(request, columns, ([getattr(row, name) for name in columns] for row in found.rows))
 
 
 @get("/sessions/{session_id:str}")

@@ -63,6 +63,5 @@ create table usage_walk (
 comment on table usage_walk is 'How far the sessions that were settled before anybody listened have been counted. Locked by whoever counts; no row: not begun.';
 
 -- What lists and searches look for among millions of sessions.
-create index session_by_transaction on session (party_id, transaction_id);
 create index session_odd on session (party_id, started_at desc, session_id) where cardinality(anomalies) > 0;
 create index session_orphan on session (party_id, started_at desc, session_id) where is_orphan;

@@ -199,13 +199,3 @@ class SessionPage(Struct, frozen=True):
     n_found: int
     energy_wh: Decimal
     is_counted: bool = True
-
-
-class Hit(Struct, frozen=True):
-    """Something found by an id or a name. `kind`: station, session, token, location."""
-
-    kind: str
-    id: str
-    text: str
-    path: str
-    at: datetime | None = None

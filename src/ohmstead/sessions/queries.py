@@ -94,6 +94,7 @@ class SessionFilter(Struct, kw_only=True):
     station: Annotated[str, Meta(description="On this station.", max_length=48)] | None = None
     location: Annotated[UUID | None, Meta(description="At this location.")] = None
     token: Annotated[str, Meta(description="Of the token with this uid.", max_length=255)] | None = None
+    driver: Annotated[UUID | None, Meta(description="Of this driver, with tokens while they held them.")] = None
     status: Annotated[list[Status] | None, Meta(description="Any of these.")] = None
     since: Annotated[datetime, Meta(description="Started at or after.", tz=True)] | None = None
     until: Annotated[datetime, Meta(description="Started before.", tz=True)] | None = None
@@ -142,6 +143,14 @@ async def list_sessions(
     where.add_given("s.location_id = {}", wanted.location)
     if wanted.token:
         where.add("s.token_uid is not null and s.token_key = {}", wanted.token.lower())
+    if wanted.driver:
+        where.add(
+            "s.session_id = any(array(select z.session_id from token_holding h join session z on z.party_id = h.party_id"
+            " and z.token_key = h.uid_key and z.token_uid is not null and z.started_at >= h.from_at"
+            " and (h.until_at is null or z.started_at < h.until_at) where h.party_id = {} and h.driver_id = {}))",
+            scope.party_id,
+            wanted.driver,
+        )
     where.add_given("s.status = any({})", wanted.status)
     where.add_given("s.started_at >= {}", wanted.since)
     where.add_given("s.started_at < {}", wanted.until)
@@ -187,7 +196,7 @@ async def found_by(conn: Connection, scope: Scope, text: str) -> tuple[str, *tup
     keys = {kind: [row["key"] for row in named if row["kind"] == kind] for kind in ("station", "location", "token")}
     small = text.lower()
     pieces = [
-        "s.transaction_id >= {} and s.transaction_id < {}",
+        "s.transaction_id ~>=~ {} and s.transaction_id ~<~ {}",
         "s.token_uid is not null and s.token_key >= {} and s.token_key < {}",
     ]
     values: list[Any] = [text, text + _LAST_CHARACTER, small, small + _LAST_CHARACTER]

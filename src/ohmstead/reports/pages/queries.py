@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 from uuid import UUID
 
 from ohmstead.accounts.scope import Scope
 from ohmstead.core.conditions import Conditions
 from ohmstead.core.db import Connection, Row
-from ohmstead.reports.model import ConnectorNow, Hit, SessionPage, SessionRow, StationPage, StationRow
+from ohmstead.reports.model import ConnectorNow, SessionPage, SessionRow, StationPage, StationRow
 from ohmstead.reports.queries import CONNECTOR_STATE, OF_SCOPE, OPEN_SESSION, OPEN_SESSIONS
-from ohmstead.sessions.queries import found_by, id_bounds
+from ohmstead.sessions.queries import found_by
 from ohmstead.stations.redaction import hide_secrets
 
 # ------------------------------------------------------------------------------------------------------- stations
@@ -450,49 +449,12 @@ async def signed_readings(conn: Connection, party_id: UUID, session_id: UUID) ->
     )
 
 
-# --------------------------------------------------------------------------------------------------------- search
-
-
-async def search(conn: Connection, scope: Scope, text: str, limit: int) -> list[Hit]:
-    """Stations, locations, tokens and sessions whose id or name holds the text; exact ids first.
-
-    Tokens are at no location: a scope with locations finds none.
-    """
-    pattern = escaped(text)
+async def sessions_called(conn: Connection, party_id: UUID, session_ids: list[UUID]) -> list[SessionRow]:
+    """These sessions, newest start first."""
     rows = await conn.fetch(
-        "(select 'station' as kind, st.station_id as id, concat_ws(' · ', nullif(st.name, ''), l.name,"
-        "   concat_ws(' ', st.vendor, st.model)) as text, st.last_seen_at as at, lower(st.station_id) = lower($4) as is_exact"
-        "   from station st left join location l using (location_id) where st.party_id = $1"
-        " and ($2::uuid[] is null or st.location_id = any ($2))"
-        " and st.retired_at is null"
-        "   and concat_ws(' ', st.station_id, st.name, l.name, st.vendor, st.model, st.serial_number,"
-        "                 st.firmware_version) ilike '%' || $3 || '%'"
-        "   order by lower(st.station_id) = lower($4) desc, st.station_id limit $5)"
-        " union all (select 'token', uid, concat_ws(' · ', nullif(label, ''), type,"
-        "   case when status = 'blocked' then 'blocked' end), updated_at, uid_key = lower($4)"
-        "   from token where party_id = $1 and $2::uuid[] is null"
-        "   and concat_ws(' ', uid, label, contract_id, group_uid) ilike '%' || $3 || '%'"
-        "   order by uid_key = lower($4) desc, uid limit $5)"
-        " union all (select 'session', session_id::text, concat_ws(' · ', station_id,"
-        "   'transaction ' || transaction_id, token_uid), started_at, transaction_id = $4 or session_id::text = lower($4)"
-        "   from (select * from (select * from session where party_id = $1 and ($2::uuid[] is null or location_id = any ($2))"
-        "       and transaction_id = $4 limit $5) a"
-        "     union select * from (select * from session where party_id = $1"
-        "       and ($2::uuid[] is null or location_id = any ($2)) and session_id between $6 and $7 limit $5) b"
-        "     union select * from (select * from session where party_id = $1"
-        "       and ($2::uuid[] is null or location_id = any ($2)) and token_uid is not null"
-        "       and token_key = lower($4) order by started_at desc limit $5) c) s order by started_at desc limit $5)"
-        " order by is_exact desc, kind desc, at desc nulls last",
-        scope.party_id,
-        scope.locations,
-        pattern,
-        text,
-        limit,
-        *(id_bounds(text) or (None, None)),
+        f"select {_SESSION_COLUMNS} {_SESSION_JOINS} where s.party_id = $1 and s.session_id = any($2)"
+        " order by s.started_at desc, s.session_id",
+        party_id,
+        session_ids,
     )
-    return [_hit(row) for row in rows]
-
-
-def _hit(row: Row) -> Hit:
-    place = {"station": "/stations/", "session": "/sessions/", "token": "/sessions?token="}[row["kind"]]
-    return Hit(kind=row["kind"], id=row["id"], text=row["text"], path=place + quote(row["id"], safe=""), at=row["at"])
+    return [SessionRow(**row) for row in rows]
