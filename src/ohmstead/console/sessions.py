@@ -108,7 +108,7 @@ async def sessions(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respon
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "sessions:read")
         place = await _place(conn, actor, view)
-        found = await _found(conn, actor, request, view, PAGE, place, with_cursor=True)
+        found = await _found(conn, actor, view, PAGE, place, with_cursor=True)
         hidden = await lists.hidden_columns(conn, actor, "sessions")
     last = found.rows[-1] if found.rows else None
     return page(
