@@ -23,7 +23,8 @@ _STATION_STATE = """case
     else 'offline'
 end"""
 
-# Whole networks are read at once: a look at each station's connectors and sessions would be tens of thousands.
+# Whole networks are read at once: a look at each station's connectors and sessions would be tens of thousands. Only
+# connectors of which something is to be told are summed; the join with the stations leaves out those of others.
 _STATIONS = f"""
 select st.station_id, st.name, st.registration, {_STATION_STATE} as state,
        case when st.registration = 'pending' then st.created_at when st.gateway_id is not null then st.connected_at
@@ -37,7 +38,8 @@ left join (
     select c.station_id, count(*) filter (where c.status = 'faulted') as n_faulted,
            count(*) filter (where s.charging_state = 'charging' or c.status = 'charging') as n_charging,
            sum(s.power_w) as power_w
-    from connector c join station st using (station_id) {OPEN_SESSIONS} where {OF_SCOPE} group by c.station_id
+    from connector c {OPEN_SESSIONS} where c.status in ('faulted', 'charging') or s.station_id is not null
+    group by c.station_id
 ) x using (station_id)
 where {OF_SCOPE} and st.retired_at is null
 """
