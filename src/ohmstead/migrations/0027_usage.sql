@@ -65,3 +65,4 @@ comment on table usage_walk is 'How far the sessions that were settled before an
 -- What lists and searches look for among millions of sessions.
 create index session_odd on session (party_id, started_at desc, session_id) where cardinality(anomalies) > 0;
 create index session_orphan on session (party_id, started_at desc, session_id) where is_orphan;
+create index status_change_faulted on status_change (station_id, evse_number, connector_number, at desc) where status = 'faulted';

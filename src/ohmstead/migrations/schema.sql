@@ -1430,6 +1430,7 @@ table status_change partition by RANGE (at)
     received_at timestamp with time zone not null default now()
     constraint status_change_pkey PRIMARY KEY (station_id, evse_number, connector_number, at, status)
     CREATE INDEX status_change_by_time ON ONLY public.status_change USING btree (station_id, at)
+    CREATE INDEX status_change_faulted ON ONLY public.status_change USING btree (station_id, evse_number, connector_number, at DESC) WHERE (status = 'faulted'::text)
 
 table token
     token_id uuid not null

@@ -97,13 +97,17 @@ async def past(conn: Connection, scope: Scope, at: datetime) -> Past:
         at - LOOK_BACK,
     )
     assert stations is not None
+    # Faults are few and have an index of their own; a look at what each connector was then would be tens of thousands.
     n_faulted = await conn.fetchval(
-        "select count(*) from station st join connector c using (station_id)"
-        f" where {SERVING}"
-        " and case when c.status_at <= $3 then c.status else (select k.status from status_change k"
-        "   where k.station_id = c.station_id and k.evse_number = c.evse_number"
-        "   and k.connector_number = c.connector_number and k.at <= $3 and k.at > $4"
-        "   order by k.at desc limit 1) end = 'faulted'",
+        "select count(*) from station st join (select station_id, evse_number, connector_number from connector"
+        "   where status = 'faulted' and status_at <= $3"
+        " union select station_id, evse_number, connector_number from ("
+        "   select distinct on (station_id, evse_number, connector_number) * from status_change"
+        "   where status = 'faulted' and at <= $3 and at > $4"
+        "   order by station_id, evse_number, connector_number, at desc) k"
+        "   join connector using (station_id, evse_number, connector_number)"
+        "   where not exists (select from status_change n where n.station_id = k.station_id and n.evse_number = k.evse_number"
+        f"    and n.connector_number = k.connector_number and n.at > k.at and n.at <= $3)) c using (station_id) where {SERVING}",
         scope.party_id,
         scope.locations,
         at,
