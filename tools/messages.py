@@ -32,7 +32,15 @@ from ohmstead.ui import templating  # noqa: E402
 
 PACKAGE = ROOT / "src" / "ohmstead"
 TEMPLATES = templating.HERE / "templates"
-KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "N_": None, "n_": (1, 2), "ngettext": (1, 2), "p_": ((1, "c"), 2), "Look": (3,)}
+KEYWORDS: dict[str, Any] = {
+    "_": None,
+    "gettext": None,
+    "N_": None,
+    "n_": (1, 2),
+    "ngettext": (1, 2),
+    "p_": ((1, "c"), 2),
+    "Look": (3,),
+}
 OPTIONS = {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true", "newstyle_gettext": "true"}
 HEAD = """# Ohmstead: what people read. Kept complete by tools/messages.py; write translations only.
 # SPDX-License-Identifier: Apache-2.0"""
@@ -60,7 +68,13 @@ def constants() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for path in PACKAGE.rglob("*.py"):
         for node in ast.parse(path.read_text()).body:
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+            targets = (
+                node.targets
+                if isinstance(node, ast.Assign)
+                else [node.target]
+                if isinstance(node, ast.AnnAssign)
+                else []
+            )
             value = getattr(node, "value", None)
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
                 for target in targets:
@@ -114,7 +128,11 @@ def _texts(node: ast.expr, known: Mapping[str, Iterable[str]]) -> Iterator[str]:
 
 def _slot(node: ast.expr, taken: dict[str, str]) -> str:
     """A name for what is put in there: the last one in it, made unlike the others of its text."""
-    names = [n.attr if isinstance(n, ast.Attribute) else n.id for n in ast.walk(node) if isinstance(n, ast.Name | ast.Attribute)]
+    names = [
+        n.attr if isinstance(n, ast.Attribute) else n.id
+        for n in ast.walk(node)
+        if isinstance(n, ast.Name | ast.Attribute)
+    ]
     name = next((name for name in names if name not in ("str", "len", "repr", "join", "sorted", "self")), "value")
     source = ast.unparse(node)
     while taken.setdefault(name, source) != source:
@@ -195,8 +213,18 @@ def written(catalog: Catalog) -> bytes:
     file = io.BytesIO()
     write_po(file, catalog, width=0, sort_output=True, include_lineno=False, omit_header=False)
     lines = file.getvalue().decode().splitlines()
-    volatile = ("POT-Creation-Date", "PO-Revision-Date", "Generated-By", "Last-Translator", "Language-Team", "Report-Msgid", "Project-Id")
-    return ("\n".join(line for line in lines if not line.startswith(tuple(f'"{name}' for name in volatile))) + "\n").encode()
+    volatile = (
+        "POT-Creation-Date",
+        "PO-Revision-Date",
+        "Generated-By",
+        "Last-Translator",
+        "Language-Team",
+        "Report-Msgid",
+        "Project-Id",
+    )
+    return (
+        "\n".join(line for line in lines if not line.startswith(tuple(f'"{name}' for name in volatile))) + "\n"
+    ).encode()
 
 
 # ------------------------------------------------------------------------------------------------- what has no mark yet

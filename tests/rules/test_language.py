@@ -125,7 +125,9 @@ def test_the_check_for_marks_can_fail() -> None:
         (2, "and \x00 more"),
     ]
     assert messages.unmarked('<p title="{{ _("Go away") }}">{% trans %}One{% endtrans %} <code>ls</code></p>') == []
-    assert messages.said_in_expressions('{{ "Pause it" if on else _("Go on now") }}{{ f("a-b") }}') == [(1, '"Pause it"')]
+    assert messages.said_in_expressions('{{ "Pause it" if on else _("Go on now") }}{{ f("a-b") }}') == [
+        (1, '"Pause it"')
+    ]
 
 
 def test_refusals_are_found_with_their_slots() -> None:
