@@ -9,6 +9,7 @@ from ohmstead.api import (
     bulk,
     certificates,
     commands,
+    concerns,
     device,
     events,
     files,
@@ -39,6 +40,7 @@ PREFIX = "/api/v1"
 RESOURCES = {
     "Locations": [*locations.HANDLERS, *sites.HANDLERS],
     "Stations": stations.HANDLERS,
+    "Concerns": concerns.HANDLERS,
     "Certificates": certificates.HANDLERS,
     "Device": device.HANDLERS,
     "Templates": templates.HANDLERS,
