@@ -280,7 +280,7 @@ async def test_nobody_is_led_to_the_sign_in_page(api: Visitor) -> None:
 
 async def test_every_answer_carries_the_headers_that_protect(api: Visitor) -> None:
     async with api.front.nobody() as browser:
-        for path in ("/sign-in", "/no-such-page", "/api/v1/none", "/api/v1/docs", "/static/tokens.css", "/healthz"):
+        for path in ("/sign-in", "/no-such-page", "/api/v1/none", "/api/v1/docs", "/static/ohmstead.css", "/healthz"):
             headers = (await browser.get(path)).headers
             policy = headers["content-security-policy"]
             assert "unsafe" not in policy
@@ -292,10 +292,10 @@ async def test_every_answer_carries_the_headers_that_protect(api: Visitor) -> No
 
 async def test_static_files_are_compressed_and_kept_and_pages_are_not(api: Visitor) -> None:
     async with api.front.nobody() as browser:
-        style = await browser.get("/static/tokens.css", params={"v": "1"})
+        style = await browser.get("/static/ohmstead.css", params={"v": "1"})
         assert style.headers["content-encoding"] == "gzip"
         assert "immutable" in style.headers["cache-control"]
-        assert (await browser.get("/static/tokens.css")).headers["cache-control"] == "no-cache"
+        assert (await browser.get("/static/ohmstead.css")).headers["cache-control"] == "no-cache"
         page = await browser.get("/sign-in", params={"link": "x" * 3000})
         assert "content-encoding" not in page.headers
         assert page.headers["cache-control"] == "no-store"
