@@ -66,6 +66,8 @@ _FORMATS = {
 }
 _PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 _LARGEST_INLINE = 5
+# Of a list this asks for another form of it, which `export` gives; of a file it says which.
+_FORM = ("format",)
 
 
 class Document:
@@ -261,13 +263,13 @@ class _Method:
 
     def _one(self, answered: Any) -> str:
         kind, read = self._given(answered)
-        options = self._options(without=("format",)) + self._header_options()
+        options = self._options(without=_FORM if is_json(answered) else ()) + self._header_options()
         arguments = ["self", *self._positional(), *(["*", *options] if options else [])]
         result = "" if kind == "None" else f"found: {kind} = "
         back = "" if kind == "None" else "\n    return found"
         return (
             f"{self._async}def {self._name}({', '.join(arguments)}) -> {kind}:\n{indent(self._doc(), '    ')}\n"
-            f"    {result}{self._await}self._send({self._call(without=('format',))}, {read}){back}\n\n"
+            f"    {result}{self._await}self._send({self._call(without=_FORM if is_json(answered) else ())}, {read}){back}\n\n"
         )
 
     def _all(self, answered: Any) -> str:
@@ -276,7 +278,7 @@ class _Method:
         item = self._document.kind(
             self._document.schemas[page]["properties"]["items"]["items"], is_sent=page in self._document.sent
         )
-        without = ("format", "cursor")
+        without = (*_FORM, "cursor")
         options = self._options(without=without)
         arguments = ["self", *self._positional(), *(["*", *options] if options else [])]
         given = [name for name, _ in self._ids()] + [f"{one}={one}" for one in self._option_names(without=without)]
@@ -292,10 +294,11 @@ class _Method:
 
     def _doc(self) -> str:
         texts = [f"{self._operation['summary']}.", self._operation["description"]]
+        without = _FORM if is_json(_answer(self._operation)) else ()
         meanings = [
             f"- `{_attribute(one['name'])}`: {one['description']}"
             for one in self._parameters
-            if one["in"] == "query" and one["description"] and one["name"] != "format"
+            if one["in"] == "query" and one["description"] and one["name"] not in without
         ]
         return _doc(*texts, "\n".join(meanings))
 
@@ -396,6 +399,11 @@ def _answer(operation: dict[str, Any]) -> Any:
     return content["schema"] if media == "application/json" else "text"
 
 
+def is_json(answered: Any) -> bool:
+    """Whether an answer is JSON of ours, not a file."""
+    return isinstance(answered, dict)
+
+
 def is_paged(schemas: dict[str, Any], operation: dict[str, Any]) -> bool:
     """A list in pages that ends; the outbox has a next cursor always."""
     answered = _answer(operation)
@@ -440,8 +448,9 @@ def _described(document: Document, path: str, method: str, operation: dict[str, 
     gives = answered if answered in (None, "text", "events") else "json"
     good = next(response for status, response in operation["responses"].items() if status.startswith("2"))
     media = list(good.get("content", {}))[1:]
+    without = _FORM if is_json(answered) else ()
     by_place = {
-        place: [_parameter(one) for one in operation["parameters"] if one["in"] == place and one["name"] != "format"]
+        place: [_parameter(one) for one in operation["parameters"] if one["in"] == place and one["name"] not in without]
         for place in ("path", "query")
     }
     text = operation["description"].rpartition("Takes ")[0]
@@ -461,7 +470,7 @@ def _described(document: Document, path: str, method: str, operation: dict[str, 
         if found
     ]
     exports = tuple(form for form, kind in (("csv", "text/csv"), ("ndjson", "application/x-ndjson")) if kind in media)
-    if any(one["name"] == "format" for one in operation["parameters"]):
+    if without and any(one["name"] in without for one in operation["parameters"]):
         given.append(f"exports={exports!r}")
     if takes(operation):
         content = next(iter(operation["requestBody"]["content"].values()))

@@ -259,7 +259,7 @@ def _body(handler: HTTPRouteHandler) -> dict[str, Any] | None:
     if known.takes == CSV:
         columns = "\n".join(f"- `{column}`: {meaning}" for column, meaning in _COLUMNS[name].items())
         content = {CSV: {"schema": {"type": "string"}, "example": TEXT_EXAMPLES[name]}}
-        content |= {media: {"schema": {"type": "string", "format": "binary"}} for media in known.also_takes}
+        content |= {media: {"schema": _plain(media)} for media in known.also_takes}
         return {"required": True, "description": f"Columns:\n{columns}", "content": content}
     if known.takes == "application/octet-stream":
         schema = {"type": "string", "format": "binary", "description": "The file, as it is."}
@@ -270,6 +270,13 @@ def _body(handler: HTTPRouteHandler) -> dict[str, Any] | None:
     return None
 
 
+def _plain(media: str) -> dict[str, Any]:
+    """The schema of a body that is no JSON of ours."""
+    if media == "application/json":
+        return {"type": "array", "items": {"type": "object"}, "description": "OCPI 2.2.1 objects."}
+    return {"type": "string"} if media.startswith("text/") else {"type": "string", "format": "binary"}
+
+
 def _good_response(handler: HTTPRouteHandler) -> dict[str, Any]:
     known: Operation = handler.opt["operation"]
     answered = _answer_of(handler)
@@ -277,10 +284,8 @@ def _good_response(handler: HTTPRouteHandler) -> dict[str, Any]:
     if answered is None:
         return {status: {"description": "Done."}}
     if handler.handler_name in TEXT_EXAMPLES and answered in (str, bytes):
-        content = {
-            media: {"schema": {"type": "string"}, "example": TEXT_EXAMPLES[handler.handler_name]}
-            for media in known.exports
-        }
+        content = {media: {"schema": _plain(media)} for media in known.exports}
+        content[known.exports[0]]["example"] = TEXT_EXAMPLES[handler.handler_name]
         return {status: {"description": "As it comes.", "content": content}}
     schema = _numbers(msgspec.json.schema_components([answered], ref_template=_REF)[0][0])
     content = {"application/json": {"schema": schema, "example": example_of(answered)}}

@@ -274,8 +274,13 @@ OPERATIONS: dict[str, Operation] = {
                 meaning="With this at hand.",
             ),
             Parameter(name="published", type="boolean", meaning="Shown to drivers and partners, or not."),
+            Parameter(
+                name="format",
+                choices=("csv", "ocpi", "xlsx"),
+                default="csv",
+                meaning="csv and xlsx can be imported again; ocpi: OCPI 2.2.1 objects.",
+            ),
         ),
-        exports=(),
         gives="text",
     ),
     "location_template": Operation(
@@ -285,7 +290,7 @@ OPERATIONS: dict[str, Operation] = {
         tag="Locations",
         summary="Download a file to begin an import with: the columns, and one row as an example",
         scope="stations:read",
-        exports=(),
+        query=(Parameter(name="format", choices=("csv", "xlsx"), default="xlsx", meaning="As what."),),
         gives="text",
     ),
     "import_locations": Operation(

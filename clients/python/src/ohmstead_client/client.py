@@ -216,6 +216,7 @@ class Client(SyncTransport):
         ]
         | None = None,
         published: bool | None = None,
+        format: Literal["csv", "ocpi", "xlsx"] | None = None,
     ) -> bytes:
         """Export locations as a file that can be imported again.
 
@@ -229,23 +230,35 @@ class Client(SyncTransport):
         - `access`: With this access.
         - `facility`: With this at hand.
         - `published`: Shown to drivers and partners, or not.
+        - `format`: csv and xlsx can be imported again; ocpi: OCPI 2.2.1 objects.
         """
         found: bytes = self._send(
             Call(
                 method="GET",
                 path="/api/v1/locations/export",
-                query={"q": q, "country": country, "access": access, "facility": facility, "published": published},
+                query={
+                    "q": q,
+                    "country": country,
+                    "access": access,
+                    "facility": facility,
+                    "published": published,
+                    "format": format,
+                },
             ),
             bytes,
         )
         return found
 
-    def location_template(self) -> bytes:
+    def location_template(self, *, format: Literal["csv", "xlsx"] | None = None) -> bytes:
         """Download a file to begin an import with: the columns, and one row as an example.
 
         Takes the scope `stations:read`.
+
+        - `format`: As what.
         """
-        found: bytes = self._send(Call(method="GET", path="/api/v1/locations/template"), bytes)
+        found: bytes = self._send(
+            Call(method="GET", path="/api/v1/locations/template", query={"format": format}), bytes
+        )
         return found
 
     def import_locations(
