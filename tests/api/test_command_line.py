@@ -13,7 +13,7 @@ from ohmstead.remote import cli
 from tests.api.door import Visitor
 
 # The installation runs in this process too, and its log goes where the command's output does.
-LOG_LINE = re.compile(r"^(?:\x1b\[[\d;]*m)*\d{4}-\d\d-\d\dT[\d:.]+Z.*\n", re.MULTILINE)
+LOG_LINE = re.compile(r"^(?:\x1b\[[\d;]*m)*\d{4}-\d\d-\d\d[T ][\d:.]+Z?.*\n", re.MULTILINE)
 
 
 class Said(Struct):

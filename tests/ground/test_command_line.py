@@ -27,10 +27,12 @@ def test_help_teaches_what_it_is_and_where_to_begin() -> None:
 @pytest.mark.parametrize(
     "command",
     [
+        "api",
         "audit",
         "demo",
         "up",
         "gateway",
+        "mcp",
         "web",
         "worker",
         "migrate",
