@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 from rich.console import Console
@@ -247,7 +247,9 @@ def api(context: typer.Context) -> None:
     """Every operation of the REST API, against this or any other installation. See `api --help`."""
     from ohmstead.remote.cli import group
 
-    group()(args=context.args, prog_name=context.command_path)
+    known = cast("typer.core.TyperGroup", typer.main.get_command(app)).commands
+    beside = sorted(name for name, one in known.items() if not one.hidden)
+    group(beside)(args=context.args, prog_name=context.command_path)
 
 
 @app.command(rich_help_panel=WORK)

@@ -50,6 +50,11 @@ def test_every_command_is_in_the_help(command: str) -> None:
     assert f" {command} " in ohmstead("--help").stdout
 
 
+def test_completion_knows_every_command() -> None:
+    both = os.pathsep.join([str(ROOT / "src"), str(ROOT / "clients" / "python" / "src")])
+    assert "names='api audit bench demo doctor " in ohmstead("api", "completion", "bash", PYTHONPATH=both).stdout
+
+
 def test_every_setting_is_listed() -> None:
     said = ohmstead("doctor", "--settings").stdout
     assert [line.variable for line in listing() if line.variable not in said] == []

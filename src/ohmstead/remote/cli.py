@@ -48,9 +48,10 @@ machine can see those.
 
 Exit codes: 0 done, 1 refused, 2 used wrongly, 3 no answer, 4 the station did not do what it was ordered."""
 
+# NAMES: those of all commands of `ohmstead`.
 _SCRIPTS = {
     "bash": """_ohmstead() {
-    local IFS=$'\\n' names='api bench demo doctor gateway mcp migrate simulate up web worker'
+    local IFS=$'\\n' names='NAMES'
     if [ "$COMP_CWORD" -eq 1 ]; then
         COMPREPLY=( $(compgen -W "${names// /$IFS}" -- "${COMP_WORDS[1]}") )
     elif [ "${COMP_WORDS[1]}" = api ]; then
@@ -63,7 +64,7 @@ complete -o default -F _ohmstead ohmstead
 _ohmstead() {
     local -a found
     if (( CURRENT == 2 )); then
-        found=(api bench demo doctor gateway mcp migrate simulate up web worker)
+        found=(NAMES)
     elif [[ $words[2] == api ]]; then
         found=("${(@f)$($words[1] api complete -- "${(@)words[3,$CURRENT]}")}")
     fi
@@ -319,8 +320,8 @@ def _fail(text: str, code: int) -> NoReturn:
 # ------------------------------------------------------------------------------------------------------- the group
 
 
-def group() -> click.Group:
-    """The whole command."""
+def group(beside: Sequence[str] = ()) -> click.Group:
+    """The whole command. `beside`: the names of all commands of `ohmstead`, for completion."""
     made = Api("api", help=_HELP, no_args_is_help=True)
 
     @made.command("find", help="Find operations: by name, path or what they do.")
@@ -332,7 +333,7 @@ def group() -> click.Group:
     @made.command("completion", help="Print a script that completes commands: bash, zsh or fish.")
     @click.argument("shell", type=click.Choice(sorted(_SCRIPTS)))
     def completion(shell: str) -> None:
-        click.echo(_SCRIPTS[shell], nl=False)
+        click.echo(_SCRIPTS[shell].replace("NAMES", " ".join(beside)), nl=False)
 
     @made.command("complete", hidden=True, context_settings={"ignore_unknown_options": True})
     @click.argument("words", nargs=-1, type=click.UNPROCESSED)
