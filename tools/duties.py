@@ -842,7 +842,14 @@ DUTIES = (
         _V2_IN,
         "return Work(records=(kept(inbound),), reply=lambda _: response(**fields)",
         "return Work(reply=lambda _: response(**fields)",
-        ("R_108", "S_103", "N11", "C20"),
+        ("R_108", "N11"),
+    ),
+    Duty(
+        "settlements and swaps are kept as they were told",
+        "ocpp/v2/notices.py",
+        "return Work(asides=(report,), records=(kept(inbound),), reply=lambda _: reply)",
+        "return Work(asides=(report,), reply=lambda _: reply)",
+        ("S_103", "C20"),
     ),
     # --- certificates and contracts
     Duty(

@@ -31,7 +31,7 @@ from ohmstead.adapters.ocsp.adapter import HttpResponders
 from ohmstead.adapters.pnc.adapter import HttpPool
 from ohmstead.adapters.pnc.settings import PoolSettings
 from ohmstead.adapters.vat.adapter import HttpVatRegister
-from ohmstead.core import health, metrics, migrations, tracing
+from ohmstead.core import events, health, metrics, migrations, tracing
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool, connect_one, connect_pool
 from ohmstead.core.errors import Invalid, NotFound
@@ -41,6 +41,7 @@ from ohmstead.core.validation import fault_of
 from ohmstead.ocpp import tls
 from ohmstead.ocpp.gateway import Gateway
 from ohmstead.ocpp.inquiries import Inquiries
+from ohmstead.reports.usage import service as usage
 from ohmstead.settings import Settings
 from ohmstead.stations.certificates import servers
 from ohmstead.stations.certificates.authority import InternalAuthority
@@ -213,6 +214,21 @@ async def new_party(
         first = await accounts.ensure_first_operator(conn, currency=settings.currency, time_zone=settings.time_zone)
         made, _, secret = await parties.create(conn, access.system(first.party_id), wanted)
     return made, _link(settings, secret) if secret else None
+
+
+async def rebuild_reports(settings: Settings) -> int:
+    """Drop the sums of the reports and count all sessions anew; gives how many it looked at.
+
+    Broken off, or beside a worker that does the same, it is gone on with by the worker.
+    """
+    pool = await connect_pool(_required(settings.database_url), size=1, name="ohmstead-reports")
+    try:
+        async with pool.acquire() as conn, conn.transaction():
+            await events.begin(conn, usage.CONSUMER)
+            await usage.forget(conn)
+        return await usage.fill(pool)
+    finally:
+        await pool.close()
 
 
 async def server_certificate(

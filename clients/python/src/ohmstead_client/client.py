@@ -2199,6 +2199,7 @@ class Client(SyncTransport):
         station: str | None = None,
         location: UUID | str | None = None,
         token: str | None = None,
+        driver: UUID | str | None = None,
         status: list[Literal["active", "closing", "completed", "invalid", "pending"]] | None = None,
         from_: dt.datetime | None = None,
         to: dt.datetime | None = None,
@@ -2206,17 +2207,18 @@ class Client(SyncTransport):
         limit: int | None = None,
         cursor: str | None = None,
     ) -> models.SessionPage:
-        """List sessions, latest start first.
+        """List sessions, latest start first. `driver` takes `drivers:read`, and is for who sees all of the party.
 
         Takes the scope `sessions:read`.
 
         - `station`: On this station.
         - `location`: At this location.
         - `token`: Of the token with this uid.
+        - `driver`: Of this driver, with tokens while they held them.
         - `status`: Any of these; may be given several times.
         - `from_`: Started at or after.
         - `to`: Started before.
-        - `q`: Found in session, station, transaction or token.
+        - `q`: Found in stations, locations and cards, or begins a session, token or transaction id.
         - `limit`: Items in a page.
         - `cursor`: `next_cursor` of the page before.
         """
@@ -2228,6 +2230,7 @@ class Client(SyncTransport):
                     "station": station,
                     "location": location,
                     "token": token,
+                    "driver": driver,
                     "status": status,
                     "from": from_,
                     "to": to,
@@ -2246,6 +2249,7 @@ class Client(SyncTransport):
         station: str | None = None,
         location: UUID | str | None = None,
         token: str | None = None,
+        driver: UUID | str | None = None,
         status: list[Literal["active", "closing", "completed", "invalid", "pending"]] | None = None,
         from_: dt.datetime | None = None,
         to: dt.datetime | None = None,
@@ -2259,6 +2263,7 @@ class Client(SyncTransport):
                 station=station,
                 location=location,
                 token=token,
+                driver=driver,
                 status=status,
                 from_=from_,
                 to=to,
@@ -2439,18 +2444,22 @@ class Client(SyncTransport):
         ]
         | None = None,
         group: str | None = None,
+        driver: UUID | str | None = None,
         q: str | None = None,
+        sort: Literal["-created", "-label", "-uid", "-updated", "created", "label", "uid", "updated"] | None = None,
         limit: int | None = None,
         cursor: str | None = None,
     ) -> models.TokenPage:
-        """List tokens by uid.
+        """List tokens.
 
         Takes the scope `tokens:read`.
 
         - `status`: active or blocked.
         - `type`: Of this type.
         - `group`: Of this group.
-        - `q`: Found in uid, label or contract id.
+        - `driver`: Held by this driver.
+        - `q`: Found in uid, label, contract id or group.
+        - `sort`: By what; with - before it, downwards.
         - `limit`: Items in a page.
         - `cursor`: `next_cursor` of the page before.
         """
@@ -2458,7 +2467,16 @@ class Client(SyncTransport):
             Call(
                 method="GET",
                 path="/api/v1/tokens",
-                query={"status": status, "type": type, "group": group, "q": q, "limit": limit, "cursor": cursor},
+                query={
+                    "status": status,
+                    "type": type,
+                    "group": group,
+                    "driver": driver,
+                    "q": q,
+                    "sort": sort,
+                    "limit": limit,
+                    "cursor": cursor,
+                },
             ),
             models.TokenPage,
         )
@@ -2483,13 +2501,17 @@ class Client(SyncTransport):
         ]
         | None = None,
         group: str | None = None,
+        driver: UUID | str | None = None,
         q: str | None = None,
+        sort: Literal["-created", "-label", "-uid", "-updated", "created", "label", "uid", "updated"] | None = None,
         limit: int | None = None,
     ) -> Iterator[models.Token]:
         """Every item of `list_tokens`, page after page; `limit` is how many come at a time."""
         cursor: str | None = None
         while True:
-            page = self.list_tokens(status=status, type=type, group=group, q=q, limit=limit, cursor=cursor)
+            page = self.list_tokens(
+                status=status, type=type, group=group, driver=driver, q=q, sort=sort, limit=limit, cursor=cursor
+            )
             for item in page.items:
                 yield item
             cursor = page.next_cursor
@@ -2514,26 +2536,56 @@ class Client(SyncTransport):
         return found
 
     def import_tokens(
-        self, table: str | bytes, *, dry_run: bool | None = None, idempotency_key: str | None = None
+        self,
+        table: str | bytes,
+        *,
+        dry_run: bool | None = None,
+        all_or_none: bool | None = None,
+        idempotency_key: str | None = None,
     ) -> models.TokenReport:
-        """Create and update many tokens from a CSV table.
+        """Create and update many tokens from a table: CSV, or an XLSX workbook's sheet `Tokens`, else its first.
 
-        Good rows count even when others fail. The same table a second time changes nothing.
+        Good rows count even when others fail, unless `all_or_none`. The same table a second time changes nothing.
 
         Takes the scope `tokens:write`.
 
         - `dry_run`: Report what would happen, and change nothing.
+        - `all_or_none`: Change nothing unless every row is good.
         """
         found: models.TokenReport = self._send(
             Call(
                 method="POST",
                 path="/api/v1/tokens/bulk",
-                query={"dry_run": dry_run},
+                query={"dry_run": dry_run, "all_or_none": all_or_none},
                 headers={"Idempotency-Key": idempotency_key},
                 content=table.encode() if isinstance(table, str) else table,
                 content_type="text/csv",
             ),
             models.TokenReport,
+        )
+        return found
+
+    def change_tokens(
+        self, body: models.ManyTokens, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> models.ManyReport:
+        """Block, unblock, give to a driver or put into a group: many tokens in one step, all or none of them.
+
+        Tokens that cannot be changed are left out with the reason; they do not hinder the others.
+
+        Takes the scope `tokens:write`.
+
+        - `dry_run`: Report what would happen, and change nothing.
+        """
+        found: models.ManyReport = self._send(
+            Call(
+                method="POST",
+                path="/api/v1/tokens/many",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.ManyReport,
         )
         return found
 
@@ -2574,6 +2626,16 @@ class Client(SyncTransport):
             None,
         )
 
+    def get_token_usage(self, token_id: UUID | str) -> models.TokenUsage:
+        """Read what was charged with a token, and where it was refused. Sessions: `/sessions?token=`.
+
+        Takes the scope `tokens:read`.
+        """
+        found: models.TokenUsage = self._send(
+            Call(method="GET", path=f"/api/v1/tokens/{segment(token_id)}/usage"), models.TokenUsage
+        )
+        return found
+
     def block_token(
         self, token_id: UUID | str, *, if_match: int | str | None = None, idempotency_key: str | None = None
     ) -> models.Token:
@@ -2605,6 +2667,165 @@ class Client(SyncTransport):
                 headers={"If-Match": version(if_match), "Idempotency-Key": idempotency_key},
             ),
             models.Token,
+        )
+        return found
+
+    def list_drivers(
+        self,
+        *,
+        status: Literal["active", "blocked", "erased"] | None = None,
+        group: str | None = None,
+        q: str | None = None,
+        sort: Literal["-created", "-name", "-updated", "created", "name", "updated"] | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.DriverPage:
+        """List drivers. Those who were erased are on the list, without a name.
+
+        Takes the scope `drivers:read`.
+
+        - `status`: Only these.
+        - `group`: Of this group.
+        - `q`: Found in name, e-mail, phone or company.
+        - `sort`: By what; with - before it, downwards.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.DriverPage = self._send(
+            Call(
+                method="GET",
+                path="/api/v1/drivers",
+                query={"status": status, "group": group, "q": q, "sort": sort, "limit": limit, "cursor": cursor},
+            ),
+            models.DriverPage,
+        )
+        return found
+
+    def iter_drivers(
+        self,
+        *,
+        status: Literal["active", "blocked", "erased"] | None = None,
+        group: str | None = None,
+        q: str | None = None,
+        sort: Literal["-created", "-name", "-updated", "created", "name", "updated"] | None = None,
+        limit: int | None = None,
+    ) -> Iterator[models.Driver]:
+        """Every item of `list_drivers`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = self.list_drivers(status=status, group=group, q=q, sort=sort, limit=limit, cursor=cursor)
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def create_driver(self, body: models.NewDriver, *, idempotency_key: str | None = None) -> models.Driver:
+        """Create a driver. Tokens are given to drivers by `driver_id`, at creation, by a change or many at once.
+
+        Takes the scope `drivers:write`.
+        """
+        found: models.Driver = self._send(
+            Call(
+                method="POST",
+                path="/api/v1/drivers",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Driver,
+        )
+        return found
+
+    def get_driver(self, driver_id: UUID | str) -> models.Driver:
+        """Read a driver.
+
+        Takes the scope `drivers:read`.
+        """
+        found: models.Driver = self._send(
+            Call(method="GET", path=f"/api/v1/drivers/{segment(driver_id)}"), models.Driver
+        )
+        return found
+
+    def change_driver(
+        self, driver_id: UUID | str, body: models.DriverChange, *, if_match: int | str | None = None
+    ) -> models.Driver:
+        """Change a driver. What is left out stays as it is. Tokens that are in the driver's group change it with them.
+
+        Takes the scope `drivers:write`.
+        """
+        found: models.Driver = self._send(
+            Call(
+                method="PATCH",
+                path=f"/api/v1/drivers/{segment(driver_id)}",
+                headers={"If-Match": version(if_match)},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Driver,
+        )
+        return found
+
+    def block_driver(
+        self, driver_id: UUID | str, *, if_match: int | str | None = None, idempotency_key: str | None = None
+    ) -> models.Driver:
+        """Block a driver and all their tokens: they begin no more sessions. Stations' local lists follow.
+
+        Takes the scope `drivers:write`.
+        """
+        found: models.Driver = self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/drivers/{segment(driver_id)}/block",
+                headers={"If-Match": version(if_match), "Idempotency-Key": idempotency_key},
+            ),
+            models.Driver,
+        )
+        return found
+
+    def unblock_driver(
+        self, driver_id: UUID | str, *, if_match: int | str | None = None, idempotency_key: str | None = None
+    ) -> models.Driver:
+        """Let a driver charge again, with the tokens that were blocked with them.
+
+        Takes the scope `drivers:write`.
+        """
+        found: models.Driver = self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/drivers/{segment(driver_id)}/unblock",
+                headers={"If-Match": version(if_match), "Idempotency-Key": idempotency_key},
+            ),
+            models.Driver,
+        )
+        return found
+
+    def erase_driver(
+        self, driver_id: UUID | str, *, if_match: int | str | None = None, idempotency_key: str | None = None
+    ) -> models.Erased:
+        """Erase a driver for good: what is known of them and their tokens go, their sessions stay under a pseudonym.
+
+        Refused while they charge or have an outlet reserved. The message log keeps what stations said until its retention.
+
+        Takes the scope `drivers:write`.
+        """
+        found: models.Erased = self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/drivers/{segment(driver_id)}/erase",
+                headers={"If-Match": version(if_match), "Idempotency-Key": idempotency_key},
+            ),
+            models.Erased,
+        )
+        return found
+
+    def get_driver_usage(self, driver_id: UUID | str) -> models.TokenUsage:
+        """Read what a driver charged, with all tokens they held while they held them. Sessions: `/sessions?driver=`.
+
+        Takes the scope `drivers:read`.
+        """
+        found: models.TokenUsage = self._send(
+            Call(method="GET", path=f"/api/v1/drivers/{segment(driver_id)}/usage"), models.TokenUsage
         )
         return found
 
@@ -3077,6 +3298,193 @@ class Client(SyncTransport):
         """
         found: models.ProfileChecks = self._send(
             Call(method="GET", path=f"/api/v1/stations/{segment(station_id)}/profile-checks"), models.ProfileChecks
+        )
+        return found
+
+    def get_usage(
+        self,
+        *,
+        period: Literal["custom", "day", "month", "week", "year"] | None = None,
+        day: dt.date | None = None,
+        from_: dt.date | None = None,
+        to: dt.date | None = None,
+        compare: Literal["before", "none", "year"] | None = None,
+        location: UUID | str | None = None,
+        station: str | None = None,
+    ) -> models.Usage:
+        """Read how much the network, a location or a station was used: sessions, energy, peaks, compared.
+
+        Takes the scope `sessions:read`.
+
+        - `period`: A span of the calendar, or the days `from` to `to`.
+        - `day`: A day in the span of the calendar; today without.
+        - `from_`: The first day of a custom period.
+        - `to`: The last day of a custom period.
+        - `compare`: With the period before, the same a year before, or nothing.
+        - `location`: Of this location only.
+        - `station`: Of this station only.
+        """
+        found: models.Usage = self._send(
+            Call(
+                method="GET",
+                path="/api/v1/reports/usage",
+                query={
+                    "period": period,
+                    "day": day,
+                    "from": from_,
+                    "to": to,
+                    "compare": compare,
+                    "location": location,
+                    "station": station,
+                },
+            ),
+            models.Usage,
+        )
+        return found
+
+    def search(
+        self,
+        *,
+        q: str | None = None,
+        kind: list[Literal["driver", "location", "session", "station", "token"]] | None = None,
+        limit: int | None = None,
+    ) -> models.Hits:
+        """Find stations, locations, drivers, tokens and sessions by any id or name, or a part of one.
+
+        Kinds that the caller may not read are left out.
+
+        Takes the scope `stations:read`.
+
+        - `q`: An id, a name, or a part of one.
+        - `kind`: Only these; may be given several times.
+        - `limit`: At most so many of each kind.
+        """
+        found: models.Hits = self._send(
+            Call(method="GET", path="/api/v1/search", query={"q": q, "kind": kind, "limit": limit}), models.Hits
+        )
+        return found
+
+    def list_saved_lists(
+        self,
+        *,
+        page: Literal["audit", "drivers", "locations", "reports", "reservations", "sessions", "stations", "tokens"]
+        | None = None,
+    ) -> models.SavedLists:
+        """List saved lists of a page: one's own, and those that are shared.
+
+        Takes the scope `stations:read`.
+
+        - `page`: Of this page only.
+        """
+        found: models.SavedLists = self._send(
+            Call(method="GET", path="/api/v1/saved-lists", query={"page": page}), models.SavedLists
+        )
+        return found
+
+    def create_saved_list(self, body: models.NewSavedList, *, idempotency_key: str | None = None) -> models.SavedList:
+        """Keep a list under a name, for oneself or for everybody of the party.
+
+        Takes the scope `stations:read`.
+        """
+        found: models.SavedList = self._send(
+            Call(
+                method="POST",
+                path="/api/v1/saved-lists",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.SavedList,
+        )
+        return found
+
+    def get_saved_list(self, saved_list_id: UUID | str) -> models.SavedList:
+        """Read a saved list.
+
+        Takes the scope `stations:read`.
+        """
+        found: models.SavedList = self._send(
+            Call(method="GET", path=f"/api/v1/saved-lists/{segment(saved_list_id)}"), models.SavedList
+        )
+        return found
+
+    def change_saved_list(
+        self, saved_list_id: UUID | str, body: models.SavedListChange, *, if_match: int | str | None = None
+    ) -> models.SavedList:
+        """Change one's own saved list. What is left out stays as it is.
+
+        Takes the scope `stations:read`.
+        """
+        found: models.SavedList = self._send(
+            Call(
+                method="PATCH",
+                path=f"/api/v1/saved-lists/{segment(saved_list_id)}",
+                headers={"If-Match": version(if_match)},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.SavedList,
+        )
+        return found
+
+    def delete_saved_list(self, saved_list_id: UUID | str) -> None:
+        """Delete one's own saved list.
+
+        Takes the scope `stations:read`.
+        """
+        self._send(Call(method="DELETE", path=f"/api/v1/saved-lists/{segment(saved_list_id)}"), None)
+
+    def get_list_layout(
+        self,
+        *,
+        page: Literal["audit", "drivers", "locations", "reports", "reservations", "sessions", "stations", "tokens"]
+        | None = None,
+    ) -> models.ListLayout:
+        """Read which columns of a list one has hidden.
+
+        Takes the scope `stations:read`.
+
+        - `page`: The page they are on.
+        """
+        found: models.ListLayout = self._send(
+            Call(method="GET", path="/api/v1/list-layout", query={"page": page}), models.ListLayout
+        )
+        return found
+
+    def set_list_layout(
+        self,
+        body: models.ListLayout,
+        *,
+        page: Literal["audit", "drivers", "locations", "reports", "reservations", "sessions", "stations", "tokens"]
+        | None = None,
+    ) -> models.ListLayout:
+        """Hide columns of a list, for oneself.
+
+        Takes the scope `stations:read`.
+
+        - `page`: The page they are on.
+        """
+        found: models.ListLayout = self._send(
+            Call(
+                method="PUT",
+                path="/api/v1/list-layout",
+                query={"page": page},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.ListLayout,
+        )
+        return found
+
+    def list_activity(self, *, limit: int | None = None) -> models.Activity:
+        """List orders to many stations and rollouts with their progress. Orders are left out for who may send none.
+
+        Takes the scope `stations:read`.
+
+        - `limit`: At most so many of each kind.
+        """
+        found: models.Activity = self._send(
+            Call(method="GET", path="/api/v1/activity", query={"limit": limit}), models.Activity
         )
         return found
 

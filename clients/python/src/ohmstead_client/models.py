@@ -29,6 +29,12 @@ class Actions(Struct, kw_only=True):
     items: list[ActionWords]
 
 
+class Activity(Struct, kw_only=True):
+    """What is going on first, then what is over."""
+
+    items: list[Work]
+
+
 class AdjustEventStream(Struct, kw_only=True, tag_field="kind", tag="adjust_event_stream"):
     """2.1: change how often a periodic event stream sends."""
 
@@ -207,6 +213,14 @@ class Authority(Struct, kw_only=True):
     created_at: dt.datetime
 
 
+class Bar(Struct, kw_only=True):
+    """One step of a report's span."""
+
+    begins: str
+    """The step's start on the wall: a date, or a date and an hour."""
+    totals: Totals
+
+
 class BaseReport(Struct, kw_only=True, tag_field="kind", tag="base_report"):
     """Ask for a whole report: everything, what can be configured, or what is wrong. It comes in chunks."""
 
@@ -312,6 +326,21 @@ class Capability(Struct, kw_only=True):
     kind: str
     is_possible: bool
     reason: str | None = None
+
+
+class Cell(Struct, kw_only=True):
+    """An hour of the week, on the mean over the span."""
+
+    weekday: int
+    """1 Monday to 7 Sunday."""
+    hour: int
+    """0 to 23 on the wall."""
+    mean_plugs: float
+    """Plugs in use at once, on the mean."""
+    mean_power_w: float
+    """Power, on the mean, in W."""
+    n_sessions: int
+    """Sessions that began in such an hour."""
 
 
 class CertificateActivated(Struct, kw_only=True):
@@ -931,6 +960,108 @@ class Drift(Struct, kw_only=True):
     retry_at: dt.datetime | None = None
 
 
+class Driver(Struct, kw_only=True):
+    """A person who charges."""
+
+    driver_id: UUID
+    party_id: UUID
+    name: str
+    """Empty once erased."""
+    email: str | None
+    phone: str | None
+    language: str | None
+    """What they read: RFC 5646."""
+    company: str
+    notes: str
+    group_uid: str | None
+    """The group that tokens given to them get."""
+    vehicles: list[str]
+    status: str
+    """blocked: no token of theirs begins a session."""
+    n_tokens: int
+    """Tokens they hold now."""
+    contracts: list[str]
+    """The contracts (eMAID) of their tokens."""
+    version: int
+    """Counts changes; it is the ETag."""
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+class DriverBlocked(Struct, kw_only=True):
+    """No token of a driver begins a session any more."""
+
+    driver_id: str
+    """A UUID."""
+    by: str
+    """Who did it: `operator:<id>`, `key:<id>` or `system…`."""
+    n_tokens: int
+    """How many tokens changed with them."""
+
+
+class DriverChange(Struct, kw_only=True):
+    """What to change of a driver; what is left out stays."""
+
+    name: str | UnsetType = UNSET
+    """What they are called."""
+    email: str | None | UnsetType = UNSET
+    """Where they are written to."""
+    phone: str | None | UnsetType = UNSET
+    """Digits, best with the country: +43 1 234567."""
+    language: str | None | UnsetType = UNSET
+    """What its holder reads, for displays of stations: RFC 5646, as `en` or `de-AT`."""
+    company: str | UnsetType = UNSET
+    """Whom they drive for."""
+    notes: str | UnsetType = UNSET
+    """Anything to remember; erased with them."""
+    group_uid: str | None | UnsetType = UNSET
+    """Visible ASCII, no spaces."""
+    vehicles: list[str] | UnsetType = UNSET
+    """Their cars, as anybody would name them."""
+
+
+class DriverChanged(Struct, kw_only=True):
+    """A driver was changed."""
+
+    driver_id: str
+    """A UUID."""
+    by: str
+    """Who did it: `operator:<id>`, `key:<id>` or `system…`."""
+    fields: list[str]
+    """What was set."""
+
+
+class DriverCreated(Struct, kw_only=True):
+    """A driver was created."""
+
+    driver_id: str
+    """A UUID."""
+    by: str
+    """Who did it: `operator:<id>`, `key:<id>` or `system…`."""
+
+
+class DriverErased(Struct, kw_only=True):
+    """What was known of a driver is gone, with their tokens. Their sessions stay, under a pseudonym."""
+
+    driver_id: str
+    """A UUID."""
+    by: str
+    """Who did it: `operator:<id>`, `key:<id>` or `system…`."""
+    n_tokens: int
+    """How many tokens changed with them."""
+
+
+class DriverUnblocked(Struct, kw_only=True):
+    """A driver may charge again, with the tokens that were blocked with them."""
+
+    driver_id: str
+    """A UUID."""
+    by: str
+    """Who did it: `operator:<id>`, `key:<id>` or `system…`."""
+    n_tokens: int
+    """How many tokens changed with them."""
+
+
 class Duties(Struct, kw_only=True):
     """What is done to a station without being asked."""
 
@@ -983,6 +1114,15 @@ class EnterService(Struct, kw_only=True):
     delay_s: Decimal | None | UnsetType = UNSET
     random_delay_s: Decimal | None | UnsetType = UNSET
     ramp_s: Decimal | None | UnsetType = UNSET
+
+
+class Erased(Struct, kw_only=True):
+    """What an erasure left behind: sessions and reservations under the pseudonym, which leads back to nobody."""
+
+    driver_id: UUID
+    pseudonym: str
+    n_sessions: int
+    n_reservations: int
 
 
 class EventKind(Struct, kw_only=True):
@@ -1435,6 +1575,28 @@ class HeldProfile(Struct, kw_only=True):
     detail: str | None = None
 
 
+class Hit(Struct, kw_only=True):
+    """Something found. The rank says how well: 3 the very id, 2 a beginning, 1 somewhere in it."""
+
+    kind: str
+    id: str
+    title: str
+    """What people call it."""
+    text: str
+    """What else is known of it."""
+    path: str
+    """The console's page about it."""
+    at: dt.datetime | None
+    """When it was last heard of."""
+    rank: int
+
+
+class Hits(Struct, kw_only=True):
+    """What was found, by kind, the best first."""
+
+    items: list[Hit]
+
+
 class Hours(Struct, kw_only=True):
     """When a location is open. `openings` add to the week, `closings` go before everything."""
 
@@ -1544,6 +1706,14 @@ class KeptNeeds(Struct, kw_only=True):
     n_rejected: int
 
 
+class LeftOut(Struct, kw_only=True):
+    """A token that was left as it is, and why."""
+
+    token_id: UUID
+    uid: str
+    error: str
+
+
 class LimitAtSoc(Struct, kw_only=True):
     """A limit from a state of charge on."""
 
@@ -1584,6 +1754,13 @@ class ListCertificates(Struct, kw_only=True, tag_field="kind", tag="list_certifi
         ]
         | UnsetType
     ) = UNSET
+
+
+class ListLayout(Struct, kw_only=True):
+    """How somebody wants to see a list."""
+
+    hidden: list[str]
+    """Columns that are not shown, by what stands above them."""
 
 
 class ListedToken(Struct, kw_only=True):
@@ -1928,6 +2105,29 @@ class MadeParty(Struct, kw_only=True):
     """Null when no owner was named."""
 
 
+class ManyReport(Struct, kw_only=True):
+    """What became of them. `changed` undoes it: send them with the opposite action."""
+
+    n_selected: int
+    changed: list[UUID] = field(default_factory=lambda: [])
+    left_out: list[LeftOut] = field(default_factory=lambda: [])
+    is_dry_run: bool = False
+
+
+class ManyTokens(Struct, kw_only=True):
+    """One change to many tokens: those named, or all that fit a filter."""
+
+    action: Literal["assign", "block", "group", "unblock"]
+    """assign gives them to `driver_id`, group puts them into `group_uid`; null takes them out."""
+    token_ids: list[UUID] | None | UnsetType = UNSET
+    """These."""
+    selection: WhichTokens | None | UnsetType = UNSET
+    """Or all that fit."""
+    driver_id: UUID | None | UnsetType = UNSET
+    group_uid: str | None | UnsetType = UNSET
+    """Visible ASCII, no spaces."""
+
+
 class Match(Struct, kw_only=True):
     """Which stations: patterns with `*` and `?`, whatever their case; what is left out fits all. At least a vendor."""
 
@@ -2094,7 +2294,7 @@ class NewApiKey(Struct, kw_only=True):
 
     name: str
     scopes: list[str]
-    """stations:read, stations:write, commands:send, commands:raw, firmware:write, logs:read, sessions:read, tokens:read, tokens:write, reservations:read, reservations:write, messages:read, events:read, people:write, people:provision, approvals:decide, webhooks:write, parties:write, admin"""
+    """stations:read, stations:write, commands:send, commands:raw, firmware:write, logs:read, sessions:read, tokens:read, tokens:write, drivers:read, drivers:write, reservations:read, reservations:write, messages:read, events:read, people:write, people:provision, approvals:decide, webhooks:write, parties:write, admin"""
     expires_at: dt.datetime | None | UnsetType = UNSET
     location_ids: list[UUID] | None | UnsetType = UNSET
     """Only what is at these; null: all that you see."""
@@ -2120,6 +2320,27 @@ class NewConnector(Struct, kw_only=True):
     standard: str | None | UnsetType = UNSET
     """As OCPI names it: `IEC_62196_T2_COMBO`."""
     max_power_w: int | None | UnsetType = UNSET
+
+
+class NewDriver(Struct, kw_only=True):
+    """A driver to be."""
+
+    name: str
+    """What they are called."""
+    email: str | None | UnsetType = UNSET
+    """Where they are written to."""
+    phone: str | None | UnsetType = UNSET
+    """Digits, best with the country: +43 1 234567."""
+    language: str | None | UnsetType = UNSET
+    """What its holder reads, for displays of stations: RFC 5646, as `en` or `de-AT`."""
+    company: str | UnsetType = UNSET
+    """Whom they drive for."""
+    notes: str | UnsetType = UNSET
+    """Anything to remember; erased with them."""
+    group_uid: str | None | UnsetType = UNSET
+    """Visible ASCII, no spaces."""
+    vehicles: list[str] | UnsetType = UNSET
+    """Their cars, as anybody would name them."""
 
 
 class NewEvse(Struct, kw_only=True):
@@ -2356,6 +2577,17 @@ class NewSafeLimit(Struct, kw_only=True):
     is_enabled: bool | UnsetType = UNSET
 
 
+class NewSavedList(Struct, kw_only=True):
+    """A list to keep."""
+
+    page: Literal["audit", "drivers", "locations", "reports", "reservations", "sessions", "stations", "tokens"]
+    name: str
+    """What it is called."""
+    query: str | UnsetType = UNSET
+    """The list's parameters, as in its address: `show=offline&sort=location`."""
+    is_shared: bool | UnsetType = UNSET
+
+
 class NewSetup(Struct, kw_only=True):
     """How a station's QR codes shall look."""
 
@@ -2456,6 +2688,8 @@ class NewToken(Struct, kw_only=True):
     """Its holder wants cars to be recognised: one shown just before it is paired with it."""
     language: str | None | UnsetType = UNSET
     """What its holder reads, for displays of stations: RFC 5646, as `en` or `de-AT`."""
+    driver_id: UUID | None | UnsetType = UNSET
+    """The driver who holds it."""
 
 
 class NewWebhook(Struct, kw_only=True):
@@ -2585,6 +2819,14 @@ class DeliveryPage(Struct, kw_only=True):
     """A page of a list."""
 
     items: list[Delivery]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
+class DriverPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[Driver]
     next_cursor: str | None = None
     """For the page after this one; null on the last."""
 
@@ -2801,6 +3043,18 @@ class PaymentSettled(Struct, kw_only=True):
     """An exact decimal, in the terminal's currency."""
 
 
+class Peak(Struct, kw_only=True):
+    """One of the busiest hours."""
+
+    hour_at: dt.datetime
+    wall_at: str
+    """The same on the wall."""
+    mean_plugs: float
+    """Plugs in use at once, on the mean over the hour."""
+    mean_power_w: float
+    """Power on the mean over the hour, in W."""
+
+
 class Period(Struct, kw_only=True):
     """From `start_s` after the schedule's begin until the next period."""
 
@@ -2895,6 +3149,16 @@ class Place(Struct, kw_only=True):
     firmware_version: str | None = None
     is_online: bool = True
     is_charging: bool = False
+
+
+class PlaceRow(Struct, kw_only=True):
+    """A location, or a station of the location that the report is about."""
+
+    location_id: UUID | None
+    station_id: str | None
+    name: str
+    totals: Totals
+    compared: Totals | None = None
 
 
 class PlacedCircuit(Struct, kw_only=True):
@@ -3118,6 +3382,15 @@ class Reading(Struct, kw_only=True):
     unit: str
     phase: str | None = None
     location: str | None = None
+
+
+class Refusal(Struct, kw_only=True):
+    """A session that was begun with a token that may not charge there and then."""
+
+    session_id: UUID
+    station_id: str
+    at: dt.datetime
+    status: str
 
 
 class RemoteStart(Struct, kw_only=True, tag_field="kind", tag="remote_start"):
@@ -3508,6 +3781,38 @@ class Sample(Struct, kw_only=True):
     power_w: Decimal | None
     soc_percent: Decimal | None
     readings: list[Reading]
+
+
+class SavedList(Struct, kw_only=True):
+    """A list under a name."""
+
+    saved_list_id: UUID
+    page: str
+    name: str
+    query: str
+    is_shared: bool
+    """Everybody of the party sees it."""
+    is_own: bool
+    """It is yours to change."""
+    version: int
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+class SavedListChange(Struct, kw_only=True):
+    """What to change of it; what is left out stays."""
+
+    name: str | UnsetType = UNSET
+    """What it is called."""
+    query: str | UnsetType = UNSET
+    """The list's parameters, as in its address: `show=offline&sort=location`."""
+    is_shared: bool | UnsetType = UNSET
+
+
+class SavedLists(Struct, kw_only=True):
+    """One's own by name, then those that others share."""
+
+    items: list[SavedList]
 
 
 class Scan(Struct, kw_only=True):
@@ -4457,6 +4762,8 @@ class TokenChange(Struct, kw_only=True):
     """Its holder wants cars to be recognised: one shown just before it is paired with it."""
     language: str | None | UnsetType = UNSET
     """What its holder reads, for displays of stations: RFC 5646, as `en` or `de-AT`."""
+    driver_id: UUID | None | UnsetType = UNSET
+    """The driver who holds it."""
 
 
 class TokenChanged(Struct, kw_only=True):
@@ -4509,6 +4816,8 @@ class TokenReport(Struct, kw_only=True):
     unchanged: int = 0
     failed: list[RowError] = field(default_factory=lambda: [])
     is_dry_run: bool = False
+    is_kept: bool = True
+    """false: nothing was changed."""
 
 
 class TokenUnblocked(Struct, kw_only=True):
@@ -4520,6 +4829,22 @@ class TokenUnblocked(Struct, kw_only=True):
     """What stations read of it."""
     by: str
     """Who did it: `operator:<id>`, `key:<id>` or `system…`."""
+
+
+class TokenUsage(Struct, kw_only=True):
+    """What was charged with a token, or by a driver."""
+
+    n_sessions: int
+    energy_wh: Decimal
+    """In Wh, running sessions included."""
+    first_at: dt.datetime | None
+    """When the first session began."""
+    last_at: dt.datetime | None
+    """When the last session began."""
+    last_station_id: str | None
+    last_session_id: UUID | None
+    refused: list[Refusal]
+    """The latest sessions begun without leave, at most 20."""
 
 
 class Token(Struct, kw_only=True):
@@ -4557,10 +4882,29 @@ class Token(Struct, kw_only=True):
     """What its holder reads: RFC 5646."""
     paired_with: UUID | None
     """A vehicle's token: the card it was paired with."""
+    driver_id: UUID | None
+    """Who holds it."""
     version: int
     """Counts changes; it is the ETag."""
     created_at: dt.datetime
     updated_at: dt.datetime
+
+
+class Totals(Struct, kw_only=True):
+    """Sums over sessions that began in a span, and what their plugs did in it."""
+
+    n_sessions: int = 0
+    """Sessions that began in it and are over."""
+    energy_wh: Decimal = Decimal("0")
+    """Energy of these sessions, in Wh."""
+    duration_s: int = 0
+    """Seconds from the start to the end of these sessions, added up."""
+    charging_s: int = 0
+    """Seconds in which energy flowed in these sessions."""
+    plug_s: int = 0
+    """Seconds in which plugs were in use in this span, whenever the session began."""
+    delivered_wh: Decimal = Decimal("0")
+    """Energy that flowed in this span, whenever the session began, in Wh."""
 
 
 class Traffic(Struct, kw_only=True):
@@ -4657,6 +5001,42 @@ class UpdateSchedule(Struct, kw_only=True, tag_field="kind", tag="update_schedul
 
     profile_id: int
     limits: Limits
+
+
+class Usage(Struct, kw_only=True):
+    """How much a network, a location or a station was used."""
+
+    period: UsagePeriod
+    until: dt.date
+    """The last day that has come."""
+    compared_with: UsagePeriod | None
+    """What it is compared with."""
+    comparison: str
+    location_id: UUID | None
+    station_id: str | None
+    time_zone: str
+    """The zone of the location, or the network's."""
+    is_whole: bool
+    """False while sessions that were settled before reports counted are still being counted."""
+    totals: Totals
+    compared: Totals | None
+    step: str
+    bars: list[Bar]
+    compared_bars: list[Bar]
+    week: list[Cell]
+    """168 hours of the week."""
+    peaks: list[Peak]
+    """The five busiest hours by plugs, the busiest first."""
+    places: list[PlaceRow]
+    """Locations of the network, or stations of the location; most energy first."""
+
+
+class UsagePeriod(Struct, kw_only=True):
+    """Whole days from `first` to `last`, both included."""
+
+    kind: str
+    first: dt.date
+    last: dt.date
 
 
 class UsePriorityCharging(Struct, kw_only=True, tag_field="kind", tag="use_priority_charging"):
@@ -4812,6 +5192,37 @@ class WeeklyHours(Struct, kw_only=True):
     """Local time, as 07:30."""
 
 
+class WhichTokens(Struct, kw_only=True):
+    """All tokens that fit, as the list finds them."""
+
+    status: Literal["active", "blocked"] | None | UnsetType = UNSET
+    """active or blocked."""
+    type: (
+        Literal[
+            "Central",
+            "DirectPayment",
+            "EVCCID",
+            "ISO14443",
+            "ISO15693",
+            "KeyCode",
+            "Local",
+            "MacAddress",
+            "NoAuthorization",
+            "VIN",
+            "eMAID",
+        ]
+        | None
+        | UnsetType
+    ) = UNSET
+    """Of this type."""
+    group: str | None | UnsetType = UNSET
+    """Of this group."""
+    driver: UUID | None | UnsetType = UNSET
+    """Held by this driver."""
+    q: str | None | UnsetType = UNSET
+    """Found in uid, label, contract id or group."""
+
+
 class WithSecret(Struct, kw_only=True):
     """A station, and its password if one was generated just now: nobody can read it again."""
 
@@ -4825,6 +5236,22 @@ class WithWebhookSecret(Struct, kw_only=True):
     webhook: Webhook
     secret: str
     """`whsec_…`, as Standard Webhooks has it."""
+
+
+class Work(Struct, kw_only=True):
+    """One of them. Of `n_total` stations `n_done` are through, and at `n_failed` of those it went wrong."""
+
+    kind: str
+    id: UUID
+    title: str
+    status: str
+    n_total: int
+    n_done: int
+    n_failed: int
+    started_at: dt.datetime
+    finished_at: dt.datetime | None
+    path: str
+    """The console's page about it."""
 
 
 Order: TypeAlias = (
