@@ -100,7 +100,10 @@ PROBLEMS: Final[dict[str, Entry]] = {
 
 CODES: Final[dict[str, str]] = {
     "busy": "Another change of the same thing is on its way to a station.",
+    "driver_blocked": "The token's driver is blocked or was erased; unblock the driver, or give the token to somebody else.",
+    "erased": "The driver was erased; nothing of them can be changed or comes back.",
     "in_progress": "The first request with this Idempotency-Key is still being worked on.",
+    "in_use": "The driver charges or has an outlet reserved; do it when that is over.",
     "key_reused": "This Idempotency-Key was used for another request.",
     "over": "It has ended, so it cannot be changed any more.",
     "paid_elsewhere": "This payment has started another session.",
