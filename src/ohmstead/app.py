@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Final, Literal
 from urllib.parse import quote
 from uuid import UUID
 
@@ -288,6 +289,12 @@ def _calm_collector() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
+_PLANS: Final[Mapping[str, Literal["force_generic_plan", "force_custom_plan"]]] = {
+    "gateway": "force_generic_plan",
+    "web": "force_custom_plan",
+}
+
+
 @contextlib.asynccontextmanager
 async def _deps(settings: Settings, role: str) -> AsyncIterator[tuple[Pool, Bus]]:
     with tracing.told_to(settings.otlp_endpoint, role, settings.trace_share):
@@ -301,7 +308,7 @@ async def _connected(settings: Settings, role: str) -> AsyncIterator[tuple[Pool,
         _required(settings.database_url),
         size=settings.pool_size,
         name=f"ohmstead-{role}",
-        plans="force_generic_plan" if role == "gateway" else "auto",
+        plans=_PLANS.get(role, "auto"),
         is_by_key=role != "web",
         command_timeout_s=_COMMAND_TIMEOUT_S[role],
     )

@@ -452,8 +452,8 @@ async def signed_readings(conn: Connection, party_id: UUID, session_id: UUID) ->
 async def sessions_called(conn: Connection, party_id: UUID, session_ids: list[UUID]) -> list[SessionRow]:
     """These sessions, newest start first."""
     rows = await conn.fetch(
-        f"select {_SESSION_COLUMNS} {_SESSION_JOINS} where s.party_id = $1 and s.session_id = any($2)"
-        " order by s.started_at desc, s.session_id",
+        "with s as materialized (select * from session where party_id = $1 and session_id = any($2))"
+        f" select {_SESSION_COLUMNS} {_SESSION_JOINS} order by s.started_at desc, s.session_id",
         party_id,
         session_ids,
     )
