@@ -247,7 +247,7 @@ async def subject(
             await execute(url, *(statement.format(last=n_stations - 1) for statement in _REGISTER))
         # What the one before left to write must not be counted here.
         await execute(on.admin_url, "checkpoint")
-        running = _ohmstead(url, on, gateways, settings or {}) if name == "ohmstead" else _yardstick(name, url, on)
+        running = ohmstead(url, on, gateways, settings or {}) if name == "ohmstead" else _yardstick(name, url, on)
         with running as found:
             yield found
     finally:
@@ -276,7 +276,7 @@ _REGISTER = (
 
 
 @contextlib.contextmanager
-def _ohmstead(url: str, on: Servers, gateways: int, settings: dict[str, str]) -> Iterator[Subject]:
+def ohmstead(url: str, on: Servers, gateways: int, settings: dict[str, str]) -> Iterator[Subject]:
     common = {
         "OHMSTEAD_DATABASE_URL": url,
         "OHMSTEAD_NATS_URL": on.nats_url,

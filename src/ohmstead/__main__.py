@@ -169,6 +169,19 @@ def new_party(
     _with_servers(work)
 
 
+@app.command("rebuild-reports", rich_help_panel=WORK)
+def rebuild_reports() -> None:
+    """Count the sums of the reports anew from the sessions. Safe while everything runs, and safe to break off."""
+
+    async def work(settings: Settings) -> None:
+        from ohmstead import app as composition
+
+        n_sessions = await composition.rebuild_reports(settings)
+        console.print(f"Counted anew: {n_sessions:,} sessions were looked at.", highlight=False)
+
+    _with_servers(work)
+
+
 @app.command("server-certificate", rich_help_panel=WORK)
 def server_certificate(
     names: Annotated[list[str], typer.Argument(help="Host names and addresses that stations and browsers use.")],

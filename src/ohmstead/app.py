@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Final, Literal
 from urllib.parse import quote
 from uuid import UUID
 
@@ -31,7 +32,7 @@ from ohmstead.adapters.ocsp.adapter import HttpResponders
 from ohmstead.adapters.pnc.adapter import HttpPool
 from ohmstead.adapters.pnc.settings import PoolSettings
 from ohmstead.adapters.vat.adapter import HttpVatRegister
-from ohmstead.core import health, metrics, migrations
+from ohmstead.core import events, health, metrics, migrations
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool, connect_one, connect_pool
 from ohmstead.core.errors import Invalid, NotFound
@@ -41,6 +42,7 @@ from ohmstead.core.validation import fault_of
 from ohmstead.ocpp import tls
 from ohmstead.ocpp.gateway import Gateway
 from ohmstead.ocpp.inquiries import Inquiries
+from ohmstead.reports.usage import service as usage
 from ohmstead.settings import Settings
 from ohmstead.stations.certificates import servers
 from ohmstead.stations.certificates.authority import InternalAuthority
@@ -215,6 +217,21 @@ async def new_party(
     return made, _link(settings, secret) if secret else None
 
 
+async def rebuild_reports(settings: Settings) -> int:
+    """Drop the sums of the reports and count all sessions anew; gives how many it looked at.
+
+    Broken off, or beside a worker that does the same, it is gone on with by the worker.
+    """
+    pool = await connect_pool(_required(settings.database_url), size=1, name="ohmstead-reports")
+    try:
+        async with pool.acquire() as conn, conn.transaction():
+            await events.begin(conn, usage.CONSUMER)
+            await usage.forget(conn)
+        return await usage.fill(pool)
+    finally:
+        await pool.close()
+
+
 async def server_certificate(
     settings: Settings, names: Sequence[str], directory: Path, *, is_rsa: bool, days: int, ahead_days: int
 ) -> tuple[Written, UUID, str]:
@@ -272,13 +289,19 @@ def _calm_collector() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
+_PLANS: Final[Mapping[str, Literal["force_generic_plan", "force_custom_plan"]]] = {
+    "gateway": "force_generic_plan",
+    "web": "force_custom_plan",
+}
+
+
 @contextlib.asynccontextmanager
 async def _deps(settings: Settings, role: str) -> AsyncIterator[tuple[Pool, Bus]]:
     pool = await connect_pool(
         _required(settings.database_url),
         size=settings.pool_size,
         name=f"ohmstead-{role}",
-        plans="force_generic_plan" if role == "gateway" else "auto",
+        plans=_PLANS.get(role, "auto"),
         is_by_key=role != "web",
         command_timeout_s=_COMMAND_TIMEOUT_S[role],
     )

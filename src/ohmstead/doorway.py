@@ -346,7 +346,8 @@ async def guard_against_forgery(connection: ASGIConnection[Any, Any, Any, Any], 
     """A request that changes something and comes with a cookie must show the token another site cannot know.
 
     A handler whose `opt` has `shows_own_secret` is excused: what it is sent is as good as the token. What the browser
-    itself says comes from another site is never taken, signed in or not: nobody is to be signed in by others.
+    itself says comes from another site is never taken, signed in or not: nobody is to be signed in by others. A handler
+    with `takes_small_files` bounds its body, so that a form with files may be read here for the token in it.
     """
     if cast(HTTPScope, connection.scope)["method"] in SAFE_METHODS:
         return
@@ -361,7 +362,11 @@ async def guard_against_forgery(connection: ASGIConnection[Any, Any, Any, Any], 
     if shows_own_secret:
         return
     shown = connection.headers.get("x-csrf-token")
-    if shown is None and _is_form(connection):
+    is_readable = _is_form(connection) or (
+        handler.opt.get("takes_small_files")
+        and connection.headers.get("content-type", "").startswith("multipart/form-data")
+    )
+    if shown is None and is_readable:
         form = await cast("Request[Any, Any, Any]", connection).form()
         shown = form.get("csrf_token")
     if not isinstance(shown, str) or not hmac.compare_digest(shown.encode("utf-8", "replace"), token.encode()):

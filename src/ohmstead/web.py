@@ -5,16 +5,12 @@ import ssl
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from litestar import Litestar, Request, Response, Router, asgi, get
-from litestar.config.compression import CompressionConfig
+from litestar import Litestar, Request, Response, asgi, get
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.enums import MediaType
 from litestar.exceptions import HTTPException
 from litestar.handlers import ASGIRouteHandler
-from litestar.middleware import DefineMiddleware
-from litestar.middleware.compression import CompressionMiddleware
-from litestar.static_files import create_static_files_router
 
 from ohmstead.accounts.access import NotAllowed, NotSignedIn, ProofNeeded
 from ohmstead.accounts.providers.model import Provider, read_providers
@@ -29,6 +25,7 @@ from ohmstead.api import routes as api_routes
 from ohmstead.api.scim import routes as scim_routes
 from ohmstead.console import door, proving
 from ohmstead.console import routes as console_routes
+from ohmstead.console.live import Channels
 from ohmstead.core import health, metrics
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
@@ -56,7 +53,8 @@ from ohmstead.stations.files.spool import Spool
 from ohmstead.stations.quirks.book import book_at
 from ohmstead.transfers.door import FileDoor
 from ohmstead.transfers.ftp.door import FtpDoor
-from ohmstead.ui.templating import STATIC_DIR, page
+from ohmstead.ui.files import static_files
+from ohmstead.ui.templating import page
 
 log = logger("ohmstead.web")
 
@@ -75,7 +73,9 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
             api_routes.router,
             scim_routes.router,
             console_routes.router,
-            _static(),
+            # Static files only are packed: a compressed page that shows both a token and what was asked for gives the
+            # token away.
+            static_files,
             _mounted(file_door),
         ],
         state=State(parts),
@@ -105,6 +105,7 @@ def _parts(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None) -> dic
     links = Links(settings.files_base_url, settings.secret(), ftp)
     book = book_at(settings.quirks_dir)
     desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts), book)
+    news = LiveNews(bus)
     return {
         "settings": settings,
         "pool": pool,
@@ -112,7 +113,8 @@ def _parts(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None) -> dic
         "desk": desk,
         "attempts": Attempts(),
         "pepper": settings.secret(),
-        "live_news": LiveNews(bus),
+        "live_news": news,
+        "live_channels": Channels(news, pool),
         "watch": watch or Watch(pool, bus),
         "storage": storage_of(settings),
         "spool": Spool(settings.data_dir / "incoming"),
@@ -132,14 +134,6 @@ def _sweep(app: Litestar) -> None:
 
 def _given(part: Any) -> Provide:
     return Provide(lambda: part, sync_to_thread=False)
-
-
-def _static() -> Router:
-    # Static files only: a compressed page that shows both a token and what was asked for gives the token away.
-    gzip = CompressionConfig(backend="gzip", gzip_compress_level=6, minimum_size=1000)
-    return create_static_files_router(
-        path="/static", directories=[STATIC_DIR], middleware=[DefineMiddleware(CompressionMiddleware, config=gzip)]
-    )
 
 
 def ftp_door(settings: Settings, pool: Pool, app: Web, context: Callable[[], ssl.SSLContext | None]) -> FtpDoor:

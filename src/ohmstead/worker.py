@@ -22,6 +22,7 @@ from ohmstead.core.db import Connection, Pool, connect_one
 from ohmstead.core.events import Event
 from ohmstead.core.log import logger
 from ohmstead.facts.catalogue import KINDS
+from ohmstead.reports.usage import service as usage
 from ohmstead.reservations import changes, telling
 from ohmstead.reservations import service as reservations
 from ohmstead.sessions import gaps, starts
@@ -68,6 +69,7 @@ GATEWAY_SILENT_S = 20.0
 PARTITIONS_EVERY_S = 60.0
 ROLLOUTS_EVERY_S = 5.0
 COSTS_EVERY_S = 15.0
+USAGE_EVERY_S = 10.0
 
 
 async def run(
@@ -119,6 +121,7 @@ async def run(
         (300, "stuck_upgrades", partial(upgrades.give_up, pool)),
         (rollouts_every_s, "rollouts", campaigns.round),
         (30, "firmware_versions", partial(ask_versions, pool, desk)),
+        (USAGE_EVERY_S, "usage", partial(usage.fill, pool)),
         (PARTITIONS_EVERY_S, "partitions", partial(_partitions, pool)),
     )
     async with asyncio.TaskGroup() as group:
@@ -152,6 +155,7 @@ def _consumers(ask_after_s: float, upkeep_every_s: float) -> tuple[tuple[str, ev
         ("reservations", _reservations, ("CommandAnswered", "SessionStarted")),
         ("smartcharging.safe_limits", safe_limits.notice, safe_limits.KINDS),
         ("smartcharging", smartcharging.follow, smartcharging.KINDS),
+        (usage.CONSUMER, usage.notice, usage.KINDS),
         ("webhooks", webhooks.enqueue, tuple(KINDS)),
     )
 

@@ -35,7 +35,8 @@ OPEN = re.compile(
 # What is one's own: everybody who is signed in has it. Never sent by the walk, which would sign itself out.
 OWN = re.compile(
     r"(GET|POST) /account(/.*)?|POST /prove(/.*)?|POST /sign-out|POST /party"
-    r"|GET /api/v1/(me|me/parties|party)"
+    r"|GET /api/v1/(me|me/parties|party)|(GET|POST) /api/v1/saved-lists|(GET|PUT) /api/v1/list-layout"
+    r"|(GET|POST) /lists/\{name\}(/columns)?"
 )
 STREAMS = frozenset({"GET /live", "GET /api/v1/events"})
 # For directories with a key only; its own tests try it with keys of others.
@@ -303,6 +304,8 @@ async def test_who_hosts_the_site_finds_all_of_this_there(front: Front, api: Vis
                 )
                 assert is_there, (door.name, answer.status_code)
                 found += 1
+            elif "saved_list_id" in door.parts:
+                assert answer.status_code == 404, "what others share is for who sees all of the party"
             elif door.handler.opt.get("within"):
                 assert answer.status_code == 200, (door.name, answer.status_code)
                 listed += ids["station_id"] in answer.text

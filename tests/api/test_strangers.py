@@ -26,6 +26,7 @@ UUIDS = (
     *("template_id", "image_id", "rollout_id", "log_id", "reservation_id", "safe_limit_id", "web_payment_id"),
     *("operator_id", "approval_id", "webhook_id", "delivery_id", "party_id"),
     "photo_id",
+    *("driver_id", "saved_list_id"),
 )
 UNKNOWN_IDS = (
     dict.fromkeys(("station_id", "digest", "action", "kind", "request_id", "message_id"), "X")
@@ -113,7 +114,11 @@ async def ids_of(api: Visitor) -> dict[str, str]:
         )
     )["webhook"]
     example = await api.posts(f"/webhooks/{webhook['webhook_id']}/example", {"kind": "SessionEnded"})
+    driver = await api.posts("/drivers", {"name": "Mine"}, expect=201)
+    saved = await api.posts("/saved-lists", {"page": "tokens", "name": "Mine", "query": "q=x", "is_shared": True})
     return {
+        "driver_id": driver["driver_id"],
+        "saved_list_id": saved["saved_list_id"],
         "web_payment_id": str(payment_id),
         "operator_id": operator["operator"]["operator_id"],
         "party_id": str(api.network.party_id),
@@ -178,6 +183,7 @@ async def contents(api: Visitor) -> str:
         *("firmware_image", "rollout", "file_job", "reservation"),
         *("web_payment", "web_payment_setup", "operator", "approval", "webhook"),
         *("circuit", "location_photo"),
+        *("driver", "token_holding", "saved_list"),
     )
     for table in tables:
         found = await api.network.pool.fetch(

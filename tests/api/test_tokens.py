@@ -80,7 +80,7 @@ async def test_tokens_come_in_by_the_table_and_again_without_change(api: Visitor
         "CARD2,,,,,,blocked\n"
     )
     report = (await api.sends_table("/tokens/bulk", table)).json()
-    assert report == {"created": 2, "updated": 0, "unchanged": 0, "failed": [], "is_dry_run": False}
+    assert report == {"created": 2, "updated": 0, "unchanged": 0, "failed": [], "is_dry_run": False, "is_kept": True}
     one, two = (await api.gets("/tokens"))["items"]
     assert (one["group_uid"], one["max_sessions"], one["valid_until"]) == ("FLEET", None, "2030-01-01T00:00:00Z")
     assert (two["type"], two["status"], two["max_sessions"]) == ("ISO14443", "blocked", 1)

@@ -29,6 +29,11 @@ def chromium() -> Path:
     raise NoBrowser(HOW)
 
 
+def present() -> Path | None:
+    """The path of a Chromium that is there already; nothing is installed."""
+    return _named() or _installed()
+
+
 def _named() -> Path | None:
     named = os.environ.get("OHMSTEAD_TEST_CHROMIUM")
     return Path(named) if named else None

@@ -244,7 +244,7 @@ PATHS = ("/", "/attention", "/stations", "/stations/new", "/stations/import", "/
          "/stations/{station}?kind=order&pick=set_profile", "/stations/{station}/log", "/stations/{station}/day",
          "/stations/{station}/configuration", "/templates", "/templates/new", "/sessions", "/sessions/{session}",
          "/search?q=BUSY", "/stations/{station}/profiles?steps=0:00+16", "/safe-limits", "/safe-limits/new",
-         "/nothing")  # fmt: skip
+         "/tokens", "/tokens/new", "/tokens/import", "/drivers", "/drivers/new", "/activity", "/nothing")  # fmt: skip
 
 
 async def test_nothing_runs_off_a_phones_screen(opens: Opens, visitor: Visitor) -> None:

@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from ohmstead.console.live import QUEUE_LENGTH, Listener, news_of
+from ohmstead.accounts.scope import Scope
+from ohmstead.console.live import QUEUE_LENGTH, RESYNC, WINDOW_S, Channel, Channels, OpenPage, news_of
 from ohmstead.core.bus import Bus
+from ohmstead.core.db import Pool
+from ohmstead.core.ids import new_id
 from ohmstead.core.live import LiveNews
 from tests.console.visitor import Visitor
 
@@ -105,28 +108,98 @@ async def test_a_page_that_left_is_forgotten(visitor: Visitor) -> None:
 async def test_a_slow_page_is_told_to_start_anew_and_holds_nobody_up(nats_url: str) -> None:
     bus = await Bus.connect(nats_url, "live-test")
     hub, party_id = LiveNews(bus), uuid4()
-    slow, quick = Listener(None), Listener(None)
-    await hub.join(party_id, slow)
-    await hub.join(party_id, quick)
-    heard = 0
-    for _ in range(3 * QUEUE_LENGTH):
-        event = {"kind": "connection", "at": AT, "station_id": "ST", "is_connected": True}
+    channel, slow, quick = Channel(window_s=0), OpenPage(), OpenPage()
+    channel.pages |= {slow, quick}
+    await hub.join(party_id, channel)
+    for n in range(3 * QUEUE_LENGTH):
+        event = {"kind": "connection", "at": AT, "station_id": f"ST{n}", "is_connected": True}
         await hub.heard(party_id, json.dumps([event]).encode())
-        heard += 1 if quick.queue.get_nowait().get("touch") else 0
-    assert heard == 3 * QUEUE_LENGTH
+        async with asyncio.timeout(5):
+            assert f"station:ST{n}".encode() in await quick.queue.get()
     told = [slow.queue.get_nowait() for _ in range(slow.queue.qsize())]
-    assert {"resync": True} in told
+    assert RESYNC in told
     assert len(told) <= QUEUE_LENGTH
     await bus.close()
+
+
+async def test_what_happens_together_is_told_once_with_the_last_word_of_each_place(nats_url: str, db: Pool) -> None:
+    bus = await Bus.connect(nats_url, "live-test")
+    hub, party_id = LiveNews(bus), uuid4()
+    scope = Scope(party_id)
+    channels, page, other = Channels(hub, db), OpenPage(), OpenPage()
+    await channels.join(scope, None, page)
+    await channels.join(scope, "ST", other)
+    update = {"kind": "session", "what": "updated", "station_id": "ST", "session_id": "S", "at": AT}
+    events = [{**update, "energy_wh": str(n)} for n in range(1000, 5001, 1000)]
+    events += [{"kind": "connection", "at": AT, "station_id": f"N{n}", "is_connected": True} for n in range(12)]
+    events += [{"kind": "message", "at": AT, "station_id": "ST"}, {"kind": "message", "at": AT, "station_id": "N1"}]
+    await hub.heard(party_id, json.dumps(events).encode())
+    async with asyncio.timeout(5):
+        mine, theirs = await page.queue.get(), await other.queue.get()
+    first, *lines = [json.loads(line[5:]) for line in mine.decode().splitlines() if line.startswith("data:")]
+    assert first["set"]["session/S/energy"] == "5.000"
+    assert first["touch"].count("session:S") == 1
+    assert {"station:N0", "station:N11", "network", "power"} <= set(first["touch"])
+    assert "only" not in first
+    assert not any("messages" in name for name in first["touch"])
+    assert [line["line"]["station"] for line in lines] == [f"N{n}" for n in range(2, 12)]
+    assert b'"messages:ST"' in theirs
+    assert b'"messages:N1"' not in theirs
+    assert page.queue.empty()
+    channels.leave(scope, None, page)
+    assert hub.is_heard(party_id)
+    channels.leave(scope, "ST", other)
+    await bus.close()
+
+
+async def test_who_sees_some_locations_is_told_of_their_stations_only_and_in_order(visitor: Visitor) -> None:
+    pool, party_id = visitor.network.pool, visitor.network.party_id
+    place = new_id()
+    await pool.execute(
+        "insert into location (location_id, party_id, name, time_zone) values ($1, $2, 'Mine', 'UTC')", place, party_id
+    )
+    mine, other = (f"{name}-{place.hex[-8:]}" for name in ("MINE", "OTHER"))
+    for station_id, at in ((mine, place), (other, None)):
+        await pool.execute(
+            "insert into station (station_id, party_id, location_id) values ($1, $2, $3)", station_id, party_id, at
+        )
+    hub: LiveNews = visitor.front.app.state.live_news
+    channels, page, twin, whole = Channels(hub, pool), OpenPage(), OpenPage(), OpenPage()
+    scopes = ((Scope(party_id, (place,)), page), (Scope(party_id, (place,)), twin), (Scope(party_id), whole))
+    for scope, one in scopes:
+        await channels.join(scope, None, one)
+    for n in range(3):
+        update = {"kind": "session", "what": "updated", "at": AT, "energy_wh": f"{n + 1}000"}
+        news = [{**update, "station_id": s, "session_id": f"at-{s}"} for s in (mine, other)]
+        await hub.heard(party_id, json.dumps(news).encode())
+        async with asyncio.timeout(5):
+            told, again, all_told = await page.queue.get(), await twin.queue.get(), await whole.queue.get()
+        assert told == again
+        assert f'"session/at-{mine}/energy":"{n + 1}.000"'.encode() in told
+        assert other.encode() not in told
+        assert other.encode() in all_told
+    await hub.heard(party_id, json.dumps([{"kind": "bulk_command", "bulk_id": "B", "at": AT}]).encode())
+    await hub.heard(party_id, json.dumps([{"kind": "connection", "at": AT, "station_id": other}]).encode())
+    async with asyncio.timeout(5):
+        assert b"bulk:B" in await whole.queue.get()
+    await asyncio.sleep(2 * WINDOW_S)
+    assert page.queue.empty()
+    for scope, one in scopes:
+        channels.leave(scope, None, one)
 
 
 async def test_news_that_cannot_be_read_disturb_nobody(nats_url: str) -> None:
     bus = await Bus.connect(nats_url, "live-test")
     hub, party_id = LiveNews(bus), uuid4()
-    page = Listener(None)
-    await hub.join(party_id, page)
+    channel, page = Channel(window_s=0), OpenPage()
+    channel.pages.add(page)
+    await hub.join(party_id, channel)
     for data in (b"{", b"null", b'"x"', b"[1, null, {}]", b'[{"kind": "session", "station_id": 7}]'):
         await hub.heard(party_id, data)
+    good = {"kind": "connection", "at": AT, "station_id": "ST", "is_connected": True}
+    await hub.heard(party_id, json.dumps([good]).encode())
+    async with asyncio.timeout(5):
+        assert b"station:ST" in await page.queue.get()
     assert page.queue.empty()
     await bus.close()
 

@@ -81,7 +81,7 @@ async def test_a_site_host_sees_a_rail_without_the_rooms_of_the_whole_party(
     await network.pool.execute("update operator set location_ids = $2 where party_id = $1", network.party_id, [here])
     page = await host.opens("/stations")
     rail = {a.attributes["href"] for a in page.all("a") if "nav" in a.parents}
-    assert {"/", "/stations", "/sessions", "/reservations"} <= rail
+    assert {"/", "/stations", "/sessions", "/reservations", "/reports"} <= rail
     assert not rail & {"/templates", "/firmware", "/certificates", "/people", "/settings/party"}
     for path in rail:
         await host.opens(path)

@@ -89,4 +89,13 @@ async def test_files_are_compressed_and_named_by_their_content(visitor: Visitor)
     url = templating.static_url("ohmstead.css")
     answer = await visitor.client.get(url, headers={"Accept-Encoding": "gzip"})
     assert answer.headers["content-encoding"] == "gzip"
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert answer.content == (STATIC / "ohmstead.css").read_bytes()
+    plain = await visitor.client.get(url, headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert plain.content == answer.content
+    same = await visitor.client.get(url, headers={"If-None-Match": answer.headers["etag"]})
+    assert (same.status_code, same.content) == (304, b"")
+    head = await visitor.client.head(url)
+    assert (head.status_code, head.content) == (200, b"")
     assert hashlib.sha256(Path(STATIC / "ohmstead.css").read_bytes()).hexdigest().startswith(url.partition("v=")[2])

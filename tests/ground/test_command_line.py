@@ -37,6 +37,7 @@ def test_help_teaches_what_it_is_and_where_to_begin() -> None:
         "sign-in",
         "parties",
         "new-party",
+        "rebuild-reports",
         "server-certificate",
         "bench",
         "doctor",

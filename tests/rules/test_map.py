@@ -66,3 +66,17 @@ def test_labels_do_not_cover_each_other_and_alarms_have_theirs() -> None:
         if a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
     ]
     assert overlapping == []
+
+
+def test_hundreds_of_sites_are_drawn_as_groups_that_hide_no_alarm() -> None:
+    sites = town(600, 3.0)
+    drawn = maps.drawn(sites)
+    assert drawn is not None
+    assert len(drawn.marks) <= maps.MOST_MARKS
+    assert drawn.summary.startswith("600 sites")
+    counted = [int(m.name.split()[0]) if m.name.endswith(" sites") else 1 for m in drawn.marks]
+    assert sum(counted) == 600
+    broken = [m for m in drawn.marks if m.tone == "failed"]
+    told = sum(int(m.title.partition(": ")[2].split()[0]) for m in broken)
+    assert told == sum(s.n_faulted for s in sites)
+    assert {m.path for m in broken if m.name.endswith(" sites")} == {"/stations?show=needs"}

@@ -27,6 +27,8 @@ ACTIONS: Final[dict[str, str]] = {
     "sessions:read": "Read sessions, their samples, events, periods and signed readings.",
     "tokens:read": "Read tokens.",
     "tokens:write": "Create, change, block and delete tokens.",
+    "drivers:read": "Read drivers: people who charge, and what they charged.",
+    "drivers:write": "Create, change, block and erase drivers.",
     "reservations:read": "Read reservations.",
     "reservations:write": "Reserve outlets and cancel reservations; set which groups come first.",
     "messages:read": "Read the OCPP message log.",
@@ -47,6 +49,7 @@ _READ: Final = frozenset(
         "stations:read",
         "sessions:read",
         "tokens:read",
+        "drivers:read",
         "messages:read",
         "events:read",
         "logs:read",
@@ -57,10 +60,11 @@ _READ: Final = frozenset(
 ROLES: Final[dict[str, frozenset[str]]] = {
     "owner": frozenset(ACTIONS) - OF_INSTALLATION,
     "operations": frozenset(ACTIONS) - OF_INSTALLATION - {ADMIN, "people:write", "people:provision"},
-    "technician": (_READ - {"tokens:read"}) | {"stations:write", "commands:send", "commands:raw", "firmware:write"},
+    "technician": (_READ - {"tokens:read", "drivers:read"})
+    | {"stations:write", "commands:send", "commands:raw", "firmware:write"},
     "finance": frozenset({"stations:read", "sessions:read", "tokens:read", "events:read"}),
-    "support": _READ | {"commands:send", "tokens:write", "reservations:write"},
-    "site_host": _READ - {"tokens:read"},
+    "support": _READ | {"commands:send", "tokens:write", "drivers:write", "reservations:write"},
+    "site_host": _READ - {"tokens:read", "drivers:read"},
     "read_only": _READ,
     # For people who look after programs only: their keys' scopes say what those may do.
     "api": frozenset(),

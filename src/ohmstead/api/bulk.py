@@ -133,7 +133,7 @@ async def list_bulk_commands(
     """List bulk commands, newest first."""
 
     async def fetch(conn: Connection, after: Any, limit: int) -> list[BulkCommand]:
-        return await bulk_queries.list_bulks(conn, actor.party_id, after=after, limit=limit)
+        return await bulk_queries.list_bulks(conn, actor.scope, after=after, limit=limit)
 
     return await listed(request, pool, KEYSET, fetch, filters)
 

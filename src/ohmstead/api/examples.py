@@ -7,6 +7,7 @@ from ohmstead.api import certificate_examples
 from ohmstead.api.bulk import BulkCount, NewBulkCommand
 from ohmstead.api.commands import Capabilities, RawAnswer
 from ohmstead.api.device_examples import DEVICE_EXAMPLES
+from ohmstead.api.driver_examples import DRIVER_EXAMPLES
 from ohmstead.api.event_examples import EVENT_EXAMPLES
 from ohmstead.api.file_examples import FILE_EXAMPLES
 from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
@@ -16,6 +17,7 @@ from ohmstead.api.party_examples import PARTY_EXAMPLES
 from ohmstead.api.payment_examples import PAYMENT_EXAMPLES
 from ohmstead.api.people_examples import PEOPLE_EXAMPLES
 from ohmstead.api.profiles import AllNeeds, ChargingLimits, Composites, NewProfile, Profiles
+from ohmstead.api.report_examples import REPORT_EXAMPLES
 from ohmstead.api.reservation_examples import RESERVATION_EXAMPLES
 from ohmstead.api.reservations import BatterySwaps
 from ohmstead.api.safe_limit_examples import SAFE_LIMIT_EXAMPLES
@@ -206,6 +208,7 @@ _TOKEN: dict[str, Any] = {
     "autocharge": False,
     "language": "de-AT",
     "paired_with": None,
+    "driver_id": None,
     "version": 1,
     "created_at": "2026-03-02T08:00:00Z",
     "updated_at": "2026-03-02T08:00:00Z",
@@ -510,7 +513,7 @@ EXAMPLES: dict[Any, Any] = {
     NewToken: _NEW_TOKEN,
     TokenChange: {"label": "Pool car 8", "valid_until": "2027-12-31T23:00:00Z"},
     TokenView: _TOKEN,
-    TokenReport: {"created": 2, "updated": 1, "unchanged": 40, "failed": [], "is_dry_run": False},
+    TokenReport: {"created": 2, "updated": 1, "unchanged": 40, "failed": [], "is_dry_run": False, "is_kept": True},
     Me: {
         "actor_id": f"key:{_KEY_ID}",
         "name": "Fleet portal",
@@ -529,8 +532,10 @@ EXAMPLES: dict[Any, Any] = {
 EXAMPLES |= PAYMENT_EXAMPLES
 EXAMPLES |= RESERVATION_EXAMPLES
 EXAMPLES |= PEOPLE_EXAMPLES
+EXAMPLES |= DRIVER_EXAMPLES
 EXAMPLES |= PARTY_EXAMPLES
 EXAMPLES |= FILE_EXAMPLES | EVENT_EXAMPLES
+EXAMPLES |= REPORT_EXAMPLES
 
 # Bodies and answers that are no JSON of ours, by the operation's function.
 TEXT_EXAMPLES: dict[str, Any] = {

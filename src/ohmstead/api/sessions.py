@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta, Struct
 
+from ohmstead.accounts.access import WHOLE_PARTY, NotAllowed, require
 from ohmstead.api.operations import (
     CSV,
     NDJSON,
@@ -44,6 +45,7 @@ class SessionQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     station: Annotated[str, Meta(description="On this station.", max_length=48)] | None = None
     location: Annotated[UUID | None, Meta(description="At this location.")] = None
     token: Annotated[str, Meta(description="Of the token with this uid.", max_length=255)] | None = None
+    driver: Annotated[UUID | None, Meta(description="Of this driver, with tokens while they held them.")] = None
     status: Annotated[list[Status] | None, Meta(description="Any of these; may be given several times.")] = None
     since: Annotated[datetime, Meta(description="Started at or after.", tz=True)] | None = msgspec.field(
         default=None, name="from"
@@ -51,9 +53,16 @@ class SessionQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     until: Annotated[datetime, Meta(description="Started before.", tz=True)] | None = msgspec.field(
         default=None, name="to"
     )
-    q: Annotated[str, Meta(description="Found in session, station, transaction or token.", max_length=100)] | None = (
-        None
-    )
+    q: (
+        Annotated[
+            str,
+            Meta(
+                description="Found in stations, locations and cards, or begins a session, token or transaction id.",
+                max_length=100,
+            ),
+        ]
+        | None
+    ) = None
     limit: Annotated[int, Meta(ge=1, le=500, description="Items in a page.")] = 50
     cursor: Annotated[str, Meta(max_length=1000, description="`next_cursor` of the page before.")] | None = None
     format: Annotated[Form | None, Meta(description="csv or ndjson sends everything that matches.")] = None
@@ -64,6 +73,7 @@ class SessionQuery(Struct, kw_only=True, forbid_unknown_fields=True):
             station=self.station,
             location=self.location,
             token=self.token,
+            driver=self.driver,
             status=self.status,
             since=self.since,
             until=self.until,
@@ -101,8 +111,12 @@ class SignedReadings(Struct):
 async def list_sessions(
     request: ApiRequest, pool: ThePool, actor: TheActor, filters: NamedDependency[SessionQuery]
 ) -> Response[Page[SessionView]]:
-    """List sessions, latest start first."""
+    """List sessions, latest start first. `driver` takes `drivers:read`, and is for who sees all of the party."""
     wanted = filters.wanted()
+    if wanted.driver is not None:
+        require(actor, "drivers:read")
+        if actor.locations is not None:
+            raise NotAllowed(WHOLE_PARTY)
 
     async def fetch(conn: Connection, after: Any, limit: int) -> list[SessionView]:
         return await queries.list_sessions(conn, actor.scope, wanted, after=after, limit=limit)

@@ -186,7 +186,7 @@ async def bulks(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[
     """The latest ones."""
     async with pool.acquire() as conn:
         await opened(request, conn, actor, "commands:send")
-        found = await queries.list_bulks(conn, actor.party_id, limit=PAGE)
+        found = await queries.list_bulks(conn, actor.scope, limit=PAGE)
     return page(request, "console/bulks.html", found=found, name_of=name_of)
 
 

@@ -1,51 +1,180 @@
 """The live stream of the console: news from NATS, told to every open page in the page's own terms.
 
-A page's queue is bounded; one that cannot follow is told to load everything anew.
+What happens within a third of a second is told together, worded once for all pages that show the same: hundreds of open
+pages cost little more than one. A page's queue is bounded; one that cannot follow is told to load everything anew.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from litestar import get
 from litestar.params import FromQuery
-from litestar.response import ServerSentEvent
-from litestar.response.sse import ServerSentEventMessage
+from litestar.response import Stream
 
+from ohmstead.accounts.scope import Scope
 from ohmstead.console import feed
-from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow
-from ohmstead.core import clock
+from ohmstead.console.frame import ActorIn, BusIn, PageRequest, allow
+from ohmstead.core import clock, metrics
+from ohmstead.core.db import Pool
 from ohmstead.core.live import LiveNews, News
+from ohmstead.core.log import logger
 from ohmstead.doorway import WITHIN
 from ohmstead.reports.reach.audience import Audience
 from ohmstead.ui import figures
 
-QUEUE_LENGTH = 256
+log = logger("ohmstead.live")
+
+QUEUE_LENGTH = 64
+WINDOW_S = 0.3
+MOST_LINES = 10
 BEAT_S = 5.0
 AGAIN_MS = 2000
-RESYNC: News = {"resync": True}
 
 
-class Listener:
-    """One open page. `station_id`: whose messages it wants to hear of. `is_whole`: it hears of the whole party."""
+class OpenPage:
+    """One open page: the pieces of its stream that it has not been sent yet."""
 
-    def __init__(self, station_id: str | None, *, is_whole: bool = True) -> None:
-        self.station_id = station_id
-        # Who hears all shares the work with the others; for the rest the event stays beside what is made of it.
-        self.view = news_of if is_whole else _with_event
-        self.queue: asyncio.Queue[News] = asyncio.Queue(QUEUE_LENGTH)
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUE_LENGTH)
 
-    def tell(self, news: News) -> None:
-        if news.get("only") not in (None, self.station_id):
-            return
+    def tell(self, piece: bytes) -> None:
         if self.queue.full():
             while not self.queue.empty():
                 self.queue.get_nowait()
-            news = RESYNC
-        self.queue.put_nowait(news)
+            piece = RESYNC
+        self.queue.put_nowait(piece)
+
+
+class Channel:
+    """What a sort of pages is told: those of a party, or of some of its locations (`audience`); and of a station's
+    messages, where `station_id` names one.
+    """
+
+    def __init__(
+        self, station_id: str | None = None, audience: Audience | None = None, window_s: float = WINDOW_S
+    ) -> None:
+        self.station_id = station_id
+        # Who hears all shares the work with the others; for the rest the event stays beside what is made of it.
+        self.view: Callable[[News], News | None] = news_of if audience is None else _with_event
+        self.pages: set[OpenPage] = set()
+        self._audience = audience
+        self._window_s = window_s
+        self._gathered: list[News] = []
+        self._told_at = 0.0
+        self._is_open = False
+        self._sifting: asyncio.Task[list[News]] | None = None
+
+    def tell(self, news: News) -> None:
+        """At once after a time of silence, otherwise together with what else comes until the window is over."""
+        if news.get("only") not in (None, self.station_id):
+            return
+        self._gathered.append(news)
+        if not self._is_open:
+            self._open_window()
+
+    def _open_window(self) -> None:
+        self._is_open = True
+        loop = asyncio.get_running_loop()
+        loop.call_later(max(0.0, self._told_at + self._window_s - loop.time()), self._close_window)
+
+    def _close_window(self) -> None:
+        self._told_at = asyncio.get_running_loop().time()
+        gathered, self._gathered = self._gathered, []
+        if self._audience is None:
+            self._is_open = False
+            self._tell_pages(worded(gathered))
+        else:
+            # The window stays open meanwhile: what comes is told after what came before.
+            self._sifting = asyncio.create_task(_admitted(self._audience, gathered))
+            self._sifting.add_done_callback(self._sifted)
+
+    def _sifted(self, sifting: asyncio.Task[list[News]]) -> None:
+        self._is_open = False
+        if sifting.cancelled():
+            return
+        if (error := sifting.exception()) is not None:
+            log.warning("live_news_not_sifted", exc_info=error)
+            self._tell_pages(RESYNC)
+        elif admitted := sifting.result():
+            self._tell_pages(worded(admitted))
+        if self._gathered:
+            self._open_window()
+
+    def _tell_pages(self, piece: bytes) -> None:
+        for page in self.pages:
+            page.tell(piece)
+
+
+async def _admitted(audience: Audience, gathered: Sequence[News]) -> list[News]:
+    return [news for news in gathered if await audience.admits(news["of"])]
+
+
+class Channels:
+    """The open pages of this process."""
+
+    def __init__(self, hub: LiveNews, pool: Pool) -> None:
+        self._hub = hub
+        self._pool = pool
+        self._channels: dict[tuple[Scope, str | None], Channel] = {}
+
+    async def join(self, scope: Scope, station_id: str | None, page: OpenPage) -> None:
+        """The page hears of everything within its scope from now on."""
+        key = (scope, station_id)
+        channel = self._channels.get(key)
+        if channel is None:
+            audience = None if scope.locations is None else Audience(self._pool, scope)
+            channel = self._channels[key] = Channel(station_id, audience)
+        else:
+            metrics.live_clients.inc()
+        channel.pages.add(page)
+        # For every page: one that comes while the first one's subscription is being made waits for it, too.
+        await self._hub.join(scope.party_id, channel)
+
+    def leave(self, scope: Scope, station_id: str | None, page: OpenPage) -> None:
+        """Hear no more. No await in here: it is called by streams that are being cancelled."""
+        channel = self._channels.get((scope, station_id))
+        if channel is None or page not in channel.pages:
+            return
+        channel.pages.discard(page)
+        if channel.pages:
+            metrics.live_clients.dec()
+        else:
+            del self._channels[scope, station_id]
+            self._hub.leave(scope.party_id, channel)
+
+
+def worded(gathered: Sequence[News]) -> bytes:
+    """Several news as the piece of a stream."""
+    return b"".join(_event("news", news) for news in together(gathered))
+
+
+def together(gathered: Sequence[News]) -> list[dict[str, Any]]:
+    """Several news as one: the last text of each place, every name that was touched once; and the latest lines."""
+    whole: dict[str, Any] = {}
+    touched: dict[str, None] = {}
+    lines: list[dict[str, Any]] = []
+    for news in gathered:
+        touched |= dict.fromkeys(news.get("touch", ()))
+        for name in ("set", "width"):
+            if name in news:
+                whole.setdefault(name, {}).update(news[name])
+        if "only" in news:
+            whole["only"] = news["only"]
+        if "line" in news:
+            lines.append({"at": news["at"], "touch": [], "line": news["line"]})
+        whole["at"] = news["at"]
+    return [{**whole, "touch": list(touched)}, *lines[-MOST_LINES:]]
+
+
+def _event(name: str, data: Mapping[str, Any]) -> bytes:
+    return b"event: " + name.encode() + b"\ndata: " + msgspec.json.encode(data) + b"\n\n"
+
+
+RESYNC = _event("news", {"resync": True})
 
 
 def news_of(event: News) -> dict[str, Any] | None:
@@ -109,34 +238,26 @@ def _session_places(event: News) -> tuple[dict[str, str], dict[str, float]]:
     return places, widths
 
 
-@get("/live", opt=WITHIN)
-async def live(
-    request: PageRequest, pool: PoolIn, actor: ActorIn, bus: BusIn, station: FromQuery[str | None] = None
-) -> ServerSentEvent:
+@get("/live", media_type="text/event-stream", opt=WITHIN)
+async def live(request: PageRequest, actor: ActorIn, bus: BusIn, station: FromQuery[str | None] = None) -> Stream:
     """The stream a page holds open. A `beat` every five seconds lets it tell silence from a lost server."""
     allow(actor, "events:read")
-    hub: LiveNews = request.app.state.live_news
-    audience = Audience(pool, actor.scope)
-    listener = Listener(station, is_whole=audience.hears_all)
+    channels: Channels = request.app.state.live_channels
+    page = OpenPage()
 
-    async def stream() -> AsyncIterator[ServerSentEventMessage]:
+    async def stream() -> AsyncIterator[bytes]:
         try:
-            await hub.join(actor.party_id, listener)
-            yield ServerSentEventMessage(data=clock.now().isoformat(), event="beat", retry=AGAIN_MS)
+            await channels.join(actor.scope, station, page)
+            yield f"retry: {AGAIN_MS}\nevent: beat\ndata: {clock.now().isoformat()}\n\n".encode()
             while True:
                 try:
                     async with asyncio.timeout(BEAT_S):
-                        news = await listener.queue.get()
+                        piece = await page.queue.get()
                 except TimeoutError:
-                    beat = {"at": clock.now().isoformat(), "is_whole": bus.is_connected}
-                    yield ServerSentEventMessage(data=msgspec.json.encode(beat).decode(), event="beat")
-                    continue
-                event = news.get("of")
-                if event is not None and not await audience.admits(event):
-                    continue
-                told = {name: value for name, value in news.items() if name != "of"}
-                yield ServerSentEventMessage(data=msgspec.json.encode(told).decode(), event="news")
+                    piece = _event("beat", {"at": clock.now().isoformat(), "is_whole": bus.is_connected})
+                yield piece
         finally:
-            hub.leave(actor.party_id, listener)
+            channels.leave(actor.scope, station, page)
 
-    return ServerSentEvent(stream())
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return Stream(stream(), media_type="text/event-stream", headers=headers)

@@ -12,6 +12,8 @@ from ohmstead.reports.model import Site
 WIDTH, HEIGHT, MARGIN = 728.0, 216.0, 24.0
 LETTER = 6.3
 LINE = 15.0
+MOST_MARKS = 120
+SMALLEST_CELL = 24.0
 SMALLEST_SPAN = 0.004  # degrees; one site alone is shown with its surroundings
 
 
@@ -45,7 +47,7 @@ class Drawn(Struct, frozen=True, kw_only=True):
 
 
 def drawn(sites: Sequence[Site], height: float = HEIGHT) -> Drawn | None:
-    """The map of some sites; None when none has coordinates."""
+    """The map of some sites; None when none has coordinates. More than can be told apart are drawn as groups."""
     if not sites:
         return None
     points = [(_mercator_x(s.longitude), _mercator_y(s.latitude)) for s in sites]
@@ -65,8 +67,13 @@ def drawn(sites: Sequence[Site], height: float = HEIGHT) -> Drawn | None:
     metres_per_unit = 40_075_016 * math.cos(math.radians(latitude)) / scale
     bar_m = _round_length(metres_per_unit * 110)
     step = bar_m / metres_per_unit
+    marked = list(zip(sites, placed, strict=True))
+    cell = SMALLEST_CELL
+    while len(marked) > MOST_MARKS:
+        marked = _groups(list(zip(sites, placed, strict=True)), cell)
+        cell *= 1.25
     return Drawn(
-        marks=_labelled([_mark(site, x, y) for site, (x, y) in zip(sites, placed, strict=True)], height),
+        marks=_labelled([_mark(site, x, y) for site, (x, y) in marked], height),
         grid_x=[round(n * step, 1) for n in range(1, int(WIDTH / step) + 1)],
         grid_y=[round(n * step, 1) for n in range(1, int(height / step) + 1)],
         bar_width=round(step, 1),
@@ -74,6 +81,33 @@ def drawn(sites: Sequence[Site], height: float = HEIGHT) -> Drawn | None:
         summary=_summary(sites),
         height=height,
     )
+
+
+def _groups(marked: Sequence[tuple[Site, tuple[float, float]]], size: float) -> list[tuple[Site, tuple[float, float]]]:
+    """Neighbours in a cell of the drawing as one site, in their middle, with what all of them have."""
+    cells: dict[tuple[int, int], list[tuple[Site, tuple[float, float]]]] = {}
+    for site, (x, y) in marked:
+        cells.setdefault((int(x // size), int(y // size)), []).append((site, (x, y)))
+    found = []
+    for cell in cells.values():
+        if len(cell) == 1:
+            found += cell
+            continue
+        x, y = (round(sum(place[axis] for _, place in cell) / len(cell), 1) for axis in (0, 1))
+        sites = [site for site, _ in cell]
+        group = Site(
+            location_id=None,
+            name=f"{len(sites)} sites",
+            latitude=sites[0].latitude,
+            longitude=sites[0].longitude,
+            n_stations=sum(s.n_stations for s in sites),
+            n_offline=sum(s.n_offline for s in sites),
+            n_faulted=sum(s.n_faulted for s in sites),
+            n_charging=sum(s.n_charging for s in sites),
+            n_connectors=sum(s.n_connectors for s in sites),
+        )
+        found.append((group, (x, y)))
+    return found
 
 
 def _mercator_x(longitude: float) -> float:
@@ -104,6 +138,8 @@ def _mark(site: Site, x: float, y: float) -> Mark:
     if site.n_offline == site.n_stations:
         tone, sign = "failed", "×"
     path = f"/stations?location={site.location_id}"
+    if site.location_id is None:
+        path = "/stations?show=needs" if tone == "failed" else "/stations"
     title = f"{site.name}: {', '.join(words) or 'all free'}; {site.n_stations} stations, {site.n_connectors} connectors"
     is_alarm = tone == "failed"
     label = f"{site.name} · {words[0]}" if is_alarm else site.name

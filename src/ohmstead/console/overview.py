@@ -73,11 +73,11 @@ async def overview(request: PageRequest, pool: PoolIn, actor: ActorIn, settings:
 @get("/parts/overview/{part:str}", opt=WITHIN)
 async def overview_part(request: PageRequest, pool: PoolIn, actor: ActorIn, part: FromPath[str]) -> Response[str]:
     """One part of the page: `now`, `power` or `where`."""
-    template = {"now": "now", "power": "power", "where": "where"}.get(part)
+    shown = part if part in ("now", "power", "where") else "now"
     async with pool.acquire() as conn:
         await opened(request, conn, actor)
         found = await service.overview(conn, actor.scope, _zone_name(request))
-    return page(request, f"overview/{template or 'now'}.html", **_context(found))
+    return page(request, f"overview/{shown}.html", **_context(found, shown))
 
 
 @get("/parts/waiting", opt=WITHIN)
@@ -124,16 +124,18 @@ def _zone_name(request: PageRequest) -> str:
     return str(request.scope["state"]["party_zone"])
 
 
-def _context(found: Overview) -> dict[str, Any]:
+def _context(found: Overview, part: str | None = None) -> dict[str, Any]:
+    """What the page draws, or one part of it: a map of hundreds of sites takes its time."""
     groups = connector_groups(found.state.connectors)
-    return {
-        "found": found,
-        "headline": _headline(found.concerns, found.state.n_online, found.state.n_stations),
-        "strip": _strip(found, groups),
-        "groups": groups,
-        "chart": _power_chart(found),
-        "map": maps.drawn(found.sites, _map_height(len(found.concerns))),
-    }
+    context: dict[str, Any] = {"found": found, "groups": groups}
+    if part in (None, "now"):
+        context["headline"] = _headline(found.concerns, found.state.n_online, found.state.n_stations)
+        context["strip"] = _strip(found, groups)
+    if part in (None, "power"):
+        context["chart"] = _power_chart(found)
+    if part in (None, "where"):
+        context["map"] = maps.drawn(found.sites, _map_height(len(found.concerns)))
+    return context
 
 
 def _map_height(n_concerns: int) -> float:

@@ -7,24 +7,47 @@ from typing import Any
 from litestar import Response, get
 from litestar.response import Redirect
 
+from ohmstead.accounts.access import may
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened
 from ohmstead.doorway import WITHIN
-from ohmstead.reports.pages import queries
+from ohmstead.reports.search import queries
 from ohmstead.ui.templating import page
 
 MOST = 20
+MOST_AT_ONCE = 5
+# Of each kind: icon, and what several are called.
+LOOKS = {
+    "station": ("stations", "Stations"),
+    "location": ("place", "Locations"),
+    "driver": ("person", "Drivers"),
+    "token": ("card", "Tokens"),
+    "session": ("sessions", "Sessions"),
+}
 
 
 @get("/search", opt=WITHIN)
 async def search(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[Any]:
-    """Stations, tokens and sessions; a single exact hit opens at once."""
+    """By kind, the best first; a single exact hit opens at once. As somebody types, the few best of each kind."""
+    is_typing = "hx-request" in request.headers
+    kinds = [kind for kind, action in queries.KINDS.items() if may(actor, action)]
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor)
         text = view.query["q"].strip()[:100]
-        hits = await queries.search(conn, actor.scope, text, MOST) if text else []
-    allowed = {"station": "stations:read", "session": "sessions:read", "token": "tokens:read"}
-    hits = [hit for hit in hits if view.may(allowed[hit.kind])]
-    exact = [hit for hit in hits if hit.id.lower() == text.lower()]
-    if len(exact) == 1:
+        hits = (
+            await queries.search(conn, actor.scope, text, kinds, MOST_AT_ONCE if is_typing else MOST)
+            if text and "\x00" not in text
+            else []
+        )
+    # A transaction's id may be a small number, which other things hold too: it leads to the list.
+    exact = [hit for hit in hits if hit.rank == 3 and (hit.kind != "session" or hit.id == text.lower())]
+    if len(exact) == 1 and not is_typing:
         return Redirect(exact[0].path, status_code=303)
-    return page(request, "console/search.html", hits=hits, text=text, most=MOST)
+    groups = [(*LOOKS[kind], [hit for hit in hits if hit.kind == kind]) for kind in LOOKS]
+    return page(
+        request,
+        "parts/hits.html" if is_typing else "console/search.html",
+        hits=hits,
+        groups=[group for group in groups if group[2]],
+        text=text,
+        most=MOST,
+    )

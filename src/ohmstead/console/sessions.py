@@ -13,8 +13,9 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from ohmstead.accounts.access import Actor
+from ohmstead.accounts.lists import service as lists
 from ohmstead.console import feed, timeline
-from ohmstead.console.exports import csv_response
+from ohmstead.console.exports import csv_response, table_response
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened, uuid_of
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
@@ -23,6 +24,8 @@ from ohmstead.doorway import WITHIN
 from ohmstead.reports.model import SessionPage
 from ohmstead.reports.pages import queries
 from ohmstead.reports.service import zone_of
+from ohmstead.reports.usage import queries as usage_queries
+from ohmstead.reports.usage.model import Subject
 from ohmstead.ui import charts, figures, states
 from ohmstead.ui.templating import View, page
 
@@ -104,12 +107,16 @@ async def sessions(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respon
     """The list, newest first; the filters stand in the address."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "sessions:read")
-        found = await _found(conn, actor, request, view, PAGE, with_cursor=True)
+        place = await _place(conn, actor, view)
+        found = await _found(conn, actor, view, PAGE, place, with_cursor=True)
+        hidden = await lists.hidden_columns(conn, actor, "sessions")
     last = found.rows[-1] if found.rows else None
     return page(
         request,
         "console/sessions.html",
+        hidden=hidden,
         found=found,
+        place=place,
         show=_show(view),
         next_before=f"{last.started_at.isoformat()}_{last.session_id}" if found.has_more and last else None,
         headline=_list_headline(found, view),
@@ -118,18 +125,19 @@ async def sessions(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respon
     )
 
 
-@get("/sessions.csv", opt=WITHIN)
-async def sessions_csv(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[bytes]:
+@get(["/sessions.csv", "/sessions.xlsx"], opt=WITHIN)
+async def sessions_table(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[bytes]:
     """What the list shows, all pages of it."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "sessions:read")
-        found = await _found(conn, actor, request, view, EXPORTED, with_cursor=False)
+        place = await _place(conn, actor, view)
+        found = await _found(conn, actor, view, EXPORTED, place, with_cursor=False)
     columns = (
         "session_id", "station_id", "location_name", "evse_number", "connector_number", "transaction_id", "status",
         "token_uid", "started_at", "ended_at", "energy_wh", "peak_power_w", "soc_start_percent", "soc_percent",
         "charging_s", "stop_reason", "anomalies", "is_orphan", "ocpp_version",
     )  # fmt: skip
-    return csv_response("sessions", columns, ([getattr(row, name) for name in columns] for row in found.rows))
+    return await table_response(request, columns, ([getattr(row, name) for name in columns] for row in found.rows))
 
 
 @get("/sessions/{session_id:str}")
@@ -158,11 +166,33 @@ async def readings_csv(
     )
 
 
+class Place(Struct, frozen=True):
+    """What days and nights the list goes by: those of the network, or of the location or station it is about."""
+
+    zone_name: str
+    location_id: UUID | None = None
+    name: str = ""
+
+
+async def _place(conn: Connection, actor: Actor, view: View) -> Place:
+    """Raises NotFound for a location that the actor does not see."""
+    query = view.query
+    location_id = uuid_of(query["location"], "location") if query["location"] else None
+    subject = Subject(location_id, None if location_id else query["station"][:48] or None)
+    found = await usage_queries.find_place(conn, actor.scope, subject)
+    if found is not None:
+        return Place(found["time_zone"], location_id, found["name"])
+    if location_id is not None:
+        raise NotFound(f"no location {location_id}")
+    frame = await usage_queries.find_place(conn, actor.scope, Subject())
+    return Place(frame["time_zone"] if frame is not None else "UTC")
+
+
 async def _found(
-    conn: Connection, actor: Actor, request: PageRequest, view: View, limit: int, *, with_cursor: bool
+    conn: Connection, actor: Actor, view: View, limit: int, place: Place, *, with_cursor: bool
 ) -> SessionPage:
     query = view.query
-    since, until = _days(request, view)
+    since, until = _days(view, zone_of(place.zone_name))
     return await queries.list_sessions(
         conn,
         actor.scope,
@@ -170,6 +200,7 @@ async def _found(
         text=query["q"].strip()[:100],
         station_id=query["station"][:48],
         token_uid=query["token"][:255],
+        location_id=place.location_id,
         since=since,
         until=until,
         before=_cursor(query["before"]) if with_cursor else None,
@@ -181,9 +212,8 @@ def _show(view: View) -> str:
     return view.query["show"] if view.query["show"] in queries.SESSION_CHIPS else "all"
 
 
-def _days(request: PageRequest, view: View) -> tuple[datetime | None, datetime | None]:
-    """From the start of one day to the end of another, in the network's zone; `day=today` is short for today."""
-    zone = zone_of(str(request.scope["state"]["party_zone"]))
+def _days(view: View, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:
+    """From the start of one day to the end of another; `day=today` is short for today."""
     if view.query["day"] == "today":
         today = view.now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
         return today, None
@@ -208,6 +238,8 @@ def _cursor(text: str) -> tuple[datetime, UUID] | None:
 
 
 def _list_headline(found: SessionPage, view: View) -> str:
+    if not found.is_counted:
+        return f"More than {found.n_found:,} sessions."
     if not found.n_found:
         return "No session fits." if any(view.query.values()) else "Nothing has been charged yet."
     energy = " ".join(figures.energy(found.energy_wh))

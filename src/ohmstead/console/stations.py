@@ -13,7 +13,8 @@ from litestar.response import Redirect
 from msgspec import UNSET
 
 from ohmstead.accounts.access import Actor
-from ohmstead.console.exports import csv_response
+from ohmstead.accounts.lists import service as lists
+from ohmstead.console.exports import table_response
 from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, SettingsIn, allow, opened, uuid_of
 from ohmstead.console.overview import lesson_words
 from ohmstead.core.db import Connection
@@ -40,9 +41,11 @@ async def stations(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respon
         number = _page_number(view)
         found = await _found(conn, actor, view, PAGE, (number - 1) * PAGE)
         locations = await queries.list_locations(conn, actor.scope)
+        hidden = await lists.hidden_columns(conn, actor, "stations")
     return page(
         request,
         "console/stations.html",
+        hidden=hidden,
         found=found,
         locations=locations,
         show=_show(view),
@@ -56,8 +59,8 @@ async def stations(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respon
     )
 
 
-@get("/stations.csv", opt=WITHIN)
-async def stations_csv(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[bytes]:
+@get(["/stations.csv", "/stations.xlsx"], opt=WITHIN)
+async def stations_table(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[bytes]:
     """What the list shows, all pages of it."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor)
@@ -66,8 +69,8 @@ async def stations_csv(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Re
         "station_id", "name", "state", "state_since", "location", "city", "connectors", "power_w", "last_session_at",
         "last_session_energy_wh", "ocpp_version", "firmware_version", "vendor", "model", "serial_number", "last_seen_at",
     ]  # fmt: skip
-    return csv_response(
-        "stations",
+    return await table_response(
+        request,
         columns,
         (
             [

@@ -71,12 +71,13 @@ async def connect_pool(
     size: int = 8,
     name: str = "ohmstead",
     command_timeout_s: float = 30,
-    plans: Literal["auto", "force_generic_plan"] = "auto",
+    plans: Literal["auto", "force_generic_plan", "force_custom_plan"] = "auto",
     is_by_key: bool = False,
 ) -> Pool:
     """A pool of `size` connections. A unit of work has one, passed along: it never asks for a second one.
 
-    `plans`: whether a statement may be planned anew for its parameters; not worth it where all are batches of rows.
+    `plans`: whether a statement is planned anew for its parameters: never where all are batches of rows, always where
+    they leave out conditions (`$2 is null or …`), for which one plan for all can be a thousand times slower.
     `is_by_key`: all statements find their rows by key. Then none is planned as a walk over a whole table, however small
     the table was when its statistics were made.
 

@@ -84,7 +84,7 @@ async def consume(pool: Pool, consumer: str, handle: Consumer, kinds: Sequence[s
                 "select * from outbox_cursor where consumer = $1 for update skip locked", consumer
             )
             if cursor is None:
-                await _begin(conn, consumer)
+                await begin(conn, consumer)
                 return 0
             events = await _read(conn, cursor, kinds, limit)
             if not events and (following := await _next_window(conn, consumer, cursor)) is not None:
@@ -118,7 +118,8 @@ async def consume(pool: Pool, consumer: str, handle: Consumer, kinds: Sequence[s
         raise
 
 
-async def _begin(conn: Connection, consumer: str) -> None:
+async def begin(conn: Connection, consumer: str) -> None:
+    """Let a consumer hear of everything from now on, if it does not yet."""
     # A new consumer starts with what happens from now on; one that wants the past says so in its migration. Where the
     # cursor is only taken, the insert is not even tried: it would wait for whoever has it.
     await conn.execute(

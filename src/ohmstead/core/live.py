@@ -52,8 +52,10 @@ class LiveNews:
     async def join(self, party_id: UUID, listener: Listener) -> None:
         """Hear a party's news from now on."""
         async with self._lock:
-            self._listeners.setdefault(party_id, set()).add(listener)
-            metrics.live_clients.inc()
+            listeners = self._listeners.setdefault(party_id, set())
+            if listener not in listeners:
+                listeners.add(listener)
+                metrics.live_clients.inc()
             if party_id not in self._stops:
                 self._stops[party_id] = await self._bus.listen(
                     LIVE + party_id.hex, lambda _subject, data: self.heard(party_id, data)

@@ -6,6 +6,7 @@ entities, which nothing that a spreadsheet writes does.
 
 from __future__ import annotations
 
+import csv
 import io
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -57,6 +58,18 @@ def first_sheet(sheets: dict[str, Lines], name: str) -> Iterator[tuple[int, list
         if title.strip().lower() == name.lower():
             return iter(lines)
     return iter(next((lines for lines in sheets.values() if lines), []))
+
+
+def as_csv(lines: Iterable[tuple[int, list[str] | None]]) -> str:
+    """A sheet's rows as a CSV table, each as far below the header as it is in the sheet."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    before = None
+    for number, cells in lines:
+        text.write("\n" * (number - before - 1 if before is not None else 0))
+        writer.writerow(cells or [])
+        before = number
+    return text.getvalue()
 
 
 def write_workbook(sheets: dict[str, tuple[Sequence[str], Iterable[Sequence[Any]]]]) -> bytes:

@@ -414,6 +414,30 @@ table device_event partition by RANGE (at)
     tech_info text
     constraint device_event_pkey PRIMARY KEY (station_id, at, event_id, component, variable)
 
+table driver
+    -- A person who charges. Who is erased leaves an empty row, which their sessions, under a pseudonym, still belong to.
+    driver_id uuid not null
+    party_id uuid not null
+    name text not null
+    email text
+    phone text
+    language text
+    company text not null default ''::text
+    notes text not null default ''::text
+    group_uid text  -- The group that their tokens get when they are given to them.
+    vehicles text[] not null default '{}'::text[]
+    status text not null default 'active'::text
+    version integer not null default 1
+    created_at timestamp with time zone not null default now()
+    updated_at timestamp with time zone not null default now()
+    constraint driver_check CHECK (((status <> 'erased'::text) OR ((name = ''::text) AND (email IS NULL) AND (phone IS NULL) AND (company = ''::text) AND (notes = ''::text) AND (vehicles = '{}'::text[]))))
+    constraint driver_status_check CHECK ((status = ANY (ARRAY['active'::text, 'blocked'::text, 'erased'::text])))
+    constraint driver_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint driver_pkey PRIMARY KEY (driver_id)
+    constraint driver_party_id_driver_id_key UNIQUE (party_id, driver_id)
+    CREATE INDEX driver_by_grams ON public.driver USING gin (grams(((((((name || ' '::text) || COALESCE(email, ''::text)) || ' '::text) || COALESCE(phone, ''::text)) || ' '::text) || company)))
+    CREATE INDEX driver_by_name ON public.driver USING btree (party_id, lower(name), driver_id)
+
 table evse
     station_id text not null
     evse_number integer not null
@@ -526,6 +550,16 @@ table installed_certificate
     seen_at timestamp with time zone not null
     constraint installed_certificate_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint installed_certificate_pkey PRIMARY KEY (station_id, usage, hash_algorithm, issuer_name_hash, issuer_key_hash, serial_number)
+
+table list_layout
+    -- The columns of a list that somebody does not want to see.
+    party_id uuid not null
+    owner text not null
+    page text not null
+    hidden text[] not null
+    updated_at timestamp with time zone not null default now()
+    constraint list_layout_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint list_layout_pkey PRIMARY KEY (party_id, owner, page)
 
 table local_list
     -- The authorization list a station holds as far as we sent it: uid → what was said of it.
@@ -1029,6 +1063,22 @@ table sample partition by RANGE (sampled_at)
     received_at timestamp with time zone not null default now()
     constraint sample_pkey PRIMARY KEY (session_id, sampled_at, context)
 
+table saved_list
+    -- A list as somebody filtered and sorted it, under a name; `query` is what stands in its address.
+    saved_list_id uuid not null
+    party_id uuid not null
+    owner text not null
+    page text not null
+    name text not null
+    query text not null
+    is_shared boolean not null default false
+    version integer not null default 1
+    created_at timestamp with time zone not null default now()
+    updated_at timestamp with time zone not null default now()
+    constraint saved_list_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint saved_list_pkey PRIMARY KEY (saved_list_id)
+    constraint saved_list_party_id_owner_page_name_key UNIQUE (party_id, owner, page, name)
+
 table schema_migration
     number integer not null
     name text not null
@@ -1120,8 +1170,11 @@ table session with (fillfactor=70)
     CREATE UNIQUE INDEX session_by_start_key ON public.session USING btree (station_id, start_key) WHERE (start_key IS NOT NULL)
     CREATE INDEX session_by_station ON public.session USING btree (station_id, started_at DESC)
     CREATE INDEX session_by_token ON public.session USING btree (party_id, token_key, started_at DESC) WHERE (token_uid IS NOT NULL)
+    CREATE INDEX session_by_transaction ON public.session USING btree (party_id, transaction_id text_pattern_ops)
+    CREATE INDEX session_odd ON public.session USING btree (party_id, started_at DESC, session_id) WHERE (cardinality(anomalies) > 0)
     CREATE INDEX session_open ON public.session USING btree (station_id, evse_number) WHERE (status = ANY (ARRAY['pending'::text, 'active'::text, 'closing'::text]))
     CREATE INDEX session_open_by_token ON public.session USING btree (party_id, token_key) WHERE (status = ANY (ARRAY['pending'::text, 'active'::text]))
+    CREATE INDEX session_orphan ON public.session USING btree (party_id, started_at DESC, session_id) WHERE is_orphan
 
 table session_event
     -- What happened in a session, as the station timed it: started, authorized, state changes, stopped.
@@ -1377,6 +1430,7 @@ table status_change partition by RANGE (at)
     received_at timestamp with time zone not null default now()
     constraint status_change_pkey PRIMARY KEY (station_id, evse_number, connector_number, at, status)
     CREATE INDEX status_change_by_time ON ONLY public.status_change USING btree (station_id, at)
+    CREATE INDEX status_change_faulted ON ONLY public.status_change USING btree (station_id, evse_number, connector_number, at DESC) WHERE (status = 'faulted'::text)
 
 table token
     token_id uuid not null
@@ -1403,6 +1457,8 @@ table token
     paired_with uuid  -- A vehicle's token: the card that it was paired with, and whose limits it has.
     language text  -- What its holder reads: RFC 5646.
     may_discharge boolean not null default false  -- Its holder lets cars give energy back: without it a session only charges (OCPP 2.1 Q01).
+    driver_id uuid
+    is_blocked_with_driver boolean not null default false  -- It was good until its driver was blocked, and is good again with them.
     constraint token_from_minute_check CHECK (((from_minute >= 0) AND (from_minute <= 1439)))
     constraint token_language_check CHECK (((length(language) >= 2) AND (length(language) <= 8)))
     constraint token_max_sessions_check CHECK ((max_sessions > 0))
@@ -1412,11 +1468,28 @@ table token
     constraint token_until_minute_check CHECK (((until_minute >= 1) AND (until_minute <= 1440)))
     constraint token_weekdays_check CHECK (((weekdays >= 0) AND (weekdays <= 127)))
     constraint token_paired_with_fkey FOREIGN KEY (paired_with) REFERENCES token(token_id) ON DELETE CASCADE
+    constraint token_party_id_driver_id_fkey FOREIGN KEY (party_id, driver_id) REFERENCES driver(party_id, driver_id)
     constraint token_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint token_pkey PRIMARY KEY (token_id)
     constraint token_party_id_uid_key_key UNIQUE (party_id, uid_key)
+    CREATE INDEX token_by_driver ON public.token USING btree (party_id, driver_id) WHERE (driver_id IS NOT NULL)
+    CREATE INDEX token_by_grams ON public.token USING gin (grams(((((((uid || ' '::text) || label) || ' '::text) || COALESCE(contract_id, ''::text)) || ' '::text) || COALESCE(group_uid, ''::text))))
     CREATE INDEX token_by_group ON public.token USING btree (party_id, group_uid) WHERE (group_uid IS NOT NULL)
     CREATE INDEX token_by_pair ON public.token USING btree (paired_with) WHERE (paired_with IS NOT NULL)
+
+table token_holding
+    -- Whose a token was, and when: a session is its holder's who held the token when it began, whoever has the token now.
+    holding_id bigint not null generated as identity
+    party_id uuid not null
+    driver_id uuid not null
+    uid_key text not null
+    from_at timestamp with time zone not null
+    until_at timestamp with time zone
+    constraint token_holding_party_id_driver_id_fkey FOREIGN KEY (party_id, driver_id) REFERENCES driver(party_id, driver_id)
+    constraint token_holding_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint token_holding_pkey PRIMARY KEY (holding_id)
+    CREATE INDEX token_holding_by_driver ON public.token_holding USING btree (party_id, driver_id)
+    CREATE UNIQUE INDEX token_holding_now ON public.token_holding USING btree (party_id, uid_key) WHERE (until_at IS NULL)
 
 table upkeep
     -- What we do to stations without being asked. Whoever takes a duty has it until taken_until: if it dies over it, somebody else takes it then. asked counts the requests, so that one that comes meanwhile is not lost.
@@ -1433,6 +1506,68 @@ table upkeep
     constraint upkeep_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint upkeep_pkey PRIMARY KEY (station_id, duty)
     CREATE INDEX upkeep_due ON public.upkeep USING btree (due_at) WHERE (due_at IS NOT NULL)
+
+table usage_day
+    -- The sums of usage_share by day on the wall of the location: of a station, a location, and the whole party.
+    party_id uuid not null
+    level text not null
+    location_id uuid not null
+    station_id text not null
+    day date not null
+    n_sessions integer not null
+    energy_wh numeric not null
+    duration_s bigint not null
+    charging_s bigint not null
+    plug_s bigint not null
+    delivered_wh numeric not null
+    constraint usage_day_level_check CHECK ((level = ANY (ARRAY['party'::text, 'location'::text, 'station'::text])))
+    constraint usage_day_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint usage_day_pkey PRIMARY KEY (party_id, level, location_id, station_id, day)
+    CREATE INDEX usage_day_by_day ON public.usage_day USING btree (party_id, level, day)
+    CREATE INDEX usage_day_by_station ON public.usage_day USING btree (party_id, station_id, day) WHERE (level = 'station'::text)
+
+table usage_hour
+    -- The sums of usage_share by hour: of a location, and of the whole party (location_id all zeros).
+    party_id uuid not null
+    level text not null
+    location_id uuid not null
+    hour_at timestamp with time zone not null
+    wall_at timestamp without time zone not null
+    n_sessions integer not null
+    energy_wh numeric not null
+    duration_s bigint not null
+    charging_s bigint not null
+    plug_s bigint not null
+    delivered_wh numeric not null
+    constraint usage_hour_level_check CHECK ((level = ANY (ARRAY['party'::text, 'location'::text])))
+    constraint usage_hour_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint usage_hour_pkey PRIMARY KEY (party_id, level, location_id, wall_at, hour_at)
+
+table usage_share
+    -- What one settled session gives to each hour: what is taken back when it settles anew, so that nothing counts twice.
+    session_id uuid not null
+    hour_at timestamp with time zone not null
+    wall_at timestamp without time zone not null  -- The start of the hour on the wall of the location; with hour_at it tells the two equal hours of autumn apart.
+    party_id uuid not null
+    station_id text not null
+    location_id uuid not null  -- All zeros: the station was at no location.
+    n_sessions integer not null  -- One in the hour in which the session began, which also has its energy_wh, duration_s and charging_s; plug_s and delivered_wh are spread over its hours.
+    energy_wh numeric not null
+    duration_s bigint not null
+    charging_s bigint not null
+    plug_s bigint not null
+    delivered_wh numeric not null
+    constraint usage_share_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint usage_share_pkey PRIMARY KEY (session_id, hour_at)
+    CREATE INDEX usage_share_by_station ON public.usage_share USING btree (station_id, wall_at)
+
+table usage_walk
+    -- How far the sessions that were settled before anybody listened have been counted. Locked by whoever counts; no row: not begun.
+    is_only boolean not null default true
+    walked_to uuid not null default '00000000-0000-0000-0000-000000000000'::uuid
+    is_whole boolean not null default false
+    constraint usage_walk_is_only_check CHECK (is_only)
+    constraint usage_walk_pkey PRIMARY KEY (is_only)
 
 table variable_change partition by RANGE (at)
     -- Every change of a value that we knew: when and how it became known, and who caused it (the station itself, an operator, a key, a template).
@@ -1665,6 +1800,12 @@ begin
     execute format('alter table %I attach partition %I for values from (%L) to (%L)', p_table, part, lo, hi);
     return true;
 end $function$
+
+CREATE OR REPLACE FUNCTION public.grams(words text)
+ RETURNS text[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (SELECT COALESCE(array_agg(DISTINCT substr(lower(grams.words), n.n, 3)), '{}'::text[]) AS "coalesce" FROM generate_series(1, (length(grams.words) - 2)) n(n))
 
 CREATE OR REPLACE FUNCTION public.raise_stale()
  RETURNS boolean

@@ -190,19 +190,12 @@ class SessionRow(Struct, frozen=True, kw_only=True):
 
 
 class SessionPage(Struct, frozen=True):
-    """A page of the list. `n_more` says that older ones follow; the sums are over all that were found."""
+    """A page of the list. `has_more` says that older ones follow; the sums are over all that were found, or, where
+    `is_counted` is false, over the first of many more.
+    """
 
     rows: list[SessionRow]
     has_more: bool
     n_found: int
     energy_wh: Decimal
-
-
-class Hit(Struct, frozen=True):
-    """Something found by an id or a name. `kind`: station, session, token, location."""
-
-    kind: str
-    id: str
-    text: str
-    path: str
-    at: datetime | None = None
+    is_counted: bool = True

@@ -26,11 +26,18 @@ OPEN_SESSION = """left join lateral (
     order by o.started_at desc limit 1
 ) s on true"""
 
+# The same for all connectors of the party $1 at once. An EVSE charges one car at a time: its latest session counts.
+OPEN_SESSIONS = """left join (
+    select distinct on (o.station_id, o.evse_number) o.station_id, o.evse_number, o.connector_number, o.charging_state,
+           o.power_w
+    from session o where o.party_id = $1 and o.status in ('pending', 'active')
+    order by o.station_id, o.evse_number, o.started_at desc
+) s on s.station_id = c.station_id and s.evse_number = c.evse_number
+   and (s.connector_number is null or s.connector_number = c.connector_number)"""
+
 # In every query here $1 is the party and $2 the locations of the scope, null for all.
-SERVING = (
-    "st.party_id = $1 and ($2::uuid[] is null or st.location_id = any ($2)) and st.retired_at is null"
-    " and st.registration = 'accepted'"
-)
+OF_SCOPE = "st.party_id = $1 and ($2::uuid[] is null or st.location_id = any ($2))"
+SERVING = f"{OF_SCOPE} and st.retired_at is null and st.registration = 'accepted'"
 
 # A power reading older than this says nothing about now.
 POWER_GOOD_FOR = timedelta(minutes=15)
@@ -51,7 +58,7 @@ async def network_state(conn: Connection, scope: Scope, at: datetime) -> Network
     assert stations is not None
     states = await conn.fetch(
         f"select {CONNECTOR_STATE} as state, count(*) as n"
-        f" from station st join connector c using (station_id) {OPEN_SESSION} where {SERVING} group by 1",
+        f" from station st join connector c using (station_id) {OPEN_SESSIONS} where {SERVING} group by 1",
         scope.party_id,
         scope.locations,
     )
@@ -90,13 +97,17 @@ async def past(conn: Connection, scope: Scope, at: datetime) -> Past:
         at - LOOK_BACK,
     )
     assert stations is not None
+    # Faults are few and have an index of their own; a look at what each connector was then would be tens of thousands.
     n_faulted = await conn.fetchval(
-        "select count(*) from station st join connector c using (station_id)"
-        f" where {SERVING}"
-        " and case when c.status_at <= $3 then c.status else (select k.status from status_change k"
-        "   where k.station_id = c.station_id and k.evse_number = c.evse_number"
-        "   and k.connector_number = c.connector_number and k.at <= $3 and k.at > $4"
-        "   order by k.at desc limit 1) end = 'faulted'",
+        "select count(*) from station st join (select station_id, evse_number, connector_number from connector"
+        "   where status = 'faulted' and status_at <= $3"
+        " union select station_id, evse_number, connector_number from ("
+        "   select distinct on (station_id, evse_number, connector_number) * from status_change"
+        "   where status = 'faulted' and at <= $3 and at > $4"
+        "   order by station_id, evse_number, connector_number, at desc) k"
+        "   join connector using (station_id, evse_number, connector_number)"
+        "   where not exists (select from status_change n where n.station_id = k.station_id and n.evse_number = k.evse_number"
+        f"    and n.connector_number = k.connector_number and n.at > k.at and n.at <= $3)) c using (station_id) where {SERVING}",
         scope.party_id,
         scope.locations,
         at,
@@ -170,13 +181,15 @@ async def power_curve(
 async def sites(conn: Connection, scope: Scope) -> list[Site]:
     """Locations with coordinates and what their stations do."""
     rows = await conn.fetch(
-        "select l.location_id, l.name, l.latitude, l.longitude, count(distinct st.station_id) as n_stations,"
-        " count(distinct st.station_id) filter (where st.gateway_id is null and st.connected_at is not null) as n_offline,"
-        " count(*) filter (where x.state = 'faulted') as n_faulted,"
-        " count(*) filter (where x.state = 'charging') as n_charging, count(x.state) as n_connectors"
+        "select l.location_id, l.name, l.latitude, l.longitude, count(*) as n_stations,"
+        " count(*) filter (where st.gateway_id is null and st.connected_at is not null) as n_offline,"
+        " coalesce(sum(x.n_faulted), 0)::bigint as n_faulted, coalesce(sum(x.n_charging), 0)::bigint as n_charging,"
+        " coalesce(sum(x.n_connectors), 0)::bigint as n_connectors"
         " from location l join station st using (location_id)"
-        f" left join lateral (select {CONNECTOR_STATE} as state from connector c {OPEN_SESSION}"
-        "   where c.station_id = st.station_id) x on true"
+        " left join (select station_id, count(*) as n_connectors, count(*) filter (where state = 'faulted') as n_faulted,"
+        "   count(*) filter (where state = 'charging') as n_charging from ("
+        f"   select c.station_id, {CONNECTOR_STATE} as state from station st join connector c using (station_id)"
+        f"   {OPEN_SESSIONS} where {OF_SCOPE}) k group by station_id) x using (station_id)"
         f" where {SERVING} and l.latitude is not null and l.longitude is not null"
         " group by l.location_id order by l.name, l.location_id",
         scope.party_id,

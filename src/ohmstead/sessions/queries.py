@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from msgspec import Meta, Struct
@@ -94,26 +94,37 @@ class SessionFilter(Struct, kw_only=True):
     station: Annotated[str, Meta(description="On this station.", max_length=48)] | None = None
     location: Annotated[UUID | None, Meta(description="At this location.")] = None
     token: Annotated[str, Meta(description="Of the token with this uid.", max_length=255)] | None = None
+    driver: Annotated[UUID | None, Meta(description="Of this driver, with tokens while they held them.")] = None
     status: Annotated[list[Status] | None, Meta(description="Any of these.")] = None
     since: Annotated[datetime, Meta(description="Started at or after.", tz=True)] | None = None
     until: Annotated[datetime, Meta(description="Started before.", tz=True)] | None = None
     q: (
-        Annotated[str, Meta(description="Found in session, station, transaction or token id.", max_length=100)] | None
+        Annotated[
+            str,
+            Meta(
+                description="Found in stations, locations and cards, or begins a session, token or transaction id.",
+                max_length=100,
+            ),
+        ]
+        | None
     ) = None
 
 
-_SESSION = """
+_VIEW = """
 select s.session_id, s.party_id, s.station_id, st.name as station_name, s.location_id, l.name as location_name,
        s.evse_number, s.connector_number, s.transaction_id, s.ocpp_version, s.status, s.charging_state, s.token_uid,
        s.token_type, s.token_id, t.label as token_label, s.group_uid, s.authorization_status, s.is_offline,
        s.is_orphan, s.reservation_id, s.started_at, s.ended_at, s.updated_at, s.stop_reason, s.energy_wh,
        s.energy_source, s.register_start_wh, s.register_last_wh, s.power_w, s.power_at, s.peak_power_w,
        s.soc_start_percent, s.soc_percent, s.soc_at, s.n_samples, s.charging_s, s.idle_s, s.anomalies, s.settled_at
-from session s
+from {source} s
 join station st on st.station_id = s.station_id
 left join location l on l.location_id = s.location_id
 left join token t on t.token_id = s.token_id
 """
+_SESSION = _VIEW.format(source="session")
+# A page is cut out first: what is joined to it does not decide how sessions are looked for.
+_PAGE = _VIEW.format(source="page")
 
 
 async def list_sessions(
@@ -132,23 +143,87 @@ async def list_sessions(
     where.add_given("s.location_id = {}", wanted.location)
     if wanted.token:
         where.add("s.token_uid is not null and s.token_key = {}", wanted.token.lower())
+    if wanted.driver:
+        where.add(
+            "s.session_id = any(array(select z.session_id from token_holding h join session z on z.party_id = h.party_id"
+            " and z.token_key = h.uid_key and z.token_uid is not null and z.started_at >= h.from_at"
+            " and (h.until_at is null or z.started_at < h.until_at) where h.party_id = {} and h.driver_id = {}))",
+            scope.party_id,
+            wanted.driver,
+        )
     where.add_given("s.status = any({})", wanted.status)
     where.add_given("s.started_at >= {}", wanted.since)
     where.add_given("s.started_at < {}", wanted.until)
     if wanted.q:
-        where.add(
-            "concat_ws(' ', s.session_id, s.station_id, st.name, s.transaction_id, s.token_uid, t.label) ilike {}",
-            like(wanted.q),
-        )
+        where.add(*await found_by(conn, scope, wanted.q))
     if after:
         # Two conditions, because the index runs down in time and up in ids.
         where.add("s.started_at <= {}", after[0])
         where.add("s.started_at < {} or s.session_id > {}", *after)
     rows = await conn.fetch(
-        f"{_SESSION} where {where.sql} order by s.started_at desc, s.session_id limit {where.parameter(limit)}",
+        f"with page as (select * from session s where {where.sql} order by s.started_at desc, s.session_id"
+        f" limit {where.parameter(limit)}) {_PAGE} order by s.started_at desc, s.session_id",
         *where.values,
     )
     return [SessionView(**row) for row in rows]
+
+
+# Of the stations, locations and cards that a text is found in, so many are looked for in sessions.
+MOST_NAMED = 5000
+_LAST_CHARACTER = chr(0x10FFFF)
+
+
+async def found_by(conn: Connection, scope: Scope, text: str) -> tuple[str, *tuple[Any, ...]]:
+    """A condition, with its values, for the sessions (s) that a text finds: what `Conditions.add` takes.
+
+    Sessions are too many to look into each: what people search by (station, location, card) is looked up first, by any
+    part of its name, and sessions then by keys that have an index. Ids of sessions, transactions and tokens, which are
+    nowhere else, are found by how they begin.
+    """
+    named = await conn.fetch(
+        "(select 'station' as kind, station_id as key from station where party_id = $1"
+        "   and ($2::uuid[] is null or location_id = any ($2)) and concat_ws(' ', station_id, name) ilike $3 limit $4)"
+        " union all (select 'location', location_id::text from location where party_id = $1"
+        "   and ($2::uuid[] is null or location_id = any ($2)) and name ilike $3 limit $4)"
+        " union all (select 'token', uid_key from token where party_id = $1 and (uid_key like $5 or label ilike $3)"
+        "   limit $4)",
+        scope.party_id,
+        scope.locations,
+        like(text),
+        MOST_NAMED,
+        like(text.lower()),
+    )
+    keys = {kind: [row["key"] for row in named if row["kind"] == kind] for kind in ("station", "location", "token")}
+    small = text.lower()
+    pieces = [
+        "s.transaction_id ~>=~ {} and s.transaction_id ~<~ {}",
+        "s.token_uid is not null and s.token_key >= {} and s.token_key < {}",
+    ]
+    values: list[Any] = [text, text + _LAST_CHARACTER, small, small + _LAST_CHARACTER]
+    if scope.locations is not None:
+        # Of some locations there are few enough; and a station that was there may be elsewhere by now.
+        pieces.append("s.station_id ilike {}")
+        values.append(like(text))
+    for kind, piece in (
+        ("station", "s.station_id = any({}::text[])"),
+        ("location", "s.location_id = any({}::uuid[])"),
+        ("token", "s.token_uid is not null and s.token_key = any({}::text[])"),
+    ):
+        if keys[kind]:
+            pieces.append(piece)
+            values.append(keys[kind])
+    if bounds := id_bounds(text):
+        pieces.append("s.session_id between {} and {}")
+        values += bounds
+    return " or ".join(f"({piece})" for piece in pieces), *values
+
+
+def id_bounds(text: str) -> tuple[UUID, UUID] | None:
+    """The least and the greatest id that begins with a text; None for what begins no id."""
+    digits = text.replace("-", "").lower()
+    if not 0 < len(digits) <= 32 or any(digit not in "0123456789abcdef" for digit in digits):
+        return None
+    return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
 
 
 async def find_session_view(conn: Connection, party_id: UUID, session_id: UUID) -> SessionView | None:

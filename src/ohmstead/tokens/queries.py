@@ -1,7 +1,7 @@
 """Tokens as pages and the API show them: reading only, one party at a time."""
 
 from datetime import datetime
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
 from msgspec import Meta, Struct
@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from ohmstead.core.conditions import Conditions, like
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
+from ohmstead.core.ordering import Column, Order, ordered
 
 TokenType: TypeAlias = Literal[
     "ISO14443",
@@ -48,6 +49,7 @@ class TokenView(Struct, frozen=True, kw_only=True):
     autocharge: Annotated[bool, Meta(description="Cars shown just before it are paired with it.")]
     language: Annotated[str | None, Meta(description="What its holder reads: RFC 5646.")]
     paired_with: Annotated[UUID | None, Meta(description="A vehicle's token: the card it was paired with.")]
+    driver_id: Annotated[UUID | None, Meta(description="Who holds it.")]
     version: Annotated[int, Meta(description="Counts changes; it is the ETag.")]
     created_at: datetime
     updated_at: datetime
@@ -59,33 +61,74 @@ class TokenFilter(Struct, kw_only=True):
     status: Annotated[Literal["active", "blocked"] | None, Meta(description="active or blocked.")] = None
     type: Annotated[TokenType | None, Meta(description="Of this type.")] = None
     group: Annotated[str, Meta(description="Of this group.", max_length=255)] | None = None
-    q: Annotated[str, Meta(description="Found in uid, label or contract id.", max_length=100)] | None = None
+    driver: Annotated[UUID | None, Meta(description="Held by this driver.")] = None
+    q: Annotated[str, Meta(description="Found in uid, label, contract id or group.", max_length=100)] | None = None
+
+
+SORTS = {
+    "uid": Column("uid", shape="lower({})", kept_as="uid_key"),
+    "label": Column("label", shape="lower({})"),
+    "created": Column("created_at", datetime),
+    "updated": Column("updated_at", datetime),
+}
+Sort: TypeAlias = Literal["uid", "-uid", "label", "-label", "created", "-created", "updated", "-updated"]
 
 
 _COLUMNS = (
     "token_id, party_id, uid, type, status, label, group_uid, is_master, may_discharge, contract_id, valid_from,"
     " valid_until, location_ids, weekdays, from_minute, until_minute, max_sessions, autocharge, language, paired_with,"
-    " version, created_at, updated_at"
+    " driver_id, version, created_at, updated_at"
 )
+_WORDS = "uid || ' ' || label || ' ' || coalesce(contract_id, '') || ' ' || coalesce(group_uid, '')"
 
 
-async def list_tokens(
-    conn: Connection, party_id: UUID, wanted: TokenFilter, *, after: str | None = None, limit: int = 100
-) -> list[TokenView]:
-    """By uid, lower case; `after` is that of the last one of the page before."""
+def order_of(sort: Sort) -> Order:
+    """The order that a name means."""
+    return ordered(SORTS, sort, "token_id")
+
+
+def conditions(party_id: UUID, wanted: TokenFilter) -> Conditions:
+    """What a filter means, of a table or alias whose columns need no name before them."""
     where = Conditions()
     where.add("party_id = {}", party_id)
     where.add_given("status = {}", wanted.status)
     where.add_given("type = {}", wanted.type)
     where.add_given("group_uid = {}", wanted.group)
+    where.add_given("driver_id = {}", wanted.driver)
     if wanted.q:
-        where.add("concat_ws(' ', uid, label, contract_id) ilike {}", like(wanted.q))
-    where.add_given("uid_key > {}", after.lower() if after is not None else None)
+        where.add(f"grams({_WORDS}) @> grams({{}})", wanted.q)
+        where.add(f"{_WORDS} ilike {{}}", like(wanted.q))
+    return where
+
+
+async def list_tokens(
+    conn: Connection,
+    party_id: UUID,
+    wanted: TokenFilter,
+    sort: Sort = "uid",
+    *,
+    after: tuple[Any, UUID] | None = None,
+    limit: int = 100,
+    offset: int = 0,
+) -> list[TokenView]:
+    """In the order asked for; `after` is the key of the last one of the page before (`order_of(sort).key_of`)."""
+    order = order_of(sort)
+    where = conditions(party_id, wanted)
+    order.after(where, after)
     rows = await conn.fetch(
-        f"select {_COLUMNS} from token where {where.sql} order by uid_key limit {where.parameter(limit)}",
+        f"select {_COLUMNS} from token where {where.sql} order by {order.sql} limit {where.parameter(limit)} offset"
+        f" {where.parameter(offset)}",
         *where.values,
     )
     return [TokenView(**row) for row in rows]
+
+
+async def count_tokens(conn: Connection, party_id: UUID, wanted: TokenFilter) -> dict[str, int]:
+    """How many there are of each status, whatever status is asked for."""
+    any_status = TokenFilter(type=wanted.type, group=wanted.group, driver=wanted.driver, q=wanted.q)
+    where = conditions(party_id, any_status)
+    rows = await conn.fetch(f"select status, count(*) as n from token where {where.sql} group by status", *where.values)
+    return {row["status"]: row["n"] for row in rows}
 
 
 async def find_token(conn: Connection, party_id: UUID, token_id: UUID) -> TokenView | None:

@@ -61,6 +61,13 @@ STATIONS: dict[str, Look] = {
     "retired": Look("off", "off", "Retired"),
 }
 
+# Tokens, and drivers who hold them.
+HOLDERS: dict[str, Look] = {
+    "active": Look("ok", "ok", "May charge"),
+    "blocked": Look("failed", "stop", "Blocked"),
+    "erased": Look("off", "off", "Erased"),
+}
+
 SESSIONS: dict[str, Look] = {
     "pending": Look("working", "hand", "Waiting to charge"),
     "active": Look("working", "working", "Charging"),

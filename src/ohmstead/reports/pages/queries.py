@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 from uuid import UUID
 
 from ohmstead.accounts.scope import Scope
+from ohmstead.core.conditions import Conditions
 from ohmstead.core.db import Connection, Row
-from ohmstead.reports.model import ConnectorNow, Hit, SessionPage, SessionRow, StationPage, StationRow
-from ohmstead.reports.queries import CONNECTOR_STATE, OPEN_SESSION
+from ohmstead.reports.model import ConnectorNow, SessionPage, SessionRow, StationPage, StationRow
+from ohmstead.reports.queries import CONNECTOR_STATE, OF_SCOPE, OPEN_SESSION, OPEN_SESSIONS
+from ohmstead.sessions.queries import found_by
 from ohmstead.stations.redaction import hide_secrets
 
 # ------------------------------------------------------------------------------------------------------- stations
@@ -22,28 +23,33 @@ _STATION_STATE = """case
     else 'offline'
 end"""
 
+# Whole networks are read at once: a look at each station's connectors and sessions would be tens of thousands. Only
+# connectors of which something is to be told are summed; the join with the stations leaves out those of others.
 _STATIONS = f"""
 select st.station_id, st.name, st.registration, {_STATION_STATE} as state,
        case when st.registration = 'pending' then st.created_at when st.gateway_id is not null then st.connected_at
             else st.disconnected_at end as state_at,
        st.location_id, l.name as location_name, l.city, coalesce(l.time_zone, p.time_zone) as time_zone, st.vendor,
        st.model, st.serial_number, st.firmware_version, st.ocpp_version, st.last_seen_at, x.power_w,
-       z.session_id as last_session_id, z.started_at as last_session_at, z.energy_wh as last_session_energy_wh,
-       coalesce(z.status in ('pending', 'active'), false) as is_last_session_open, x.n_faulted, x.n_charging
+       case when st.gateway_id is not null then coalesce(x.n_faulted, 0) else 0 end as n_faulted,
+       coalesce(x.n_charging, 0) as n_charging
 from station st join party p using (party_id) left join location l using (location_id)
-left join lateral (
-    select count(*) filter (where c.status = 'faulted' and st.gateway_id is not null) as n_faulted,
+left join (
+    select c.station_id, count(*) filter (where c.status = 'faulted') as n_faulted,
            count(*) filter (where s.charging_state = 'charging' or c.status = 'charging') as n_charging,
            sum(s.power_w) as power_w
-    from connector c {OPEN_SESSION} where c.station_id = st.station_id
-) x on true
-left join lateral (
-    select session_id, started_at, energy_wh, status from session s
-    where s.station_id = st.station_id and ($2::uuid[] is null or s.location_id = any ($2))
-    order by s.started_at desc limit 1
-) z on true
-where st.party_id = $1 and ($2::uuid[] is null or st.location_id = any ($2)) and st.retired_at is null
+    from connector c {OPEN_SESSIONS} where c.status in ('faulted', 'charging') or s.station_id is not null
+    group by c.station_id
+) x using (station_id)
+where {OF_SCOPE} and st.retired_at is null
 """
+
+_LAST_SESSION = """left join lateral (
+    select session_id as last_session_id, started_at as last_session_at, energy_wh as last_session_energy_wh,
+           status in ('pending', 'active') as is_last_open
+    from session s where s.station_id = f.station_id and ($2::uuid[] is null or s.location_id = any ($2))
+    order by s.started_at desc limit 1
+) z on true"""
 
 _CHIPS = {
     "all": "true",
@@ -56,6 +62,7 @@ _CHIPS = {
     "never": "state = 'never'",
 }
 STATION_CHIPS = tuple(_CHIPS)
+_COUNTS = frozenset(f"count_{name}" for name in _CHIPS)
 
 
 def escaped(text: str) -> str:
@@ -91,7 +98,7 @@ def _turned(order: str) -> str:
     return ", ".join([*turned, tie] if tie else turned)
 
 
-_FOUND = f"""with found as ({_STATIONS}
+_FOUND = f"""with found as materialized ({_STATIONS}
     and ($3 = '' or concat_ws(' ', st.station_id, st.name, l.name, l.city, st.vendor, st.model, st.serial_number,
                               st.firmware_version) ilike '%' || $3 || '%')
     and ($4::uuid is null or st.location_id = $4))"""
@@ -111,35 +118,36 @@ async def list_stations(
 ) -> StationPage:
     """A page of stations with their connectors, and the counts under each chip for the same text and location."""
     order = _STATION_ORDERS[sort]
-    pattern = escaped(text)
-    counts = await conn.fetchrow(
-        _FOUND
-        + " select "
-        + ", ".join(f'count(*) filter (where {rule}) as "{name}"' for name, rule in _CHIPS.items())
-        + " from found",
-        scope.party_id,
-        scope.locations,
-        pattern,
-        location_id,
-    )
-    assert counts is not None
+    # Only these two need every station's last session; otherwise those of the page are enough.
+    is_by_last = sort in ("last", "energy")
     rows = await conn.fetch(
-        _FOUND + f" select * from found where {_CHIPS[chip]} order by {_turned(order) if is_descending else order}"
-        " limit $5 offset $6",
+        f"{_FOUND}, counts as (select "
+        + ", ".join(f'count(*) filter (where {rule}) as "count_{name}"' for name, rule in _CHIPS.items())
+        + f" from found), f as (select * from found f {_LAST_SESSION if is_by_last else ''} where {_CHIPS[chip]}"
+        f" order by {_turned(order) if is_descending else order} limit $5 offset $6)"
+        f" select * from counts left join (select * from f {'' if is_by_last else _LAST_SESSION}) r on true"
+        f" order by {_turned(order) if is_descending else order}",
         scope.party_id,
         scope.locations,
-        pattern,
+        escaped(text),
         location_id,
         limit,
         offset,
     )
-    stations = [StationRow(**row) for row in rows]
+    counts = {name: rows[0][f"count_{name}"] for name in _CHIPS}
+    stations = [_station_row(row) for row in rows if row["station_id"] is not None]
     by_station: dict[str, list[ConnectorNow]] = {}
     for connector in await list_connectors(conn, scope.party_id, [s.station_id for s in stations]):
         by_station.setdefault(connector.station_id, []).append(connector)
     for station in stations:
         station.connectors = by_station.get(station.station_id, [])
-    return StationPage(rows=stations, n_found=counts[chip], counts=dict(counts))
+    return StationPage(rows=stations, n_found=counts[chip], counts=counts)
+
+
+def _station_row(row: Row) -> StationRow:
+    fields = {name: value for name, value in row.items() if name not in _COUNTS}
+    is_open = bool(fields.pop("is_last_open"))
+    return StationRow(**fields, is_last_session_open=is_open)
 
 
 async def list_station_ids(
@@ -319,7 +327,7 @@ _SESSION_COLUMNS = """s.session_id, s.station_id, l.name as location_name, coale
     nullif(k.label, '') as token_label, s.started_at, s.ended_at, s.last_event_at, s.energy_wh, s.power_w, s.peak_power_w,
     s.soc_start_percent, s.soc_percent, s.stop_reason, s.anomalies, s.is_orphan, s.ocpp_version, s.charging_s"""
 
-_SESSION_JOINS = """from session s join party p using (party_id)
+_SESSION_JOINS = """from s join party p using (party_id)
     left join location l on l.location_id = s.location_id left join token k on k.token_id = s.token_id"""
 
 _SESSION_CHIPS = {
@@ -333,6 +341,10 @@ _SESSION_CHIPS = {
 SESSION_CHIPS = tuple(_SESSION_CHIPS)
 
 
+# Counting all that a list holds would take as long as the list is; up to here it is counted.
+MOST_COUNTED = 10_000
+
+
 async def list_sessions(
     conn: Connection,
     scope: Scope,
@@ -340,45 +352,47 @@ async def list_sessions(
     chip: str = "all",
     text: str = "",
     station_id: str = "",
+    location_id: UUID | None = None,
     token_uid: str = "",
     since: datetime | None = None,
     until: datetime | None = None,
     before: tuple[datetime, UUID] | None = None,
     limit: int = 50,
 ) -> SessionPage:
-    """Sessions, newest start first; `before` continues after a row. Text finds tokens, labels, stations and transactions."""
-    where = f"""where s.party_id = $1 and ($2::uuid[] is null or s.location_id = any ($2)) and {_SESSION_CHIPS[chip]}
-        and ($3 = '' or concat_ws(' ', s.station_id, s.transaction_id, s.token_uid, k.label, l.name)
-             ilike '%' || $3 || '%' or s.session_id::text ilike $3 || '%')
-        and ($4 = '' or s.station_id = $4) and ($5 = '' or s.token_key = lower($5))
-        and ($6::timestamptz is null or s.started_at >= $6) and ($7::timestamptz is null or s.started_at < $7)"""
-    arguments: list[Any] = [
-        scope.party_id,
-        scope.locations,
-        escaped(text),
-        station_id,
-        token_uid,
-        since,
-        until,
-    ]
+    """Sessions, newest start first; `before` continues after a row. Text: see `sessions.queries.found_by`."""
+    where = Conditions()
+    where.add("s.party_id = {}", scope.party_id)
+    where.add_given("s.location_id = any({})", scope.locations)
+    where.add(_SESSION_CHIPS[chip])
+    where.add_given("s.station_id = {}", station_id or None)
+    where.add_given("s.location_id = {}", location_id)
+    if token_uid:
+        where.add("s.token_uid is not null and s.token_key = {}", token_uid.lower())
+    where.add_given("s.started_at >= {}", since)
+    where.add_given("s.started_at < {}", until)
+    if text:
+        where.add(*await found_by(conn, scope, text))
     sums = await conn.fetchrow(
-        f"select count(*) as n, coalesce(sum(s.energy_wh), 0) as energy_wh {_SESSION_JOINS} {where}",
-        *arguments,
+        "select count(*) as n, coalesce(sum(energy_wh), 0) as energy_wh from (select s.energy_wh from session s"
+        f" where {where.sql} limit {MOST_COUNTED + 1}) c",
+        *where.values,
     )
     assert sums is not None
+    if before:
+        # Two conditions, because the index runs down in time and up in ids.
+        where.add("s.started_at <= {}", before[0])
+        where.add("s.started_at < {} or s.session_id > {}", *before)
     rows = await conn.fetch(
-        f"select {_SESSION_COLUMNS} {_SESSION_JOINS} {where}"
-        " and ($8::timestamptz is null or (s.started_at, s.session_id) < ($8, $9::uuid))"
-        " order by s.started_at desc, s.session_id desc limit $10",
-        *arguments,
-        before[0] if before else None,
-        before[1] if before else None,
-        limit + 1,
+        f"with s as (select * from session s where {where.sql} order by s.started_at desc, s.session_id"
+        f" limit {where.parameter(limit + 1)})"
+        f" select {_SESSION_COLUMNS} {_SESSION_JOINS} order by s.started_at desc, s.session_id",
+        *where.values,
     )
     return SessionPage(
         rows=[SessionRow(**row) for row in rows[:limit]],
         has_more=len(rows) > limit,
-        n_found=sums["n"],
+        n_found=min(sums["n"], MOST_COUNTED),
+        is_counted=sums["n"] <= MOST_COUNTED,
         energy_wh=sums["energy_wh"],
     )
 
@@ -437,45 +451,12 @@ async def signed_readings(conn: Connection, party_id: UUID, session_id: UUID) ->
     )
 
 
-# --------------------------------------------------------------------------------------------------------- search
-
-
-async def search(conn: Connection, scope: Scope, text: str, limit: int) -> list[Hit]:
-    """Stations, locations, tokens and sessions whose id or name holds the text; exact ids first.
-
-    Tokens are at no location: a scope with locations finds none.
-    """
-    pattern = escaped(text)
+async def sessions_called(conn: Connection, party_id: UUID, session_ids: list[UUID]) -> list[SessionRow]:
+    """These sessions, newest start first."""
     rows = await conn.fetch(
-        "(select 'station' as kind, st.station_id as id, concat_ws(' · ', nullif(st.name, ''), l.name,"
-        "   concat_ws(' ', st.vendor, st.model)) as text, st.last_seen_at as at, lower(st.station_id) = lower($4) as is_exact"
-        "   from station st left join location l using (location_id) where st.party_id = $1"
-        " and ($2::uuid[] is null or st.location_id = any ($2))"
-        " and st.retired_at is null"
-        "   and concat_ws(' ', st.station_id, st.name, l.name, st.vendor, st.model, st.serial_number,"
-        "                 st.firmware_version) ilike '%' || $3 || '%'"
-        "   order by lower(st.station_id) = lower($4) desc, st.station_id limit $5)"
-        " union all (select 'token', uid, concat_ws(' · ', nullif(label, ''), type,"
-        "   case when status = 'blocked' then 'blocked' end), updated_at, uid_key = lower($4)"
-        "   from token where party_id = $1 and $2::uuid[] is null"
-        "   and concat_ws(' ', uid, label, contract_id, group_uid) ilike '%' || $3 || '%'"
-        "   order by uid_key = lower($4) desc, uid limit $5)"
-        " union all (select 'session', session_id::text, concat_ws(' · ', station_id,"
-        "   'transaction ' || transaction_id, token_uid), started_at, transaction_id = $4 or session_id::text = lower($4)"
-        "   from session where party_id = $1"
-        " and ($2::uuid[] is null or location_id = any ($2))"
-        " and (transaction_id = $4 or session_id::text like lower($3) || '%'"
-        "     or token_key = lower($4)) order by started_at desc limit $5)"
-        " order by is_exact desc, kind desc, at desc nulls last",
-        scope.party_id,
-        scope.locations,
-        pattern,
-        text,
-        limit,
+        "with s as materialized (select * from session where party_id = $1 and session_id = any($2))"
+        f" select {_SESSION_COLUMNS} {_SESSION_JOINS} order by s.started_at desc, s.session_id",
+        party_id,
+        session_ids,
     )
-    return [_hit(row) for row in rows]
-
-
-def _hit(row: Row) -> Hit:
-    place = {"station": "/stations/", "session": "/sessions/", "token": "/sessions?token="}[row["kind"]]
-    return Hit(kind=row["kind"], id=row["id"], text=row["text"], path=place + quote(row["id"], safe=""), at=row["at"])
+    return [SessionRow(**row) for row in rows]

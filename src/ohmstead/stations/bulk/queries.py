@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from ohmstead.accounts.scope import Scope
 from ohmstead.core.conditions import Conditions
 from ohmstead.core.db import Connection, Row
 from ohmstead.core.errors import NotFound
@@ -31,13 +32,22 @@ def _bulk(row: Row) -> BulkCommand:
     return BulkCommand(**fields)
 
 
-# whole party: one order may go to stations of many locations
 async def list_bulks(
-    conn: Connection, party_id: UUID, *, after: tuple[datetime, UUID] | None = None, limit: int = 50
+    conn: Connection, scope: Scope, *, after: tuple[datetime, UUID] | None = None, limit: int = 50
 ) -> list[BulkCommand]:
-    """Newest first; `after` is (requested_at, id) of the last one of the page before."""
+    """Newest first; `after` is (requested_at, id) of the last one of the page before.
+
+    A scope with locations has those that went to some station, and to none that is elsewhere.
+    """
     where = Conditions()
-    where.add("k.party_id = {}", party_id)
+    where.add("k.party_id = {}", scope.party_id)
+    if scope.locations is not None:
+        where.add(
+            "exists (select from bulk_station b where b.bulk_id = k.bulk_id) and not exists (select from bulk_station b"
+            " join station p using (station_id) where b.bulk_id = k.bulk_id"
+            " and (p.location_id is null or p.location_id <> all ({})))",
+            scope.locations,
+        )
     if after:
         where.add("(k.requested_at, k.bulk_id) < ({}, {})", *after)
     rows = await conn.fetch(

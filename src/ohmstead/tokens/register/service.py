@@ -1,5 +1,6 @@
 """What people decide about tokens. Every change is audited and recorded as an event; the edge opens the transaction."""
 
+import asyncio
 import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -12,11 +13,13 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from ohmstead.accounts import service as accounts
 from ohmstead.accounts.access import Actor
 from ohmstead.core.db import Connection, Row
-from ohmstead.core.errors import Conflict, Invalid
+from ohmstead.core.errors import Conflict, Invalid, Refused
 from ohmstead.core.events import Event, record
 from ohmstead.core.ids import new_id
-from ohmstead.core.tables import RowError, TableRow, read_table
+from ohmstead.core.tables import RowError, TableRow, read_table, table_of
+from ohmstead.core.texts import checked
 from ohmstead.core.validation import fault_of
+from ohmstead.core.workbooks import first_sheet, is_workbook, read_workbook
 from ohmstead.tokens import queries
 from ohmstead.tokens.emaid import check_digit, parse_emaid
 from ohmstead.tokens.pairing import vehicle_of
@@ -42,10 +45,14 @@ Language: TypeAlias = Annotated[
     ),
 ]
 LocationIds: TypeAlias = Annotated[list[UUID], Meta(max_length=1000)]
+Holder: TypeAlias = Annotated[UUID, Meta(description="The driver who holds it.")]
+
+DRIVER_BLOCKED = "its driver is blocked: unblock the driver, or give the token to somebody else"
 
 REQUIRED = ("uid",)
 OPTIONAL = ("type", "label", "status", "group_uid", "contract_id", "valid_from", "valid_until", "max_sessions")
 MAX_ROWS = 20_000
+SHEET = "Tokens"
 
 COLUMNS = {
     "uid": "As the reader sends it. Rows whose token exists update it; empty cells leave things as they are.",
@@ -80,6 +87,7 @@ class NewToken(Struct, kw_only=True, forbid_unknown_fields=True):
     max_sessions: MaxSessions | None = 1
     autocharge: AutoCharge = False
     language: Language | None = None
+    driver_id: Holder | None = None
 
 
 class TokenChange(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -101,6 +109,7 @@ class TokenChange(Struct, kw_only=True, forbid_unknown_fields=True):
     max_sessions: MaxSessions | None | UnsetType = UNSET
     autocharge: AutoCharge | UnsetType = UNSET
     language: Language | None | UnsetType = UNSET
+    driver_id: Holder | None | UnsetType = UNSET
 
 
 class TokenRow(Struct, frozen=True, kw_only=True):
@@ -125,6 +134,7 @@ class TokenReport(Struct, kw_only=True):
     unchanged: int = 0
     failed: list[RowError] = []
     is_dry_run: bool = False
+    is_kept: Annotated[bool, Meta(description="false: nothing was changed.")] = True
 
 
 async def create_token(conn: Connection, actor: Actor, given: NewToken) -> TokenView:
@@ -135,7 +145,9 @@ async def create_token(conn: Connection, actor: Actor, given: NewToken) -> Token
     token_id = new_id()
     if not await store.insert_token(conn, actor.party_id, token_id, values):
         raise Conflict(f"there is a token {given.uid}", code="taken")
-    await _note(conn, actor, "created", [(token_id, values["uid"])])
+    if given.driver_id is not None:
+        await store.note_holders(conn, actor.party_id, [values["uid"].lower()])
+    await note(conn, actor, "created", [(token_id, values["uid"])])
     return await queries.get_token(conn, actor.party_id, token_id)
 
 
@@ -145,10 +157,15 @@ async def change_token(
     """Raises NotFound, Invalid, and Conflict when it is not in the version `if_version`."""
     before = await queries.get_token(conn, actor.party_id, token_id)
     values = {name: value for name, value in msgspec.structs.asdict(given).items() if value is not UNSET}
-    await _check(conn, actor, {**msgspec.structs.asdict(before), **values})
+    await _check(conn, actor, {**msgspec.structs.asdict(before), **values}, values)
+    if "status" in values:
+        values["is_blocked_with_driver"] = False
     await _write(conn, actor, token_id, values, if_version)
-    was = msgspec.structs.asdict(before)
-    await _note(conn, actor, "changed", [(token_id, before.uid)], {"fields": sorted(values)}, changes=[(was, values)])
+    values.pop("is_blocked_with_driver", None)
+    if "driver_id" in values:
+        await store.note_holders(conn, actor.party_id, [before.uid.lower()])
+    changes = [(msgspec.structs.asdict(before), values)]
+    await note(conn, actor, "changed", [(token_id, before.uid)], {"fields": sorted(values)}, changes=changes)
     return await queries.get_token(conn, actor.party_id, token_id)
 
 
@@ -159,13 +176,17 @@ async def set_status(
     status: Literal["active", "blocked"],
     if_version: int | None = None,
 ) -> TokenView:
-    """Block a token, or let it charge again. Raises NotFound, Conflict."""
+    """Block a token, or let it charge again. Raises NotFound, Conflict, and Refused while its driver is blocked."""
     before = await queries.get_token(conn, actor.party_id, token_id)
-    await _write(conn, actor, token_id, {"status": status}, if_version)
+    if status == "active" and before.driver_id is not None:
+        driver = await store.find_driver(conn, actor.party_id, before.driver_id)
+        if driver is None or driver["status"] != "active":
+            raise Refused(DRIVER_BLOCKED, code="driver_blocked")
+    await _write(conn, actor, token_id, {"status": status, "is_blocked_with_driver": False}, if_version)
     await store.set_paired_status(conn, actor.party_id, token_id, status)
     what = "blocked" if status == "blocked" else "unblocked"
     changes = [({"status": before.status}, {"status": status})]
-    await _note(conn, actor, what, [(token_id, before.uid)], changes=changes)
+    await note(conn, actor, what, [(token_id, before.uid)], changes=changes)
     return await queries.get_token(conn, actor.party_id, token_id)
 
 
@@ -177,13 +198,14 @@ async def pair_vehicle(conn: Connection, actor: Actor, token_id: UUID, shown: Co
     if uid is None or len(uid) > 255:
         return None
     names = ("group_uid", "contract_id", "valid_from", "valid_until", "location_ids", "weekdays", "from_minute")
-    values = {name: getattr(card, name) for name in (*names, "until_minute")}
+    values = {name: getattr(card, name) for name in (*names, "until_minute", "driver_id")}
     kind = "MacAddress" if re.fullmatch(r"(VID:)?[0-9A-Fa-f]{12}", uid) else "EVCCID"
     values |= {"uid": uid, "type": kind, "label": f"Vehicle of {card.label or card.uid}"[:255], "paired_with": token_id}
     vehicle_id = new_id()
     if not await store.insert_token(conn, actor.party_id, vehicle_id, values):
         return None
-    await _note(conn, actor, "created", [(vehicle_id, uid)])
+    await store.note_holders(conn, actor.party_id, [uid.lower()])
+    await note(conn, actor, "created", [(vehicle_id, uid)])
     return uid
 
 
@@ -192,37 +214,60 @@ async def delete_token(conn: Connection, actor: Actor, token_id: UUID, if_versio
     before = await queries.get_token(conn, actor.party_id, token_id)
     if not await store.delete_token(conn, actor.party_id, token_id, if_version):
         raise Conflict("it has changed since you read it: read it again", is_stale=True)
-    await _note(conn, actor, "deleted", [(token_id, before.uid)])
+    await store.note_holders(conn, actor.party_id, [before.uid.lower()])
+    await note(conn, actor, "deleted", [(token_id, before.uid)])
 
 
-async def import_tokens(conn: Connection, actor: Actor, data: bytes) -> TokenReport:
-    """Take a table in; good rows count even when others fail. Raises Invalid when the whole cannot be read."""
-    table = read_table(data, REQUIRED, OPTIONAL, max_rows=MAX_ROWS)
+async def import_tokens(conn: Connection, actor: Actor, data: bytes, *, all_or_none: bool = False) -> TokenReport:
+    """Take a table or a workbook in. Good rows count even when others fail, unless it is `all_or_none`.
+
+    Raises Invalid when the whole cannot be read.
+    """
+    if is_workbook(data):
+        lines = first_sheet(await asyncio.to_thread(read_workbook, data), SHEET)
+        table = table_of(lines, REQUIRED, OPTIONAL, max_rows=MAX_ROWS)
+    else:
+        table = read_table(data, REQUIRED, OPTIONAL, max_rows=MAX_ROWS)
     report = TokenReport(failed=list(table.errors))
-    wanted = _parse(table.rows, report)
-    present = await store.lock_tokens(conn, actor.party_id, list(wanted))
+    numbered = _parse(table.rows, report)
+    await store.hold_drivers(conn, "uid_key = any($1)", [list(numbered)], actor.party_id)
+    present = await store.lock_tokens(conn, actor.party_id, list(numbered))
+    for key, token in present.items():
+        number, row = numbered[key]
+        if row.status == "active" and token["driver_status"] not in (None, "active"):
+            report.failed.append(RowError(number, "status", DRIVER_BLOCKED))
+            del numbered[key]
+    report.failed.sort(key=lambda error: error.row)
+    if all_or_none and report.failed:
+        report.is_kept = False
+        return report
+    wanted = {key: row for key, (_, row) in numbered.items()}
+    present = {key: token for key, token in present.items() if key in wanted}
     fresh = [{**_values(row), "token_id": new_id()} for key, row in wanted.items() if key not in present]
     created = await store.insert_tokens(conn, actor.party_id, fresh) if fresh else set()
-    await _note(conn, actor, "created", [(t["token_id"], t["uid"]) for t in fresh if t["uid"].lower() in created])
+    await note(conn, actor, "created", [(t["token_id"], t["uid"]) for t in fresh if t["uid"].lower() in created])
     changed, changes = [], []
     for key, token in present.items():
         if values := _differences(wanted[key], token):
+            if "status" in values:
+                values["is_blocked_with_driver"] = False
             await store.update_token(conn, actor.party_id, token["token_id"], values, None)
             changed.append((token["token_id"], wanted[key].uid))
+            values.pop("is_blocked_with_driver", None)
             changes.append(({name: token[name] for name in values}, values))
-    await _note(conn, actor, "changed", changed, changes=changes)
+    await note(conn, actor, "changed", changed, changes=changes)
     report.created, report.updated = len(created), len(changed)
     report.unchanged = len(wanted) - len(created) - len(changed)
-    report.failed.sort(key=lambda error: error.row)
     return report
 
 
-def _parse(rows: Iterable[TableRow], report: TokenReport) -> dict[str, TokenRow]:
+def _parse(rows: Iterable[TableRow], report: TokenReport) -> dict[str, tuple[int, TokenRow]]:
     wanted: dict[str, tuple[int, TokenRow]] = {}
     for row in rows:
         try:
             given = msgspec.convert(row.cells, TokenRow, strict=False)
-            given = msgspec.structs.replace(given, uid=_uid(given.uid, given.type))
+            label = checked(given.label, "label") if given.label is not None else None
+            given = msgspec.structs.replace(given, uid=_uid(given.uid, given.type), label=label)
             key = given.uid.lower()
             if key in wanted:
                 raise Invalid(f"is in row {wanted[key][0]} already", "uid")
@@ -234,7 +279,7 @@ def _parse(rows: Iterable[TableRow], report: TokenReport) -> dict[str, TokenRow]
             report.failed.append(RowError(row.number, error.field, error.text))
         else:
             wanted[key] = (row.number, given)
-    return {key: given for key, (_, given) in wanted.items()}
+    return wanted
 
 
 def _values(row: TokenRow) -> dict[str, Any]:
@@ -265,7 +310,12 @@ def _uid(uid: str, kind: str | None) -> str:
     return contract.uid
 
 
-async def _check(conn: Connection, actor: Actor, values: dict[str, Any]) -> None:
+async def _check(conn: Connection, actor: Actor, values: dict[str, Any], given: dict[str, Any] | None = None) -> None:
+    """`values` are the token's as they will be, `given` those that are new; both are tidied."""
+    for named in (values, given or {}):
+        for name in ("label", "contract_id"):
+            if named.get(name):
+                named[name] = checked(named[name], name)
     if values["valid_from"] and values["valid_until"] and values["valid_from"] >= values["valid_until"]:
         raise Invalid("ends before it begins", field="valid_until")
     start, end = values["from_minute"], values["until_minute"]
@@ -274,6 +324,23 @@ async def _check(conn: Connection, actor: Actor, values: dict[str, Any]) -> None
     wanted = set(values["location_ids"] or ())
     if wanted and await store.count_locations(conn, actor.party_id, list(wanted)) < len(wanted):
         raise Invalid("no such location", field="location_ids")
+    if values["driver_id"] is not None:
+        await _check_holder(conn, actor, values, given)
+
+
+async def _check_holder(conn: Connection, actor: Actor, values: dict[str, Any], given: dict[str, Any] | None) -> None:
+    """There is such a driver, who may charge unless the token may not; their group becomes the token's."""
+    driver = await store.find_driver(conn, actor.party_id, values["driver_id"])
+    if driver is None or driver["status"] == "erased":
+        raise Invalid("no such driver", field="driver_id")
+    if driver["status"] == "blocked" and values["status"] == "active":
+        raise Invalid("the driver is blocked: give it blocked, or unblock the driver", field="driver_id")
+    if driver["group_uid"] is None:
+        return
+    if given is None and values["group_uid"] is None:
+        values["group_uid"] = driver["group_uid"]
+    elif given is not None and "driver_id" in given and "group_uid" not in given:
+        given["group_uid"] = driver["group_uid"]
 
 
 async def _write(
@@ -283,7 +350,7 @@ async def _write(
         raise Conflict("it has changed since you read it: read it again", is_stale=True)
 
 
-async def _note(
+async def note(
     conn: Connection,
     actor: Actor,
     what: str,
@@ -291,8 +358,12 @@ async def _note(
     detail: dict[str, Any] | None = None,
     changes: Sequence[tuple[dict[str, Any], dict[str, Any]]] = (),
 ) -> None:
-    """The audit entries and the events; `changes`: fields before and after, of every token or of none."""
-    fields = changes or [({}, {})] * len(tokens)
+    """Audit a change of tokens, by id and uid, and record it for those who follow.
+
+    `changes`: fields before and after, of every token or of none. Which driver holds a token is told by neither: both
+    outlive the driver's erasure.
+    """
+    fields = [_told(*both) for both in changes] or [({}, {})] * len(tokens)
     if len(tokens) == 1:
         noted = {"uid": tokens[0][1], **(detail or {})}
         before, after = fields[0]
@@ -312,4 +383,15 @@ async def _note(
             )
             for token_id, uid in tokens
         ],
+    )
+
+
+def _told(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    if "driver_id" not in after or before.get("driver_id") == after["driver_id"]:
+        return before, after
+    was, now = before.get("driver_id"), after["driver_id"]
+    rest = {name: value for name, value in after.items() if name != "driver_id"}
+    return (
+        {**before, "driver": "nobody" if was is None else "a driver"},
+        {**rest, "driver": "nobody" if now is None else "a driver" if was is None else "another driver"},
     )

@@ -26,6 +26,8 @@ _COLUMNS = frozenset(
         "autocharge",
         "language",
         "paired_with",
+        "driver_id",
+        "is_blocked_with_driver",
     }
 )
 
@@ -80,7 +82,7 @@ async def delete_token(conn: Connection, party_id: UUID, token_id: UUID, if_vers
 async def set_paired_status(conn: Connection, party_id: UUID, token_id: UUID, status: str) -> None:
     """Vehicles share their card's fate."""
     await conn.execute(
-        "update token set status = $3, version = version + 1, updated_at = now()"
+        "update token set status = $3, is_blocked_with_driver = false, version = version + 1, updated_at = now()"
         " where party_id = $1 and paired_with = $2 and status <> $3",
         party_id,
         token_id,
@@ -108,8 +110,9 @@ async def lock_with_vehicles(conn: Connection, party_id: UUID, token_id: UUID) -
 async def lock_tokens(conn: Connection, party_id: UUID, uids: Sequence[str]) -> dict[str, Row]:
     """Tokens by lower-case uid, locked."""
     rows = await conn.fetch(
-        "select token_id, uid_key, type, status, group_uid, contract_id, label, valid_from, valid_until, max_sessions"
-        " from token where party_id = $1 and uid_key = any($2) order by uid_key for update",
+        "select token_id, uid_key, type, status, group_uid, contract_id, label, valid_from, valid_until, max_sessions,"
+        " (select d.status from driver d where d.party_id = token.party_id and d.driver_id = token.driver_id)"
+        " as driver_status from token where party_id = $1 and uid_key = any($2) order by uid_key for update of token",
         party_id,
         [uid.lower() for uid in uids],
     )
@@ -152,3 +155,94 @@ async def insert_tokens(conn: Connection, party_id: UUID, tokens: Sequence[dict[
         ],
     )
     return {row["uid_key"] for row in rows}
+
+
+# ------------------------------------------------------------------------------------------- drivers and many at once
+
+
+async def find_driver(conn: Connection, party_id: UUID, driver_id: UUID) -> Row | None:
+    """How a driver stands and the group of their tokens; neither changes until the transaction ends."""
+    return await conn.fetchrow(
+        "select status, group_uid from driver where party_id = $1 and driver_id = $2 for share", party_id, driver_id
+    )
+
+
+async def note_holders(conn: Connection, party_id: UUID, uid_keys: Sequence[str]) -> None:
+    """Write down whose these tokens are from now on; vehicles paired with them go along.
+
+    Who is the first to hold a token has had it always: what was charged before it was registered is theirs too.
+    """
+    vehicles = await conn.fetch(
+        "update token v set driver_id = c.driver_id, version = v.version + 1, updated_at = now() from token c"
+        " where c.party_id = $1 and c.uid_key = any($2) and v.party_id = $1 and v.paired_with = c.token_id"
+        " and v.driver_id is distinct from c.driver_id returning v.uid_key",
+        party_id,
+        list(uid_keys),
+    )
+    keys = [*uid_keys, *(row["uid_key"] for row in vehicles)]
+    await conn.execute(
+        "update token_holding h set until_at = now() where h.party_id = $1 and h.uid_key = any($2) and h.until_at is null"
+        " and not exists (select from token t where t.party_id = h.party_id and t.uid_key = h.uid_key"
+        "  and t.driver_id = h.driver_id)",
+        party_id,
+        keys,
+    )
+    await conn.execute(
+        "insert into token_holding (party_id, driver_id, uid_key, from_at)"
+        " select t.party_id, t.driver_id, t.uid_key, case when exists (select from token_holding h"
+        "  where h.party_id = t.party_id and h.uid_key = t.uid_key) then now() else timestamptz '2000-01-01Z' end"
+        " from token t where t.party_id = $1 and t.uid_key = any($2) and t.driver_id is not null"
+        " on conflict (party_id, uid_key) where until_at is null do nothing",
+        party_id,
+        keys,
+    )
+
+
+async def hold_drivers(conn: Connection, where: str, values: Sequence[object], party_id: UUID) -> None:
+    """Who holds these tokens stays as they are until the transaction ends.
+
+    Before the tokens are locked, as everybody does it: what is read of drivers then is what holds.
+    """
+    await conn.execute(
+        f"select from driver where party_id = ${len(values) + 1} and driver_id in (select driver_id from token"
+        f" where {where}) order by driver_id for share",
+        *values,
+        party_id,
+    )
+
+
+async def lock_many(conn: Connection, where: str, values: Sequence[object], party_id: UUID, most: int) -> list[Row]:
+    """Tokens that fulfil conditions, the party's among them, locked in one order for all; at most `most`."""
+    return await conn.fetch(
+        "select token_id, uid, uid_key, status, group_uid, driver_id, is_blocked_with_driver, paired_with,"
+        " (select d.status from driver d where d.party_id = token.party_id and d.driver_id = token.driver_id)"
+        f" as driver_status from token where {where} and party_id = ${len(values) + 1} order by token_id"
+        f" limit ${len(values) + 2} for update of token",
+        *values,
+        party_id,
+        most,
+    )
+
+
+async def list_vehicles(conn: Connection, party_id: UUID, token_ids: Sequence[UUID]) -> list[UUID]:
+    """Tokens of vehicles that were paired with these cards."""
+    rows = await conn.fetch(
+        "select token_id from token where party_id = $1 and paired_with = any($2)", party_id, list(token_ids)
+    )
+    return [row["token_id"] for row in rows]
+
+
+async def update_many(conn: Connection, party_id: UUID, token_ids: Sequence[UUID], values: dict[str, Any]) -> None:
+    """The same change to each."""
+    assignments = "".join(f"{name} = ${n}, " for n, name in enumerate(_checked(values), start=3))
+    await conn.execute(
+        f"update token set {assignments} version = version + 1, updated_at = now()"
+        " where party_id = $1 and token_id = any($2)",
+        party_id,
+        list(token_ids),
+        *values.values(),
+    )
+
+
+async def delete_many(conn: Connection, party_id: UUID, token_ids: Sequence[UUID]) -> None:
+    await conn.execute("delete from token where party_id = $1 and token_id = any($2)", party_id, list(token_ids))

@@ -94,6 +94,7 @@
         say(text ? "Selected: copy it with Ctrl-C." : "The browser does not let us copy.");
       }
     }
+    if (event.target.closest?.("[data-print]")) print();
     if (event.target.closest?.("[data-keys]")) one("#keys")?.showModal();
     const menu = one("details.menu[open]");
     if (menu && !menu.contains(event.target)) menu.open = false;
@@ -117,6 +118,44 @@
 
   /* ------------------------------------------------------------------------------ what cannot be taken back: ask once */
 
+  const chosen = (form) => {
+    const all_ = one("[data-many-all]", form);
+    return all_?.checked ? Number(one("[data-many-count]", form).dataset.all) : all("[data-pick]:checked", form).length;
+  };
+  const countChosen = (form) => {
+    const n = chosen(form), picks = all("[data-pick]", form);
+    one("[data-many-count]", form).textContent = n ? `${n.toLocaleString("en-GB")} chosen` : "";
+    const whole = one("[data-many-page]", form), some = picks.filter((pick) => pick.checked).length;
+    whole.checked = some > 0 && some === picks.length;
+    whole.indeterminate = some > 0 && some < picks.length;
+  };
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest?.("form[data-many]");
+    if (!form) return;
+    if (event.target.matches("[data-many-page]"))
+      for (const pick of all("[data-pick]", form)) pick.checked = event.target.checked;
+    countChosen(form);
+  });
+  document.addEventListener("submit", (event) => {
+    const { form, submitter } = { form: event.target, submitter: event.submitter };
+    if (!form.matches?.("form[data-many]") || !submitter?.dataset.manyAsk) return;
+    const n = chosen(form);
+    if (!n) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      say("Choose rows first: x, or the box at the start of a row.");
+      return;
+    }
+    submitter.dataset.ask = submitter.dataset.manyAsk.replace("%n", n === 1 ? "1 token" : `${n.toLocaleString("en-GB")} tokens`);
+  }, true);
+  document.addEventListener("keydown", (event) => {
+    /* Enter in a field of a menu presses that menu's button, not the form's first one. */
+    const sheet = event.key === "Enter" && event.target.matches?.("form[data-many] input") && event.target.closest(".sheet-in");
+    if (!sheet) return;
+    event.preventDefault();
+    one("button", sheet).click();
+  });
+
   const ask = one("#ask");
   let asked = null;
   document.addEventListener("submit", (event) => {
@@ -139,10 +178,20 @@
     ask.showModal();
   }, true);
 
+  /* A second press while the first is on its way does nothing. */
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || form.method !== "post" || form.matches("[hx-post]")) return;
+    if (Date.now() - Number(form.dataset.sentAt ?? 0) < 10_000) event.preventDefault();
+    form.dataset.sentAt = Date.now();
+  });
+  addEventListener("pageshow", () => all("form[data-sent-at]").forEach((form) => delete form.dataset.sentAt));
+
   /* --------------------------------------------------------------------------------------------------------- keys */
 
   const jumps = {
     o: "/", s: "/stations", e: "/sessions", f: "/firmware", t: "/templates", r: "/reservations", c: "/certificates", l: "/locations",
+    d: "/drivers", k: "/tokens",
   };
   let isGoing = 0;
   const rows = () => all("[data-row]").filter((row) => row.offsetParent !== null);
@@ -159,12 +208,17 @@
     "?": () => one("#keys")?.showModal(),
     j: () => move(1),
     k: () => move(-1),
+    x: () => {
+      const pick = rows().find((row) => row.contains(document.activeElement));
+      one("[data-pick]", pick ?? document.createElement("i"))?.click();
+    },
+    a: () => one("[data-activity] > summary")?.click(),
     "[": () => one("[data-before]")?.click(),
     "]": () => one("[data-after]")?.click(),
     "+": () => zoomMap(1.6), "=": () => zoomMap(1.6), "-": () => zoomMap(1 / 1.6), 0: () => resetMap(),
   };
   document.addEventListener("keydown", (event) => {
-    const isField = event.target.matches?.("input, select, textarea, [contenteditable]");
+    const isField = event.target.matches?.("input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]");
     if (event.key === "Escape") {
       if (isField) event.target.blur();
       const menu = one("details.menu[open]");
@@ -181,6 +235,87 @@
     if (event.key === "g") { isGoing = Date.now(); return; }
     const action = actions[event.key];
     if (action && (event.key !== "0" || mapOf(document))) { event.preventDefault(); action(); }
+  });
+
+  /* -------------------------------------------------------------------------------------------- columns of a list */
+
+  const columnsOf = (name) => one(`table[data-columns="${name}"]`);
+  const heads = (table) => all("thead th", table).map((th) => (th.classList.contains("pick") ? "" : th.textContent.trim()));
+  const hideColumns = (menu) => {
+    const table = columnsOf(menu.dataset.columnsOf);
+    if (!table) return;
+    const hidden = menu.dataset.hidden.split("|").filter(Boolean), names = heads(table);
+    for (const row of all("tr", table))
+      if (row.cells.length === names.length)
+        names.forEach((name, at) => { if (name) row.cells[at].hidden = hidden.includes(name); });
+  };
+  const drawColumns = (menu) => {
+    const table = columnsOf(menu.dataset.columnsOf), list = one("[data-columns-list]", menu);
+    if (!table || list.childElementCount) return;
+    const hidden = menu.dataset.hidden.split("|");
+    heads(table).forEach((name, at) => {
+      if (!name || at === heads(table).findIndex(Boolean)) return;
+      const label = document.createElement("label"), box = document.createElement("input");
+      label.className = "check";
+      box.type = "checkbox";
+      box.checked = !hidden.includes(name);
+      box.value = name;
+      label.append(box, ` ${name}`);
+      list.append(label);
+    });
+  };
+  const keepColumns = async (menu) => {
+    const hidden = all("input", menu).filter((box) => !box.checked).map((box) => box.value);
+    menu.dataset.hidden = hidden.join("|");
+    hideColumns(menu);
+    const body = new URLSearchParams(hidden.map((name) => ["hidden", name]));
+    try {
+      const answer = await fetch(`/lists/${menu.dataset.columnsOf}/columns`, {
+        method: "POST", body, headers: { "X-CSRF-Token": one("meta[name=csrf-token]").content, "HX-Request": "true" },
+      });
+      if (!answer.ok) say("Your choice of columns could not be kept.");
+    } catch { say("The server cannot be reached. Your choice of columns was not kept."); }
+  };
+  const allColumns = () => all("[data-columns-of]").forEach(hideColumns);
+  document.addEventListener("htmx:afterSettle", allColumns);
+  document.addEventListener("toggle", (event) => {
+    const menu = event.target;
+    if (menu.matches?.("[data-columns-of]") && menu.open) drawColumns(menu);
+    if (menu.matches?.("[data-activity]")) {
+      /* Closed, it holds nothing that would ask for news. */
+      const drawer = one("[data-drawer]", menu);
+      if (menu.open) window.htmx.ajax("GET", "/activity", { target: drawer, swap: "innerHTML" });
+      else drawer.replaceChildren();
+    }
+    if (menu.matches?.(".menu") && menu.open) one("a, button, input:not([type=hidden])", one(".sheet-in", menu) ?? menu.lastElementChild)?.focus();
+  }, true);
+  document.addEventListener("change", (event) => {
+    const menu = event.target.closest?.("[data-columns-of]");
+    if (menu) keepColumns(menu);
+  });
+  allColumns();
+  document.addEventListener("click", (event) => { if (event.target.closest?.("[data-print]")) print(); });
+
+  /* ------------------------------------------------------------------------------------- hits while somebody types */
+
+  const field = one("[data-search]"), hits = one("#hits");
+  const showHits = (isShown) => {
+    if (!hits) return;
+    hits.hidden = !isShown || !hits.childElementCount;
+  };
+  field?.addEventListener("input", () => { if (!field.value.trim()) { hits.replaceChildren(); showHits(false); } });
+  field?.addEventListener("focus", () => showHits(true));
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target === hits) showHits(document.activeElement === field);
+  });
+  document.addEventListener("click", (event) => { if (hits && !event.target.closest?.(".search")) showHits(false); });
+  document.addEventListener("keydown", (event) => {
+    const form = event.target.closest?.(".search");
+    if (!form || !hits || hits.hidden) return;
+    const list = all("[data-hit]", hits), at = list.indexOf(document.activeElement);
+    if (event.key === "ArrowDown") { event.preventDefault(); list[Math.min(list.length - 1, at + 1)]?.focus(); }
+    else if (event.key === "ArrowUp") { event.preventDefault(); (at > 0 ? list[at - 1] : field).focus(); }
+    else if (event.key === "Escape") { field.focus(); showHits(false); }
   });
 
   /* ----------------------------------------------------------------------------------------------------- the map */

@@ -39,7 +39,7 @@
   const isBusy = (element) => {
     const active = document.activeElement;
     const isTyping = active && element.contains(active) && active.matches("input:not([type=button]), select, textarea");
-    return document.hidden || isTyping || element.querySelector("dialog[open], .htmx-request") !== null;
+    return document.hidden || isTyping || element.querySelector("dialog[open], .htmx-request, details[data-list-menu][open]") !== null;
   };
 
   const refresh = (id) => {

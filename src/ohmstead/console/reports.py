@@ -1,0 +1,366 @@
+"""How much is the network used, and when? By location, station and period, beside another period."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, get_args
+from urllib.parse import urlencode
+
+from litestar import Response, get
+from msgspec import Struct
+
+from ohmstead.console.exports import csv_response
+from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened, uuid_of
+from ohmstead.doorway import WITHIN
+from ohmstead.reports.pages import queries as pages
+from ohmstead.reports.usage import periods, service
+from ohmstead.reports.usage.model import Bar, Subject, Totals, Usage
+from ohmstead.reports.usage.periods import Comparison, Kind, Period
+from ohmstead.ui import charts, figures
+from ohmstead.ui.templating import Query, View, page
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+COMPARISONS = {"before": "the period before", "year": "a year before", "none": "nothing"}
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+LEVELS = 9
+LEFT, RIGHT, TOP, BASE = 56.0, 1096.0, 20.0, 236.0
+
+
+class Measure(Struct, frozen=True):
+    """What the bars may show."""
+
+    name: str
+    unit: str
+    of: Callable[[Totals], float]
+
+
+MEASURES = {
+    "energy": Measure("Energy", "kWh", lambda t: float(t.energy_wh) / 1000),
+    "sessions": Measure("Sessions", "sessions", lambda t: float(t.n_sessions)),
+    "duration": Measure("Average duration", "min", lambda t: (t.mean_duration_s or 0) / 60),
+    "plugs": Measure("Plugs in use", "hours", lambda t: t.plug_s / 3600),
+}
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What the address asks for; `error` says what in it was no good and was left out."""
+
+    subject: Subject
+    period: Period
+    comparison: Comparison
+    measure: str
+    error: str | None = None
+
+
+class BarShape(Struct, frozen=True):
+    """A bar as coordinates, what it says, and the page that is about it alone."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    title: str
+    path: str
+
+
+class BarChart(Struct, frozen=True, kw_only=True):
+    """Bars of the period, the other period as a stepped line over them."""
+
+    value_ticks: list[charts.Tick]
+    labels: list[charts.Tick]
+    bars: list[BarShape]
+    past_line: str
+    unit: str
+
+
+@get("/reports", opt=WITHIN)
+async def reports(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[str]:
+    """The report; what it is about stands in the address."""
+    async with pool.acquire() as conn:
+        view = await opened(request, conn, actor, "sessions:read")
+        subject = _subject(view.query)
+        today, _ = await service.today_at(conn, actor.scope, subject)
+        asked = _asked(view.query, subject, today)
+        found = await service.usage(conn, actor.scope, subject, asked.period, asked.comparison)
+        locations = await pages.list_locations(conn, actor.scope)
+    measure = MEASURES[asked.measure]
+    return page(
+        request,
+        "console/reports.html",
+        asked=asked,
+        found=found,
+        today=today,
+        headline=_headline(found),
+        strip=_strip(found),
+        chart=_chart(found, asked.measure),
+        measures=MEASURES,
+        rows=_rows(found, measure),
+        measure=measure,
+        heat=_heat(found),
+        weekdays=WEEKDAYS,
+        places=_places(found),
+        locations=locations,
+        comparisons=COMPARISONS,
+        kinds=KINDS,
+        earlier=_moved(view, periods.before(asked.period)),
+        later=_moved(view, periods.after(asked.period)),
+        sessions_path=_sessions_path(found, found.period.first, found.until),
+        peak_path=_peak_path(found),
+    )
+
+
+@get("/reports.csv", opt=WITHIN)
+async def reports_csv(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response[bytes]:
+    """The figures behind a part of the page: `table` is steps, week or places."""
+    async with pool.acquire() as conn:
+        view = await opened(request, conn, actor, "sessions:read")
+        subject = _subject(view.query)
+        today, _ = await service.today_at(conn, actor.scope, subject)
+        asked = _asked(view.query, subject, today)
+        found = await service.usage(conn, actor.scope, subject, asked.period, asked.comparison)
+    sums = ("n_sessions", "energy_wh", "duration_s", "charging_s", "plug_s", "delivered_wh")
+    if view.query["table"] == "week":
+        cells = ("weekday", "hour", "mean_plugs", "mean_power_w", "n_sessions")
+        return csv_response("usage-week", cells, ([getattr(c, n) for n in cells] for c in found.week))
+    if view.query["table"] == "places":
+        columns = ("location_id", "station_id", "name", *sums)
+        rows = ([p.location_id, p.station_id, p.name, *(getattr(p.totals, n) for n in sums)] for p in found.places)
+        return csv_response("usage-places", columns, rows)
+    steps = ([bar.begins, *(getattr(bar.totals, n) for n in sums)] for bar in found.bars)
+    return csv_response("usage", ("begins", *sums), steps)
+
+
+def _subject(query: Query) -> Subject:
+    """Raises NotFound for a location whose id is none."""
+    if query["station"]:
+        return Subject(station_id=query["station"][:48])
+    return Subject(location_id=uuid_of(query["location"], "location")) if query["location"] else Subject()
+
+
+def _asked(query: Query, subject: Subject, today: date) -> Asked:
+    error = None
+    kind: Kind = next((k for k in KINDS if k == query["period"]), "month")
+    period = periods.of_kind("month", today)
+    try:
+        if kind == "custom":
+            period = periods.recognised(
+                periods.between(date.fromisoformat(query["from"]), date.fromisoformat(query["to"]))
+            )
+        else:
+            day = date.fromisoformat(query["day"]) if query["day"] else today
+            if not periods.EARLIEST <= day <= periods.LATEST:
+                raise ValueError(f"the day must lie between {periods.EARLIEST} and {periods.LATEST}")
+            period = periods.of_kind(kind, day)
+    except ValueError as wrong:
+        told = str(wrong) if str(wrong).startswith("the ") else "give days as 2026-03-31"
+        error = f"This month is shown: {told}."
+    comparison: Comparison = next((c for c in ("year", "none") if c == query["compare"]), "before")
+    measure = query["measure"] if query["measure"] in MEASURES else "energy"
+    return Asked(subject=subject, period=period, comparison=comparison, measure=measure, error=error)
+
+
+def _moved(view: View, period: Period) -> str | None:
+    """This page's address with another period; None beyond the days that can be asked for."""
+    if not periods.EARLIEST <= period.first <= period.last <= periods.LATEST:
+        return None
+    return "/reports?" + urlencode(_query(view.query, period))
+
+
+def _query(query: Query, period: Period) -> dict[str, str]:
+    kept = {name: query[name] for name in ("compare", "measure", "location", "station") if query[name]}
+    if period.kind == "custom":
+        return {"period": "custom", "from": str(period.first), "to": str(period.last), **kept}
+    return {"period": period.kind, "day": str(period.first), **kept}
+
+
+def _place_query(found: Usage) -> dict[str, str]:
+    if found.station_id is not None:
+        return {"station": found.station_id}
+    return {"location": str(found.location_id)} if found.location_id is not None else {}
+
+
+def _sessions_path(found: Usage, first: date, last: date) -> str:
+    """The sessions behind the figures of some days."""
+    days = {"show": "completed", "from": str(first), "to": str(last)}
+    return "/sessions?" + urlencode({**days, **_place_query(found)})
+
+
+def _peak_path(found: Usage) -> str | None:
+    if not found.peaks:
+        return None
+    day = date.fromisoformat(found.peaks[0].wall_at[:10])
+    return _sessions_path(found, day, day)
+
+
+def _headline(found: Usage) -> str:
+    when = _in_words(found.period)
+    if not found.totals.n_sessions:
+        return f"No session that is over began {when}."
+    energy = " ".join(figures.energy(found.totals.energy_wh))
+    so_far = " so far" if found.until < found.period.last else ""
+    return f"{figures.plural(found.totals.n_sessions, 'session')}, {energy} {when}{so_far}."
+
+
+def _in_words(period: Period) -> str:
+    if period.n_days == 1:
+        return f"on {period.name}"
+    return f"in {period.name}" if period.kind in ("month", "year") else f"from {period.name}"
+
+
+# ------------------------------------------------------------------------------------------------------- figures
+
+
+def _strip(found: Usage) -> list[dict[str, Any]]:
+    """The six figures, each with what it is compared to and the rows behind it."""
+    now, past = found.totals, found.compared
+    sessions = _sessions_path(found, found.period.first, found.until)
+    energy, energy_unit = figures.energy(now.energy_wh)
+    mean, mean_unit = figures.energy(now.mean_energy_wh)
+    peak = found.peaks[0] if found.peaks else None
+    share = now.charging_s / now.duration_s * 100 if now.duration_s else None
+    return [
+        {"name": "Sessions", "value": f"{now.n_sessions:,}", "unit": "", "path": sessions}
+        | _trend(now.n_sessions, past.n_sessions if past else None, lambda v: f"{v:,.0f}"),
+        {"name": "Energy", "value": energy, "unit": energy_unit, "path": sessions}
+        | _trend(float(now.energy_wh), float(past.energy_wh) if past else None, lambda v: " ".join(figures.energy(v))),
+        {"name": "Average duration", "value": figures.span(now.mean_duration_s), "unit": "", "path": sessions}
+        | _trend(now.mean_duration_s, past.mean_duration_s if past else None, figures.span),
+        {"name": "Average energy", "value": mean, "unit": mean_unit, "path": sessions}
+        | _trend(now.mean_energy_wh, past.mean_energy_wh if past else None, lambda v: " ".join(figures.energy(v))),
+        {
+            "name": "Busiest hour",
+            "value": f"{peak.mean_plugs:,.1f}" if peak else figures.NONE,
+            "unit": "plugs at once",
+            "path": _peak_path(found) or sessions,
+            "trend": "",
+            "note": _hour_text(peak.wall_at) if peak else "no plug was in use",
+        },
+        {
+            "name": "Time with power",
+            "value": f"{share:.0f}" if share is not None else figures.NONE,
+            "unit": "% of the time plugged in",
+            "path": sessions,
+            "trend": "",
+            "note": f"{figures.span(now.charging_s)} of {figures.span(now.duration_s)}" if now.duration_s else "",
+        },
+    ]
+
+
+def _trend(now: float | None, past: float | None, text: Callable[[float], str]) -> dict[str, str]:
+    """More or less than in the other period, in percent."""
+    if past is None or now is None:
+        return {"trend": "", "note": ""}
+    if past <= 0:
+        return {"trend": "", "note": "none in the other period"}
+    percent = (now - past) / past * 100
+    digits = 0 if abs(percent) >= 10 else 1
+    return {"trend": f"{'▲' if percent >= 0 else '▼'} {abs(percent):.{digits}f} %", "note": f"on {text(past)}"}
+
+
+def _hour_text(wall_at: str) -> str:
+    at = datetime.fromisoformat(wall_at)
+    return f"{at:%a} {at.day} {at:%b}, {at:%H}:00 to {(at + timedelta(hours=1)):%H}:00"
+
+
+# --------------------------------------------------------------------------------------------------------- chart
+
+
+def _chart(found: Usage, measured: str) -> BarChart:
+    measure = MEASURES[measured]
+    values = [measure.of(bar.totals) for bar in found.bars]
+    past = [measure.of(bar.totals) for bar in found.compared_bars][: len(values)]
+    factor, unit = 1.0, measure.unit
+    if measure.unit == "kWh" and max([*values, *past], default=0) >= 10_000:
+        factor, unit = 1000.0, "MWh"
+    top, step = charts.nice_top(max([*values, *past], default=0) / factor)
+    up = charts.Axis(0, top, BASE, TOP)
+    slot = (RIGHT - LEFT) / max(len(values), 1)
+    gap = min(slot * 0.28, 14.0)
+    bars = []
+    for n, (bar, value) in enumerate(zip(found.bars, values, strict=True)):
+        y = up.place(value / factor)
+        title = f"{_step_text(bar, found.step)}: {value / factor:,.1f} {unit}"
+        x, width = round(LEFT + n * slot + gap / 2, 1), round(slot - gap, 1)
+        bars.append(BarShape(x, y, width, round(BASE - y, 1), title, _step_path(found, bar, measured)))
+    line: list[charts.Point] = []
+    for n, value in enumerate(past):
+        y = up.place(value / factor)
+        line += [(round(LEFT + n * slot, 1), y), (round(LEFT + (n + 1) * slot, 1), y)]
+    every = max(1, -(-len(bars) // 16))
+    labels = [
+        charts.Tick(round(shape.x + shape.width / 2, 1), _step_label(bar, found.step))
+        for n, (bar, shape) in enumerate(zip(found.bars, bars, strict=True))
+        if n % every == 0
+    ]
+    past_line = charts.line(line) if any(past) else ""
+    return BarChart(value_ticks=charts.value_ticks(up, step), labels=labels, bars=bars, past_line=past_line, unit=unit)
+
+
+def _step_text(bar: Bar, step: str) -> str:
+    at = datetime.fromisoformat(bar.begins)
+    if step == "hour":
+        return f"{at:%a} {at.day} {at:%b} {at:%H}:00"
+    return f"{at:%B %Y}" if step == "month" else f"{at:%a} {at.day} {at:%b %Y}"
+
+
+def _step_label(bar: Bar, step: str) -> str:
+    at = datetime.fromisoformat(bar.begins)
+    return f"{at:%H}:00" if step == "hour" else f"{at:%b}" if step == "month" else f"{at.day} {at:%b}"
+
+
+def _step_path(found: Usage, bar: Bar, measured: str) -> str:
+    """A month leads to its days, a day to its hours, an hour to the sessions of its day."""
+    day = date.fromisoformat(bar.begins[:10])
+    if found.step == "hour":
+        return _sessions_path(found, day, day)
+    kind = "month" if found.step == "month" else "day"
+    shown = {"period": kind, "day": str(day), "compare": found.comparison, "measure": measured}
+    return "/reports?" + urlencode({**shown, **_place_query(found)})
+
+
+def _rows(found: Usage, measure: Measure) -> list[tuple[str, str, Totals, str]]:
+    """The chart's data: (step, its page, sums, the other period's value)."""
+    past = [f"{measure.of(bar.totals):,.1f} {measure.unit}" for bar in found.compared_bars]
+    past += [figures.NONE] * (len(found.bars) - len(past))
+    return [
+        (_step_text(bar, found.step), _step_path(found, bar, "energy"), bar.totals, then)
+        for bar, then in zip(found.bars, past, strict=False)
+    ]
+
+
+def _heat(found: Usage) -> list[list[tuple[int, str, str]]]:
+    """By weekday and hour: (level of colour, plugs in short, words)."""
+    most = max((cell.mean_plugs for cell in found.week), default=0.0)
+    table: list[list[tuple[int, str, str]]] = [[] for _ in WEEKDAYS]
+    for cell in found.week:
+        level = min(LEVELS, round(cell.mean_plugs / most * LEVELS)) if most else 0
+        short = "" if cell.mean_plugs < 0.05 else f"{cell.mean_plugs:,.0f}" if most >= 20 else f"{cell.mean_plugs:.1f}"
+        power = " ".join(figures.power(cell.mean_power_w))
+        words = f"{WEEKDAYS[cell.weekday - 1]} {cell.hour:02}:00: {cell.mean_plugs:,.1f} plugs at once, {power}"
+        table[cell.weekday - 1].append((level, short, words))
+    return table
+
+
+def _places(found: Usage) -> Sequence[dict[str, Any]]:
+    whole = float(found.totals.energy_wh)
+    rows = []
+    for place in found.places:
+        which = {"station": place.station_id} if place.station_id else {"location": place.location_id}
+        path = ""
+        if place.station_id or place.location_id:
+            span = {"from": str(found.period.first), "to": str(found.period.last)}
+            if found.period.kind != "custom":
+                span = {"day": str(found.period.first)}
+            path = "/reports?" + urlencode({"period": found.period.kind, **span, "compare": found.comparison, **which})
+        trend = _trend(
+            float(place.totals.energy_wh),
+            float(place.compared.energy_wh) if place.compared else None,
+            lambda v: f"{v:.0f}",
+        )
+        share = float(place.totals.energy_wh) / whole * 100 if whole else 0.0
+        rows.append({"place": place, "path": path, "share": share, "trend": trend["trend"]})
+    return rows
+
+
+HANDLERS = [reports, reports_csv]

@@ -1,0 +1,140 @@
+"""The spans of days that reports are about, and what they are compared with. Pure; days are those on the wall."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+Kind: TypeAlias = Literal["day", "week", "month", "year", "custom"]
+Comparison: TypeAlias = Literal["before", "year", "none"]
+Step: TypeAlias = Literal["hour", "day", "month"]
+
+MOST_DAYS = 5 * 366
+EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
+_DAY = timedelta(days=1)
+
+
+class Period(Struct, frozen=True):
+    """Whole days from `first` to `last`, both included."""
+
+    kind: Kind
+    first: date
+    last: date
+
+    @property
+    def n_days(self) -> int:
+        return (self.last - self.first).days + 1
+
+    @property
+    def step(self) -> Step:
+        """What one bar of its chart stands for."""
+        return "hour" if self.n_days <= 2 else "day" if self.n_days <= 93 else "month"
+
+    @property
+    def name(self) -> str:
+        """The period in words."""
+        if self.kind == "day" or self.n_days == 1:
+            return f"{self.first:%A} {self.first.day} {self.first:%B %Y}"
+        if self.kind == "month":
+            return f"{self.first:%B %Y}"
+        if self.kind == "year":
+            return f"{self.first.year}"
+        year = "" if self.first.year == self.last.year else f" {self.first.year}"
+        return f"{self.first.day} {self.first:%b}{year} to {self.last.day} {self.last:%b %Y}"
+
+
+def of_kind(kind: Kind, day: date) -> Period:
+    """The day, the week from Monday, the month or the year that holds a day."""
+    if kind == "week":
+        first = day - timedelta(days=day.isoweekday() - 1)
+        return Period(kind, first, first + timedelta(days=6))
+    if kind == "month":
+        first = day.replace(day=1)
+        return Period(kind, first, _next_month(first) - _DAY)
+    if kind == "year":
+        return Period(kind, date(day.year, 1, 1), date(day.year, 12, 31))
+    return Period(kind, day, day)
+
+
+def between(first: date, last: date) -> Period:
+    """Any days. Raises ValueError, with a text for people, for a span that is none, too long or out of this world."""
+    if last < first:
+        raise ValueError("the period ends before it begins")
+    if not EARLIEST <= first <= last <= LATEST:
+        raise ValueError(f"the period must lie between {EARLIEST} and {LATEST}")
+    if (last - first).days >= MOST_DAYS:
+        raise ValueError(f"the period is longer than {MOST_DAYS} days")
+    return Period("custom", first, last)
+
+
+def recognised(period: Period) -> Period:
+    """Days that are a day, week, month or year of the calendar as such, so that they move and compare as one."""
+    kinds: tuple[Kind, ...] = ("day", "week", "month", "year")
+    found = (of_kind(kind, period.first) for kind in kinds)
+    return next((one for one in found if (one.first, one.last) == (period.first, period.last)), period)
+
+
+def so_far(period: Period, today: date) -> Period:
+    """The part of a period that has come; a period of the future stays as it is."""
+    return Period(period.kind, period.first, today) if period.first <= today < period.last else period
+
+
+def before(period: Period) -> Period:
+    """The period right before, of the same kind; as many days before, where it is none of the calendar."""
+    if period.kind in ("week", "month", "year"):
+        return of_kind(period.kind, period.first - _DAY)
+    return Period(period.kind, period.first - timedelta(days=period.n_days), period.first - _DAY)
+
+
+def after(period: Period) -> Period:
+    """The period that follows."""
+    if period.kind in ("week", "month", "year"):
+        return of_kind(period.kind, period.last + _DAY)
+    return Period(period.kind, period.last + _DAY, period.last + timedelta(days=period.n_days))
+
+
+def a_year_before(period: Period) -> Period:
+    """A year earlier: the same days of the calendar; days and weeks on the same weekdays (52 weeks)."""
+    if period.kind in ("day", "week"):
+        return Period(period.kind, period.first - timedelta(weeks=52), period.last - timedelta(weeks=52))
+    if period.kind in ("month", "year"):
+        return of_kind(period.kind, _year_less(period.first))
+    return Period(period.kind, _year_less(period.first), _year_less(period.last))
+
+
+def compared(period: Period, how: Comparison, today: date) -> Period | None:
+    """What the part of `period` that has come is compared with: as many days of the other one, no more than it has."""
+    if how == "none":
+        return None
+    other = before(period) if how == "before" else a_year_before(period)
+    part = so_far(period, today)
+    if part.n_days == period.n_days or other.kind == "day":
+        return other
+    return Period(other.kind, other.first, min(other.last, other.first + timedelta(days=part.n_days - 1)))
+
+
+def days(period: Period) -> list[date]:
+    """All of them."""
+    return [period.first + _DAY * n for n in range(period.n_days)]
+
+
+def months(period: Period) -> list[date]:
+    """The first of each month that it touches."""
+    found, month = [], period.first.replace(day=1)
+    while month <= period.last:
+        found.append(month)
+        month = _next_month(month)
+    return found
+
+
+def _next_month(first: date) -> date:
+    return date(first.year + first.month // 12, first.month % 12 + 1, 1)
+
+
+def _year_less(day: date) -> date:
+    try:
+        return day.replace(year=day.year - 1)
+    except ValueError:
+        return day.replace(year=day.year - 1, day=28)
