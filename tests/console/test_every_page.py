@@ -32,8 +32,9 @@ DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 # What axe calls serious or critical is a fault; the rules are those of WCAG 2.2 AA and axe's own best practices.
 RUN = """async () => {
   const found = await axe.run(document, { resultTypes: ["violations"] });
+  const where = (node) => `${node.target.join(" ")} ${node.html.slice(0, 160)}`;
   return found.violations.filter((one) => ["serious", "critical"].includes(one.impact)).map((one) =>
-    `${one.id}: ${one.help}: ${one.nodes.slice(0, 3).map((node) => node.target.join(" ") + " " + node.html.slice(0, 160)).join(" | ")}`);
+    `${one.id}: ${one.help}: ${one.nodes.slice(0, 3).map(where).join(" | ")}`);
 }"""
 
 

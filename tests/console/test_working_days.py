@@ -39,9 +39,11 @@ async def arrives(browser: Browser, visitor: Visitor) -> AsyncIterator[Arrives]:
         # That a page is refused (403, 404) is what some of these days are about.
         page.on(
             "console",
-            lambda m: complaints.append(m.text)
-            if m.type in ("error", "warning") and "Failed to load resource" not in m.text
-            else None,
+            lambda m: (
+                complaints.append(m.text)
+                if m.type in ("error", "warning") and "Failed to load resource" not in m.text
+                else None
+            ),
         )
         page.on("pageerror", lambda e: complaints.append(str(e)))
         page.on("request", lambda r: None if r.url.startswith(visitor.front.url) else complaints.append(r.url))
@@ -132,9 +134,11 @@ async def test_network_operations_find_the_broken_station_command_it_and_read_it
     assert (await broken.hears("Reset"))["type"] in ("Soft", "Hard")
     await expect(panel.locator(".result")).to_contain_text("Accepted")
     await page.goto(f"/stations/{broken.station_id}/log?action=Reset")
-    await page.get_by_role("link", name="Reset").first.click()
-    await expect(heading(page)).to_contain_text("Reset to the station")
-    await expect(page.locator("main")).to_contain_text("Accepted")
+    line = page.locator("details.log-row", has_text="Reset").first
+    await line.locator("summary").click()
+    # In plain words what was asked, and what came back.
+    await expect(line.locator(".told-place")).to_contain_text("restart")
+    await expect(line).to_contain_text("Accepted")
     await page.goto(f"/stations/{broken.station_id}/day")
     await expect(page.locator("svg[data-day]")).to_be_visible()
 
@@ -176,7 +180,7 @@ async def test_support_blocks_a_card_and_imports_five_hundred_with_three_bad_row
     await page.get_by_role("button", name="Rehearse").click()
     await expect(heading(page)).to_have_text("This would create 497 and change 0; 3 cannot be taken.")
     rows = page.get_by_role("region", name="Rows that cannot be taken").get_by_role("row")
-    assert [int((await rows.nth(n).get_by_role("cell").first.inner_text())) for n in (1, 2, 3)] == [8, 101, 322]
+    assert [int(await rows.nth(n).get_by_role("cell").first.inner_text()) for n in (1, 2, 3)] == [8, 101, 322]
     await page.get_by_role("button", name="Import 497").click()
     await expect(heading(page)).to_contain_text("497 created")
     count = await network.pool.fetchval("select count(*) from token where party_id = $1", network.party_id)
@@ -255,7 +259,8 @@ async def test_who_may_only_read_is_offered_nothing_that_changes_anything(arrive
         assert answer is not None
         assert answer.status == 200, path
         forms = await page.eval_on_selector_all(
-            "main form[method=post] button:not([hidden])", "buttons => buttons.map((button) => button.form.getAttribute('action'))"
+            "main form[method=post] button:not([hidden])",
+            "buttons => buttons.map((button) => button.form.getAttribute('action'))",
         )
         # A list of one's own may be kept.
         assert [form for form in forms if not re.match(r"/lists|/list-layout", form)] == [], path
