@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 from rich.console import Console
@@ -253,6 +253,44 @@ def simulate(context: typer.Context) -> None:
     from ohmstead.simulator.cli import simulate as command
 
     _pass_on(context, command)
+
+
+@app.command(rich_help_panel=WORK, context_settings=PASS_ON, add_help_option=False)
+def api(context: typer.Context) -> None:
+    """Every operation of the REST API, against this or any other installation. See `api --help`."""
+    from ohmstead.remote.cli import group
+
+    known = cast("typer.core.TyperGroup", typer.main.get_command(app)).commands
+    beside = sorted(name for name, one in known.items() if not one.hidden)
+    group(beside)(args=context.args, prog_name=context.command_path)
+
+
+@app.command(rich_help_panel=WORK)
+def mcp(
+    port: Annotated[
+        int | None, typer.Option("--http", min=1, max=65535, help="On this port of 127.0.0.1, instead of stdio.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="Which profile, as `api --profile` takes it.")] = None,
+    url: Annotated[str | None, typer.Option(help="Which installation.")] = None,
+) -> None:
+    """The network for agents that speak the Model Context Protocol, with the rights of one API key.
+
+    They read what the key may read; orders to stations only if it may send them, and in two steps.
+    """
+    from ohmstead.remote import agents, profiles
+    from ohmstead_client import ClientError
+
+    async def work() -> None:
+        chosen = profiles.chosen(os.environ, profile, url)
+        if port is None:
+            await agents.serve_stdio(chosen)
+        else:
+            await agents.serve_http(chosen, port, lambda line: errors.print(line, highlight=False, soft_wrap=True))
+
+    try:
+        _run(work())
+    except ClientError as error:
+        _fail(str(error))
 
 
 @app.command("demo-stations", hidden=True, context_settings=PASS_ON, add_help_option=False)

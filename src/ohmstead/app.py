@@ -32,7 +32,7 @@ from ohmstead.adapters.ocsp.adapter import HttpResponders
 from ohmstead.adapters.pnc.adapter import HttpPool
 from ohmstead.adapters.pnc.settings import PoolSettings
 from ohmstead.adapters.vat.adapter import HttpVatRegister
-from ohmstead.core import events, health, metrics, migrations
+from ohmstead.core import events, health, metrics, migrations, tracing
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool, connect_one, connect_pool
 from ohmstead.core.errors import Invalid, NotFound
@@ -297,6 +297,13 @@ _PLANS: Final[Mapping[str, Literal["force_generic_plan", "force_custom_plan"]]] 
 
 @contextlib.asynccontextmanager
 async def _deps(settings: Settings, role: str) -> AsyncIterator[tuple[Pool, Bus]]:
+    with tracing.told_to(settings.otlp_endpoint, role, settings.trace_share):
+        async with _connected(settings, role) as found:
+            yield found
+
+
+@contextlib.asynccontextmanager
+async def _connected(settings: Settings, role: str) -> AsyncIterator[tuple[Pool, Bus]]:
     pool = await connect_pool(
         _required(settings.database_url),
         size=settings.pool_size,

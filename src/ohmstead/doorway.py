@@ -36,7 +36,7 @@ from ohmstead.accounts import access, service
 from ohmstead.accounts.access import Actor, NotAllowed, NotSignedIn, ProofNeeded, TooManyAttempts
 from ohmstead.accounts.signin import service as signin
 from ohmstead.accounts.signin.model import Visit
-from ohmstead.core import clock, language, metrics
+from ohmstead.core import clock, language, metrics, tracing
 from ohmstead.core.db import Pool
 from ohmstead.core.errors import NotFound
 from ohmstead.core.ids import new_id
@@ -77,6 +77,7 @@ class _Passage:
         self._scope = scope
         self._send = send
         self._status = 500
+        self._is_stream = False
         self._began_at = time.perf_counter()
         self._request_id = _request_id(scope)
 
@@ -88,7 +89,10 @@ class _Passage:
         state["remote_address"] = client_address(self._scope, self._settings)
         with language.speaking(self._language()), structlog.contextvars.bound_contextvars(request_id=self._request_id):
             try:
-                await app(self._scope, receive, self._sent)
+                if not tracing.is_on() or self._scope["path"] in _QUIET_PATHS:
+                    await app(self._scope, receive, self._sent)
+                else:
+                    await self._run_told(app, receive)
             finally:
                 self._record()
 
@@ -101,10 +105,21 @@ class _Passage:
             connection.cookies.get(LANGUAGE_COOKIE, ""), connection.headers.get("accept-language", "")
         )
 
+    async def _run_told(self, app: Any, receive: Any) -> None:
+        method = self._scope["method"] if self._scope["method"] in _METHODS else "other"
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self._scope["headers"]}
+        with tracing.span(f"{method} {self._area()}", "server", headers, request_id=self._request_id) as span:
+            await app(self._scope, receive, self._sent)
+            handler = self._scope.get("route_handler")
+            tracing.note(span, status=self._status, operation=str(getattr(handler, "handler_name", "")))
+
     async def _sent(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
             headers = list(message["headers"])
+            self._is_stream = any(
+                n.lower() == b"content-type" and v.startswith(b"text/event-stream") for n, v in headers
+            )
             present = {name.lower() for name, _ in headers}
             for name, value in (*security_headers(self._settings), (b"x-request-id", self._request_id.encode())):
                 if name not in present:
@@ -113,6 +128,12 @@ class _Passage:
                 headers.append((b"cache-control", self._may_be_kept().encode()))
             message["headers"] = headers
         await self._send(message)
+
+    def _area(self) -> str:
+        if self._scope["state"]["is_transfer"]:
+            return "file"
+        path = self._scope["path"]
+        return "static" if path.startswith(STATIC_PATH) else "api" if path.startswith(API_PATH) else "page"
 
     def _may_be_kept(self) -> str:
         if not self._scope["path"].startswith(STATIC_PATH):
@@ -124,6 +145,8 @@ class _Passage:
     def _record(self) -> None:
         method, path = self._scope["method"], self._scope["path"]
         metrics.http_requests.labels(method if method in _METHODS else "other", str(self._status)).inc()
+        if not self._is_stream and path not in _QUIET_PATHS:
+            metrics.http_seconds.labels(self._area()).observe(time.perf_counter() - self._began_at)
         if path.startswith(STATIC_PATH) or path in _QUIET_PATHS:
             return
         if self._scope["state"]["is_transfer"]:

@@ -19,8 +19,14 @@ from msgspec import Meta, Struct
 
 PREFIX = "OHMSTEAD_"
 SECRETS = frozenset({"database_url", "nats_url", "secret_key", "est_password", "pnc_pool_token", "files_bucket_url"})
-# Read by the `ohmstead` script, the simulator, the tests and the benchmarks, not by the running system.
-OUTSIDE = frozenset({"API_KEY", "PYTHON", "VENV", "TEST_CHROMIUM", "TEST_DATABASE_URL", "TEST_NATS_URL"})
+# Read by the `ohmstead` script, its commands `api` and `mcp`, the simulator, the tests and the benchmarks, not by the
+# running system.
+OUTSIDE = frozenset(
+    {
+        *("API_KEY", "API_KEY_FILE", "API_URL", "PROFILE", "MCP_TOKEN"),
+        *("PYTHON", "VENV", "TEST_CHROMIUM", "TEST_DATABASE_URL", "TEST_NATS_URL"),
+    }
+)
 
 Network: TypeAlias = IPv4Network | IPv6Network
 Port: TypeAlias = Annotated[int, Meta(ge=1, le=65535)]
@@ -286,6 +292,12 @@ class Settings(Struct, frozen=True, kw_only=True):
         _about("Least severity written; `up` and `demo` write warnings unless told."),
     ] = "info"
     log_format: Annotated[Literal["console", "json"], _about("Log lines for people or for collectors.")] = "console"
+
+    otlp_endpoint: Annotated[
+        HttpUrl | None,
+        _about("OpenTelemetry collector for traces, OTLP over HTTP, as `http://127.0.0.1:4318`. Unset: none."),
+    ] = None
+    trace_share: Annotated[float, Meta(ge=0, le=1), _about("Of how many traces the collector is told.")] = 1.0
 
     def __repr__(self) -> str:
         shown = {name: getattr(self, name) for name in self.__struct_fields__}

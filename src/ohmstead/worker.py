@@ -22,6 +22,7 @@ from ohmstead.core.db import Connection, Pool, connect_one
 from ohmstead.core.events import Event
 from ohmstead.core.log import logger
 from ohmstead.facts.catalogue import KINDS
+from ohmstead.reports import census
 from ohmstead.reports.usage import service as usage
 from ohmstead.reservations import changes, telling
 from ohmstead.reservations import service as reservations
@@ -123,6 +124,7 @@ async def run(
         (30, "firmware_versions", partial(ask_versions, pool, desk)),
         (USAGE_EVERY_S, "usage", partial(usage.fill, pool)),
         (PARTITIONS_EVERY_S, "partitions", partial(_partitions, pool)),
+        (census.EVERY_S, "census", partial(census.take, pool, runner.kinds)),
     )
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())

@@ -77,7 +77,7 @@ def test_it_has_what_openapi_asks_for() -> None:
         for step in reference.removeprefix("#/").split("/"):
             place = place[step]
     for name, schema in DOCUMENT["components"]["schemas"].items():
-        assert re.fullmatch(r"[A-Za-z0-9._-]+", name)
+        assert re.fullmatch(r"[A-Za-z0-9_-]+", name), f"{name}: two types have this name; rename one"
         Draft202012Validator.check_schema(schema)
 
 
@@ -139,12 +139,12 @@ async def test_what_is_really_answered_fits_the_document(api: Visitor) -> None:
     for path, method, operation in operations():
         handler: HTTPRouteHandler = HANDLERS[operation["operationId"]]
         (status,) = [status for status in operation["responses"] if status.startswith("2")]
-        schema = operation["responses"][status].get("content", {}).get("application/json", {}).get("schema")
-        if method != "get" or schema is None:
+        media, content = next(iter(operation["responses"][status].get("content", {"": {}}).items()))
+        if method != "get" or media != "application/json":
             continue
         answer = await api.client.request(method_of(handler), filled(handler, ids))
         assert answer.status_code == int(status), (path, answer.text)
-        validator(schema).validate(answer.json())
+        validator(content["schema"]).validate(answer.json())
         checked += 1
     assert checked > 18
 

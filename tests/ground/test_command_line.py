@@ -27,10 +27,12 @@ def test_help_teaches_what_it_is_and_where_to_begin() -> None:
 @pytest.mark.parametrize(
     "command",
     [
+        "api",
         "audit",
         "demo",
         "up",
         "gateway",
+        "mcp",
         "web",
         "worker",
         "migrate",
@@ -47,6 +49,11 @@ def test_help_teaches_what_it_is_and_where_to_begin() -> None:
 )
 def test_every_command_is_in_the_help(command: str) -> None:
     assert f" {command} " in ohmstead("--help").stdout
+
+
+def test_completion_knows_every_command() -> None:
+    both = os.pathsep.join([str(ROOT / "src"), str(ROOT / "clients" / "python" / "src")])
+    assert "names='api audit bench demo doctor " in ohmstead("api", "completion", "bash", PYTHONPATH=both).stdout
 
 
 def test_every_setting_is_listed() -> None:

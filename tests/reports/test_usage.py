@@ -19,10 +19,10 @@ from ohmstead.core.events import Event
 from ohmstead.core.ids import new_id
 from ohmstead.reports.usage import queries, service
 from ohmstead.reports.usage.model import Subject, Totals
-from ohmstead.reports.usage.periods import Period
+from ohmstead.reports.usage.periods import UsagePeriod
 from ohmstead.settings import Settings
 
-ALL = Period("custom", date(2026, 1, 1), date(2026, 12, 31))
+ALL = UsagePeriod("custom", date(2026, 1, 1), date(2026, 12, 31))
 ZONES = ("Europe/Vienna", "Asia/Kolkata", "America/St_Johns")
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ohmstead.reports.usage import periods
-from ohmstead.reports.usage.periods import Period
+from ohmstead.reports.usage.periods import UsagePeriod
 from ohmstead.reports.usage.shares import Counted, Share, Stretch, shares
 
 VIENNA, KOLKATA = ZoneInfo("Europe/Vienna"), ZoneInfo("Asia/Kolkata")
@@ -117,9 +117,15 @@ def test_periods_of_the_calendar(kind: periods.Kind, first: str, last: str, befo
 
 def test_a_month_that_is_not_over_is_compared_with_as_many_days() -> None:
     march = periods.of_kind("month", date(2026, 3, 1))
-    assert periods.compared(march, "before", date(2026, 3, 11)) == Period("month", date(2026, 2, 1), date(2026, 2, 11))
-    assert periods.compared(march, "before", date(2026, 3, 30)) == Period("month", date(2026, 2, 1), date(2026, 2, 28))
-    assert periods.compared(march, "before", date(2026, 5, 1)) == Period("month", date(2026, 2, 1), date(2026, 2, 28))
+    assert periods.compared(march, "before", date(2026, 3, 11)) == UsagePeriod(
+        "month", date(2026, 2, 1), date(2026, 2, 11)
+    )
+    assert periods.compared(march, "before", date(2026, 3, 30)) == UsagePeriod(
+        "month", date(2026, 2, 1), date(2026, 2, 28)
+    )
+    assert periods.compared(march, "before", date(2026, 5, 1)) == UsagePeriod(
+        "month", date(2026, 2, 1), date(2026, 2, 28)
+    )
     assert periods.compared(march, "none", date(2026, 5, 1)) is None
     leap = periods.between(date(2024, 2, 29), date(2024, 2, 29))
     assert periods.a_year_before(leap).first == date(2023, 2, 28)

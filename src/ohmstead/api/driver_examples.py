@@ -7,7 +7,7 @@ from ohmstead.api.activity import Activity
 from ohmstead.api.lists import ListLayout, SavedLists
 from ohmstead.api.search import Hits
 from ohmstead.drivers.model import Driver, DriverChange, NewDriver
-from ohmstead.reports.people.queries import Usage
+from ohmstead.reports.people.queries import TokenUsage
 from ohmstead.sessions.erasing.service import Erased
 from ohmstead.tokens.register.many import ManyReport, ManyTokens
 
@@ -49,7 +49,7 @@ DRIVER_EXAMPLES: dict[Any, Any] = {
         "updated_at": "2026-03-02T08:00:00Z",
     },
     Erased: {"driver_id": _DRIVER_ID, "pseudonym": "erased-Vq3xYt0aKd8m", "n_sessions": 41, "n_reservations": 0},
-    Usage: {
+    TokenUsage: {
         "n_sessions": 41,
         "energy_wh": 912340,
         "first_at": "2026-03-02T08:10:00Z",

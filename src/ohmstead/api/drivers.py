@@ -30,7 +30,7 @@ from ohmstead.drivers import service as drivers
 from ohmstead.drivers.model import Driver, DriverChange, NewDriver
 from ohmstead.drivers.queries import DriverFilter, Sort
 from ohmstead.reports.people import queries as people
-from ohmstead.reports.people.queries import Usage
+from ohmstead.reports.people.queries import TokenUsage
 from ohmstead.sessions.erasing import service as erasing
 from ohmstead.sessions.erasing.service import Erased
 
@@ -151,7 +151,7 @@ async def erase_driver(
 
 
 @get("/drivers/{driver_id:uuid}/usage", opt=operation("drivers:read", errors=(404,)))
-async def get_driver_usage(pool: ThePool, actor: TheActor, driver_id: FromPath[UUID]) -> Response[Usage]:
+async def get_driver_usage(pool: ThePool, actor: TheActor, driver_id: FromPath[UUID]) -> Response[TokenUsage]:
     """Read what a driver charged, with all tokens they held while they held them. Sessions: `/sessions?driver=`."""
     async with pool.acquire() as conn:
         await queries.get_driver(conn, actor.party_id, driver_id)

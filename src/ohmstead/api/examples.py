@@ -6,6 +6,7 @@ from ohmstead.accounts.model import ApiKey
 from ohmstead.api import certificate_examples
 from ohmstead.api.bulk import BulkCount, NewBulkCommand
 from ohmstead.api.commands import Capabilities, RawAnswer
+from ohmstead.api.concern_examples import CONCERN_EXAMPLES
 from ohmstead.api.device_examples import DEVICE_EXAMPLES
 from ohmstead.api.driver_examples import DRIVER_EXAMPLES
 from ohmstead.api.event_examples import EVENT_EXAMPLES
@@ -529,6 +530,7 @@ EXAMPLES: dict[Any, Any] = {
     ApiKeys: {"items": [_KEY]},
 }
 
+EXAMPLES |= CONCERN_EXAMPLES
 EXAMPLES |= PAYMENT_EXAMPLES
 EXAMPLES |= RESERVATION_EXAMPLES
 EXAMPLES |= PEOPLE_EXAMPLES

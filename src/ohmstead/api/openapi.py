@@ -1,15 +1,17 @@
 """The OpenAPI 3.1 document, made from the handlers' signatures: what it says is what the code takes and gives."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, get_args
 
 import msgspec
 from litestar.handlers import HTTPRouteHandler
+from msgspec.inspect import DateTimeType, StructType
 
 import ohmstead
 from ohmstead.accounts.access import ACTIONS
+from ohmstead.api.catalogue import CODES, PROBLEMS
 from ohmstead.api.examples import TEXT_EXAMPLES, example_of
 from ohmstead.api.operations import CSV, Operation
 from ohmstead.api.problems import MEDIA_TYPE, TYPE_PREFIX, Problem, all_types
@@ -77,6 +79,8 @@ def document(resources: Mapping[str, Sequence[HTTPRouteHandler]], prefix: str) -
             "securitySchemes": _security_schemes(),
             "responses": _problem_responses(),
         },
+        "x-problems": _catalogue(),
+        "x-problem-codes": CODES,
     }
     renamed: dict[str, Any] = _renamed(made, {name: _public_name(name) for name in schemas})
     return renamed
@@ -168,6 +172,20 @@ def _problem_responses() -> dict[str, Any]:
     return responses
 
 
+def _catalogue() -> list[dict[str, Any]]:
+    """Every type of problem, what it means and what to do about it."""
+    return [
+        {
+            "type": TYPE_PREFIX + name,
+            "status": status,
+            "title": title,
+            "meaning": PROBLEMS[name].meaning,
+            "remedy": PROBLEMS[name].remedy,
+        }
+        for status, name, title in all_types()
+    ]
+
+
 def _operation(tag: str, handler: HTTPRouteHandler, schemas: Mapping[str, Any]) -> dict[str, Any]:
     known: Operation = handler.opt["operation"]
     name = handler.handler_name
@@ -241,7 +259,7 @@ def _body(handler: HTTPRouteHandler) -> dict[str, Any] | None:
     if known.takes == CSV:
         columns = "\n".join(f"- `{column}`: {meaning}" for column, meaning in _COLUMNS[name].items())
         content = {CSV: {"schema": {"type": "string"}, "example": TEXT_EXAMPLES[name]}}
-        content |= {media: {"schema": {"type": "string", "format": "binary"}} for media in known.also_takes}
+        content |= {media: {"schema": _plain(media)} for media in known.also_takes}
         return {"required": True, "description": f"Columns:\n{columns}", "content": content}
     if known.takes == "application/octet-stream":
         schema = {"type": "string", "format": "binary", "description": "The file, as it is."}
@@ -252,6 +270,13 @@ def _body(handler: HTTPRouteHandler) -> dict[str, Any] | None:
     return None
 
 
+def _plain(media: str) -> dict[str, Any]:
+    """The schema of a body that is no JSON of ours."""
+    if media == "application/json":
+        return {"type": "array", "items": {"type": "object"}, "description": "OCPI 2.2.1 objects."}
+    return {"type": "string"} if media.startswith("text/") else {"type": "string", "format": "binary"}
+
+
 def _good_response(handler: HTTPRouteHandler) -> dict[str, Any]:
     known: Operation = handler.opt["operation"]
     answered = _answer_of(handler)
@@ -259,10 +284,8 @@ def _good_response(handler: HTTPRouteHandler) -> dict[str, Any]:
     if answered is None:
         return {status: {"description": "Done."}}
     if handler.handler_name in TEXT_EXAMPLES and answered in (str, bytes):
-        content = {
-            media: {"schema": {"type": "string"}, "example": TEXT_EXAMPLES[handler.handler_name]}
-            for media in known.exports
-        }
+        content = {media: {"schema": _plain(media)} for media in known.exports}
+        content[known.exports[0]]["example"] = TEXT_EXAMPLES[handler.handler_name]
         return {status: {"description": "As it comes.", "content": content}}
     schema = _numbers(msgspec.json.schema_components([answered], ref_template=_REF)[0][0])
     content = {"application/json": {"schema": schema, "example": example_of(answered)}}
@@ -316,16 +339,70 @@ def _types_of(handler: HTTPRouteHandler) -> Iterator[Any]:
 
 
 def _schemas(types: set[Any]) -> dict[str, Any]:
-    _, components = msgspec.json.schema_components(sorted(types, key=str), ref_template=_REF)
+    roots = sorted(types, key=str)
+    structs = list(_structs(msgspec.inspect.multi_type_info(roots)))
+    references, components = msgspec.json.schema_components(
+        [*roots, *(kind.cls for kind in structs)], ref_template=_REF
+    )
+    for reference, kind in zip(references[len(roots) :], structs, strict=True):
+        _say_times(components[reference["$ref"].rpartition("/")[2]], kind)
     schemas: dict[str, Any] = _numbers(components)
     return schemas
 
 
+def _structs(kinds: Iterable[Any]) -> Iterator[StructType]:
+    """Every struct that can be reached, once."""
+    waiting, seen = list(kinds), set()
+    while waiting:
+        kind = waiting.pop()
+        if isinstance(kind, StructType):
+            if kind.cls in seen:
+                continue
+            seen.add(kind.cls)
+            yield kind
+            waiting += [field.type for field in kind.fields]
+        else:
+            waiting += _inner(kind)
+
+
+def _inner(kind: Any) -> list[Any]:
+    """What a type is made of."""
+    parts = [getattr(kind, name, None) for name in ("type", "item_type", "key_type", "value_type")]
+    return [
+        *(part for part in parts if isinstance(part, msgspec.inspect.Type)),
+        *getattr(kind, "types", ()),
+        *getattr(kind, "item_types", ()),
+    ]
+
+
+def _say_times(schema: dict[str, Any], kind: StructType) -> None:
+    """Every instant leaves as RFC 3339; msgspec says so only of those that it takes in with a zone."""
+    for field in kind.fields:
+        if any(isinstance(part, DateTimeType) for part in _leaves(field.type)):
+            _mark_times(schema["properties"][field.encode_name])
+
+
+def _leaves(kind: Any) -> Iterator[Any]:
+    inner = _inner(kind) if not isinstance(kind, StructType) else []
+    yield kind
+    for part in inner:
+        yield from _leaves(part)
+
+
+def _mark_times(schema: dict[str, Any]) -> None:
+    # A field that is a time or something else that is written as text would be one that no reader can tell apart.
+    if schema.get("type") == "string" and "enum" not in schema and "format" not in schema:
+        schema["format"] = "date-time"
+    for part in (*schema.get("anyOf", ()), schema.get("items"), schema.get("additionalProperties")):
+        if isinstance(part, dict):
+            _mark_times(part)
+
+
 def _numbers(schema: Any) -> Any:
-    """Decimals as they are sent: JSON numbers."""
+    """Decimals as they are sent: JSON numbers, with every digit."""
     if isinstance(schema, dict):
         if schema.get("format") == "decimal":
-            return {"type": "number", **({"description": schema["description"]} if "description" in schema else {})}
+            return {**schema, "type": "number"}
         return {name: _numbers(value) for name, value in schema.items()}
     if isinstance(schema, list):
         return [_numbers(item) for item in schema]

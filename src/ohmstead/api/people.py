@@ -17,7 +17,7 @@ from ohmstead.accounts.model import Operator, Role, WebSession
 from ohmstead.accounts.people import service as people
 from ohmstead.accounts.people.model import Person
 from ohmstead.accounts.signin import service as signin
-from ohmstead.accounts.signin.model import Attempt, Outcome
+from ohmstead.accounts.signin.model import Outcome, SignInAttempt
 from ohmstead.api.operations import (
     CSV,
     NDJSON,
@@ -35,7 +35,7 @@ from ohmstead.api.operations import (
 from ohmstead.core.db import Connection
 from ohmstead.settings import Settings
 
-ATTEMPTS = Keyset(item=Attempt, type=tuple[datetime, int], of=lambda one: (one.at, one.attempt_id))
+ATTEMPTS = Keyset(item=SignInAttempt, type=tuple[datetime, int], of=lambda one: (one.at, one.attempt_id))
 
 
 class Operators(Struct):
@@ -190,10 +190,10 @@ async def sign_operator_out(pool: ThePool, actor: TheActor, operator_id: FromPat
 @get("/sign-in-attempts", opt=operation("people:write", exports=(CSV, NDJSON)))
 async def list_sign_in_attempts(
     request: ApiRequest, pool: ThePool, actor: TheActor, filters: NamedDependency[AttemptQuery]
-) -> Response[Page[Attempt]]:
+) -> Response[Page[SignInAttempt]]:
     """List who signed in and who was refused, newest first."""
 
-    async def fetch(conn: Connection, after: Any, limit: int) -> list[Attempt]:
+    async def fetch(conn: Connection, after: Any, limit: int) -> list[SignInAttempt]:
         return await signin.list_attempts(
             conn,
             actor.party_id,

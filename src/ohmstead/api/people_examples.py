@@ -4,7 +4,7 @@ from typing import Any
 
 from ohmstead.accounts.approvals.model import Approval
 from ohmstead.accounts.model import Operator
-from ohmstead.accounts.signin.model import Attempt
+from ohmstead.accounts.signin.model import SignInAttempt
 from ohmstead.api.people import (
     Approvals,
     NewOperator,
@@ -81,7 +81,7 @@ PEOPLE_EXAMPLES: dict[Any, Any] = {
         ]
     },
     SignedOutBrowsers: {"n_browsers": 1},
-    Attempt: {
+    SignInAttempt: {
         "attempt_id": 99,
         "at": "2026-03-02T08:00:00Z",
         "operator_id": _ID,

@@ -12,6 +12,7 @@ from litestar.enums import MediaType
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from ohmstead.api.catalogue import CODES, PROBLEMS
 from ohmstead.api.problems import all_types
 
 _CODE = re.compile(r"`([^`]+)`")
@@ -172,9 +173,18 @@ def _problems() -> str:
     for status, name, title in all_types():
         anchor = "" if name in seen else f" id='problem-{name}'"
         seen.add(name)
-        body += f"<tr{anchor}><td>{status}</td><td><code>{name}</code></td><td>{escape(title)}</td></tr>"
-    head = "<tr><th>Status</th><th>Type</th><th>Title</th></tr>"
-    return f"<h2 id='problems'>Problems</h2><table><thead>{head}</thead><tbody>{body}</tbody></table>"
+        entry = PROBLEMS[name]
+        body += (
+            f"<tr{anchor}><td>{status}</td><td><code>{name}</code></td><td>{escape(title)}</td>"
+            f"<td>{_inline(entry.meaning)}</td><td>{_inline(entry.remedy)}</td></tr>"
+        )
+    head = "<tr><th>Status</th><th>Type</th><th>Title</th><th>What it means</th><th>What to do</th></tr>"
+    codes = "".join(f"<tr><td><code>{code}</code></td><td>{_inline(text)}</td></tr>" for code, text in CODES.items())
+    return (
+        f"<h2 id='problems'>Problems</h2><div class='wide'><table><thead>{head}</thead><tbody>{body}</tbody></table></div>"
+        f"<p>Some carry a code that says more.</p><table><thead><tr><th>Code</th><th>What it means</th></tr></thead>"
+        f"<tbody>{codes}</tbody></table>"
+    )
 
 
 def _types(document: dict[str, Any]) -> str:

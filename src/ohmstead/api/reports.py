@@ -14,7 +14,7 @@ from ohmstead.api.problems import BadRequest, FieldError
 from ohmstead.doorway import WITHIN
 from ohmstead.reports.usage import periods, service
 from ohmstead.reports.usage.model import Subject, Usage
-from ohmstead.reports.usage.periods import Comparison, Kind, Period
+from ohmstead.reports.usage.periods import Comparison, Kind, UsagePeriod
 
 
 class UsageQuery(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -36,7 +36,7 @@ class UsageQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     format: Annotated[Literal["json", "csv"], Meta(description="csv sends the steps of the period.")] = "json"
 
 
-def _period(query: UsageQuery, today: date) -> Period:
+def _period(query: UsageQuery, today: date) -> UsagePeriod:
     if query.period != "custom":
         if query.since is not None or query.until is not None:
             raise BadRequest("from and to go with period=custom", [FieldError("from", "without period=custom")])

@@ -10,6 +10,7 @@ from ohmstead.api import (
     bulk,
     certificates,
     commands,
+    concerns,
     device,
     drivers,
     events,
@@ -44,6 +45,7 @@ PREFIX = "/api/v1"
 RESOURCES = {
     "Locations": [*locations.HANDLERS, *sites.HANDLERS],
     "Stations": stations.HANDLERS,
+    "Concerns": concerns.HANDLERS,
     "Certificates": certificates.HANDLERS,
     "Device": device.HANDLERS,
     "Templates": templates.HANDLERS,

@@ -85,7 +85,7 @@ class Photos(Struct):
     items: list[Photo]
 
 
-@get("/locations/export", opt=operation("stations:read", exports=(CSV, XLSX)))
+@get("/locations/export", opt=operation("stations:read", exports=(CSV, XLSX, "application/json")))
 async def export_locations(pool: ThePool, actor: TheActor, filters: NamedDependency[ExportQuery]) -> Response[bytes]:
     """Export locations as a file that can be imported again.
 

@@ -29,7 +29,7 @@ from ohmstead.core.db import Connection, trial
 from ohmstead.core.events import NUDGE
 from ohmstead.core.workbooks import MEDIA_TYPE as XLSX
 from ohmstead.reports.people import queries as people
-from ohmstead.reports.people.queries import Usage
+from ohmstead.reports.people.queries import TokenUsage
 from ohmstead.tokens import queries
 from ohmstead.tokens.queries import Sort, TokenFilter, TokenView
 from ohmstead.tokens.register import many
@@ -137,7 +137,7 @@ async def get_token(pool: ThePool, actor: TheActor, token_id: FromPath[UUID]) ->
 
 
 @get("/tokens/{token_id:uuid}/usage", opt=operation("tokens:read", errors=(404,)))
-async def get_token_usage(pool: ThePool, actor: TheActor, token_id: FromPath[UUID]) -> Response[Usage]:
+async def get_token_usage(pool: ThePool, actor: TheActor, token_id: FromPath[UUID]) -> Response[TokenUsage]:
     """Read what was charged with a token, and where it was refused. Sessions: `/sessions?token=`."""
     async with pool.acquire() as conn:
         token = await queries.get_token(conn, actor.party_id, token_id)

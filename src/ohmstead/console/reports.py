@@ -16,7 +16,7 @@ from ohmstead.doorway import WITHIN
 from ohmstead.reports.pages import queries as pages
 from ohmstead.reports.usage import periods, service
 from ohmstead.reports.usage.model import Bar, Subject, Totals, Usage
-from ohmstead.reports.usage.periods import Comparison, Kind, Period
+from ohmstead.reports.usage.periods import Comparison, Kind, UsagePeriod
 from ohmstead.ui import charts, figures
 from ohmstead.ui.templating import Query, View, page
 
@@ -47,7 +47,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     """What the address asks for; `error` says what in it was no good and was left out."""
 
     subject: Subject
-    period: Period
+    period: UsagePeriod
     comparison: Comparison
     measure: str
     error: str | None = None
@@ -160,14 +160,14 @@ def _asked(query: Query, subject: Subject, today: date) -> Asked:
     return Asked(subject=subject, period=period, comparison=comparison, measure=measure, error=error)
 
 
-def _moved(view: View, period: Period) -> str | None:
+def _moved(view: View, period: UsagePeriod) -> str | None:
     """This page's address with another period; None beyond the days that can be asked for."""
     if not periods.EARLIEST <= period.first <= period.last <= periods.LATEST:
         return None
     return "/reports?" + urlencode(_query(view.query, period))
 
 
-def _query(query: Query, period: Period) -> dict[str, str]:
+def _query(query: Query, period: UsagePeriod) -> dict[str, str]:
     kept = {name: query[name] for name in ("compare", "measure", "location", "station") if query[name]}
     if period.kind == "custom":
         return {"period": "custom", "from": str(period.first), "to": str(period.last), **kept}
@@ -202,7 +202,7 @@ def _headline(found: Usage) -> str:
     return f"{figures.plural(found.totals.n_sessions, 'session')}, {energy} {when}{so_far}."
 
 
-def _in_words(period: Period) -> str:
+def _in_words(period: UsagePeriod) -> str:
     if period.n_days == 1:
         return f"on {period.name}"
     return f"in {period.name}" if period.kind in ("month", "year") else f"from {period.name}"

@@ -10,7 +10,7 @@ from litestar import Response, get
 from ohmstead.accounts.access import Actor
 from ohmstead.accounts.signin import devices
 from ohmstead.accounts.signin import service as signin
-from ohmstead.accounts.signin.model import Attempt
+from ohmstead.accounts.signin.model import SignInAttempt
 from ohmstead.console.exports import csv_response
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened
 from ohmstead.core.db import Connection
@@ -62,7 +62,7 @@ async def sign_ins_csv(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Re
 
 async def _attempts(
     conn: Connection, actor: Actor, query: Query, before: tuple[datetime, int] | None, limit: int
-) -> list[Attempt]:
+) -> list[SignInAttempt]:
     outcome = OUTCOMES.get(query.get("show", "all"))
     return await signin.list_attempts(
         conn, actor.party_id, outcome=outcome, operator_id=None, before=before, limit=limit

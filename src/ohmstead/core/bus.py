@@ -20,6 +20,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
+from ohmstead.core import tracing
 from ohmstead.core.log import logger
 
 log = logger("ohmstead.bus")
@@ -29,6 +30,11 @@ LIVE = "ohmstead.live."
 """News for open pages, by party. Whoever listens says so, so that nobody words what nobody hears."""
 _LISTENING, _WHO_LISTENS = "ohmstead.listening", "ohmstead.listening.who"
 _SAY_EVERY_S, _BELIEVED_FOR_S = 10.0, 35.0
+
+
+def _sort_of(subject: str) -> str:
+    """A subject without whom it names, so that spans of one sort have one name."""
+    return ".".join(subject.split(".")[:2])
 
 
 class Unanswered(Exception):
@@ -76,7 +82,7 @@ class Bus:
         if not self._client.is_connected:
             return
         try:
-            await self._client.publish(subject, msgspec.json.encode(payload))
+            await self._client.publish(subject, msgspec.json.encode(payload), headers=tracing.carried())
         except NatsError as error:
             log.debug("publish_dropped", subject=subject, error=repr(error))
 
@@ -85,7 +91,9 @@ class Bus:
         if not self._client.is_connected:
             raise Unanswered(subject)
         try:
-            reply = await self._client.request(subject, msgspec.json.encode(payload), timeout=timeout_s)
+            with tracing.span("ask", "client", subject=_sort_of(subject)):
+                data, headers = msgspec.json.encode(payload), tracing.carried()
+                reply = await self._client.request(subject, data, timeout=timeout_s, headers=headers)
         except NoRespondersError as error:
             raise Unanswered(subject) from error
         except NatsError as error:
@@ -100,7 +108,8 @@ class Bus:
 
         async def one(msg: Msg) -> None:
             try:
-                reply = await answer(msg.data)
+                with tracing.span("answer", "server", msg.headers, subject=_sort_of(subject)):
+                    reply = await answer(msg.data)
             except Exception:
                 log.exception("request_failed", subject=subject)
                 return
@@ -120,7 +129,11 @@ class Bus:
         """Call `heard(subject, data)` for every publish; returns the function that stops listening."""
 
         async def received(msg: Msg) -> None:
-            await heard(msg.subject, msg.data)
+            if msg.headers is None or not tracing.is_on():
+                await heard(msg.subject, msg.data)
+                return
+            with tracing.span("hear", "consumer", msg.headers, subject=_sort_of(subject)):
+                await heard(msg.subject, msg.data)
 
         subscription = await self._client.subscribe(subject, cb=received)
         if not subject.startswith(LIVE):

@@ -16,7 +16,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from ohmstead.core import metrics
+from ohmstead.core import metrics, tracing
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.log import logger
@@ -183,6 +183,22 @@ async def look(conn: Connection, kinds: Mapping[str, Sequence[str]]) -> list[str
     return [row["consumer"] for row in await conn.fetch(_BEHIND, list(kinds), kinds)]
 
 
+_WAITING = (
+    "select c.consumer, w.n, coalesce(extract(epoch from now() - w.oldest_at), 0)::float8 as oldest_s from outbox_cursor c,"
+    " lateral (select count(*) as n, min(at) as oldest_at from (select o.at from outbox o where o.xid >= c.window_from"
+    " and (o.xid >= c.window_to or o.event_id > c.done_event_id)"
+    " and o.kind in (select jsonb_array_elements_text($2::jsonb -> c.consumer)) limit 10000) x) w"
+    " where c.consumer = any($1)"
+)
+
+
+async def waiting(conn: Connection, kinds: Mapping[str, Sequence[str]]) -> dict[str, tuple[int, float]]:
+    """Of consumers, each with its kinds: how many events wait for it (10,000: that many or more), and for how many seconds
+    the oldest of those counted has waited."""
+    rows = await conn.fetch(_WAITING, list(kinds), kinds)
+    return {row["consumer"]: (row["n"], max(0.0, row["oldest_s"])) for row in rows}
+
+
 async def forget(conn: Connection, days: int) -> None:
     """Drop events older than `days` that every consumer has passed."""
     await conn.execute(
@@ -255,6 +271,11 @@ class Runner:
         """Their names."""
         return list(self._readers)
 
+    @property
+    def kinds(self) -> dict[str, tuple[str, ...]]:
+        """Of which facts each hears."""
+        return {reader.consumer: reader.kinds for reader in self._readers.values()}
+
     def add(self, consumer: str, handle: Consumer, kinds: Sequence[str]) -> None:
         self._readers[consumer] = _Reader(consumer, handle, tuple(kinds))
 
@@ -268,8 +289,10 @@ class Runner:
 
     async def _nudged(self, _subject: str, data: bytes) -> None:
         kinds = kinds_in(data)
+        trace = tracing.carried()
         for reader in self._readers.values():
             if kinds is None or not kinds.isdisjoint(reader.kinds):
+                reader.trace = trace or reader.trace
                 reader.wake.set()
 
     async def _watch(self) -> None:
@@ -285,12 +308,22 @@ class Runner:
             for consumer in behind:
                 self._readers[consumer].wake.set()
 
+    async def _consume(self, reader: _Reader, trace: dict[str, str] | None) -> int:
+        # Looks that nobody's trace caused are no traces of their own: there is one a second.
+        if trace is None:
+            return await consume(self._pool, reader.consumer, reader.handle, reader.kinds)
+        with tracing.span(f"consume {reader.consumer}", "consumer", trace) as span:
+            n = await consume(self._pool, reader.consumer, reader.handle, reader.kinds)
+            tracing.note(span, events=n)
+            return n
+
     async def _one(self, reader: _Reader) -> None:
         pause_s = 1.0
         while True:
             try:
                 reader.wake.clear()
-                if await consume(self._pool, reader.consumer, reader.handle, reader.kinds):
+                trace, reader.trace = reader.trace, None
+                if await self._consume(reader, trace):
                     pause_s = 1.0
                     continue
             except Exception as error:  # noqa: BLE001  (a consumer that fails must not end the others; consume() counted it)
@@ -307,15 +340,16 @@ class Runner:
 
 
 class _Reader:
-    """A consumer and what wakes it."""
+    """A consumer and what wakes it; `trace`: headers of the trace that did."""
 
-    __slots__ = ("consumer", "handle", "kinds", "wake")
+    __slots__ = ("consumer", "handle", "kinds", "trace", "wake")
 
     def __init__(self, consumer: str, handle: Consumer, kinds: tuple[str, ...]) -> None:
         self.consumer = consumer
         self.handle = handle
         self.kinds = kinds
         self.wake = asyncio.Event()
+        self.trace: dict[str, str] | None = None
 
 
 def kinds_in(data: bytes) -> frozenset[str] | None:

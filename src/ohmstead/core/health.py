@@ -227,6 +227,9 @@ class Watch:
     async def look(self) -> list[Finding]:
         """Every check, within seconds whatever the database does."""
         findings = [*await self._database(), self._nats(), *(check() for check in self._own)]
+        idle = self._pool.get_idle_size()
+        metrics.database_connections.labels("idle").set(idle)
+        metrics.database_connections.labels("used").set(self._pool.get_size() - idle)
         for finding in findings:
             metrics.check_state.labels(finding.name).set(_ORDER.index(finding.state))
             self._tell(finding)

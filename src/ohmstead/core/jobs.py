@@ -57,6 +57,12 @@ async def enqueue(
     )
 
 
+async def counts(conn: Connection) -> dict[str, int]:
+    """How many jobs there are by status: `queued`, `picked`, and those kept aside after too many tries."""
+    rows = await conn.fetch("select status::text as status, count(*) as n from jobs.pgqueuer group by 1")
+    return {row["status"]: row["n"] for row in rows}
+
+
 def _patient(parameters: EntrypointExecutorParameters) -> DatabaseRetryEntrypointExecutor:
     return DatabaseRetryEntrypointExecutor(parameters, max_attempts=MOST_TRIES, initial_delay=FIRST_RETRY_AFTER)
 

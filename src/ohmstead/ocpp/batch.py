@@ -49,6 +49,7 @@ class Item(msgspec.Struct, kw_only=True):
     tries: int = 0
     is_doubtful: bool = False  # a commit was begun and its end never heard of
     news: list[News] | None = None
+    span: Any = None  # of the trace that it belongs to, where traces are told
 
 
 class Stored(msgspec.Struct):

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from prometheus_client import Counter
 
-from ohmstead.core import metrics
+from ohmstead.core import metrics, tracing
 from ohmstead.core.log import logger
 from ohmstead.ocpp import quirks, rpc
 from ohmstead.ocpp.batch import Item, refusal_exchange
@@ -36,7 +36,7 @@ _BOOT = "BootNotification"
 class Pending:
     """A call on its way through the batch. Implements connection.Reply and ingest.Waiter."""
 
-    __slots__ = ("_calls", "_others", "connection", "frame", "inbound", "key", "started")
+    __slots__ = ("_calls", "_others", "connection", "frame", "inbound", "key", "span", "started")
 
     def __init__(
         self, calls: Calls, connection: Connection, frame: Call | Send, inbound: Inbound, key: CallKey | None
@@ -48,6 +48,11 @@ class Pending:
         self.inbound = inbound
         self.key = key
         self.started = time.perf_counter()
+        self.span = (
+            tracing.begin(f"OCPP {_known_action(inbound)}", "server", station_id=inbound.station.station_id)
+            if tracing.is_on()
+            else None
+        )
 
     def also(self, connection: Connection) -> None:
         """The same call came again, over a newer socket: it is answered there too."""
@@ -119,6 +124,7 @@ class Calls:
             earlier = connection.slot.earlier(key)
             if earlier is not None:
                 reply = earlier[1]
+                tracing.end(pending.span)
                 if isinstance(reply, bytes) or reply is None:
                     connection.done(_result(frame, reply))
                 else:
@@ -131,7 +137,9 @@ class Calls:
         if work.first is not None:
             spawn(self._ask_first(pending, work, work.first))
         else:
-            self._ingest.take(Item(at=inbound.received_at, inbound=inbound, work=work, waiter=pending))
+            self._ingest.take(
+                Item(at=inbound.received_at, inbound=inbound, work=work, waiter=pending, span=pending.span)
+            )
         if pending.key is not None:
             connection.slot.remember(pending.key, pending)
 
@@ -140,7 +148,9 @@ class Calls:
         inbound = pending.inbound
         try:
             await first(self._inquiries)
-            self._ingest.take(Item(at=inbound.received_at, inbound=inbound, work=work, waiter=pending))
+            self._ingest.take(
+                Item(at=inbound.received_at, inbound=inbound, work=work, waiter=pending, span=pending.span)
+            )
         except Exception as error:  # noqa: BLE001  (whatever it is, the station gets its answer and we go on)
             self.failed(pending, error)
 
@@ -158,6 +168,7 @@ class Calls:
         counter.inc()
         metrics.answer_seconds.observe(time.perf_counter() - pending.started)
         connection.done(_result(frame, payload))
+        tracing.end(pending.span)
 
     def failed(self, pending: Pending, error: Exception, connection: Connection | None = None) -> None:
         """Say why, in the protocol's own words; the station sends the message again."""
@@ -173,6 +184,7 @@ class Calls:
             log.error("call_failed", station_id=connection.slot.station_id, action=frame.action, exc_info=error)
             code, text = ErrorCode.INTERNAL_ERROR, f"not stored ({type(error).__name__}): please send again"
         connection.done(self._refusal(pending, code, text))
+        tracing.end(pending.span, code.value)
 
     def _refusal(self, pending: Pending, code: ErrorCode, text: str) -> bytes | None:
         inbound = pending.inbound

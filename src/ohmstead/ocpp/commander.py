@@ -11,11 +11,12 @@ from uuid import UUID
 
 import msgspec
 
-from ohmstead.core import clock
+from ohmstead.core import clock, tracing
 from ohmstead.core.bus import LIVE, Bus
 from ohmstead.core.db import Connection as DbConnection
 from ohmstead.core.db import Pool
 from ohmstead.core.errors import OhmsteadError, Refused
+from ohmstead.core.events import NUDGE
 from ohmstead.core.gathering import Gathering
 from ohmstead.core.log import logger
 from ohmstead.ocpp import quirks, rpc, schemas
@@ -202,7 +203,8 @@ class Commander:
 
         started = time.perf_counter()
         try:
-            waiting, answer = await connection.call(outgoing.action, outgoing.payload, timeout_s, on_sent)
+            with tracing.span(f"OCPP {outgoing.action}", "client", station_id=connection.slot.station_id):
+                waiting, answer = await connection.call(outgoing.action, outgoing.payload, timeout_s, on_sent)
         except TimeoutError:
             self._log(connection, outgoing, None, "none", None, "timeout", started)
             return ("timed_out", None, None, f"no answer within {timeout_s:g} s; a later one is still recorded"), None
@@ -271,6 +273,9 @@ class Commander:
         command = await self._answering.ask(answered)
         if command is not None:
             await self._tell(command)
+            if tracing.is_on() and command.kind in stations.FOLLOWED:
+                # Those who read what became of it belong to its trace, which only this word takes to them.
+                await self._bus.publish(NUDGE, ["CommandAnswered"])
 
     async def _tell(self, command: Command) -> None:
         news = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import Protocol
 
 import asyncpg
 
-from ohmstead.core import metrics, migrations
+from ohmstead.core import metrics, migrations, tracing
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.health import storing
@@ -32,6 +33,7 @@ MOST_WAITING = 20_000  # beyond it new messages are refused at once: memory stay
 RETRY_FOR_S = 8.0  # how long a batch waits for a database that went away, before its stations are told to try later
 
 _WAITING = metrics.ingest_waiting
+_UNTOLD = contextlib.nullcontext()
 
 
 class Full(Exception):
@@ -121,6 +123,8 @@ class Ingest:
         if len(waiting) >= MOST_WAITING:
             metrics.ingest_failures.labels("full").inc()
             raise Full
+        if item.waiter is None and tracing.is_on():
+            item.span = tracing.current()  # a line of the log belongs to the command that it is of
         item.started = time.perf_counter()
         if not waiting:
             self.wake()
@@ -201,6 +205,10 @@ class Ingest:
 
     async def _commit(self, batch: list[Item]) -> None:
         """One transaction for all; when something in it cannot be stored, halves, until that one stands alone."""
+        with tracing.commit((item.span for item in batch), len(batch)) if tracing.is_on() else _UNTOLD:
+            await self._commit_told(batch)
+
+    async def _commit_told(self, batch: list[Item]) -> None:
         started = time.perf_counter()
         try:
             async with self._pool.acquire() as conn:

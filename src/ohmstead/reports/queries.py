@@ -45,6 +45,22 @@ POWER_GOOD_FOR = timedelta(minutes=15)
 LOOK_BACK = timedelta(days=45)
 
 
+# any party: metrics are the installation's
+async def installation_state(conn: Connection) -> tuple[dict[str, int], dict[str, int], int]:
+    """Stations by state, connectors in service by status, and how many sessions go on."""
+    stations = await conn.fetch(
+        "select case when registration <> 'accepted' then registration when gateway_id is null then 'offline'"
+        " else 'online' end as state, count(*) as n from station where retired_at is null group by 1"
+    )
+    connectors = await conn.fetch(
+        "select case when st.gateway_id is null then 'offline' else c.status end as status, count(*) as n"
+        " from station st join connector c using (station_id)"
+        " where st.retired_at is null and st.registration = 'accepted' group by 1"
+    )
+    n_open: int = await conn.fetchval("select count(*) from session where status in ('pending', 'active')")
+    return {row["state"]: row["n"] for row in stations}, {row["status"]: row["n"] for row in connectors}, n_open
+
+
 async def network_state(conn: Connection, scope: Scope, at: datetime) -> NetworkState:
     stations = await conn.fetchrow(
         "select count(*) filter (where registration = 'accepted') as n_stations,"
@@ -107,7 +123,8 @@ async def past(conn: Connection, scope: Scope, at: datetime) -> Past:
         "   order by station_id, evse_number, connector_number, at desc) k"
         "   join connector using (station_id, evse_number, connector_number)"
         "   where not exists (select from status_change n where n.station_id = k.station_id and n.evse_number = k.evse_number"
-        f"    and n.connector_number = k.connector_number and n.at > k.at and n.at <= $3)) c using (station_id) where {SERVING}",
+        "    and n.connector_number = k.connector_number and n.at > k.at and n.at <= $3)) c using (station_id)"
+        f" where {SERVING}",
         scope.party_id,
         scope.locations,
         at,

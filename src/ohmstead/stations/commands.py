@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from ohmstead.core import clock, metrics
+from ohmstead.core import clock, metrics, tracing
 from ohmstead.core.bus import Bus, Unanswered
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.errors import NotFound, Refused
@@ -103,6 +103,20 @@ class CommandDesk:
         is not the party's, Invalid for parameters that no station could take, Refused for an order that would send it
         to an address where it may not go.
         """
+        with tracing.span(f"command {kind_of(order)}", station_id=station_id) as span:
+            sent = await self._send(order, party_id, station_id, requested_by, timeout_s, queue_for_s)
+            tracing.note(span, command_id=str(sent.command_id), outcome=sent.status)
+            return sent
+
+    async def _send(
+        self,
+        order: Order,
+        party_id: UUID,
+        station_id: str,
+        requested_by: str,
+        timeout_s: float,
+        queue_for_s: float | None,
+    ) -> Command:
         await self.look_at_addresses(order, party_id, station_id, requested_by)
         order = numbered(order)
         now = clock.now()
@@ -136,6 +150,7 @@ class CommandDesk:
         async with self._pool.acquire() as conn:
             result = await store.get_command(conn, party_id, command.command_id)
         metrics.commands.labels(kind, result.status).inc()
+        metrics.command_seconds.labels(kind).observe((clock.now() - now).total_seconds())
         return result
 
     async def look_at_addresses(self, order: Order, party_id: UUID, station_id: str | None, requested_by: str) -> None:

@@ -90,7 +90,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     last_error: Annotated[str | None, Meta(description="Why the last attempt failed.")]
 
 
-class Attempt(Struct, frozen=True, kw_only=True):
+class DeliveryAttempt(Struct, frozen=True, kw_only=True):
     """One request, and what came back."""
 
     number: int
@@ -106,7 +106,7 @@ class DeliveryInFull(Struct, frozen=True, kw_only=True):
 
     delivery: Delivery
     body: Annotated[str, Meta(description="What is sent, to the byte.")]
-    attempts: list[Attempt]
+    attempts: list[DeliveryAttempt]
 
 
 class DeliveryFilter(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from uuid import UUID
 from ohmstead.core.conditions import Conditions
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
-from ohmstead.webhooks.model import Attempt, Delivery, DeliveryFilter, DeliveryInFull, Webhook
+from ohmstead.webhooks.model import Delivery, DeliveryAttempt, DeliveryFilter, DeliveryInFull, Webhook
 
 _WEBHOOKS = """
 select w.webhook_id, w.party_id, w.url, w.description, w.kinds, w.is_enabled, w.disabled_why, w.disabled_at,
@@ -89,4 +89,4 @@ async def get_delivery(conn: Connection, party_id: UUID, webhook_id: UUID, deliv
         " order by number desc limit 200",
         delivery_id,
     )
-    return DeliveryInFull(delivery=Delivery(**row), body=body, attempts=[Attempt(**one) for one in attempts])
+    return DeliveryInFull(delivery=Delivery(**row), body=body, attempts=[DeliveryAttempt(**one) for one in attempts])

@@ -71,7 +71,7 @@ class Visit(Struct, frozen=True, kw_only=True):
     known: str | None = None
 
 
-class Attempt(Struct, frozen=True, kw_only=True):
+class SignInAttempt(Struct, frozen=True, kw_only=True):
     """One try to sign in, and what came of it."""
 
     attempt_id: int

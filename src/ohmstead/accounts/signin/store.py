@@ -8,7 +8,7 @@ from uuid import UUID
 
 from ohmstead.accounts.model import Operator
 from ohmstead.accounts.signin.backoff import Memory
-from ohmstead.accounts.signin.model import Attempt, Credentials, Passkey, StoredPasskey
+from ohmstead.accounts.signin.model import Credentials, Passkey, SignInAttempt, StoredPasskey
 from ohmstead.core.db import Connection, Row
 
 _PASSKEY = "passkey_id, operator_id, name, is_synced, created_at, last_used_at"
@@ -279,7 +279,7 @@ async def list_attempts(
     operator_id: UUID | None,
     before: tuple[datetime, int] | None,
     limit: int,
-) -> list[Attempt]:
+) -> list[SignInAttempt]:
     """Newest first. Those at names that nobody has are shown where there is one party only: whose else are they?"""
     rows = await conn.fetch(
         "select attempt_id, at, operator_id, name, method, outcome, reason, remote_address, user_agent"
@@ -293,4 +293,4 @@ async def list_attempts(
         *(before or (None, None)),
         limit,
     )
-    return [Attempt(**row) for row in rows]
+    return [SignInAttempt(**row) for row in rows]

@@ -22,7 +22,7 @@ class Refusal(Struct, frozen=True, kw_only=True):
     status: str
 
 
-class Usage(Struct, frozen=True, kw_only=True):
+class TokenUsage(Struct, frozen=True, kw_only=True):
     """What was charged with a token, or by a driver."""
 
     n_sessions: int
@@ -41,17 +41,17 @@ _HELD = """token_holding h join session s on s.party_id = h.party_id and s.token
 _SHOWN = "session s where s.party_id = $1 and s.token_uid is not null and s.token_key = lower($2)"
 
 
-async def token_usage(conn: Connection, party_id: UUID, uid: str) -> Usage:
+async def token_usage(conn: Connection, party_id: UUID, uid: str) -> TokenUsage:
     """Of the token with this uid; nothing, where it was never shown."""
     return await _usage(conn, party_id, _SHOWN, uid)
 
 
-async def driver_usage(conn: Connection, party_id: UUID, driver_id: UUID) -> Usage:
+async def driver_usage(conn: Connection, party_id: UUID, driver_id: UUID) -> TokenUsage:
     """Of one driver, with all tokens they held while they held them."""
     return await _usage(conn, party_id, _HELD, driver_id)
 
 
-async def _usage(conn: Connection, party_id: UUID, sessions: str, whose: str | UUID) -> Usage:
+async def _usage(conn: Connection, party_id: UUID, sessions: str, whose: str | UUID) -> TokenUsage:
     sums = await conn.fetchrow(
         "select count(*) as n_sessions, coalesce(sum(s.energy_wh), 0) as energy_wh, min(s.started_at) as first_at,"
         f" max(s.started_at) as last_at from {sessions}",
@@ -73,7 +73,7 @@ async def _usage(conn: Connection, party_id: UUID, sessions: str, whose: str | U
     )
     assert sums is not None
     rest = dict(last) if last else {"last_station_id": None, "last_session_id": None}
-    return Usage(**sums, **rest, refused=[Refusal(**row) for row in refused])
+    return TokenUsage(**sums, **rest, refused=[Refusal(**row) for row in refused])
 
 
 # whole party: tokens are at no location, and only who sees all of the party is shown them

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from ohmstead.reports.usage.periods import Comparison, Period, Step
+from ohmstead.reports.usage.periods import Comparison, Step, UsagePeriod
 
 
 class Subject(Struct, frozen=True):
@@ -81,9 +81,9 @@ class PlaceRow(Struct, kw_only=True):
 class Usage(Struct, kw_only=True):
     """How much a network, a location or a station was used."""
 
-    period: Annotated[Period, Meta(description="What was asked for.")]
+    period: Annotated[UsagePeriod, Meta(description="What was asked for.")]
     until: Annotated[date, Meta(description="The last day that has come.")]
-    compared_with: Annotated[Period | None, Meta(description="What it is compared with.")]
+    compared_with: Annotated[UsagePeriod | None, Meta(description="What it is compared with.")]
     comparison: Comparison
     location_id: UUID | None
     station_id: str | None

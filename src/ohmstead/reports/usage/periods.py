@@ -16,7 +16,7 @@ EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
 _DAY = timedelta(days=1)
 
 
-class Period(Struct, frozen=True):
+class UsagePeriod(Struct, frozen=True):
     """Whole days from `first` to `last`, both included."""
 
     kind: Kind
@@ -45,20 +45,20 @@ class Period(Struct, frozen=True):
         return f"{self.first.day} {self.first:%b}{year} to {self.last.day} {self.last:%b %Y}"
 
 
-def of_kind(kind: Kind, day: date) -> Period:
+def of_kind(kind: Kind, day: date) -> UsagePeriod:
     """The day, the week from Monday, the month or the year that holds a day."""
     if kind == "week":
         first = day - timedelta(days=day.isoweekday() - 1)
-        return Period(kind, first, first + timedelta(days=6))
+        return UsagePeriod(kind, first, first + timedelta(days=6))
     if kind == "month":
         first = day.replace(day=1)
-        return Period(kind, first, _next_month(first) - _DAY)
+        return UsagePeriod(kind, first, _next_month(first) - _DAY)
     if kind == "year":
-        return Period(kind, date(day.year, 1, 1), date(day.year, 12, 31))
-    return Period(kind, day, day)
+        return UsagePeriod(kind, date(day.year, 1, 1), date(day.year, 12, 31))
+    return UsagePeriod(kind, day, day)
 
 
-def between(first: date, last: date) -> Period:
+def between(first: date, last: date) -> UsagePeriod:
     """Any days. Raises ValueError, with a text for people, for a span that is none, too long or out of this world."""
     if last < first:
         raise ValueError("the period ends before it begins")
@@ -66,45 +66,45 @@ def between(first: date, last: date) -> Period:
         raise ValueError(f"the period must lie between {EARLIEST} and {LATEST}")
     if (last - first).days >= MOST_DAYS:
         raise ValueError(f"the period is longer than {MOST_DAYS} days")
-    return Period("custom", first, last)
+    return UsagePeriod("custom", first, last)
 
 
-def recognised(period: Period) -> Period:
+def recognised(period: UsagePeriod) -> UsagePeriod:
     """Days that are a day, week, month or year of the calendar as such, so that they move and compare as one."""
     kinds: tuple[Kind, ...] = ("day", "week", "month", "year")
     found = (of_kind(kind, period.first) for kind in kinds)
     return next((one for one in found if (one.first, one.last) == (period.first, period.last)), period)
 
 
-def so_far(period: Period, today: date) -> Period:
+def so_far(period: UsagePeriod, today: date) -> UsagePeriod:
     """The part of a period that has come; a period of the future stays as it is."""
-    return Period(period.kind, period.first, today) if period.first <= today < period.last else period
+    return UsagePeriod(period.kind, period.first, today) if period.first <= today < period.last else period
 
 
-def before(period: Period) -> Period:
+def before(period: UsagePeriod) -> UsagePeriod:
     """The period right before, of the same kind; as many days before, where it is none of the calendar."""
     if period.kind in ("week", "month", "year"):
         return of_kind(period.kind, period.first - _DAY)
-    return Period(period.kind, period.first - timedelta(days=period.n_days), period.first - _DAY)
+    return UsagePeriod(period.kind, period.first - timedelta(days=period.n_days), period.first - _DAY)
 
 
-def after(period: Period) -> Period:
+def after(period: UsagePeriod) -> UsagePeriod:
     """The period that follows."""
     if period.kind in ("week", "month", "year"):
         return of_kind(period.kind, period.last + _DAY)
-    return Period(period.kind, period.last + _DAY, period.last + timedelta(days=period.n_days))
+    return UsagePeriod(period.kind, period.last + _DAY, period.last + timedelta(days=period.n_days))
 
 
-def a_year_before(period: Period) -> Period:
+def a_year_before(period: UsagePeriod) -> UsagePeriod:
     """A year earlier: the same days of the calendar; days and weeks on the same weekdays (52 weeks)."""
     if period.kind in ("day", "week"):
-        return Period(period.kind, period.first - timedelta(weeks=52), period.last - timedelta(weeks=52))
+        return UsagePeriod(period.kind, period.first - timedelta(weeks=52), period.last - timedelta(weeks=52))
     if period.kind in ("month", "year"):
         return of_kind(period.kind, _year_less(period.first))
-    return Period(period.kind, _year_less(period.first), _year_less(period.last))
+    return UsagePeriod(period.kind, _year_less(period.first), _year_less(period.last))
 
 
-def compared(period: Period, how: Comparison, today: date) -> Period | None:
+def compared(period: UsagePeriod, how: Comparison, today: date) -> UsagePeriod | None:
     """What the part of `period` that has come is compared with: as many days of the other one, no more than it has."""
     if how == "none":
         return None
@@ -112,15 +112,15 @@ def compared(period: Period, how: Comparison, today: date) -> Period | None:
     part = so_far(period, today)
     if part.n_days == period.n_days or other.kind == "day":
         return other
-    return Period(other.kind, other.first, min(other.last, other.first + timedelta(days=part.n_days - 1)))
+    return UsagePeriod(other.kind, other.first, min(other.last, other.first + timedelta(days=part.n_days - 1)))
 
 
-def days(period: Period) -> list[date]:
+def days(period: UsagePeriod) -> list[date]:
     """All of them."""
     return [period.first + _DAY * n for n in range(period.n_days)]
 
 
-def months(period: Period) -> list[date]:
+def months(period: UsagePeriod) -> list[date]:
     """The first of each month that it touches."""
     found, month = [], period.first.replace(day=1)
     while month <= period.last:

@@ -12,7 +12,7 @@ from ohmstead.accounts.scope import Scope
 from ohmstead.core.conditions import Conditions
 from ohmstead.core.db import Connection, Row
 from ohmstead.reports.usage.model import PlaceRow, Subject, Totals
-from ohmstead.reports.usage.periods import Period
+from ohmstead.reports.usage.periods import UsagePeriod
 
 NOWHERE = UUID(int=0)
 MOST_PLACES = 200
@@ -44,7 +44,7 @@ def _seen(scope: Scope) -> Conditions:
     return where
 
 
-def _days(scope: Scope, subject: Subject, period: Period) -> Conditions:
+def _days(scope: Scope, subject: Subject, period: UsagePeriod) -> Conditions:
     """Which rows of `usage_day` add up to the subject's days. The whole party has its own, some locations have theirs."""
     where = _seen(scope)
     if subject.station_id is not None:
@@ -59,7 +59,7 @@ def _days(scope: Scope, subject: Subject, period: Period) -> Conditions:
     return where
 
 
-def _hours(scope: Scope, subject: Subject, period: Period) -> tuple[str, Conditions]:
+def _hours(scope: Scope, subject: Subject, period: UsagePeriod) -> tuple[str, Conditions]:
     """The table that has the subject's hours, and which of its rows."""
     where = _seen(scope)
     table = "usage_hour"
@@ -78,7 +78,7 @@ def _hours(scope: Scope, subject: Subject, period: Period) -> tuple[str, Conditi
     return table, where
 
 
-async def by_day(conn: Connection, scope: Scope, subject: Subject, period: Period) -> dict[date, Totals]:
+async def by_day(conn: Connection, scope: Scope, subject: Subject, period: UsagePeriod) -> dict[date, Totals]:
     """The days on which anything was."""
     where = _days(scope, subject, period)
     rows = await conn.fetch(
@@ -87,7 +87,7 @@ async def by_day(conn: Connection, scope: Scope, subject: Subject, period: Perio
     return {row["day"]: totals_of(row) for row in rows}
 
 
-async def by_hour(conn: Connection, scope: Scope, subject: Subject, period: Period) -> list[Row]:
+async def by_hour(conn: Connection, scope: Scope, subject: Subject, period: UsagePeriod) -> list[Row]:
     """The hours on which anything was, by the wall; the two equal hours of autumn as one."""
     table, where = _hours(scope, subject, period)
     return await conn.fetch(
@@ -96,7 +96,7 @@ async def by_hour(conn: Connection, scope: Scope, subject: Subject, period: Peri
     )
 
 
-async def by_week(conn: Connection, scope: Scope, subject: Subject, period: Period) -> list[Row]:
+async def by_week(conn: Connection, scope: Scope, subject: Subject, period: UsagePeriod) -> list[Row]:
     """Sums by (weekday, hour)."""
     table, where = _hours(scope, subject, period)
     return await conn.fetch(
@@ -106,7 +106,7 @@ async def by_week(conn: Connection, scope: Scope, subject: Subject, period: Peri
     )
 
 
-async def peaks(conn: Connection, scope: Scope, subject: Subject, period: Period, limit: int) -> list[Row]:
+async def peaks(conn: Connection, scope: Scope, subject: Subject, period: UsagePeriod, limit: int) -> list[Row]:
     """The hours in which most plugs were in use, the busiest first."""
     table, where = _hours(scope, subject, period)
     return await conn.fetch(
@@ -118,7 +118,7 @@ async def peaks(conn: Connection, scope: Scope, subject: Subject, period: Period
 
 
 async def places(
-    conn: Connection, scope: Scope, subject: Subject, period: Period, other: Period | None
+    conn: Connection, scope: Scope, subject: Subject, period: UsagePeriod, other: UsagePeriod | None
 ) -> list[PlaceRow]:
     """The locations that the scope sees, or the stations of one, that gave most energy; beside the other period. A
     station has none.
@@ -159,7 +159,7 @@ async def places(
 
 
 async def _compared(
-    conn: Connection, scope: Scope, subject: Subject, other: Period | None, keys: Sequence[Any]
+    conn: Connection, scope: Scope, subject: Subject, other: UsagePeriod | None, keys: Sequence[Any]
 ) -> dict[Any, Totals]:
     if other is None:
         return {}

@@ -15,7 +15,7 @@ from ohmstead.core.events import Event
 from ohmstead.reports.service import zone_of
 from ohmstead.reports.usage import periods, queries, store
 from ohmstead.reports.usage.model import Bar, Cell, Peak, Subject, Totals, Usage
-from ohmstead.reports.usage.periods import Comparison, Period
+from ohmstead.reports.usage.periods import Comparison, UsagePeriod
 from ohmstead.reports.usage.shares import Counted, shares
 
 CONSUMER = "reports.usage"
@@ -97,7 +97,7 @@ async def today_at(conn: Connection, scope: Scope, subject: Subject) -> tuple[da
     return clock.now().astimezone(zone_of(zone_name)).date(), zone_name
 
 
-async def usage(conn: Connection, scope: Scope, subject: Subject, period: Period, comparison: Comparison) -> Usage:
+async def usage(conn: Connection, scope: Scope, subject: Subject, period: UsagePeriod, comparison: Comparison) -> Usage:
     """The report. Raises NotFound for a location or station that the scope does not see."""
     today, zone_name = await today_at(conn, scope, subject)
     come = periods.so_far(period, today)
@@ -133,7 +133,7 @@ async def usage(conn: Connection, scope: Scope, subject: Subject, period: Period
     )
 
 
-def _other(period: Period, comparison: Comparison) -> Period | None:
+def _other(period: UsagePeriod, comparison: Comparison) -> UsagePeriod | None:
     """The whole of the other period, for the chart."""
     if comparison == "none":
         return None
@@ -141,7 +141,7 @@ def _other(period: Period, comparison: Comparison) -> Period | None:
 
 
 async def _bars(
-    conn: Connection, scope: Scope, subject: Subject, period: Period, days: dict[date, Totals] | None
+    conn: Connection, scope: Scope, subject: Subject, period: UsagePeriod, days: dict[date, Totals] | None
 ) -> list[Bar]:
     """Every step of the period, those without anything too. `days`: its days, where they are known already."""
     if period.step == "hour":
@@ -165,7 +165,7 @@ async def _bars(
     ]
 
 
-def _week(rows: Sequence[Row], period: Period) -> list[Cell]:
+def _week(rows: Sequence[Row], period: UsagePeriod) -> list[Cell]:
     """The mean over as many of each weekday as the period has."""
     n_days = dict.fromkeys(range(1, 8), 0)
     for n in range(min(period.n_days, 7)):

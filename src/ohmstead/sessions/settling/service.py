@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from ohmstead.core import clock, events
+from ohmstead.core import clock, events, metrics
 from ohmstead.core.db import Connection
 from ohmstead.core.writes import write_all
 from ohmstead.sessions import metering
@@ -13,6 +13,8 @@ from ohmstead.sessions import store as sessions
 from ohmstead.sessions.model import ChargingPeriod, Session
 from ohmstead.sessions.service import fact
 from ohmstead.sessions.settling import store
+
+JOULES_PER_WH = 3600
 
 
 async def settle(conn: Connection, session_ids: Sequence[UUID]) -> list[Session]:
@@ -48,4 +50,9 @@ async def settle(conn: Connection, session_ids: Sequence[UUID]) -> list[Session]
             *events.written([fact("SessionSettled", e.session) for e in ended]),
         ],
     )
+    for one in ended:
+        if not one.is_settled_again:
+            # What late samples change of it afterwards is too little for a figure that operators watch.
+            metrics.sessions_settled.labels(one.session.status).inc()
+            metrics.energy_delivered.inc(max(0.0, float(one.session.energy_wh or 0)) * JOULES_PER_WH)
     return [e.session for e in ended]
