@@ -107,7 +107,8 @@ async def past(conn: Connection, scope: Scope, at: datetime) -> Past:
         "   order by station_id, evse_number, connector_number, at desc) k"
         "   join connector using (station_id, evse_number, connector_number)"
         "   where not exists (select from status_change n where n.station_id = k.station_id and n.evse_number = k.evse_number"
-        f"    and n.connector_number = k.connector_number and n.at > k.at and n.at <= $3)) c using (station_id) where {SERVING}",
+        "    and n.connector_number = k.connector_number and n.at > k.at and n.at <= $3)) c using (station_id)"
+        f" where {SERVING}",
         scope.party_id,
         scope.locations,
         at,
