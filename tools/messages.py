@@ -236,8 +236,11 @@ _WORD = re.compile(r"[A-Za-zÀ-ÿ]{2,}")
 _WRITTEN = re.compile(r'[\w:-]+="[^"<>\n]*"|\bdata-[a-z-]+')
 # Names, units and what is the same in every language.
 _NAMES = frozenset(
-    "Ohmstead OCPP CSV XLSX JSON QR kWh kW Wh MWh MW min ms kB MB EVSE EVSEs RFID TLS CA API PDF UTC ID IP OK URL SHA EMAID "
-    "nbsp ensp middot amp times mdash ndash hellip".split()
+    re.findall(
+        r"\w+",
+        "Ohmstead OCPP CSV XLSX JSON QR kWh kW Wh MWh MW min ms kB MB EVSE EVSEs RFID TLS CA API PDF UTC ID IP OK URL SHA "
+        "EMAID nbsp ensp middot amp times mdash ndash hellip",
+    )
 )
 
 
@@ -271,7 +274,7 @@ def _says(text: str) -> bool:
 
 def said_in_expressions(text: str) -> list[tuple[int, str]]:
     """Line and words of sentences that stand as strings in a template's expressions: `{{ "Pause" if … }}`."""
-    found, before, depth_of_call = [], "", list[str]()
+    found, before, earlier, depth_of_call = [], "", "", list[str]()
     for line, kind, value in templating.ENVIRONMENT.lex(text):
         if kind == "whitespace":
             continue
@@ -280,11 +283,15 @@ def said_in_expressions(text: str) -> list[tuple[int, str]]:
         elif kind == "operator" and value == ")" and depth_of_call:
             depth_of_call.pop()
         elif kind == "string" and re.match(r"""["'][A-Z]?[a-z]+[,.]* +[a-z]|["'][A-Z][a-z]+[.:]?["']""", value):
-            # What is compared, and an icon's class, nobody reads.
+            # What is compared, and classes, nobody reads.
             marks = ("_", "n_", "p_", "gettext", "ngettext", "N_", "icon")
-            if before not in ("==", "!=") and not any(call in marks for call in depth_of_call):
+            if (
+                before not in ("==", "!=")
+                and (earlier, before) != ("css", "=")
+                and not any(call in marks for call in depth_of_call)
+            ):
                 found.append((line, value))
-        before = value
+        earlier, before = before, value
     return found
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tools import messages
 
 from ohmstead.core import language
 from ohmstead.core.errors import NotFound, Refused
 from ohmstead.core.validation import in_words
 from ohmstead.ui import figures, templating
-from tools import messages
 
 TEMPLATES = sorted((templating.HERE / "templates").rglob("*.html"))
 CODES = [code for code in language.languages() if code != language.ENGLISH]
