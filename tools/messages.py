@@ -153,8 +153,8 @@ def gather() -> Catalog:
     classes, known = refusal_classes(), constants()
     for path in sorted(PACKAGE.rglob("*.py")):
         _take(catalog, path, "python", {})
-        if path.is_relative_to(PACKAGE / "simulator"):
-            continue  # it speaks in a terminal
+        if path.is_relative_to(PACKAGE / "simulator") or path.is_relative_to(PACKAGE / "remote"):
+            continue  # these speak in a terminal
         for _line, text in refusals_in(path.read_text(), classes, known):
             if _CODE.fullmatch(text) or _VAGUE.fullmatch(text):
                 continue
