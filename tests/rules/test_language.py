@@ -78,6 +78,8 @@ def test_what_an_error_says_is_told_by_its_pattern() -> None:
     with language.speaking("de"):
         assert language.told(error) == "keine Ladestation ÜB-1 100 %"
         assert language.told(Refused("nobody has put this into German")) == "nobody has put this into German"
+        long = f"no station {'no station ' * 10_000}"
+        assert language.told(NotFound(long)) == long
 
 
 # ------------------------------------------------------------------------------------------------- complete and sound
