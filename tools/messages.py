@@ -1,8 +1,8 @@
 """What people read, in every language: `python tools/messages.py` brings `core/locales/*.po` up to date.
 
 It gathers the texts of templates (`_`, `trans`), of modules (`_`, `N_`, `n_`, a `Look`'s word), of scripts (`_`), of the
-catalogue of events, and of what `OhmsteadError`s say, adds new ones to each catalogue without a translation, and drops
-those that are gone.
+catalogue of events, of orders' types, of the profiles of makes, and of what `OhmsteadError`s say, adds new ones to each
+catalogue without a translation, and drops those that are gone.
 `--missing de` lists what has no translation; `--take de FILE` takes the translations of another catalogue;
 `--unmarked [FILE …]` lists what templates say without `_`.
 """
@@ -26,8 +26,10 @@ from jinja2.ext import babel_extract
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
+from ohmstead.console import order_form  # noqa: E402
 from ohmstead.core.language import LOCALES_DIR, REFUSALS  # noqa: E402
 from ohmstead.facts import catalogue  # noqa: E402
+from ohmstead.stations.quirks import book, profiles  # noqa: E402
 from ohmstead.ui import templating  # noqa: E402
 
 PACKAGE = ROOT / "src" / "ohmstead"
@@ -150,6 +152,12 @@ def gather() -> Catalog:
     for kind in catalogue.described():
         for text in (kind.theme, kind.meaning):
             catalog.add(text, locations=[("facts/catalogue.py", 0)])
+    for context, text in order_form.texts():
+        catalog.add(text, context=context, locations=[("stations/orders", 0)])
+    for path in sorted(book.SHIPPED.glob("*.yaml")):
+        profile = profiles.parse(path.read_bytes(), path.name)
+        for text in (profile.name, profile.because):
+            catalog.add(text, locations=[("stations/quirks", 0)])
     classes, known = refusal_classes(), constants()
     for path in sorted(PACKAGE.rglob("*.py")):
         _take(catalog, path, "python", {})

@@ -101,7 +101,13 @@ def called(kind: str) -> str:
 
 def about(kind: str) -> str:
     """What an order of this kind does, in a sentence. Raises KeyError."""
-    return _((orders.KINDS[kind].__doc__ or "").partition("\n")[0].replace("`", ""))
+    return _(told_of(kind))
+
+
+def told_of(kind: str) -> str:
+    """The same in English: the first paragraph of what stands at its type. Raises KeyError."""
+    first = (orders.KINDS[kind].__doc__ or "").partition("\n\n")[0]
+    return " ".join(first.replace("`", "").split())
 
 
 @cache
