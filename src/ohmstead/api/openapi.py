@@ -273,7 +273,10 @@ def _body(handler: HTTPRouteHandler) -> dict[str, Any] | None:
 def _plain(media: str) -> dict[str, Any]:
     """The schema of a body that is no JSON of ours."""
     if media == "application/json":
-        return {"type": "array", "items": {"type": "object"}, "description": "OCPI 2.2.1 objects."}
+        return {
+            "description": "OCPI 2.2.1 objects: a list, one alone, or an answer of OCPI that holds them as `data`.",
+            "anyOf": [{"type": "array", "items": {"type": "object"}, "minItems": 1}, {"type": "object"}],
+        }
     return {"type": "string"} if media.startswith("text/") else {"type": "string", "format": "binary"}
 
 
