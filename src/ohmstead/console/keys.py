@@ -243,7 +243,7 @@ async def _form(
         request,
         "console/key_new.html",
         status=422 if errors else 200,
-        given=given.fields,
+        given={"expiry": "90", **given.fields},
         scopes=given.many.get("scopes", []),
         themes=[(theme, {k: v for k, v in words.items() if access.may(actor, k)}) for theme, words in SCOPES],
         expiries=EXPIRIES,
