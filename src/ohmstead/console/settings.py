@@ -25,18 +25,19 @@ from ohmstead.stations.quirks.profiles import NOTHING, Effects
 from ohmstead.ui.templating import View, page
 from ohmstead.webhooks import queries as webhooks
 
-# What quirk profiles change, in words; those with a value say it.
+# What quirk profiles change, in words; what has a value of its own kind, by name and value.
 EFFECTS: Final = {
-    "authorization_key": N_("takes its password as %(value)s text"),
+    "authorization_key=raw": N_("takes its password as text, not as hexadecimal digits"),
+    "authorization_key=hex": N_("takes its password as hexadecimal digits"),
     "rate_unit": N_("obeys limits in %(value)s only"),
     "highest_stack_level": N_("takes charging profiles up to level %(value)s"),
     "lowest_stack_level": N_("takes charging profiles from level %(value)s"),
-    "corrections": N_("some of what it measures is corrected"),
     "accepts_profiles_in_vain": N_("says yes to charging profiles that it does not carry out"),
-    "id_case": N_("knows tokens in %(value)s case only"),
+    "id_case=upper": N_("knows tokens in capitals only"),
+    "id_case=lower": N_("knows tokens in small letters only"),
     "carrier": N_("moves files by %(value)s"),
     "connectors_from_zero": N_("counts its connectors from 0"),
-    "never_sends": N_("is asked for what it does not send by itself"),
+    "never_sends": N_("is asked for what it does not send: %(value)s"),
 }
 
 
@@ -171,10 +172,10 @@ def effects_of(one: KnownQuirk) -> list[str]:
     for name, value in _said(one.effects).items():
         if name == "corrections":
             found += [f"{c.measurand}{f' ({c.unit})' if c.unit else ''} × {c.times.normalize():f}" for c in value]
-        elif name == "never_sends":
-            found.append(_("is asked for what it does not send: %(what)s", what=", ".join(value)))
         else:
-            found.append(_(EFFECTS[name], value=value) if "%(value)s" in EFFECTS[name] else _(EFFECTS[name]))
+            text = EFFECTS.get(f"{name}={value}") or EFFECTS[name]
+            value = ", ".join(value) if isinstance(value, list) else value
+            found.append(_(text, value=value) if "%(value)s" in text else _(text))
     return found
 
 
