@@ -1,8 +1,8 @@
 """What people read, in every language: `python tools/messages.py` brings `core/locales/*.po` up to date.
 
 It gathers the texts of templates (`_`, `trans`), of modules (`_`, `N_`, `n_`, a `Look`'s word), of scripts (`_`), of the
-catalogue of events, and of what `OhmsteadError`s say, adds new ones to each catalogue without a translation, and drops
-those that are gone.
+catalogue of events, of orders' types, of the profiles of makes, and of what `OhmsteadError`s say, adds new ones to each
+catalogue without a translation, and drops those that are gone.
 `--missing de` lists what has no translation; `--take de FILE` takes the translations of another catalogue;
 `--unmarked [FILE …]` lists what templates say without `_`.
 """
@@ -26,8 +26,10 @@ from jinja2.ext import babel_extract
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
+from ohmstead.console import order_form  # noqa: E402
 from ohmstead.core.language import LOCALES_DIR, REFUSALS  # noqa: E402
 from ohmstead.facts import catalogue  # noqa: E402
+from ohmstead.stations.quirks import book, profiles  # noqa: E402
 from ohmstead.ui import templating  # noqa: E402
 
 PACKAGE = ROOT / "src" / "ohmstead"
@@ -150,11 +152,17 @@ def gather() -> Catalog:
     for kind in catalogue.described():
         for text in (kind.theme, kind.meaning):
             catalog.add(text, locations=[("facts/catalogue.py", 0)])
+    for context, text in order_form.texts():
+        catalog.add(text, context=context, locations=[("stations/orders", 0)])
+    for path in sorted(book.SHIPPED.glob("*.yaml")):
+        profile = profiles.parse(path.read_bytes(), path.name)
+        for text in (profile.name, profile.because):
+            catalog.add(text, locations=[("stations/quirks", 0)])
     classes, known = refusal_classes(), constants()
     for path in sorted(PACKAGE.rglob("*.py")):
         _take(catalog, path, "python", {})
-        if path.is_relative_to(PACKAGE / "simulator"):
-            continue  # it speaks in a terminal
+        if path.is_relative_to(PACKAGE / "simulator") or path.is_relative_to(PACKAGE / "remote"):
+            continue  # these speak in a terminal
         for _line, text in refusals_in(path.read_text(), classes, known):
             if _CODE.fullmatch(text) or _VAGUE.fullmatch(text):
                 continue
@@ -236,8 +244,11 @@ _WORD = re.compile(r"[A-Za-zÀ-ÿ]{2,}")
 _WRITTEN = re.compile(r'[\w:-]+="[^"<>\n]*"|\bdata-[a-z-]+')
 # Names, units and what is the same in every language.
 _NAMES = frozenset(
-    "Ohmstead OCPP CSV XLSX JSON QR kWh kW Wh MWh MW min ms kB MB EVSE EVSEs RFID TLS CA API PDF UTC ID IP OK URL SHA EMAID "
-    "nbsp ensp middot amp times mdash ndash hellip".split()
+    re.findall(
+        r"\w+",
+        "Ohmstead OCPP CSV XLSX JSON QR kWh kW Wh MWh MW min ms kB MB EVSE EVSEs RFID TLS CA API PDF UTC ID IP OK URL SHA "
+        "EMAID nbsp ensp middot amp times mdash ndash hellip",
+    )
 )
 
 
@@ -271,7 +282,7 @@ def _says(text: str) -> bool:
 
 def said_in_expressions(text: str) -> list[tuple[int, str]]:
     """Line and words of sentences that stand as strings in a template's expressions: `{{ "Pause" if … }}`."""
-    found, before, depth_of_call = [], "", list[str]()
+    found, before, earlier, depth_of_call = [], "", "", list[str]()
     for line, kind, value in templating.ENVIRONMENT.lex(text):
         if kind == "whitespace":
             continue
@@ -280,11 +291,15 @@ def said_in_expressions(text: str) -> list[tuple[int, str]]:
         elif kind == "operator" and value == ")" and depth_of_call:
             depth_of_call.pop()
         elif kind == "string" and re.match(r"""["'][A-Z]?[a-z]+[,.]* +[a-z]|["'][A-Z][a-z]+[.:]?["']""", value):
-            # What is compared, and an icon's class, nobody reads.
+            # What is compared, and classes, nobody reads.
             marks = ("_", "n_", "p_", "gettext", "ngettext", "N_", "icon")
-            if before not in ("==", "!=") and not any(call in marks for call in depth_of_call):
+            if (
+                before not in ("==", "!=")
+                and (earlier, before) != ("css", "=")
+                and not any(call in marks for call in depth_of_call)
+            ):
                 found.append((line, value))
-        before = value
+        earlier, before = before, value
     return found
 
 

@@ -27,7 +27,7 @@ from tests.stories.network import Network
 
 # For everybody: what the world may know, and the door itself.
 OPEN = re.compile(
-    r"GET /(healthz|readyz|metrics|sign-in|sign-in/with/\{name\}|sign-in/back/\{name\})"
+    r"GET /(healthz|readyz|metrics|language|sign-in|sign-in/with/\{name\}|sign-in/back/\{name\})"
     r"|POST /sign-in(/code|/passkey|/passkey/options)?"
     r"|GET /api/v1/(openapi\.json|docs|docs\.css|problems/\{name\})"
     r"|(GET|POST) /pki/.*"

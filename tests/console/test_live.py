@@ -8,12 +8,16 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from ohmstead.accounts.scope import Scope
 from ohmstead.console.live import QUEUE_LENGTH, RESYNC, WINDOW_S, Channel, Channels, OpenPage, news_of
-from ohmstead.core.bus import Bus
+from ohmstead.core import language
+from ohmstead.core.bus import LIVE, Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.ids import new_id
 from ohmstead.core.live import LiveNews
+from ohmstead.doorway import LANGUAGE_COOKIE
 from tests.console.visitor import Visitor
 
 AT = "2026-03-11T13:30:00+00:00"
@@ -150,6 +154,93 @@ async def test_what_happens_together_is_told_once_with_the_last_word_of_each_pla
     assert hub.is_heard(party_id)
     channels.leave(scope, "ST", other)
     await bus.close()
+
+
+@pytest.mark.parametrize("first", ["de", "en"])
+async def test_pages_of_two_languages_hear_the_same_change_each_in_its_own(nats_url: str, db: Pool, first: str) -> None:
+    bus = await Bus.connect(nats_url, "live-test")
+    hub, party_id = LiveNews(bus), uuid4()
+    scope, channels = Scope(party_id), Channels(hub, db)
+    german, english = OpenPage("de"), OpenPage("en")
+    pages = {"de": german, "en": english}
+    # News are heard in the task of whoever came first: its language must not become that of the others.
+    with language.speaking(first):
+        await channels.join(scope, None, pages.pop(first))
+    for page in pages.values():
+        await channels.join(scope, None, page)
+    update = {"kind": "session", "station_id": "ST", "session_id": "S", "evse_number": 1, "at": AT}
+    events = [
+        {**update, "what": "updated", "energy_wh": "1284400", "power_w": "138400"},
+        {**update, "what": "started", "started_at": AT, "token_uid": "CARD"},
+        {**update, "kind": "connector", "status": "faulted", "error_code": "GroundFailure"},
+    ]
+    with language.speaking(first):
+        await bus.publish(LIVE + party_id.hex, events)
+    async with asyncio.timeout(5):
+        in_german, in_english = (await german.queue.get()).decode(), (await english.queue.get()).decode()
+    for told, energy, power, began, fault in (
+        (
+            in_english,
+            "1,284",
+            "138.4",
+            "1 session began with CARD",
+            "1 out of order: The ground-fault breaker has tripped.",
+        ),
+        (
+            in_german,
+            "1.284",
+            "138,4",
+            "EVSE 1: Ladevorgang begonnen mit CARD",
+            "EVSE 1: gestört: Der Fehlerstromschutz hat ausgelöst.",
+        ),
+    ):
+        first_news, *lines = [json.loads(line[5:]) for line in told.splitlines() if line.startswith("data:")]
+        assert first_news["set"] == {
+            "session/S/power": power,
+            "session/S/power_unit": "kW",
+            "session/S/energy": energy,
+            "session/S/energy_unit": "kWh",
+        }
+        assert [line["line"]["text"] for line in lines] == [began, fault]
+    channels.leave(scope, None, german)
+    assert hub.is_heard(party_id)
+    channels.leave(scope, None, english)
+    await bus.close()
+
+
+async def test_news_are_worded_once_for_all_pages_of_a_language(nats_url: str, db: Pool) -> None:
+    bus = await Bus.connect(nats_url, "live-test")
+    hub, party_id = LiveNews(bus), uuid4()
+    scope, channels = Scope(party_id), Channels(hub, db)
+    pages = {code: [OpenPage(code) for _ in range(500)] for code in ("de", "en")}
+    for page in (*pages["de"], *pages["en"]):
+        await channels.join(scope, None, page)
+    assert hub.count(Channel) == 2
+    event = {"kind": "connection", "at": AT, "station_id": "ST", "is_connected": False}
+    await hub.heard(party_id, json.dumps([event]).encode())
+    async with asyncio.timeout(5):
+        # The very same piece, not an equal one.
+        pieces = {code: {id(await page.queue.get()) for page in some} for code, some in pages.items()}
+    assert {code: len(some) for code, some in pieces.items()} == {"de": 1, "en": 1}
+    # Pages of stations share what the event was made into, too.
+    assert Channel("ONE", spoken="de").view is Channel("TWO", spoken="de").view
+    assert Channel(spoken="de").view is not Channel(spoken="en").view
+    for page in (*pages["de"], *pages["en"]):
+        channels.leave(scope, None, page)
+    assert not hub.count(Channel)
+    await bus.close()
+
+
+async def test_an_open_page_is_told_in_the_language_that_it_was_opened_in(visitor: Visitor) -> None:
+    visitor.client.cookies.set(LANGUAGE_COOKIE, "de")
+    station = await visitor.network.station("1.6", hours_ago=0, boots=False)
+    async with stream(visitor) as events:
+        await station.boots()
+        told = await next_with(events, "line")
+        while "OCPP" not in told["line"]["text"]:
+            told = await next_with(events, "line")
+        assert told["line"]["text"] == "verbunden mit OCPP 1.6"
+    await station.leaves()
 
 
 async def test_who_sees_some_locations_is_told_of_their_stations_only_and_in_order(visitor: Visitor) -> None:

@@ -112,7 +112,7 @@ async def test_the_map_names_sites_with_problems(noon: datetime, visitor: Visito
     await town.fault(await town.station("B", location_id=await town.location("South", 48.15, 16.40)))
     page = await visitor.opens("/parts/overview/where", hx_request="true")
     assert "South · 1 out of order" in page.text
-    assert "North: all free; 1 stations, 1 connectors" in page.text
+    assert "North: all free; 1 station, 1 connector" in page.text
 
 
 async def test_without_stations_the_page_teaches_how_to_connect_one(visitor: Visitor) -> None:

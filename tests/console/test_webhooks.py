@@ -102,7 +102,7 @@ async def test_an_operator_sets_a_webhook_up_and_sees_the_example_arrive(opens: 
         await page.get_by_role("link", name="New webhook").click()
         await page.get_by_label("Address").fill(receiver.url)
         await page.get_by_label("these:").check()
-        await page.get_by_text("Tokens", exact=True).click()
+        await page.locator("summary", has_text="Tokens").click()
         await page.get_by_label("TokenCreated").check()
         await page.get_by_role("button", name="Set it up").click()
         await expect(page.get_by_role("heading", level=1)).to_contain_text("Note its secret now")

@@ -61,7 +61,7 @@ def test_words_are_not_kept_for_what_there_is_not() -> None:
 
 
 def lines_of(code: str, kind: str) -> list[str]:
-    file = resources.files("ohmstead.reports.wire").joinpath("words", code, f"{kind}.txt")
+    file = resources.files("ohmstead.reports.wire").joinpath("words", f"{kind}.{code}.txt")
     return file.read_text(encoding="utf-8").splitlines()
 
 

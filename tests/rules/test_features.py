@@ -1,8 +1,12 @@
 """What a station can, read from what it told of itself in its version's own words."""
 
+from typing import get_args
+
 import pytest
 
-from ohmstead.stations.features import VARIABLES, Features, read
+from ohmstead.core import language
+from ohmstead.stations.capabilities import VERSIONS, capabilities
+from ohmstead.stations.features import VARIABLES, Feature, Features, read
 
 OUTLETS = {1: (1,), 2: ()}
 
@@ -69,3 +73,13 @@ def test_nonsense_limits_nothing(version: str, value: str) -> None:
     assert found.most_periods is None
     assert found.most_items == {}
     assert found.rate_units == frozenset()
+
+
+@pytest.mark.parametrize("code", [code for code in language.languages() if code != language.ENGLISH])
+def test_why_an_order_is_not_possible_is_told_in_every_language(code: str) -> None:
+    lacking = [None, *(Features(lacks=frozenset((feature,))) for feature in get_args(Feature))]
+    reasons = {one.reason for version in (*VERSIONS, None) for has in lacking for one in capabilities(version, has)}
+    with language.speaking(code):
+        assert [reason for reason in reasons if reason and language.told(reason) == reason] == []
+        # What is told of a version is put together of two parts: neither may stay in English.
+        assert [reason for reason in reasons if reason and " no " in language.told(reason)] == []

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tools import messages
 
 from ohmstead.core import language
 from ohmstead.core.errors import NotFound, Refused
 from ohmstead.core.validation import in_words
 from ohmstead.ui import figures, templating
-from tools import messages
 
 TEMPLATES = sorted((templating.HERE / "templates").rglob("*.html"))
 CODES = [code for code in language.languages() if code != language.ENGLISH]
@@ -78,6 +78,8 @@ def test_what_an_error_says_is_told_by_its_pattern() -> None:
     with language.speaking("de"):
         assert language.told(error) == "keine Ladestation ÜB-1 100 %"
         assert language.told(Refused("nobody has put this into German")) == "nobody has put this into German"
+        long = f"no station {'no station ' * 10_000}"
+        assert language.told(NotFound(long)) == long
 
 
 # ------------------------------------------------------------------------------------------------- complete and sound

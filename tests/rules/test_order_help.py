@@ -10,6 +10,7 @@ from ohmstead.stations import orders
 
 @pytest.mark.parametrize("kind", sorted(orders.KINDS))
 def test_every_kind_has_a_sentence_fields_and_a_beginning_with_what_it_needs(kind: str) -> None:
+    assert order_help.called(kind) in order_help.CALLED
     assert order_help.about(kind)
     assert "`" not in order_help.about(kind)
     text = order_help.beginning(kind)

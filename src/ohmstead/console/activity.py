@@ -6,8 +6,10 @@ from litestar import Response, get
 
 from ohmstead.accounts.access import may
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened
+from ohmstead.core.language import _
 from ohmstead.doorway import WITHIN
 from ohmstead.reports.activity import service
+from ohmstead.reports.activity.service import Work
 from ohmstead.ui import states
 from ohmstead.ui.states import Look
 from ohmstead.ui.templating import page
@@ -33,4 +35,10 @@ async def activity(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respon
         found=found,
         n_going=sum(work.is_going for work in found),
         look_of=lambda work: LOOKS.get(work.status, states.UNKNOWN),
+        title_of=_title_of,
     )
+
+
+def _title_of(work: Work) -> str:
+    """A rollout is called as people called it; orders by their kind."""
+    return work.title if work.kind == "rollout" else _(work.title)

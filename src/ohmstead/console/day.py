@@ -16,10 +16,10 @@ from ohmstead.console import timeline
 from ohmstead.console.exports import csv_response
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened
 from ohmstead.console.messages import moment
-from ohmstead.core import clock
+from ohmstead.core import clock, language
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
-from ohmstead.core.language import N_, _, n_, told
+from ohmstead.core.language import N_, _, n_
 from ohmstead.reports.pages import queries
 from ohmstead.reports.service import zone_of
 from ohmstead.reports.wire import day as days
@@ -112,7 +112,6 @@ async def day(request: PageRequest, pool: PoolIn, actor: ActorIn, station_id: Fr
         step=figures.span(timedelta(seconds=days.step_of(until - since))),
         looks=LOOKS,
         issue_path=path_of,
-        words_of=words_of,
         base=base,
     )
 
@@ -124,7 +123,11 @@ async def day_csv(request: PageRequest, pool: PoolIn, actor: ActorIn, station_id
         view = await opened(request, conn, actor)
         station = await _station(conn, actor, station_id)
         since, until, _is_whole = span_of(view, zone_of(station["time_zone"]))
-        found = await days.read(conn, actor.scope, station_id, since, until, with_messages=view.may("messages:read"))
+        # A table is for programs, and in English whoever asks.
+        with language.speaking(language.ENGLISH):
+            found = await days.read(
+                conn, actor.scope, station_id, since, until, with_messages=view.may("messages:read")
+            )
     rows = sorted(_rows(found), key=lambda row: row[1])
     return csv_response(f"day-{since:%Y-%m-%d}", COLUMNS, rows)
 
@@ -224,11 +227,6 @@ def _bar(one: Traffic, across: charts.Axis, up: charts.Axis, floor: float, base:
     )
 
 
-def words_of(issue: Issue) -> str:
-    """What happened, in the language of this task."""
-    return told(_(issue.text))
-
-
 def path_of(issue: Issue, base: str) -> str:
     """Where an issue leads: its session, or the messages around it."""
     if issue.session_id is not None:
@@ -243,9 +241,9 @@ def path_of(issue: Issue, base: str) -> str:
 def _mark(issue: Issue, across: charts.Axis, base: str) -> Mark:
     tone, word = LOOKS[issue.kind]
     title = (
-        _("%(what)s at %(evse)s: %(text)s", what=_(word), evse=issue.evse_number, text=words_of(issue))
+        _("%(what)s at %(evse)s: %(text)s", what=_(word), evse=issue.evse_number, text=issue.text)
         if issue.evse_number
-        else f"{_(word)}: {words_of(issue)}"
+        else f"{_(word)}: {issue.text}"
     )
     return Mark(x=across.place(issue.at.timestamp()), tone=tone, title=title, path=path_of(issue, base))
 

@@ -18,6 +18,7 @@ from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow, o
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Conflict, Invalid, Refused
 from ohmstead.core.events import NUDGE
+from ohmstead.core.language import N_, _, n_
 from ohmstead.drivers import queries
 from ohmstead.drivers import service as drivers
 from ohmstead.drivers.model import Driver, DriverChange, NewDriver
@@ -33,7 +34,17 @@ from ohmstead.ui.templating import View, page
 PAGE = 50
 EXPORTED = 50_000
 SHOWN = ("active", "blocked", "erased")
-FIELDS = ("name", "email", "phone", "language", "company", "group_uid", "vehicles", "notes")
+# The form's fields and what they are called.
+FIELDS = {
+    "name": N_("Name"),
+    "email": N_("E-mail"),
+    "phone": N_("Phone"),
+    "language": N_("Reads"),
+    "company": N_("Company"),
+    "group_uid": N_("Group"),
+    "vehicles": N_("Vehicles"),
+    "notes": N_("Notes"),
+}
 
 
 @get("/drivers")
@@ -106,11 +117,18 @@ def _number(view: View) -> int:
 
 def headline(counts: Mapping[str, int]) -> str:
     """The answer in one sentence."""
-    n_alive = counts.get("active", 0) + counts.get("blocked", 0)
+    n_alive, n_blocked = counts.get("active", 0) + counts.get("blocked", 0), counts.get("blocked", 0)
     if not n_alive:
-        return "No driver fits." if counts else "Nobody is known by name yet."
-    blocked = f", {counts['blocked']:,} of them blocked" if counts.get("blocked") else ""
-    return f"{figures.plural(n_alive, 'driver')}{blocked}."
+        return _("No driver fits.") if counts else _("Nobody is known by name yet.")
+    if not n_blocked:
+        return n_("%(n)s driver.", "%(n)s drivers.", n_alive)
+    blocked = figures.number(n_blocked)
+    return n_(
+        "%(n)s driver, %(blocked)s of them blocked.",
+        "%(n)s drivers, %(blocked)s of them blocked.",
+        n_alive,
+        blocked=blocked,
+    )
 
 
 # ---------------------------------------------------------------------------------------------------- one driver
@@ -217,6 +235,7 @@ def _form(
         driver=driver,
         theirs=theirs,
         differing=differing,
+        labels=FIELDS,
     )
 
 

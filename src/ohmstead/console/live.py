@@ -1,13 +1,15 @@
 """The live stream of the console: news from NATS, told to every open page in the page's own terms.
 
-What happens within a third of a second is told together, worded once for all pages that show the same: hundreds of open
-pages cost little more than one. A page's queue is bounded; one that cannot follow is told to load everything anew.
+What happens within a third of a second is told together, worded once for all pages that show the same in the same
+language: hundreds of open pages cost little more than one. A page's queue is bounded; one that cannot follow is told to
+load everything anew.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -18,7 +20,7 @@ from litestar.response import Stream
 from ohmstead.accounts.scope import Scope
 from ohmstead.console import feed
 from ohmstead.console.frame import ActorIn, BusIn, PageRequest, allow
-from ohmstead.core import clock, metrics
+from ohmstead.core import clock, language, metrics
 from ohmstead.core.db import Pool
 from ohmstead.core.live import LiveNews, News
 from ohmstead.core.log import logger
@@ -36,9 +38,10 @@ AGAIN_MS = 2000
 
 
 class OpenPage:
-    """One open page: the pieces of its stream that it has not been sent yet."""
+    """One open page: its language, and the pieces of its stream that it has not been sent yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, spoken: str = language.ENGLISH) -> None:
+        self.language = spoken
         self.queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUE_LENGTH)
 
     def tell(self, piece: bytes) -> None:
@@ -50,16 +53,20 @@ class OpenPage:
 
 
 class Channel:
-    """What a sort of pages is told: those of a party, or of some of its locations (`audience`); and of a station's
-    messages, where `station_id` names one.
+    """What a sort of pages is told: those of a party, or of some of its locations (`audience`), in one language; and of
+    a station's messages, where `station_id` names one.
     """
 
     def __init__(
-        self, station_id: str | None = None, audience: Audience | None = None, window_s: float = WINDOW_S
+        self,
+        station_id: str | None = None,
+        audience: Audience | None = None,
+        window_s: float = WINDOW_S,
+        spoken: str = language.ENGLISH,
     ) -> None:
         self.station_id = station_id
         # Who hears all shares the work with the others; for the rest the event stays beside what is made of it.
-        self.view: Callable[[News], News | None] = news_of if audience is None else _with_event
+        self.view = _view(spoken, keeps_event=audience is not None)
         self.pages: set[OpenPage] = set()
         self._audience = audience
         self._window_s = window_s
@@ -119,15 +126,15 @@ class Channels:
     def __init__(self, hub: LiveNews, pool: Pool) -> None:
         self._hub = hub
         self._pool = pool
-        self._channels: dict[tuple[Scope, str | None], Channel] = {}
+        self._channels: dict[tuple[Scope, str | None, str], Channel] = {}
 
     async def join(self, scope: Scope, station_id: str | None, page: OpenPage) -> None:
         """The page hears of everything within its scope from now on."""
-        key = (scope, station_id)
+        key = (scope, station_id, page.language)
         channel = self._channels.get(key)
         if channel is None:
             audience = None if scope.locations is None else Audience(self._pool, scope)
-            channel = self._channels[key] = Channel(station_id, audience)
+            channel = self._channels[key] = Channel(station_id, audience, spoken=page.language)
         else:
             metrics.live_clients.inc()
         channel.pages.add(page)
@@ -136,14 +143,14 @@ class Channels:
 
     def leave(self, scope: Scope, station_id: str | None, page: OpenPage) -> None:
         """Hear no more. No await in here: it is called by streams that are being cancelled."""
-        channel = self._channels.get((scope, station_id))
+        channel = self._channels.get((scope, station_id, page.language))
         if channel is None or page not in channel.pages:
             return
         channel.pages.discard(page)
         if channel.pages:
             metrics.live_clients.dec()
         else:
-            del self._channels[scope, station_id]
+            del self._channels[scope, station_id, page.language]
             self._hub.leave(scope.party_id, channel)
 
 
@@ -178,7 +185,8 @@ RESYNC = _event("news", {"resync": True})
 
 
 def news_of(event: News) -> dict[str, Any] | None:
-    """An event as pages need it: texts to set in place, places to fetch anew, and a line for the feed.
+    """An event as pages need it, in the language of this task: texts to set in place, places to fetch anew, and a line for
+    the feed.
 
     `set`: place → text; `touch`: what changed, by name; `only`: the station whose page alone wants it.
     """
@@ -218,9 +226,17 @@ def news_of(event: News) -> dict[str, Any] | None:
     return news
 
 
-def _with_event(event: News) -> dict[str, Any] | None:
-    news = news_of(event)
-    return None if news is None else {**news, "of": event}
+@cache
+def _view(spoken: str, *, keeps_event: bool) -> Callable[[News], News | None]:
+    """What pages of a language make of an event. One function for all of them: whoever has the same shares its work."""
+
+    def view(event: News) -> News | None:
+        # News come in the task of whoever listened first: its language means nothing here.
+        with language.speaking(spoken):
+            news = news_of(event)
+        return {**news, "of": event} if news is not None and keeps_event else news
+
+    return view
 
 
 def _session_places(event: News) -> tuple[dict[str, str], dict[str, float]]:
@@ -243,7 +259,7 @@ async def live(request: PageRequest, actor: ActorIn, bus: BusIn, station: FromQu
     """The stream a page holds open. A `beat` every five seconds lets it tell silence from a lost server."""
     allow(actor, "events:read")
     channels: Channels = request.app.state.live_channels
-    page = OpenPage()
+    page = OpenPage(language.spoken())
 
     async def stream() -> AsyncIterator[bytes]:
         try:

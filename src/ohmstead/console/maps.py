@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from ohmstead.core.language import _, grouped, n_
 from ohmstead.reports.model import Site
+from ohmstead.ui import figures
 
 WIDTH, HEIGHT, MARGIN = 728.0, 216.0, 24.0
 LETTER = 6.3
@@ -51,8 +53,8 @@ def drawn(sites: Sequence[Site], height: float = HEIGHT) -> Drawn | None:
     if not sites:
         return None
     points = [(_mercator_x(s.longitude), _mercator_y(s.latitude)) for s in sites]
-    west, east = min(x for x, _ in points), max(x for x, _ in points)
-    south, north = min(y for _, y in points), max(y for _, y in points)
+    west, east = min(x for x, _y in points), max(x for x, _y in points)
+    south, north = min(y for _x, y in points), max(y for _x, y in points)
     span = max(
         SMALLEST_SPAN / 360,
         (east - west) / ((WIDTH - 2 * MARGIN) / WIDTH),
@@ -77,7 +79,7 @@ def drawn(sites: Sequence[Site], height: float = HEIGHT) -> Drawn | None:
         grid_x=[round(n * step, 1) for n in range(1, int(WIDTH / step) + 1)],
         grid_y=[round(n * step, 1) for n in range(1, int(height / step) + 1)],
         bar_width=round(step, 1),
-        bar_text=f"{bar_m / 1000:g} km" if bar_m >= 1000 else f"{bar_m:g} m",
+        bar_text=f"{grouped(f'{bar_m / 1000:g}')} km" if bar_m >= 1000 else f"{grouped(f'{bar_m:g}')} m",
         summary=_summary(sites),
         height=height,
     )
@@ -93,11 +95,11 @@ def _groups(marked: Sequence[tuple[Site, tuple[float, float]]], size: float) -> 
         if len(cell) == 1:
             found += cell
             continue
-        x, y = (round(sum(place[axis] for _, place in cell) / len(cell), 1) for axis in (0, 1))
-        sites = [site for site, _ in cell]
+        x, y = (round(sum(place[axis] for _site, place in cell) / len(cell), 1) for axis in (0, 1))
+        sites = [site for site, _place in cell]
         group = Site(
             location_id=None,
-            name=f"{len(sites)} sites",
+            name=n_("%(n)s site", "%(n)s sites", len(sites)),
             latitude=sites[0].latitude,
             longitude=sites[0].longitude,
             n_stations=sum(s.n_stations for s in sites),
@@ -128,19 +130,22 @@ def _mark(site: Site, x: float, y: float) -> Mark:
     tone, sign, words = "ok", "", []
     if site.n_charging:
         tone = "working"
-        words.append(f"{site.n_charging} charging")
+        words.append(_("%(n)s charging", n=figures.number(site.n_charging)))
     if site.n_faulted:
         tone, sign = "failed", "×"
-        words.insert(0, f"{site.n_faulted} out of order")
+        words.insert(0, _("%(n)s out of order", n=figures.number(site.n_faulted)))
     if site.n_offline:
         tone, sign = "failed", "×"
-        words.insert(0, f"{site.n_offline} offline")
+        words.insert(0, _("%(n)s offline", n=figures.number(site.n_offline)))
     if site.n_offline == site.n_stations:
         tone, sign = "failed", "×"
     path = f"/stations?location={site.location_id}"
     if site.location_id is None:
         path = "/stations?show=needs" if tone == "failed" else "/stations"
-    title = f"{site.name}: {', '.join(words) or 'all free'}; {site.n_stations} stations, {site.n_connectors} connectors"
+    stations = n_("%(n)s station", "%(n)s stations", site.n_stations)
+    connectors = n_("%(n)s connector", "%(n)s connectors", site.n_connectors)
+    state = ", ".join(words) or _("all free")
+    title = f"{site.name}: {state}; {stations}, {connectors}"
     is_alarm = tone == "failed"
     label = f"{site.name} · {words[0]}" if is_alarm else site.name
     return Mark(
@@ -222,7 +227,16 @@ def _overlaps(a: Box, b: Box) -> bool:
 
 def _summary(sites: Sequence[Site]) -> str:
     alarms = [
-        f"{s.name} {s.n_offline} offline, {s.n_faulted} out of order" for s in sites if s.n_offline or s.n_faulted
+        _(
+            "%(name)s %(offline)s offline, %(faulted)s out of order",
+            name=s.name,
+            offline=figures.number(s.n_offline),
+            faulted=figures.number(s.n_faulted),
+        )
+        for s in sites
+        if s.n_offline or s.n_faulted
     ]
-    head = f"{len(sites)} sites"
-    return f"{head}: {'; '.join(alarms[:8])}" if alarms else f"{head}, none with a problem"
+    if not alarms:
+        return n_("%(n)s site, none with a problem", "%(n)s sites, none with a problem", len(sites))
+    head = n_("%(n)s site", "%(n)s sites", len(sites))
+    return f"{head}: {'; '.join(alarms[:8])}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
 from functools import cache
 from typing import Any, Final, Literal
@@ -139,10 +139,18 @@ def offers(version: str | None, known: Sequence[Capability], kind: Literal["orde
         if key == "raw":
             continue
         group = struct.__module__.rpartition(".")[2]
-        about = " ".join(order_help.about(key).split())
-        groups[group].append(Offer(key=key, name=name_of(key), about=about, reason=reasons.get(key)))
+        offer = Offer(key=key, name=name_of(key), about=order_help.about(key), reason=reasons.get(key))
+        groups[group].append(offer)
     titles = {group: _(title) for group, title in GROUPS.items()} | {"charging": p_("of orders", "Charging")}
     return [OfferGroup(title=titles[group], offers=found) for group, found in groups.items()]
+
+
+def texts() -> Iterator[tuple[str | None, str]]:
+    """(context, English) of all that is said of orders of ours where their types stand: for the catalogues."""
+    for kind in orders.KINDS:
+        yield None, order_help.told_of(kind)
+        if (schema := schema_of("order", kind, None)) is not None:
+            yield from schema_form.texts_in(schema)
 
 
 @cache

@@ -13,6 +13,66 @@ from ohmstead.core.language import N_, _, grouped, spoken
 from ohmstead.stations import orders
 
 DEEPEST = 4
+# The kinds of orders as `called` says them.
+CALLED = (
+    N_("Remote start"),
+    N_("Remote stop"),
+    N_("Transaction status"),
+    N_("Set profile"),
+    N_("Clear profiles"),
+    N_("Get profiles"),
+    N_("Composite schedule"),
+    N_("Update schedule"),
+    N_("Use priority charging"),
+    N_("Signal frequency reserve"),
+    N_("Allow energy transfer"),
+    N_("Reset"),
+    N_("Unlock"),
+    N_("Set availability"),
+    N_("Trigger"),
+    N_("Clear cache"),
+    N_("Data transfer"),
+    N_("Get variables"),
+    N_("Set variables"),
+    N_("Base report"),
+    N_("Custom report"),
+    N_("Set monitoring base"),
+    N_("Set monitoring level"),
+    N_("Set monitors"),
+    N_("Clear monitors"),
+    N_("Monitoring report"),
+    N_("Adjust event stream"),
+    N_("Get event streams"),
+    N_("Set network profile"),
+    N_("Get log"),
+    N_("Get diagnostics"),
+    N_("Update firmware"),
+    N_("Publish firmware"),
+    N_("Unpublish firmware"),
+    N_("Install certificate"),
+    N_("Delete certificate"),
+    N_("List certificates"),
+    N_("Deliver certificate"),
+    N_("Customer information"),
+    N_("Get local list version"),
+    N_("Send local list"),
+    N_("Reserve"),
+    N_("Cancel reservation"),
+    N_("Set display message"),
+    N_("Get display messages"),
+    N_("Clear display message"),
+    N_("Update cost"),
+    N_("Set default tariff"),
+    N_("Get tariffs"),
+    N_("Clear tariffs"),
+    N_("Change session tariff"),
+    N_("Request battery swap"),
+    N_("Announce web payment"),
+    N_("Set der control"),
+    N_("Get der controls"),
+    N_("Clear der controls"),
+    N_("Raw"),
+)
 
 
 class Field(Struct, frozen=True):
@@ -34,9 +94,20 @@ def _fields_in(kind: str, _language: str) -> tuple[Field, ...]:
     return tuple(_fields(_struct(kind), "", 0))
 
 
+def called(kind: str) -> str:
+    """A kind of order for people."""
+    return _(kind.replace("_", " ").capitalize())
+
+
 def about(kind: str) -> str:
     """What an order of this kind does, in a sentence. Raises KeyError."""
-    return _((orders.KINDS[kind].__doc__ or "").partition("\n")[0].replace("`", ""))
+    return _(told_of(kind))
+
+
+def told_of(kind: str) -> str:
+    """The same in English: the first paragraph of what stands at its type. Raises KeyError."""
+    first = (orders.KINDS[kind].__doc__ or "").partition("\n\n")[0]
+    return " ".join(first.replace("`", "").split())
 
 
 @cache

@@ -16,8 +16,9 @@ from ohmstead.console import feed, maps
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, SettingsIn, allow, opened
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
+from ohmstead.core.language import _, grouped, n_, weekday
 from ohmstead.doorway import WITHIN
-from ohmstead.reports import queries, service
+from ohmstead.reports import concerns, queries, service
 from ohmstead.reports.model import Concern, PowerPoint
 from ohmstead.reports.service import Day, Overview
 from ohmstead.settings import Settings
@@ -96,8 +97,8 @@ async def attention(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respo
     """Everything that needs a look."""
     async with pool.acquire() as conn:
         await opened(request, conn, actor)
-        concerns = await service.list_concerns(conn, actor.scope)
-    return page(request, "console/attention.html", concerns=concerns, headline=_headline(concerns, 0, 0))
+        found = await service.list_concerns(conn, actor.scope)
+    return page(request, "console/attention.html", concerns=found, headline=_headline(found, 0, 0))
 
 
 @post("/parts/simulator", status_code=200, opt={"needs_proof": True})
@@ -151,20 +152,33 @@ def connector_groups(counts: dict[str, int]) -> dict[str, int]:
     return groups
 
 
-def _headline(concerns: Sequence[Concern], n_online: int, n_stations: int) -> tuple[str, str, str]:
+def _headline(found: Sequence[Concern], n_online: int, n_stations: int) -> tuple[str, str, str]:
     """The answer in three pieces: how well, what is bad (in red), and the rest."""
-    n_bad = sum(1 for c in concerns if c.urgency == "failed")
-    n_other = sum(1 for c in concerns if c.urgency == "attention")
-    rest = f"{figures.plural(n_other, 'thing waits', 'things wait')} for a decision." if n_other else ""
+    n_bad = sum(1 for c in found if c.urgency == "failed")
+    n_other = sum(1 for c in found if c.urgency == "attention")
+    rest = n_("%(n)s thing waits for a decision.", "%(n)s things wait for a decision.", n_other) if n_other else ""
     if n_bad:
         is_mostly = n_stations == 0 or n_online >= 0.8 * n_stations
-        bad = f"{figures.plural(n_bad, 'problem needs', 'problems need')} a person"
-        return ("Mostly." if is_mostly else "No.", bad + ("," if rest else "."), rest)
+        bad = (
+            n_("%(n)s problem needs a person,", "%(n)s problems need a person,", n_bad)
+            if rest
+            else n_("%(n)s problem needs a person.", "%(n)s problems need a person.", n_bad)
+        )
+        return (_("Mostly.") if is_mostly else _("No."), bad, rest)
     if n_stations == 0 and not n_other:
-        return ("Nothing needs you.", "", "")
-    whole = "All" if n_online == n_stations else f"{n_online:,} of"
-    online = f"{whole} {figures.plural(n_stations, 'station is', 'stations are')} online."
-    return ("Yes.", "", f"{online} {rest or 'Nothing needs a person.'}" if n_stations else rest)
+        return (_("Nothing needs you."), "", "")
+    online = (
+        n_("All %(n)s station is online.", "All %(n)s stations are online.", n_stations)
+        if n_online == n_stations
+        else n_(
+            "%(online)s of %(n)s station is online.",
+            "%(online)s of %(n)s stations are online.",
+            n_stations,
+            online=figures.number(n_online),
+        )
+    )
+    rest = rest or _("Nothing needs a person.")
+    return (_("Yes."), "", f"{online} {rest}" if n_stations else rest)
 
 
 def _strip(found: Overview, groups: dict[str, int]) -> list[Figure]:
@@ -175,46 +189,49 @@ def _strip(found: Overview, groups: dict[str, int]) -> list[Figure]:
     past_energy, past_unit = figures.energy(found.energy_yesterday_wh)
     past_energy = past_energy if past_unit == energy_unit else f"{past_energy} {past_unit}"
     local = found.at.astimezone(service.zone_of(found.time_zone))
-    weekday, clock_text = local.strftime("%A"), local.strftime("%H:%M")
-    power_past = found.power_last_week_w
+    n_faulted = groups["faulted"]
     return [
         Figure(
-            name="Stations online",
-            value=f"{state.n_online:,}",
-            unit=f"of {state.n_stations:,}",
+            name=_("Stations online"),
+            value=figures.number(state.n_online),
+            unit=_("of %(n)s", n=figures.number(state.n_stations)),
             path="/stations?show=online",
             **_difference(state.n_online, before.n_online, is_new, more_is="good"),
         ),
         Figure(
-            name="Charging now",
-            value=f"{groups['charging']:,}",
-            unit=f"of {figures.plural(state.n_connectors, 'connector')}",
+            name=_("Charging now"),
+            value=figures.number(groups["charging"]),
+            unit=n_("of %(n)s connector", "of %(n)s connectors", state.n_connectors),
             path="/stations?show=charging",
-            note=f"{groups['in_use']:,} more in use, {groups['free']:,} free",
+            note=_(
+                "%(used)s more in use, %(free)s free",
+                used=figures.number(groups["in_use"]),
+                free=figures.number(groups["free"]),
+            ),
         ),
         Figure(
-            name="Out of order",
-            value=f"{groups['faulted']:,}",
-            unit="connector" if groups["faulted"] == 1 else "connectors",
+            name=_("Out of order"),
+            value=figures.number(n_faulted),
+            unit=n_("connector", "connectors", n_faulted),
             path="/stations?show=faulted",
-            **_difference(groups["faulted"], before.n_faulted, is_new, more_is="bad"),
+            **_difference(n_faulted, before.n_faulted, is_new, more_is="bad"),
         ),
         Figure(
-            name="Power now",
+            name=_("Power now"),
             value=power,
             unit=power_unit,
             path="/sessions?show=now",
-            **_power_difference(float(state.power_w), power_past, f"last {weekday}"),
+            **_power_difference(float(state.power_w), found.power_last_week_w, weekday(local.weekday(), is_long=True)),
         ),
         Figure(
-            name="Sessions today",
-            value=f"{found.sessions.today:,}",
-            unit=f"by {clock_text}",
+            name=_("Sessions today"),
+            value=figures.number(found.sessions.today),
+            unit=_("by %(time)s", time=local.strftime("%H:%M")),
             path="/sessions?day=today",
-            **_share(found.sessions.today, found.sessions.yesterday, f"{found.sessions.yesterday:,}"),
+            **_share(found.sessions.today, found.sessions.yesterday, figures.number(found.sessions.yesterday)),
         ),
         Figure(
-            name="Energy today",
+            name=_("Energy today"),
             value=energy,
             unit=energy_unit,
             path="/sessions?day=today",
@@ -226,30 +243,34 @@ def _strip(found: Overview, groups: dict[str, int]) -> list[Figure]:
 def _difference(now: int, past: int, is_new: bool, more_is: str) -> dict[str, str]:
     """More or fewer than yesterday at this time; a network that is younger compares with nothing."""
     if is_new:
-        return {"note": "the first day"}
+        return {"note": _("the first day")}
     if now == past:
-        return {"note": "as yesterday"}
+        return {"note": _("as yesterday")}
     is_more = now > past
     tone = "good" if is_more == (more_is == "good") else "bad"
-    return {"trend": f"{'▲' if is_more else '▼'} {abs(now - past):,}", "tone": tone, "note": f"on yesterday, {past:,}"}
+    return {
+        "trend": f"{'▲' if is_more else '▼'} {figures.number(abs(now - past))}",
+        "tone": tone,
+        "note": _("on yesterday, %(past)s", past=figures.number(past)),
+    }
 
 
-def _power_difference(now_w: float, past_w: float, when: str) -> dict[str, str]:
+def _power_difference(now_w: float, past_w: float, day: str) -> dict[str, str]:
     if past_w <= 0:
-        return {"note": f"no power {when}"}
+        return {"note": _("no power last %(day)s", day=day)}
     gap = " ".join(figures.power(abs(now_w - past_w)))
-    return {"trend": f"{'▲' if now_w >= past_w else '▼'} {gap}", "note": f"on {when}"}
+    return {"trend": f"{'▲' if now_w >= past_w else '▼'} {gap}", "note": _("on last %(day)s", day=day)}
 
 
 def _share(now: float, past: float, past_text: str) -> dict[str, str]:
     """More or less than yesterday by the same time, in percent."""
     if past <= 0:
-        return {"note": "none by then yesterday"}
+        return {"note": _("none by then yesterday")}
     percent = (now - past) / past * 100
     sign = "▲" if percent >= 0 else "▼"
     return {
-        "trend": f"{sign} {abs(percent):.{0 if abs(percent) >= 10 else 1}f} %",
-        "note": f"on yesterday, {past_text}",
+        "trend": f"{sign} {grouped(f'{abs(percent):.{0 if abs(percent) >= 10 else 1}f}')} %",
+        "note": _("on yesterday, %(past)s", past=past_text),
     }
 
 
@@ -334,6 +355,7 @@ def lesson_words(settings: Settings) -> dict[str, Any]:
         "console_url": settings.console_url,
         "is_tls": settings.has_tls,
         "unknown_stations": settings.unknown_stations,
+        "refusal_words": concerns.refusal,
     }
 
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from ohmstead.console.exports import csv_response
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened, uuid_of
+from ohmstead.core.language import N_, R_, _, grouped, month, n_, told, weekday
 from ohmstead.doorway import WITHIN
 from ohmstead.reports.pages import queries as pages
 from ohmstead.reports.usage import periods, service
@@ -21,8 +22,10 @@ from ohmstead.ui import charts, figures
 from ohmstead.ui.templating import Query, View, page
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-COMPARISONS = {"before": "the period before", "year": "a year before", "none": "nothing"}
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+DAYS_OF_WEEK = 7
+KIND_NAMES = {"day": N_("Day"), "week": N_("Week"), "month": N_("Month"), "year": N_("Year")}
+COMPARISONS = {"before": N_("the period before"), "year": N_("a year before"), "none": N_("nothing")}
+BY_STEP = {"hour": N_("%(measure)s by hour"), "day": N_("%(measure)s by day"), "month": N_("%(measure)s by month")}
 LEVELS = 9
 LEFT, RIGHT, TOP, BASE = 56.0, 1096.0, 20.0, 236.0
 
@@ -36,10 +39,10 @@ class Measure(Struct, frozen=True):
 
 
 MEASURES = {
-    "energy": Measure("Energy", "kWh", lambda t: float(t.energy_wh) / 1000),
-    "sessions": Measure("Sessions", "sessions", lambda t: float(t.n_sessions)),
-    "duration": Measure("Average duration", "min", lambda t: (t.mean_duration_s or 0) / 60),
-    "plugs": Measure("Plugs in use", "hours", lambda t: t.plug_s / 3600),
+    "energy": Measure(N_("Energy"), "kWh", lambda t: float(t.energy_wh) / 1000),
+    "sessions": Measure(N_("Sessions"), N_("sessions"), lambda t: float(t.n_sessions)),
+    "duration": Measure(N_("Average duration"), "min", lambda t: (t.mean_duration_s or 0) / 60),
+    "plugs": Measure(N_("Plugs in use"), N_("hours"), lambda t: t.plug_s / 3600),
 }
 
 
@@ -80,7 +83,7 @@ async def reports(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respons
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "sessions:read")
         subject = _subject(view.query)
-        today, _ = await service.today_at(conn, actor.scope, subject)
+        today, _zone = await service.today_at(conn, actor.scope, subject)
         asked = _asked(view.query, subject, today)
         found = await service.usage(conn, actor.scope, subject, asked.period, asked.comparison)
         locations = await pages.list_locations(conn, actor.scope)
@@ -97,12 +100,13 @@ async def reports(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respons
         measures=MEASURES,
         rows=_rows(found, measure),
         measure=measure,
+        by_step=_(BY_STEP[found.step], measure=_(measure.name)),
         heat=_heat(found),
-        weekdays=WEEKDAYS,
+        weekdays=[weekday(n, is_long=True) for n in range(DAYS_OF_WEEK)],
         places=_places(found),
         locations=locations,
         comparisons=COMPARISONS,
-        kinds=KINDS,
+        kinds=KIND_NAMES,
         earlier=_moved(view, periods.before(asked.period)),
         later=_moved(view, periods.after(asked.period)),
         sessions_path=_sessions_path(found, found.period.first, found.until),
@@ -116,7 +120,7 @@ async def reports_csv(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Res
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "sessions:read")
         subject = _subject(view.query)
-        today, _ = await service.today_at(conn, actor.scope, subject)
+        today, _zone = await service.today_at(conn, actor.scope, subject)
         asked = _asked(view.query, subject, today)
         found = await service.usage(conn, actor.scope, subject, asked.period, asked.comparison)
     sums = ("n_sessions", "energy_wh", "duration_s", "charging_s", "plug_s", "delivered_wh")
@@ -150,11 +154,11 @@ def _asked(query: Query, subject: Subject, today: date) -> Asked:
         else:
             day = date.fromisoformat(query["day"]) if query["day"] else today
             if not periods.EARLIEST <= day <= periods.LATEST:
-                raise ValueError(f"the day must lie between {periods.EARLIEST} and {periods.LATEST}")
+                raise ValueError(R_(f"the day must lie between {periods.EARLIEST} and {periods.LATEST}"))
             period = periods.of_kind(kind, day)
     except ValueError as wrong:
-        told = str(wrong) if str(wrong).startswith("the ") else "give days as 2026-03-31"
-        error = f"This month is shown: {told}."
+        why = told(wrong) if str(wrong).startswith("the ") else _("give days as 2026-03-31")
+        error = _("This month is shown: %(why)s.", why=why)
     comparison: Comparison = next((c for c in ("year", "none") if c == query["compare"]), "before")
     measure = query["measure"] if query["measure"] in MEASURES else "energy"
     return Asked(subject=subject, period=period, comparison=comparison, measure=measure, error=error)
@@ -196,16 +200,20 @@ def _peak_path(found: Usage) -> str | None:
 def _headline(found: Usage) -> str:
     when = _in_words(found.period)
     if not found.totals.n_sessions:
-        return f"No session that is over began {when}."
+        return _("No session that is over began %(when)s.", when=when)
+    sessions = n_("%(n)s session", "%(n)s sessions", found.totals.n_sessions)
     energy = " ".join(figures.energy(found.totals.energy_wh))
-    so_far = " so far" if found.until < found.period.last else ""
-    return f"{figures.plural(found.totals.n_sessions, 'session')}, {energy} {when}{so_far}."
+    if found.until < found.period.last:
+        return _("%(sessions)s, %(energy)s %(when)s so far.", sessions=sessions, energy=energy, when=when)
+    return _("%(sessions)s, %(energy)s %(when)s.", sessions=sessions, energy=energy, when=when)
 
 
 def _in_words(period: UsagePeriod) -> str:
     if period.n_days == 1:
-        return f"on {period.name}"
-    return f"in {period.name}" if period.kind in ("month", "year") else f"from {period.name}"
+        return _("on %(day)s", day=period.name)
+    if period.kind == "month":
+        return _("in %(month)s", month=period.name)
+    return _("in %(year)s", year=period.name) if period.kind == "year" else _("from %(period)s", period=period.name)
 
 
 # ------------------------------------------------------------------------------------------------------- figures
@@ -220,29 +228,31 @@ def _strip(found: Usage) -> list[dict[str, Any]]:
     peak = found.peaks[0] if found.peaks else None
     share = now.charging_s / now.duration_s * 100 if now.duration_s else None
     return [
-        {"name": "Sessions", "value": f"{now.n_sessions:,}", "unit": "", "path": sessions}
-        | _trend(now.n_sessions, past.n_sessions if past else None, lambda v: f"{v:,.0f}"),
-        {"name": "Energy", "value": energy, "unit": energy_unit, "path": sessions}
+        {"name": _("Sessions"), "value": figures.number(now.n_sessions), "unit": "", "path": sessions}
+        | _trend(now.n_sessions, past.n_sessions if past else None, figures.number),
+        {"name": _("Energy"), "value": energy, "unit": energy_unit, "path": sessions}
         | _trend(float(now.energy_wh), float(past.energy_wh) if past else None, lambda v: " ".join(figures.energy(v))),
-        {"name": "Average duration", "value": figures.span(now.mean_duration_s), "unit": "", "path": sessions}
+        {"name": _("Average duration"), "value": figures.span(now.mean_duration_s), "unit": "", "path": sessions}
         | _trend(now.mean_duration_s, past.mean_duration_s if past else None, figures.span),
-        {"name": "Average energy", "value": mean, "unit": mean_unit, "path": sessions}
+        {"name": _("Average energy"), "value": mean, "unit": mean_unit, "path": sessions}
         | _trend(now.mean_energy_wh, past.mean_energy_wh if past else None, lambda v: " ".join(figures.energy(v))),
         {
-            "name": "Busiest hour",
-            "value": f"{peak.mean_plugs:,.1f}" if peak else figures.NONE,
-            "unit": "plugs at once",
+            "name": _("Busiest hour"),
+            "value": figures.number(peak.mean_plugs, 1) if peak else figures.NONE,
+            "unit": _("plugs at once"),
             "path": _peak_path(found) or sessions,
             "trend": "",
-            "note": _hour_text(peak.wall_at) if peak else "no plug was in use",
+            "note": _hour_text(peak.wall_at) if peak else _("no plug was in use"),
         },
         {
-            "name": "Time with power",
+            "name": _("Time with power"),
             "value": f"{share:.0f}" if share is not None else figures.NONE,
-            "unit": "% of the time plugged in",
+            "unit": _("% of the time plugged in"),
             "path": sessions,
             "trend": "",
-            "note": f"{figures.span(now.charging_s)} of {figures.span(now.duration_s)}" if now.duration_s else "",
+            "note": _("%(part)s of %(whole)s", part=figures.span(now.charging_s), whole=figures.span(now.duration_s))
+            if now.duration_s
+            else "",
         },
     ]
 
@@ -252,15 +262,25 @@ def _trend(now: float | None, past: float | None, text: Callable[[float], str]) 
     if past is None or now is None:
         return {"trend": "", "note": ""}
     if past <= 0:
-        return {"trend": "", "note": "none in the other period"}
+        return {"trend": "", "note": _("none in the other period")}
     percent = (now - past) / past * 100
     digits = 0 if abs(percent) >= 10 else 1
-    return {"trend": f"{'▲' if percent >= 0 else '▼'} {abs(percent):.{digits}f} %", "note": f"on {text(past)}"}
+    return {
+        "trend": f"{'▲' if percent >= 0 else '▼'} {grouped(f'{abs(percent):.{digits}f}')} %",
+        "note": _("on %(past)s", past=text(past)),
+    }
 
 
 def _hour_text(wall_at: str) -> str:
     at = datetime.fromisoformat(wall_at)
-    return f"{at:%a} {at.day} {at:%b}, {at:%H}:00 to {(at + timedelta(hours=1)):%H}:00"
+    begin, end = f"{at:%H}:00", f"{at + timedelta(hours=1):%H}:00"
+    hours = _("%(low)s to %(high)s", low=begin, high=end)
+    return f"{_day(at, figures.DAY)}, {hours}"
+
+
+def _day(at: date, form: str) -> str:
+    """A day in one of the forms of `figures`, its number without a leading zero."""
+    return _(form, weekday=weekday(at.weekday()), day=at.day, month=month(at.month), year=at.year)
 
 
 # --------------------------------------------------------------------------------------------------------- chart
@@ -270,7 +290,7 @@ def _chart(found: Usage, measured: str) -> BarChart:
     measure = MEASURES[measured]
     values = [measure.of(bar.totals) for bar in found.bars]
     past = [measure.of(bar.totals) for bar in found.compared_bars][: len(values)]
-    factor, unit = 1.0, measure.unit
+    factor, unit = 1.0, _(measure.unit)
     if measure.unit == "kWh" and max([*values, *past], default=0) >= 10_000:
         factor, unit = 1000.0, "MWh"
     top, step = charts.nice_top(max([*values, *past], default=0) / factor)
@@ -280,7 +300,7 @@ def _chart(found: Usage, measured: str) -> BarChart:
     bars = []
     for n, (bar, value) in enumerate(zip(found.bars, values, strict=True)):
         y = up.place(value / factor)
-        title = f"{_step_text(bar, found.step)}: {value / factor:,.1f} {unit}"
+        title = f"{_step_text(bar, found.step)}: {figures.number(value / factor, 1)} {unit}"
         x, width = round(LEFT + n * slot + gap / 2, 1), round(slot - gap, 1)
         bars.append(BarShape(x, y, width, round(BASE - y, 1), title, _step_path(found, bar, measured)))
     line: list[charts.Point] = []
@@ -300,13 +320,15 @@ def _chart(found: Usage, measured: str) -> BarChart:
 def _step_text(bar: Bar, step: str) -> str:
     at = datetime.fromisoformat(bar.begins)
     if step == "hour":
-        return f"{at:%a} {at.day} {at:%b} {at:%H}:00"
-    return f"{at:%B %Y}" if step == "month" else f"{at:%a} {at.day} {at:%b %Y}"
+        return f"{_day(at, figures.DAY)} {at:%H}:00"
+    if step == "month":
+        return _("%(month)s %(year)s", month=month(at.month, is_long=True), year=at.year)
+    return _day(at, figures.LONG_DATE)
 
 
 def _step_label(bar: Bar, step: str) -> str:
     at = datetime.fromisoformat(bar.begins)
-    return f"{at:%H}:00" if step == "hour" else f"{at:%b}" if step == "month" else f"{at.day} {at:%b}"
+    return f"{at:%H}:00" if step == "hour" else month(at.month) if step == "month" else _day(at, figures.DATE)
 
 
 def _step_path(found: Usage, bar: Bar, measured: str) -> str:
@@ -321,7 +343,7 @@ def _step_path(found: Usage, bar: Bar, measured: str) -> str:
 
 def _rows(found: Usage, measure: Measure) -> list[tuple[str, str, Totals, str]]:
     """The chart's data: (step, its page, sums, the other period's value)."""
-    past = [f"{measure.of(bar.totals):,.1f} {measure.unit}" for bar in found.compared_bars]
+    past = [f"{figures.number(measure.of(bar.totals), 1)} {_(measure.unit)}" for bar in found.compared_bars]
     past += [figures.NONE] * (len(found.bars) - len(past))
     return [
         (_step_text(bar, found.step), _step_path(found, bar, "energy"), bar.totals, then)
@@ -332,12 +354,18 @@ def _rows(found: Usage, measure: Measure) -> list[tuple[str, str, Totals, str]]:
 def _heat(found: Usage) -> list[list[tuple[int, str, str]]]:
     """By weekday and hour: (level of colour, plugs in short, words)."""
     most = max((cell.mean_plugs for cell in found.week), default=0.0)
-    table: list[list[tuple[int, str, str]]] = [[] for _ in WEEKDAYS]
+    table: list[list[tuple[int, str, str]]] = [[] for _n in range(DAYS_OF_WEEK)]
     for cell in found.week:
         level = min(LEVELS, round(cell.mean_plugs / most * LEVELS)) if most else 0
-        short = "" if cell.mean_plugs < 0.05 else f"{cell.mean_plugs:,.0f}" if most >= 20 else f"{cell.mean_plugs:.1f}"
-        power = " ".join(figures.power(cell.mean_power_w))
-        words = f"{WEEKDAYS[cell.weekday - 1]} {cell.hour:02}:00: {cell.mean_plugs:,.1f} plugs at once, {power}"
+        short = "" if cell.mean_plugs < 0.05 else figures.number(cell.mean_plugs, 0 if most >= 20 else 1)
+        hour = f"{cell.hour:02}:00"
+        words = _(
+            "%(weekday)s %(hour)s: %(plugs)s plugs at once, %(power)s",
+            weekday=weekday(cell.weekday - 1, is_long=True),
+            hour=hour,
+            plugs=figures.number(cell.mean_plugs, 1),
+            power=" ".join(figures.power(cell.mean_power_w)),
+        )
         table[cell.weekday - 1].append((level, short, words))
     return table
 
@@ -347,8 +375,9 @@ def _places(found: Usage) -> Sequence[dict[str, Any]]:
     rows = []
     for place in found.places:
         which = {"station": place.station_id} if place.station_id else {"location": place.location_id}
-        path = ""
+        path, name = "", _("Without a location")
         if place.station_id or place.location_id:
+            name = place.name
             span = {"from": str(found.period.first), "to": str(found.period.last)}
             if found.period.kind != "custom":
                 span = {"day": str(found.period.first)}
@@ -359,7 +388,7 @@ def _places(found: Usage) -> Sequence[dict[str, Any]]:
             lambda v: f"{v:.0f}",
         )
         share = float(place.totals.energy_wh) / whole * 100 if whole else 0.0
-        rows.append({"place": place, "path": path, "share": share, "trend": trend["trend"]})
+        rows.append({"place": place, "name": name, "path": path, "share": share, "trend": trend["trend"]})
     return rows
 
 

@@ -6,6 +6,7 @@ has, `o:path` that a part which may be left out is there, `k:path` the name in a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, tzinfo
 from decimal import Decimal, InvalidOperation
@@ -14,7 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from ohmstead.core.language import _, grouped
+from ohmstead.core.language import _, grouped, p_
 from ohmstead.core.log import REDACTED
 from ohmstead.reports.wire.official import resolved
 
@@ -32,6 +33,9 @@ NOTHING: Final = "null"
 _NULL: Final = object()
 # A vendor's own additions have no schema: they are written as JSON.
 NOT_DRAWN: Final = frozenset(("kind", "customData"))
+# The contexts of names of fields and of words to choose: they mean here what they need not mean elsewhere.
+FIELD: Final = "field of an order"
+CHOICE: Final = "choice in an order"
 _UNITS: Final = {
     "_s": "s", "_wh": "Wh", "_w": "W", "_a": "A", "_percent": "%", "_v": "V", "_hz": "Hz", "_bytes": "bytes",
 }  # fmt: skip
@@ -75,16 +79,47 @@ class OrderWords(Words):
     """For orders of ours: names in words, the help that stands at their types."""
 
     def label(self, name: str) -> str:
-        for ending in _UNITS:
-            name = name.removesuffix(ending)
-        words = name.removeprefix("is_").replace("_", " ").replace("evse", "EVSE").replace(" id", " number")
-        return words[:1].upper() + words[1:]
+        return p_(FIELD, label_of(name))
 
     def help(self, name: str, schema: Schema) -> str:
-        return _(" ".join(str(schema.get("description", "")).replace("`", "").split()))
+        return _(help_of(schema))
 
     def choice(self, name: str, value: str) -> str:
-        return value.replace("_", " ")
+        return p_(CHOICE, value.replace("_", " "))
+
+
+def label_of(name: str) -> str:
+    """The name of a field of ours in English words, without its unit."""
+    for ending in _UNITS:
+        name = name.removesuffix(ending)
+    words = re.sub(r" id(s?)\b", r" number\1", name.removeprefix("is_").replace("_", " ").replace("evse", "EVSE"))
+    return words[:1].upper() + words[1:]
+
+
+def help_of(schema: Schema) -> str:
+    """What is said about a field in its schema."""
+    return " ".join(str(schema.get("description", "")).replace("`", "").split())
+
+
+def texts_in(whole: Schema) -> Iterator[tuple[str | None, str]]:
+    """(context, English) of what the form of an order of ours says beside the order's own name: for the catalogues."""
+    order = resolved(whole, whole)
+    for part in whole["$defs"].values():
+        yield from _texts_at(part if part is not order else {**part, "description": ""})
+
+
+def _texts_at(schema: Schema) -> Iterator[tuple[str | None, str]]:
+    if said := help_of(schema):
+        yield None, said
+    for word in schema.get("enum", ()):
+        yield CHOICE, str(word).replace("_", " ")
+    for name, field in schema.get("properties", {}).items():
+        if name not in NOT_DRAWN:
+            yield FIELD, label_of(name)
+            yield from _texts_at(field)
+    for inner in (*schema.get("anyOf", ()), schema.get("items"), schema.get("additionalProperties")):
+        if isinstance(inner, dict):
+            yield from _texts_at(inner)
 
 
 def unit_of(name: str) -> str:

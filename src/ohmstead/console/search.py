@@ -9,19 +9,21 @@ from litestar.response import Redirect
 
 from ohmstead.accounts.access import may
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened
+from ohmstead.core.language import N_, _
 from ohmstead.doorway import WITHIN
 from ohmstead.reports.search import queries
+from ohmstead.reports.search.queries import Hit
 from ohmstead.ui.templating import page
 
 MOST = 20
 MOST_AT_ONCE = 5
 # Of each kind: icon, and what several are called.
 LOOKS = {
-    "station": ("stations", "Stations"),
-    "location": ("place", "Locations"),
-    "driver": ("person", "Drivers"),
-    "token": ("card", "Tokens"),
-    "session": ("sessions", "Sessions"),
+    "station": ("stations", N_("Stations")),
+    "location": ("place", N_("Locations")),
+    "driver": ("person", N_("Drivers")),
+    "token": ("card", N_("Tokens")),
+    "session": ("sessions", N_("Sessions")),
 }
 
 
@@ -50,4 +52,20 @@ async def search(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response
         groups=[group for group in groups if group[2]],
         text=text,
         most=MOST,
+        title_of=_title_of,
+        text_of=_text_of,
     )
+
+
+def _title_of(hit: Hit) -> str:
+    """Names as they are; a session is told by its transaction."""
+    if hit.kind != "session":
+        return hit.title
+    return _("transaction %(transaction)s", transaction=hit.title.removeprefix("transaction "))
+
+
+def _text_of(hit: Hit) -> str:
+    """What else is known; a driver's or token's ends with its state where that is not the usual one."""
+    before, dot, state = hit.text.rpartition(" · ")
+    is_state = hit.kind in ("driver", "token") and state == "blocked"
+    return f"{before}{dot}{_('blocked')}" if is_state else hit.text

@@ -20,6 +20,7 @@ from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened, uuid_of
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
+from ohmstead.core.language import N_, _, n_
 from ohmstead.doorway import WITHIN
 from ohmstead.reports.model import SessionPage
 from ohmstead.reports.pages import queries
@@ -37,68 +38,126 @@ SHOWN_SAMPLES = 200
 # What lifecycle and metering mark (sessions.metering.mark), in plain words: what happened, and what it means.
 ANOMALIES = {
     "start_missing": (
-        "The start never reached us",
-        "The station told of this session only later. The beginning is the first thing heard of it.",
+        N_("The start never reached us"),
+        N_("The station told of this session only later. The beginning is the first thing heard of it."),
     ),
     "stop_missing": (
-        "The end never reached us",
-        "The next session began here first. This one ends at the last thing heard of it; its real end counts once it comes.",
+        N_("The end never reached us"),
+        N_(
+            "The next session began here first. This one ends at the last thing heard of it; its real end counts once it comes."
+        ),
     ),
     "messages_missing": (
-        "Messages in between are missing",
-        "The station numbers its messages, and some never came. Energy is counted from the register, so none of it is lost.",
+        N_("Messages in between are missing"),
+        N_(
+            "The station numbers its messages, and some never came. Energy is counted from the register, so none of it is lost."
+        ),
     ),
     "clock_wrong": (
-        "The station’s clock was wrong",
-        "It told a time that cannot be. The time at which its message reached us is used instead.",
+        N_("The station’s clock was wrong"),
+        N_("It told a time that cannot be. The time at which its message reached us is used instead."),
     ),
     "register_reset": (
-        "The meter started again from a lower reading",
-        "Energy before and after the reset is added up; what flowed between the two readings is not counted.",
+        N_("The meter started again from a lower reading"),
+        N_("Energy before and after the reset is added up; what flowed between the two readings is not counted."),
     ),
     "implausible_jump": (
-        "The meter jumped",
-        "A reading rose faster than this outlet can deliver. The jump is not counted as energy.",
+        N_("The meter jumped"),
+        N_("A reading rose faster than this outlet can deliver. The jump is not counted as energy."),
     ),
     "implausible_end": (
-        "The last reading cannot be true",
-        "It is lower than an earlier one. The last sample before it is used instead.",
+        N_("The last reading cannot be true"),
+        N_("It is lower than an earlier one. The last sample before it is used instead."),
     ),
-    "implausible_register": ("A reading cannot be true", "It is negative or beyond any meter, and is not counted."),
+    "implausible_register": (
+        N_("A reading cannot be true"),
+        N_("It is negative or beyond any meter, and is not counted."),
+    ),
     "start_register_corrected": (
-        "The first reading was corrected",
-        "The start reading cannot be true; the meter’s reading after the session before, or the first sample, is used.",
+        N_("The first reading was corrected"),
+        N_(
+            "The start reading cannot be true; the meter’s reading after the session before, or the first sample, is used."
+        ),
     ),
     "energy_estimated": (
-        "The energy is an estimate",
-        "The station sent only power and no register: the energy is power over time.",
+        N_("The energy is an estimate"),
+        N_("The station sent only power and no register: the energy is power over time."),
     ),
     "foreign_transaction": (
-        "The transaction belongs to another station",
-        "This station ended a transaction that was begun elsewhere. The other station’s session is untouched.",
+        N_("The transaction belongs to another station"),
+        N_("This station ended a transaction that was begun elsewhere. The other station’s session is untouched."),
     ),
+}
+
+# The same in a word or two, for the list.
+ODD = {
+    "start_missing": N_("start missing"),
+    "stop_missing": N_("stop missing"),
+    "messages_missing": N_("messages missing"),
+    "clock_wrong": N_("clock wrong"),
+    "register_reset": N_("register reset"),
+    "implausible_jump": N_("implausible jump"),
+    "implausible_end": N_("implausible end"),
+    "implausible_register": N_("implausible register"),
+    "start_register_corrected": N_("start register corrected"),
+    "energy_estimated": N_("energy estimated"),
+    "foreign_transaction": N_("foreign transaction"),
 }
 
 EVENTS = {
-    "started": ("working", "link", "Session begins"),
-    "authorized": ("ok", "ok", "Token presented"),
-    "charging": ("working", "working", "Charging"),
-    "suspended_ev": ("working", "hand", "The car takes no power"),
-    "suspended_evse": ("attention", "hand", "The station gives no power"),
-    "connected": ("working", "link", "Car plugged in"),
-    "idle": ("off", "off", "Idle"),
-    "operation_mode_changed": ("working", "working", "Mode of operation"),
-    "ended": ("ok", "ok", "Session ends"),
-    "superseded": ("attention", "attention", "Another session began at this outlet"),
-    "messages_missing": ("attention", "attention", "No more messages are expected"),
+    "started": ("working", "link", N_("Session begins")),
+    "authorized": ("ok", "ok", N_("Token presented")),
+    "charging": ("working", "working", N_("Charging")),
+    "suspended_ev": ("working", "hand", N_("The car takes no power")),
+    "suspended_evse": ("attention", "hand", N_("The station gives no power")),
+    "connected": ("working", "link", N_("Car plugged in")),
+    "idle": ("off", "off", N_("Idle")),
+    "operation_mode_changed": ("working", "working", N_("Mode of operation")),
+    "ended": ("ok", "ok", N_("Session ends")),
+    "superseded": ("attention", "attention", N_("Another session began at this outlet")),
+    "messages_missing": ("attention", "attention", N_("No more messages are expected")),
 }
 
 PERIODS = {
-    "charging": ("working", "charging"),
-    "suspended_ev": ("off", "car full or paused"),
-    "suspended_evse": ("attention", "paused by station"),
-    "connected": ("off", "plugged in"),
-    "idle": ("off", "idle"),
+    "charging": ("working", N_("charging")),
+    "suspended_ev": ("off", N_("car full or paused")),
+    "suspended_evse": ("attention", N_("paused by station")),
+    "connected": ("off", N_("plugged in")),
+    "idle": ("off", N_("idle")),
+}
+
+
+# Why a station tells of a transaction: OCPP's reasons in words.
+TRIGGERS = {
+    "AbnormalCondition": N_("abnormal condition"),
+    "Authorized": N_("authorized"),
+    "CablePluggedIn": N_("cable plugged in"),
+    "ChargingRateChanged": N_("charging rate changed"),
+    "ChargingStateChanged": N_("charging state changed"),
+    "CostLimitReached": N_("cost limit reached"),
+    "Deauthorized": N_("deauthorized"),
+    "EVCommunicationLost": N_("EV communication lost"),
+    "EVConnectTimeout": N_("EV connect timeout"),
+    "EVDeparted": N_("EV departed"),
+    "EVDetected": N_("EV detected"),
+    "EnergyLimitReached": N_("energy limit reached"),
+    "LimitSet": N_("limit set"),
+    "MeterValueClock": N_("meter value clock"),
+    "MeterValuePeriodic": N_("meter value periodic"),
+    "OperationModeChanged": N_("operation mode changed"),
+    "RemoteStart": N_("remote start"),
+    "RemoteStop": N_("remote stop"),
+    "ResetCommand": N_("reset command"),
+    "RunningCost": N_("running cost"),
+    "SignedDataReceived": N_("signed data received"),
+    "SoCLimitReached": N_("battery limit reached"),
+    "StopAuthorized": N_("stop authorized"),
+    "TariffChanged": N_("tariff changed"),
+    "TariffNotAccepted": N_("tariff not accepted"),
+    "TimeLimitReached": N_("time limit reached"),
+    "Trigger": N_("trigger"),
+    "TxResumed": N_("transaction resumed"),
+    "UnlockCommand": N_("unlock command"),
 }
 
 
@@ -121,6 +180,7 @@ async def sessions(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respon
         next_before=f"{last.started_at.isoformat()}_{last.session_id}" if found.has_more and last else None,
         headline=_list_headline(found, view),
         look_of=lambda row: states.session(row.status, row.charging_state),
+        odd_words=lambda row: [_(ODD.get(name, name.replace("_", " "))) for name in row.anomalies],
         now=view.now,
     )
 
@@ -229,7 +289,7 @@ def _day(text: str, zone: ZoneInfo) -> datetime | None:
 
 
 def _cursor(text: str) -> tuple[datetime, UUID] | None:
-    at_text, _, id_text = text.replace(" ", "+").partition("_")
+    at_text, _sign, id_text = text.replace(" ", "+").partition("_")
     at = feed.instant(at_text)
     try:
         return (at, UUID(id_text)) if at else None
@@ -238,19 +298,43 @@ def _cursor(text: str) -> tuple[datetime, UUID] | None:
 
 
 def _list_headline(found: SessionPage, view: View) -> str:
+    n = found.n_found
     if not found.is_counted:
-        return f"More than {found.n_found:,} sessions."
-    if not found.n_found:
-        return "No session fits." if any(view.query.values()) else "Nothing has been charged yet."
+        return _("More than %(n)s sessions.", n=figures.number(n))
+    if not n:
+        return _("No session fits.") if any(view.query.values()) else _("Nothing has been charged yet.")
     energy = " ".join(figures.energy(found.energy_wh))
-    what = {
-        "now": "going on now",
-        "odd": "with something odd",
-        "orphan": "nobody saw begin",
-        "open": "with messages missing",
-    }
-    sessions_text = figures.plural(found.n_found, "session")
-    return f"{sessions_text}{' ' + what[_show(view)] if _show(view) in what else ''}, {energy}."
+    match _show(view):
+        case "now":
+            return n_(
+                "%(n)s session going on now, %(energy)s.",
+                "%(n)s sessions going on now, %(energy)s.",
+                n,
+                energy=energy,
+            )
+        case "odd":
+            return n_(
+                "%(n)s session with something odd, %(energy)s.",
+                "%(n)s sessions with something odd, %(energy)s.",
+                n,
+                energy=energy,
+            )
+        case "orphan":
+            return n_(
+                "%(n)s session nobody saw begin, %(energy)s.",
+                "%(n)s sessions nobody saw begin, %(energy)s.",
+                n,
+                energy=energy,
+            )
+        case "open":
+            return n_(
+                "%(n)s session with messages missing, %(energy)s.",
+                "%(n)s sessions with messages missing, %(energy)s.",
+                n,
+                energy=energy,
+            )
+        case _:
+            return n_("%(n)s session, %(energy)s.", "%(n)s sessions, %(energy)s.", n, energy=energy)
 
 
 # ---------------------------------------------------------------------------------------------------- one session
@@ -324,18 +408,33 @@ async def _session(conn: Connection, actor: Actor, session_id: UUID, view: View)
 def _headline(found: Any, end: datetime) -> str:
     energy = " ".join(figures.energy(found["energy_wh"]))
     took = figures.span(end - found["started_at"])
-    if found["status"] == "invalid":
-        return "A session nobody saw begin."
-    if found["status"] == "pending":
-        return f"Waiting to charge for {took}."
-    if found["status"] == "active":
-        state = states.session("active", found["charging_state"])
-        if state.group in ("", "charging") and found["power_w"]:
-            return f"{energy} in {took}, charging at {' '.join(figures.power(found['power_w']))}."
-        return f"{energy} in {took}. {state.word}."
-    if found["status"] == "closing":
-        return f"{energy} in {took}; ended, with messages still to come."
-    return f"{energy} in {took}."
+    match found["status"]:
+        case "invalid":
+            return _("A session nobody saw begin.")
+        case "pending":
+            return _("Waiting to charge for %(took)s.", took=took)
+        case "active":
+            return _going_on(found, energy, took)
+        case "closing":
+            return _("%(energy)s in %(took)s; ended, with messages still to come.", energy=energy, took=took)
+        case _:
+            return _("%(energy)s in %(took)s.", energy=energy, took=took)
+
+
+def _going_on(found: Any, energy: str, took: str) -> str:
+    match found["charging_state"]:
+        case "suspended_ev":
+            return _("%(energy)s in %(took)s. Paused by car.", energy=energy, took=took)
+        case "suspended_evse":
+            return _("%(energy)s in %(took)s. Paused by station.", energy=energy, took=took)
+        case "connected":
+            return _("%(energy)s in %(took)s. Plugged in.", energy=energy, took=took)
+        case "idle":
+            return _("%(energy)s in %(took)s. Idle.", energy=energy, took=took)
+    if not found["power_w"]:
+        return _("%(energy)s in %(took)s. Charging.", energy=energy, took=took)
+    power = " ".join(figures.power(found["power_w"]))
+    return _("%(energy)s in %(took)s, charging at %(power)s.", energy=energy, took=took, power=power)
 
 
 def _mean(found: Any, end: datetime) -> float | None:
@@ -417,7 +516,8 @@ def _strip(periods: Sequence[Any], across: charts.Axis) -> list[tuple[float, flo
     strips = []
     for row in periods:
         x, until = across.place(row["started_at"].timestamp()), across.place(row["ended_at"].timestamp())
-        tone, words = PERIODS[row["kind"]]
+        tone, word = PERIODS[row["kind"]]
+        words = _(word)
         took = figures.span(row["ended_at"] - row["started_at"])
         text = f"{words} {took}"
         fits = text if (until - x) > 7 * len(text) else words if (until - x) > 7 * len(words) else ""
@@ -430,11 +530,15 @@ def _strip(periods: Sequence[Any], across: charts.Axis) -> list[tuple[float, flo
 def _event_note(event: Mapping[str, Any]) -> str:
     detail = event["detail"] or {}
     if event["kind"] == "authorized":
-        status = detail.get("status")
-        return str(detail.get("token", "")) + (f", {status}" if status and status != "accepted" else "")
+        token, status = str(detail.get("token", "")), detail.get("status")
+        return f"{token}, {_(str(status).replace('_', ' '))}" if status and status != "accepted" else token
     if event["kind"] in ("ended", "superseded"):
         return feed.stop_reason(detail.get("reason"))
     if event["kind"] == "operation_mode_changed":
         return str(detail.get("mode", "")).replace("_", " ")
     trigger = detail.get("trigger")
-    return "".join(f" {c.lower()}" if c.isupper() else c for c in trigger).strip() if isinstance(trigger, str) else ""
+    if not isinstance(trigger, str):
+        return ""
+    if trigger in TRIGGERS:
+        return _(TRIGGERS[trigger])
+    return "".join(f" {c.lower()}" if c.isupper() else c for c in trigger).strip()

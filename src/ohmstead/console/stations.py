@@ -19,13 +19,14 @@ from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, Settings
 from ohmstead.console.overview import lesson_words
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Conflict, Invalid, NotFound
+from ohmstead.core.language import R_, _, n_
 from ohmstead.doorway import WITHIN
 from ohmstead.reports.model import StationPage, StationRow
 from ohmstead.reports.pages import queries
 from ohmstead.stations.directory import bulk
 from ohmstead.stations.directory import service as directory
 from ohmstead.stations.directory.service import Adoption, NewEvse, NewStation
-from ohmstead.ui import states
+from ohmstead.ui import figures, states
 from ohmstead.ui.templating import View, page
 
 PAGE = 50
@@ -120,35 +121,41 @@ def _page_number(view: View) -> int:
 def _headline(found: StationPage) -> tuple[str, str]:
     counts = found.counts
     if not counts["all"]:
-        return "", "No station fits."
+        return "", _("No station fits.")
     if not counts["needs"]:
-        return "", f"None of {counts['all']:,} needs you."
+        return "", _("None of %(n)s needs you.", n=figures.number(counts["all"]))
     pieces = [
-        f"{counts['offline']:,} offline" if counts["offline"] else "",
-        f"{counts['faulted']:,} with a connector out of order" if counts["faulted"] else "",
-        f"{counts['pending']:,} to adopt" if counts["pending"] else "",
+        _("%(n)s offline", n=figures.number(counts["offline"])) if counts["offline"] else "",
+        n_("%(n)s with a connector out of order", "%(n)s with a connector out of order", counts["faulted"])
+        if counts["faulted"]
+        else "",
+        _("%(n)s to adopt", n=figures.number(counts["pending"])) if counts["pending"] else "",
     ]
     text = ", ".join(piece for piece in pieces if piece)
-    return f"{counts['needs']:,} of {counts['all']:,}.", f"{text}."
+    needs = _("%(n)s of %(all)s.", n=figures.number(counts["needs"]), all=figures.number(counts["all"]))
+    return needs, f"{text}."
 
 
 def trouble(station: StationRow) -> tuple[states.Look, str] | None:
     """What is the matter with a station, in the list's last column."""
     if station.state == "pending":
-        return states.STATIONS["pending"], "Adopt or reject it"
+        return states.STATIONS["pending"], _("Adopt or reject it")
     if station.state == "offline":
-        return states.STATIONS["offline"], "Unreachable"
+        return states.STATIONS["offline"], _("Unreachable")
     faulted = [c for c in station.connectors if c.state == "faulted"]
     if faulted:
         labels = ", ".join(c.label for c in faulted)
         code = faulted[0].error_code
-        why = f": {code}" if code and code != "NoError" and len(faulted) == 1 else ""
-        return states.CONNECTORS["faulted"], f"{labels} out of order{why}"
+        if code and code != "NoError" and len(faulted) == 1:
+            return states.CONNECTORS["faulted"], _(
+                "%(connectors)s out of order: %(code)s", connectors=labels, code=code
+            )
+        return states.CONNECTORS["faulted"], _("%(connectors)s out of order", connectors=labels)
     out = [c.label for c in station.connectors if c.state == "unavailable"]
     if out:
-        return states.CONNECTORS["unavailable"], f"{', '.join(out)} out of service"
+        return states.CONNECTORS["unavailable"], _("%(connectors)s out of service", connectors=", ".join(out))
     if station.state == "never":
-        return states.STATIONS["never"], "Waits for its first connection"
+        return states.STATIONS["never"], _("Waits for its first connection")
     return None
 
 
@@ -189,7 +196,7 @@ async def add_station(
         except msgspec.ValidationError as error:
             errors = _errors_of(error)
         except Conflict:
-            errors["station_id"] = "A station of this name is registered already."
+            errors["station_id"] = R_("A station of this name is registered already.")
         except Invalid as error:
             errors[error.field or "station_id"] = error.text
         locations = await queries.list_locations(conn, actor.scope)
@@ -293,11 +300,11 @@ def _errors_of(error: msgspec.ValidationError) -> dict[str, str]:
     """Words for a field that breaks its schema."""
     text = str(error)
     words = {
-        "station_id": "1 to 48 letters, digits and *-_=:+|@. as the station will spell it in the address.",
-        "password": "16 to 40 characters; leave it empty to have one made.",
-        "name": "At most 200 characters.",
-        "security_profile": "0, 1, 2 or 3.",
-        "certificate_name": "At most 100 characters.",
+        "station_id": R_("1 to 48 letters, digits and *-_=:+|@. as the station will spell it in the address."),
+        "password": R_("16 to 40 characters; leave it empty to have one made."),
+        "name": R_("At most 200 characters."),
+        "security_profile": R_("0, 1, 2 or 3."),
+        "certificate_name": R_("At most 100 characters."),
     }
     name = text.rpartition("$.")[2].rstrip("`") if "$." in text else "station_id"
     return {name if name in words else "station_id": words.get(name, text)}

@@ -21,6 +21,7 @@ from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow, o
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Conflict, Invalid, Refused
 from ohmstead.core.events import NUDGE
+from ohmstead.core.language import N_, R_, _, n_, weekday
 from ohmstead.drivers import queries as drivers
 from ohmstead.drivers.queries import DriverFilter
 from ohmstead.reports.pages import queries as pages
@@ -39,12 +40,23 @@ PAGE = 50
 EXPORTED = 50_000
 MOST_UNDONE = 5000
 TYPES: tuple[str, ...] = TokenType.__args__  # type: ignore[attr-defined]
-FIELDS = (
-    *("uid", "label", "type", "driver", "group_uid", "contract_id", "valid_from", "valid_until", "max_sessions"),
-    *("language", "is_master", "may_discharge", "autocharge"),
-)
+# The form's fields and what they are called.
+FIELDS = {
+    "uid": N_("Uid"),
+    "label": N_("Label"),
+    "type": N_("Type"),
+    "driver": N_("Driver"),
+    "group_uid": N_("Group"),
+    "contract_id": N_("Contract"),
+    "valid_from": N_("Good from"),
+    "valid_until": N_("Good until"),
+    "max_sessions": N_("Sessions at once"),
+    "language": N_("Reads"),
+    "is_master": N_("A master pass: ends every session, begins none"),
+    "may_discharge": N_("Energy may flow back out of its holder’s car"),
+    "autocharge": N_("Cars shown just before it are paired with it (AutoCharge)"),
+}
 CHECKS = ("is_master", "may_discharge", "autocharge")
-DONE = {"block": "blocked", "unblock": "good again", "assign": "given", "group": "regrouped"}
 
 
 @get("/tokens")
@@ -92,7 +104,7 @@ async def _list(
         headline=headline(counts),
         report=report,
         action=action,
-        done=DONE,
+        done=_done(report, action) if report is not None else "",
         most_undone=MOST_UNDONE,
         error=error,
     )
@@ -138,10 +150,16 @@ def headline(counts: Mapping[str, int]) -> str:
     """The answer in one sentence."""
     n_good, n_blocked = counts.get("active", 0), counts.get("blocked", 0)
     if not n_good + n_blocked:
-        return "No token fits."
+        return _("No token fits.")
     if not n_blocked:
-        return f"{figures.plural(n_good, 'token')}, all good."
-    return f"{n_good:,} of {figures.plural(n_good + n_blocked, 'token')} may charge, {n_blocked:,} blocked."
+        return n_("%(n)s token, all good.", "%(n)s tokens, all good.", n_good)
+    return n_(
+        "%(good)s of %(n)s token may charge, %(blocked)s blocked.",
+        "%(good)s of %(n)s tokens may charge, %(blocked)s blocked.",
+        n_good + n_blocked,
+        good=figures.number(n_good),
+        blocked=figures.number(n_blocked),
+    )
 
 
 # ---------------------------------------------------------------------------------------------- many at once
@@ -166,6 +184,24 @@ async def change_tokens(request: PageRequest, pool: PoolIn, bus: BusIn, actor: A
     if report is not None:
         await bus.publish(NUDGE, {})
     return answer
+
+
+def _done(report: ManyReport, action: str) -> str:
+    """What became of those that were chosen."""
+    n, changed = report.n_selected, figures.number(len(report.changed))
+    match action:
+        case "block":
+            return n_("%(changed)s of %(n)s token blocked.", "%(changed)s of %(n)s tokens blocked.", n, changed=changed)
+        case "unblock":
+            return n_(
+                "%(changed)s of %(n)s token good again.", "%(changed)s of %(n)s tokens good again.", n, changed=changed
+            )
+        case "assign":
+            return n_("%(changed)s of %(n)s token given.", "%(changed)s of %(n)s tokens given.", n, changed=changed)
+        case _:
+            return n_(
+                "%(changed)s of %(n)s token regrouped.", "%(changed)s of %(n)s tokens regrouped.", n, changed=changed
+            )
 
 
 async def _many(conn: Connection, actor: Actor, given: Form, action: str, view: View) -> ManyTokens:
@@ -193,9 +229,10 @@ async def _holder(conn: Connection, actor: Actor, text: str) -> UUID:
         pass
     found = await drivers.list_drivers(conn, actor.party_id, DriverFilter(q=text[:100]), limit=50)
     exact = [d for d in found if text.lower() in (d.name.lower(), (d.email or "").lower())]
-    if len(exact) != 1:
-        how_many = f"{len(exact)} drivers are called" if exact else "No driver has the name or e-mail"
-        raise Invalid(f"{how_many} {text}.", "driver")
+    if not exact:
+        raise Invalid(f"No driver has the name or e-mail {text}.", "driver")
+    if len(exact) > 1:
+        raise Invalid(f"{len(exact)} drivers are called {text}.", "driver")
     return exact[0].driver_id
 
 
@@ -244,7 +281,7 @@ async def add_token(request: PageRequest, pool: PoolIn, bus: BusIn, actor: Actor
         except (msgspec.ValidationError, Invalid) as error:
             return _form(request, given.fields, _faults(error))
         except Conflict:
-            return _form(request, given.fields, {"uid": "There is a token with this uid already."})
+            return _form(request, given.fields, {"uid": R_("There is a token with this uid already.")})
     await bus.publish(NUDGE, {})
     return Redirect(f"/tokens/{made.token_id}", status_code=303)
 
@@ -277,6 +314,7 @@ async def _page(
         usage=usage,
         sessions=found.rows if found else [],
         locations=locations,
+        weekdays=[weekday(day) for day in range(7) if token.weekdays >> day & 1],
         error=error,
     )
 
@@ -340,6 +378,7 @@ def _form(
         token=token,
         theirs=theirs,
         differing=[name for name in FIELDS if theirs and theirs[name] != given.get(name, "")],
+        labels=FIELDS,
         types=TYPES,
     )
 

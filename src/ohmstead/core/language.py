@@ -26,6 +26,8 @@ LOCALES_DIR: Final = Path(__file__).parent / "locales"
 ENGLISH: Final = "en"
 # The context of what `OhmsteadError`s say: patterns whose `%(name)s` stand for what was put in where they were raised.
 REFUSALS: Final = "refusal"
+# Longer texts hold what somebody sent; looking for patterns in them would take long, and say little.
+MOST_TOLD: Final = 600
 
 _spoken: ContextVar[str] = ContextVar("ohmstead_language", default=ENGLISH)
 _SLOT: Final = re.compile(r"%\((\w+)\)s")
@@ -163,6 +165,8 @@ def n_(one: str, many: str, count: int, /, **values: object) -> str:
 def told(refusal: object) -> str:
     """What an `OhmsteadError` says, in the language of this task; as it is where nobody has translated it."""
     text = str(refusal)
+    if len(text) > MOST_TOLD:
+        return text
     catalogue = _catalogue(spoken())
     if (found := catalogue.refusals.get(text)) is not None:
         return found

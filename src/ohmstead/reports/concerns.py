@@ -1,4 +1,4 @@
-"""What needs a person, in words, from rows: pure."""
+"""What needs a person, in the words of the task's language, from rows: pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
+from ohmstead.core.language import N_, _, n_, p_, told
 from ohmstead.reports.model import Concern
 
 Rows: TypeAlias = Sequence[Any]  # database rows; here only their fields matter
@@ -25,39 +26,65 @@ _RANK = {"failed": 0, "attention": 1, "working": 2}
 
 # OCPP 1.6 §7.6 ChargePointErrorCode, in plain words.
 FAULTS = {
-    "ConnectorLockFailure": "The lock does not open or close.",
-    "EVCommunicationError": "It cannot talk to the car.",
-    "GroundFailure": "The ground-fault breaker has tripped.",
-    "HighTemperature": "It is too hot inside.",
-    "InternalError": "An internal hardware or software fault.",
-    "LocalListConflict": "Its list of cards disagrees with ours.",
-    "OtherError": "A fault of another kind.",
-    "OverCurrentFailure": "Over-current protection has tripped.",
-    "OverVoltage": "The voltage is too high.",
-    "PowerMeterFailure": "The electricity meter cannot be read.",
-    "PowerSwitchFailure": "The power switch does not obey.",
-    "ReaderFailure": "The card reader does not work.",
-    "ResetFailure": "It could not restart.",
-    "UnderVoltage": "The voltage is too low.",
-    "WeakSignal": "The mobile signal is weak.",
+    "ConnectorLockFailure": N_("The lock does not open or close."),
+    "EVCommunicationError": N_("It cannot talk to the car."),
+    "GroundFailure": N_("The ground-fault breaker has tripped."),
+    "HighTemperature": N_("It is too hot inside."),
+    "InternalError": N_("An internal hardware or software fault."),
+    "LocalListConflict": N_("Its list of cards disagrees with ours."),
+    "OtherError": N_("A fault of another kind."),
+    "OverCurrentFailure": N_("Over-current protection has tripped."),
+    "OverVoltage": N_("The voltage is too high."),
+    "PowerMeterFailure": N_("The electricity meter cannot be read."),
+    "PowerSwitchFailure": N_("The power switch does not obey."),
+    "ReaderFailure": N_("The card reader does not work."),
+    "ResetFailure": N_("It could not restart."),
+    "UnderVoltage": N_("The voltage is too low."),
+    "WeakSignal": N_("The mobile signal is weak."),
 }
 
 # Why the door stayed shut (ocpp.security), as a person would say it.
 REFUSALS = {
-    "credentials_missing": "it sent no password",
-    "credentials_malformed": "its credentials cannot be read",
-    "password_wrong": "the password is wrong",
-    "username_differs": "the user name is not the station's id",
-    "station_unknown": "nobody registered this station",
-    "unknown_station": "nobody registered this station",
-    "certificate_missing": "it showed no client certificate",
-    "certificate_of_another": "its certificate belongs to another station",
-    "certificate_of_another_organization": "its certificate belongs to another organisation",
-    "link_too_weak": "the connection is less secure than its profile demands",
-    "station_retired": "the station was retired",
-    "station_rejected": "the station was rejected",
-    "too_many_attempts": "too many attempts in a short time",
+    "credentials_missing": N_("it sent no password"),
+    "credentials_malformed": N_("its credentials cannot be read"),
+    "password_wrong": N_("the password is wrong"),
+    "username_differs": N_("the user name is not the station's id"),
+    "station_unknown": N_("nobody registered this station"),
+    "unknown_station": N_("nobody registered this station"),
+    "certificate_missing": N_("it showed no client certificate"),
+    "certificate_unknown": N_("its certificate is none of ours"),
+    "certificate_revoked": N_("its certificate was revoked"),
+    "revocation_unknown": N_("nobody could say whether its certificate was revoked"),
+    "certificate_of_another": N_("its certificate belongs to another station"),
+    "certificate_of_another_organization": N_("its certificate belongs to another organisation"),
+    "link_too_weak": N_("the connection is less secure than its profile demands"),
+    "station_retired": N_("the station was retired"),
+    "station_rejected": N_("the station was rejected"),
+    "too_many_attempts": N_("too many attempts in a short time"),
 }
+
+_LOST = {
+    "gateway_lost": N_("Our gateway stopped while it was connected."),
+    "ping_timeout": N_("It stopped answering pings."),
+    "timeout": N_("It stopped answering pings."),
+}
+
+_SWITCHED_OFF = {
+    "gone": N_("%(name)s: its address answered 410, gone. What happens now is not sent to it."),
+    "failing": N_("%(name)s: it took nothing for three days. What happens now is not sent to it."),
+}
+
+
+def fault(code: str | None) -> str:
+    """What is wrong, in words: `code` is a ChargePointErrorCode, or whatever a station reports instead."""
+    if code in (None, "", "NoError"):
+        return _("It gives no reason.")
+    return _(FAULTS[code]) if code in FAULTS else _("It reports %(code)s.", code=code)
+
+
+def refusal(reason: str | None) -> str:
+    """Why the door stayed shut, in words."""
+    return _(REFUSALS[reason]) if reason in REFUSALS else (reason or "").replace("_", " ") or _("no reason was noted")
 
 
 def ordered(found: Iterable[Concern]) -> list[Concern]:
@@ -75,7 +102,7 @@ def of_offline(rows: Rows, now: datetime) -> list[Concern]:
 def _offline_by_place(rows: Rows) -> list[Concern]:
     found: list[Concern] = []
     placed = sorted((r for r in rows if r["location_id"] and r["disconnected_at"]), key=_place)
-    for _, group in groupby(placed, key=lambda r: str(r["location_id"])):
+    for _place_id, group in groupby(placed, key=lambda r: str(r["location_id"])):
         for cluster in _clusters(list(group)):
             found += [_offline_together(cluster)] if len(cluster) > 1 else [_offline(cluster[0])]
     found += [_offline(r) for r in rows if not r["location_id"] or not r["disconnected_at"]]
@@ -97,38 +124,46 @@ def _clusters(rows: list[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
 
 
 def _offline(row: Mapping[str, Any], *, is_fresh: bool = False) -> Concern:
-    plugs = _count(row["n_connectors"], "connector")
-    where = f"{row['location_name']}. " if row["location_name"] else ""
-    why = {
-        "gateway_lost": "Our gateway stopped while it was connected.",
-        "ping_timeout": "It stopped answering pings.",
-        "timeout": "It stopped answering pings.",
-    }.get(row["reason"] or "", "")
-    told = "Lost just now; most come back by themselves." if is_fresh else f"{plugs} cannot be used from here. {why}"
+    if is_fresh:
+        said = _("Lost just now; most come back by themselves.")
+    else:
+        n = row["n_connectors"]
+        said = n_("%(n)s connector cannot be used from here.", "%(n)s connectors cannot be used from here.", n)
+    why = _(_LOST.get(row["reason"] or "", "")) if not is_fresh else ""
     return Concern(
         urgency="working" if is_fresh else "failed",
         kind="offline",
-        title="connection lost" if is_fresh else "unreachable",
-        text=f"{where}{told}".strip(),
+        title=_("connection lost") if is_fresh else _("unreachable"),
+        text=_sentences(_place_of(row), said, why),
         since_at=row["disconnected_at"],
         path=station_path(row["station_id"]),
-        action="Open",
+        action=_("Open"),
         station_id=row["station_id"],
     )
 
 
 def _offline_together(rows: list[Mapping[str, Any]]) -> Concern:
     spread_s = (rows[-1]["disconnected_at"] - rows[0]["disconnected_at"]).total_seconds()
-    within = "at once" if spread_s < 1 else f"within {spread_s:.0f} s"
-    plugs = _count(sum(r["n_connectors"] for r in rows), "connector")
+    seconds = f"{spread_s:.0f}"
+    together = (
+        _("All lost at once: suspect the site’s uplink or power.")
+        if spread_s < 1
+        else _("All lost within %(seconds)s s: suspect the site’s uplink or power.", seconds=seconds)
+    )
+    plugs = n_("%(n)s connector.", "%(n)s connectors.", sum(r["n_connectors"] for r in rows))
     return Concern(
         urgency="failed",
         kind="offline",
-        title=f"{rows[0]['location_name']}: {len(rows)} stations unreachable",
-        text=f"All lost {within}: suspect the site’s uplink or power. {plugs}.",
+        title=n_(
+            "%(place)s: %(n)s station unreachable",
+            "%(place)s: %(n)s stations unreachable",
+            len(rows),
+            place=rows[0]["location_name"],
+        ),
+        text=_sentences(together, plugs),
         since_at=rows[0]["disconnected_at"],
         path=f"/stations?show=offline&location={rows[0]['location_id']}",
-        action="See them",
+        action=_("See them"),
     )
 
 
@@ -136,19 +171,17 @@ def of_faults(rows: Rows) -> list[Concern]:
     """Connectors out of order."""
     found = []
     for row in rows:
-        code = row["error_code"] if row["error_code"] not in (None, "", "NoError") else None
-        what = FAULTS.get(code or "", f"It reports {code}." if code else "It gives no reason.")
-        more = [str(row[name]) for name in ("info", "vendor_error_code") if row[name]]
-        where = f"{row['location_name']}. " if row["location_name"] else ""
+        more = ", ".join(str(row[name]) for name in ("info", "vendor_error_code") if row[name])
+        number = row["evse_number"]
         found.append(
             Concern(
                 urgency="failed",
                 kind="faulted",
-                title="out of order" if row["evse_number"] == 0 else f"connector {row['evse_number']} out of order",
-                text=where + what + (f" {', '.join(more)}" if more else ""),
+                title=_("connector %(number)s out of order", number=number) if number else _("out of order"),
+                text=_sentences(_place_of(row), fault(row["error_code"]), more),
                 since_at=row["status_at"],
                 path=station_path(row["station_id"]),
-                action="Open",
+                action=_("Open"),
                 station_id=row["station_id"],
             )
         )
@@ -160,16 +193,18 @@ def of_pending(rows: Rows) -> list[Concern]:
     found = []
     for row in rows:
         what = " ".join(str(row[name]) for name in ("vendor", "model") if row[name])
-        source = f" from {row['remote_address']}" if row["remote_address"] else ""
+        what = what or _("An unknown station")
+        address = row["remote_address"]
+        who = _("%(what)s from %(address)s.", what=what, address=address) if address else f"{what}."
         found.append(
             Concern(
                 urgency="attention",
                 kind="pending",
-                title="waits to be adopted",
-                text=f"{what or 'An unknown station'}{source}. It may not charge before you adopt it.",
+                title=_("waits to be adopted"),
+                text=_sentences(who, _("It may not charge before you adopt it.")),
                 since_at=row["created_at"],
                 path=station_path(row["station_id"]),
-                action="Decide",
+                action=p_("button", "Decide"),
                 station_id=row["station_id"],
             )
         )
@@ -182,15 +217,17 @@ def of_orphans(rows: Rows) -> list[Concern]:
         Concern(
             urgency="attention",
             kind="orphan",
-            title=f"ended {_count(row['n'], 'session')} that nobody saw begin",
-            text="It names another station's transaction."
+            title=n_(
+                "ended %(n)s session that nobody saw begin", "ended %(n)s sessions that nobody saw begin", row["n"]
+            ),
+            text=_("It names another station's transaction.")
             if row["is_foreign"]
-            else "The start never reached us: energy and token may be missing.",
+            else _("The start never reached us: energy and token may be missing."),
             since_at=row["last_at"],
             path=f"/sessions?show=orphan&station={quote(row['station_id'])}"
             if row["n"] > 1
             else f"/sessions/{row['session_id']}",
-            action="See it" if row["n"] == 1 else "See them",
+            action=_("See it") if row["n"] == 1 else _("See them"),
             station_id=row["station_id"],
         )
         for row in rows
@@ -201,21 +238,18 @@ def of_refusals(rows: Rows) -> list[Concern]:
     """Who was turned away at the door."""
     found = []
     for row in rows:
-        station_id, reason = row["station_id"], row["reason"] or ""
-        why = REFUSALS.get(reason, reason.replace("_", " ") or "no reason was noted")
-        times = "Once" if row["n"] == 1 else f"{row['n']:,} times"
-        source = f" from {row['remote_address']}" if row["remote_address"] else ""
-        path, action = "/stations", "Stations"
+        station_id = row["station_id"]
+        path, action = "/stations", _("Stations")
         if station_id and row["is_known"]:
-            path, action = station_path(station_id), "Open"
+            path, action = station_path(station_id), _("Open")
         elif station_id:
-            path, action = f"/stations/new?station={quote(station_id)}", "Register it"
+            path, action = f"/stations/new?station={quote(station_id)}", _("Register it")
         found.append(
             Concern(
                 urgency="attention",
                 kind="refused",
-                title="was refused" if station_id else "a connection without identity was refused",
-                text=f"{times} in the last day{source}: {why}.",
+                title=_("was refused") if station_id else _("a connection without identity was refused"),
+                text=_refused(row["n"], row["remote_address"], refusal(row["reason"])),
                 since_at=row["last_at"],
                 path=path,
                 action=action,
@@ -225,27 +259,47 @@ def of_refusals(rows: Rows) -> list[Concern]:
     return found
 
 
+def _refused(n: int, address: str | None, why: str) -> str:
+    if address:
+        return n_(
+            "Once in the last day from %(address)s: %(why)s.",
+            "%(n)s times in the last day from %(address)s: %(why)s.",
+            n,
+            address=address,
+            why=why,
+        )
+    return n_("Once in the last day: %(why)s.", "%(n)s times in the last day: %(why)s.", n, why=why)
+
+
 def of_certificates(rows: Rows, now: datetime) -> list[Concern]:
     """Certificates that end soon: roots, which nobody renews by itself, and those of stations that did not ask anew."""
     found = []
     for row in rows:
         days = max(0, (row["not_after"] - now).days)
         station_id = row["station_id"]
-        what = f"The certificate {row['subject'].removeprefix('CN=')}" if station_id is None else "Its certificate"
-        then = (
-            "Contracts and stations under it are refused from then on."
-            if station_id is None
-            else "It was asked to renew it and has not yet; with security profile 3 it cannot connect from then on."
-        )
+        if station_id is None:
+            name = row["subject"].removeprefix("CN=")
+            ends = n_(
+                "The certificate %(name)s ends in %(n)s day.",
+                "The certificate %(name)s ends in %(n)s days.",
+                days,
+                name=name,
+            )
+            then = _("Contracts and stations under it are refused from then on.")
+        else:
+            ends = n_("Its certificate ends in %(n)s day.", "Its certificate ends in %(n)s days.", days)
+            then = _(
+                "It was asked to renew it and has not yet; with security profile 3 it cannot connect from then on."
+            )
         found.append(
             Concern(
                 urgency="failed" if days < CERTIFICATE_URGENT.days else "attention",
                 kind="certificate",
-                title="certificate ends soon" if station_id else "a trusted root ends soon",
-                text=f"{what} ends in {_count(days, 'day')}. {then}",
+                title=_("certificate ends soon") if station_id else _("a trusted root ends soon"),
+                text=_sentences(ends, then),
                 since_at=None,
                 path=f"{station_path(station_id)}/certificates" if station_id else "/certificates",
-                action="See it",
+                action=_("See it"),
                 station_id=station_id,
             )
         )
@@ -258,30 +312,36 @@ def of_profiles(rows: Rows) -> list[Concern]:
         Concern(
             urgency="attention",
             kind="profile_ignored",
-            title=f"{'it' if row['evse_number'] == 0 else 'EVSE ' + str(row['evse_number'])} "
-            + ("ignores its charging profile" if row["status"] == "differs" else "may ignore its charging profile"),
-            text=f"{str(row['detail'] or 'It allows more than it accepted')[:1].upper()}{str(row['detail'] or '')[1:]}.",
+            title=_ignores(row["evse_number"], is_certain=row["status"] == "differs"),
+            text=_begun(told(row["detail"])) + "." if row["detail"] else _("It allows more than it accepted."),
             since_at=row["since"],
             path=station_path(row["station_id"]) + "/profiles",
-            action="Open",
+            action=_("Open"),
             station_id=row["station_id"],
         )
         for row in rows
     ]
 
 
+def _ignores(evse_number: int, *, is_certain: bool) -> str:
+    if evse_number == 0:
+        return _("it ignores its charging profile") if is_certain else _("it may ignore its charging profile")
+    if is_certain:
+        return _("EVSE %(number)s ignores its charging profile", number=evse_number)
+    return _("EVSE %(number)s may ignore its charging profile", number=evse_number)
+
+
 def of_webhooks(rows: Rows) -> list[Concern]:
     """Webhooks that were switched off by themselves: a program of the party's no longer hears of anything."""
-    why = {"gone": "its address answered 410, gone", "failing": "it took nothing for three days"}
     return [
         Concern(
             urgency="attention",
             kind="webhook",
-            title="webhook switched off by itself",
-            text=f"{row['description'] or row['url']}: {why[row['disabled_why']]}. What happens now is not sent to it.",
+            title=_("webhook switched off by itself"),
+            text=_(_SWITCHED_OFF[row["disabled_why"]], name=row["description"] or row["url"]),
             since_at=row["disabled_at"],
             path=f"/settings/webhooks/{row['webhook_id']}",
-            action="See it",
+            action=_("See it"),
         )
         for row in rows
     ]
@@ -291,5 +351,14 @@ def station_path(station_id: str) -> str:
     return f"/stations/{quote(station_id, safe='')}"
 
 
-def _count(n: int, what: str) -> str:
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
+def _place_of(row: Mapping[str, Any]) -> str:
+    return f"{row['location_name']}." if row["location_name"] else ""
+
+
+def _sentences(*parts: str) -> str:
+    """Those that are something, one after the other."""
+    return " ".join(part for part in parts if part)
+
+
+def _begun(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -162,25 +162,38 @@ with running as (
       and started_at > $3::timestamptz - interval '3 days' and started_at < $4::timestamptz
       and coalesce(ended_at, last_event_at, started_at) > $3::timestamptz and status <> 'invalid'
 ), point as (
-    select p.session_id, p.sampled_at as at, p.energy_wh from running join sample p using (session_id)
-    where p.sampled_at > $3::timestamptz - interval '2 hours' and p.sampled_at < $4::timestamptz + interval '2 hours'
-      and p.energy_wh is not null
-    union
-    select session_id, register_start_at, register_start_wh from running where register_start_wh is not null
-    union
-    select session_id, register_last_at, register_last_wh from running where register_last_wh is not null
+    select p.session_id, p.sampled_at as at, p.energy_wh::float8 from running join sample p using (session_id)
+    where p.sampled_at >= $3::timestamptz and p.sampled_at < $4::timestamptz and p.energy_wh is not null
+    union all
+    select p.session_id, p.sampled_at, p.energy_wh::float8 from running cross join lateral (
+        select session_id, sampled_at, energy_wh from sample p
+        where p.session_id = running.session_id and p.sampled_at < $3::timestamptz
+          and p.sampled_at > $3::timestamptz - interval '1 day' and p.energy_wh is not null
+        order by p.sampled_at desc limit 1) p
+    where running.register_start_at < $3::timestamptz
+    union all
+    select p.session_id, p.sampled_at, p.energy_wh::float8 from running cross join lateral (
+        select session_id, sampled_at, energy_wh from sample p
+        where p.session_id = running.session_id and p.sampled_at >= $4::timestamptz
+          and p.sampled_at < $4::timestamptz + interval '1 day' and p.energy_wh is not null
+        order by p.sampled_at limit 1) p
+    where running.register_last_at >= $4::timestamptz
+    union all
+    select session_id, register_start_at, register_start_wh::float8 from running where register_start_wh is not null
+    union all
+    select session_id, register_last_at, register_last_wh::float8 from running where register_last_wh is not null
 ), step as (
     select at as until, lag(at) over w as since, energy_wh - lag(energy_wh) over w as energy_wh
     from point window w as (partition by session_id order by at, energy_wh)
 ), cut as (
-    select b as at, energy_wh * extract(epoch from least(until, b + $5::interval) - greatest(since, b))
-                              / extract(epoch from until - since) as energy_wh
+    select b as at, energy_wh * extract(epoch from least(until, b + $5::interval) - greatest(since, b))::float8
+                              / extract(epoch from until - since)::float8 as energy_wh
     from step, generate_series(date_bin($5::interval, greatest(since, $3::timestamptz), $3::timestamptz),
                                least(until, $4::timestamptz), $5::interval) b
-    where until > since and energy_wh > 0 and energy_wh < 2000000
+    where until > since and until > $3::timestamptz and since < $4::timestamptz and energy_wh > 0 and energy_wh < 2000000
       and least(until, b + $5::interval) > greatest(since, b)
 )
-select at, (sum(energy_wh) * 3600 / extract(epoch from $5::interval))::float8 as power_w
+select at, sum(energy_wh) * 3600 / extract(epoch from $5::interval)::float8 as power_w
 from cut where at >= $3::timestamptz and at < $4::timestamptz group by at order by at
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TypeVar, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
@@ -19,6 +19,8 @@ from ohmstead.reports.model import Concern, NetworkState, Past, PowerPoint, Sess
 T = TypeVar("T")
 
 STEP = timedelta(minutes=10)
+HOUR = timedelta(hours=1)
+HOURS_GOOD_FOR = timedelta(hours=3)
 FAULTS_FOR = timedelta(days=1)
 ORPHANS_FOR = timedelta(days=7)
 
@@ -89,14 +91,21 @@ class _Remembered:
 
     async def get(self, key: tuple[object, ...], good_for: timedelta, ask: Callable[[], Awaitable[T]]) -> T:
         now = clock.now()
-        kept = self._answers.get(key)
-        if kept is not None and timedelta(0) <= now - kept[0] < good_for:
-            return kept[1]  # type: ignore[return-value]
+        if (kept := self.kept(key, good_for)) is not None:
+            return kept  # type: ignore[return-value]
         answer = await ask()
+        self.keep(key, now, answer)
+        return answer
+
+    def kept(self, key: tuple[object, ...], good_for: timedelta) -> object | None:
+        """An answer that is not too old; None where there is none."""
+        kept = self._answers.get(key)
+        return kept[1] if kept is not None and timedelta(0) <= clock.now() - kept[0] < good_for else None
+
+    def keep(self, key: tuple[object, ...], at: datetime, answer: object) -> None:
         if len(self._answers) >= self._size:
             self._answers.clear()
-        self._answers[key] = (now, answer)
-        return answer
+        self._answers[key] = (at, answer)
 
     def forget(self) -> None:
         self._answers.clear()
@@ -164,30 +173,36 @@ async def overview(conn: Connection, scope: Scope, time_zone: str) -> Overview:
         ),
         sessions=await queries.session_counts(conn, scope, today, yesterday, yesterday + elapsed),
         today=await _day(conn, scope, today, timedelta(seconds=20)),
-        yesterday=await _day(conn, scope, yesterday, timedelta(minutes=20)),
-        last_week=await _day(conn, scope, _same_wall(today, days=-7), timedelta(hours=2)),
+        yesterday=await _day(conn, scope, yesterday, HOURS_GOOD_FOR),
+        last_week=await _day(conn, scope, _same_wall(today, days=-7), HOURS_GOOD_FOR),
         concerns=await list_concerns(conn, scope),
         sites=await _remembered.get(("sites", scope), timedelta(seconds=2), lambda: queries.sites(conn, scope)),
     )
 
 
 async def _day(conn: Connection, scope: Scope, start_at: datetime, good_for: timedelta) -> Day:
-    """The curve of a day. Of today, only the last hours are read anew each time; late readings change the rest seldom."""
+    """The curve of a day. Hours that are over are read once and kept, since late readings change them seldom; of today,
+    the last hour and the running one are read anew after `good_for`.
+    """
     end_at = _same_wall(start_at, days=1)
-    whole_hours = (clock.now() - start_at) // timedelta(hours=1) - 2
-    border = min(max(start_at + timedelta(hours=1) * whole_hours, start_at), end_at)
-
-    async def read(since: datetime, until: datetime, lasting: timedelta) -> list[PowerPoint]:
-        if since >= until:
-            return []
-        return await _remembered.get(
-            ("curve", scope, since, until),
-            lasting,
-            lambda: queries.power_curve(conn, scope, since, until, STEP),
+    n_over = min((clock.now() - start_at) // HOUR - 1, (end_at - start_at) // HOUR)
+    hours = [start_at + HOUR * n for n in range(n_over)]
+    known = {hour: _remembered.kept(("hour", scope, hour), HOURS_GOOD_FOR) for hour in hours}
+    unknown = [hour for hour, points in known.items() if points is None]
+    if unknown:
+        now = clock.now()
+        points = await queries.power_curve(conn, scope, unknown[0], unknown[-1] + HOUR, STEP)
+        for hour in [hour for hour in hours if unknown[0] <= hour <= unknown[-1]]:
+            known[hour] = [point for point in points if hour <= point.at < hour + HOUR]
+            _remembered.keep(("hour", scope, hour), now, known[hour])
+    border = start_at + HOUR * len(hours)
+    running: list[PowerPoint] = []
+    if border < end_at:
+        running = await _remembered.get(
+            ("curve", scope, border), good_for, lambda: queries.power_curve(conn, scope, border, end_at, STEP)
         )
-
-    earlier = await read(start_at, border, max(good_for, timedelta(minutes=10)))
-    return Day(start_at=start_at, end_at=end_at, points=[*earlier, *await read(border, end_at, good_for)])
+    over = [point for hour in hours for point in cast(list[PowerPoint], known[hour])]
+    return Day(start_at=start_at, end_at=end_at, points=[*over, *running])
 
 
 def _same_wall(at: datetime, days: int) -> datetime:

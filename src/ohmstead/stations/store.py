@@ -450,6 +450,8 @@ async def commands_answered(conn: Connection, answered: Sequence[Answered]) -> l
     """Those that changed by it. An answer always counts, even after we stopped waiting for it; only the first one does."""
     rows = await conn.fetch(
         "update command c set status = a.status, answered_at = a.at, answer = a.answer::jsonb,"
+        # What was taken to be sent and then refused never left.
+        " sent_at = case when c.message_id is null and a.error_code in ('refused', 'schema') then null else c.sent_at end,"
         " error_code = a.error_code, error_text = left(a.error_text, 500)"
         " from json_to_recordset($1::json) as a (command_id uuid, status text, at timestamptz, answer text,"
         " error_code text, error_text text) where c.command_id = a.command_id and c.answered_at is null"

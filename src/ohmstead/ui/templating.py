@@ -265,6 +265,7 @@ def _environment() -> Environment:
         escape=escape,
         n_=language.n_,
         p_=language.p_,
+        N_=language.N_,
         script_words=script_words,
         languages=language.languages,
         name_of_language=language.name_of,

@@ -7,6 +7,8 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from ohmstead.core.language import R_, _, month, weekday
+
 Kind: TypeAlias = Literal["day", "week", "month", "year", "custom"]
 Comparison: TypeAlias = Literal["before", "year", "none"]
 Step: TypeAlias = Literal["hour", "day", "month"]
@@ -34,15 +36,28 @@ class UsagePeriod(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """The period in words."""
+        """The period in words of the task's language."""
         if self.kind == "day" or self.n_days == 1:
-            return f"{self.first:%A} {self.first.day} {self.first:%B %Y}"
+            return _("%(weekday)s %(day)s %(month)s %(year)s", **_parts(self.first, is_long=True))
         if self.kind == "month":
-            return f"{self.first:%B %Y}"
+            return _("%(month)s %(year)s", **_parts(self.first, is_long=True))
         if self.kind == "year":
             return f"{self.first.year}"
-        year = "" if self.first.year == self.last.year else f" {self.first.year}"
-        return f"{self.first.day} {self.first:%b}{year} to {self.last.day} {self.last:%b %Y}"
+        first, last = _parts(self.first), _parts(self.last)
+        if first["year"] == last["year"]:
+            begin = _("%(day)s %(month)s", **first)
+        else:
+            begin = _("%(day)s %(month)s %(year)s", **first)
+        return _("%(low)s to %(high)s", low=begin, high=_("%(day)s %(month)s %(year)s", **last))
+
+
+def _parts(day: date, *, is_long: bool = False) -> dict[str, str]:
+    return {
+        "weekday": weekday(day.weekday(), is_long=is_long),
+        "day": str(day.day),
+        "month": month(day.month, is_long=is_long),
+        "year": str(day.year),
+    }
 
 
 def of_kind(kind: Kind, day: date) -> UsagePeriod:
@@ -61,11 +76,11 @@ def of_kind(kind: Kind, day: date) -> UsagePeriod:
 def between(first: date, last: date) -> UsagePeriod:
     """Any days. Raises ValueError, with a text for people, for a span that is none, too long or out of this world."""
     if last < first:
-        raise ValueError("the period ends before it begins")
+        raise ValueError(R_("the period ends before it begins"))
     if not EARLIEST <= first <= last <= LATEST:
-        raise ValueError(f"the period must lie between {EARLIEST} and {LATEST}")
+        raise ValueError(R_(f"the period must lie between {EARLIEST} and {LATEST}"))
     if (last - first).days >= MOST_DAYS:
-        raise ValueError(f"the period is longer than {MOST_DAYS} days")
+        raise ValueError(R_(f"the period is longer than {MOST_DAYS} days"))
     return UsagePeriod("custom", first, last)
 
 

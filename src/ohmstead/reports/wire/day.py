@@ -11,7 +11,8 @@ from msgspec import Meta, Struct
 
 from ohmstead.accounts.scope import Scope
 from ohmstead.core.db import Connection, Row
-from ohmstead.reports.concerns import FAULTS
+from ohmstead.core.language import N_, _, told
+from ohmstead.reports import concerns
 from ohmstead.reports.pages import queries as pages
 from ohmstead.reports.wire import queries
 
@@ -19,6 +20,21 @@ LONGEST = timedelta(days=7)
 SHORTEST = timedelta(minutes=2)
 BARS = 96
 _STEPS_S = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
+
+# Names in words, as they stand in the database: what was odd about a session, how orders end, why a connection ended,
+# what mattered for security. Those of others, and of stations' own making, are told as they are.
+WORDS = (
+    N_("start missing"), N_("stop missing"), N_("messages missing"), N_("clock wrong"), N_("register reset"),
+    N_("implausible jump"), N_("implausible end"), N_("implausible register"), N_("start register corrected"),
+    N_("energy estimated"), N_("foreign transaction"),
+    N_("rejected"), N_("failed"), N_("timed out"),
+    N_("ping_timeout"), N_("gateway_lost"), N_("going_away"), N_("closed"), N_("lost"), N_("flood"), N_("malformed"),
+    N_("broken_frame"), N_("frame_too_large"), N_("not_utf8"), N_("restarting"),
+    N_("Address refused"), N_("Clock off"), N_("Connection refused"), N_("Tls handshake failed"),
+    N_("Certificate request refused"), N_("Certificate refused"), N_("Certificate rejected"), N_("Certificate failed"),
+    N_("Contract refused"), N_("Ocsp not believed"), N_("Revocation unknown"), N_("Firmware refused"),
+    N_("Firmware doubtful"), N_("Web payment refused"), N_("Foreign transaction"),
+)  # fmt: skip
 
 IssueKind: TypeAlias = Literal["fault", "disconnected", "session", "security", "order"]
 
@@ -115,18 +131,22 @@ def issues_of(
             at=row["at"],
             kind="fault",
             evse_number=row["evse_number"],
-            text=FAULTS.get(row["error_code"] or "", f"It reports {row['error_code'] or 'a fault without a reason'}."),
+            text=concerns.fault(row["error_code"]) if row["error_code"] else _("It reports a fault without a reason."),
         )
         for row in statuses
         if row["status"] == "faulted"
     ]
     found += [
-        Issue(at=row["at"], kind="disconnected", text=f"The connection was lost: {row['reason'] or 'no reason known'}.")
+        Issue(
+            at=row["at"],
+            kind="disconnected",
+            text=_("The connection was lost: %(reason)s.", reason=_words_of(row["reason"])),
+        )
         for row in connections
         if not row["is_connected"]
     ]
     for row in sessions:
-        words = ", ".join(name.replace("_", " ") for name in row["anomalies"])
+        words = ", ".join(_(name.replace("_", " ")) for name in row["anomalies"])
         if words:
             at = row["ended_at"] or row["last_event_at"]
             found.append(
@@ -135,15 +155,23 @@ def issues_of(
                     kind="session",
                     evse_number=row["evse_number"],
                     session_id=row["session_id"],
-                    text=f"The session is odd: {words}.",
+                    text=_("The session is odd: %(what)s.", what=words),
                 )
             )
-    found += [Issue(at=row["at"], kind="security", text=f"{_words(row['kind'])}.") for row in signals]
+    found += [Issue(at=row["at"], kind="security", text=_(_words(row["kind"])) + ".") for row in signals]
     for row in orders:
-        why = f": {row['error_text']}" if row["error_text"] else ""
-        text = f"The order “{row['kind'].replace('_', ' ')}” was {row['status'].replace('_', ' ')}{why}."
-        found.append(Issue(at=row["at"], kind="order", text=text.replace("..", ".")))
+        order, status = (_(row[name].replace("_", " ")) for name in ("kind", "status"))
+        if row["error_text"]:
+            why = told(row["error_text"]).removesuffix(".")
+            text = _("The order “%(order)s” was %(status)s: %(why)s.", order=order, status=status, why=why)
+        else:
+            text = _("The order “%(order)s” was %(status)s.", order=order, status=status)
+        found.append(Issue(at=row["at"], kind="order", text=text))
     return sorted(found, key=lambda issue: issue.at)
+
+
+def _words_of(reason: str | None) -> str:
+    return _(reason) if reason else _("no reason known")
 
 
 def _words(kind: str) -> str:

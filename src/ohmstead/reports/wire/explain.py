@@ -1,6 +1,6 @@
 """OCPP's actions, fields, values and error codes in plain words of the language that is spoken. Otherwise pure.
 
-The words stand in `words/<language>/*.txt`, a line each: `name: words`. A value that means something else in one field
+The words stand in `words/*.<language>.txt`, a line each: `name: words`. A value that means something else in one field
 has a line `field=value: words` of its own. What a language has no words for is said in English.
 """
 
@@ -67,7 +67,7 @@ class ActionWords(Struct, frozen=True, kw_only=True):
 @cache
 def words(of: str, code: str) -> Mapping[str, str]:
     """The words of one kind that a language has of its own; none where it has no such file."""
-    file = resources.files("ohmstead.reports.wire").joinpath("words", code, f"{of}.txt")
+    file = resources.files("ohmstead.reports.wire").joinpath("words", f"{of}.{code}.txt")
     if not file.is_file():
         return {}
     pairs = (line.partition(": ") for line in file.read_text(encoding="utf-8").splitlines())

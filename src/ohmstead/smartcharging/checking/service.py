@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ohmstead.core import clock
 from ohmstead.core.db import Pool
+from ohmstead.core.language import R_
 from ohmstead.core.log import logger
 from ohmstead.smartcharging import service, store
 from ohmstead.smartcharging.checking import store as checks
@@ -23,7 +24,6 @@ LOOK_AHEAD_S = 14_400
 MOST_TRIES = 5
 LOOK_AGAIN_S = 120.0  # for what a car draws, at a make whose word counts for nothing
 _NO_SUCH_MESSAGE = frozenset(("NotImplemented", "NotSupported", "refused"))
-_VAIN = "this make accepts profiles that it does not carry out"
 
 
 async def check(pool: Pool, desk: CommandDesk, station_id: str) -> Done:
@@ -113,12 +113,16 @@ async def _judge(
             found = verdicts.of_composite(held, composite, electric, running)
         seen = verdicts.of_power(held, evse_number, electric, running, now)
         if found is None:
-            text = "it has no composite schedules" if is_mute else "it does not say what it would deliver"
+            text = R_("it has no composite schedules" if is_mute else "it does not say what it would deliver")
             found = seen or Verdict(status="untold", detail=text)
         elif seen is not None and found.status != "differs":
             found = seen if seen.status == "differs" or is_vain else found
         if is_vain and found.status != "differs" and seen is None:
-            found = Verdict(status="doubtful", detail=f"{_VAIN}, and no car has shown yet whether it carries out these")
+            text = R_(
+                "this make accepts profiles that it does not carry out,"
+                " and no car has shown yet whether it carries out these"
+            )
+            found = Verdict(status="doubtful", detail=text)
         firmware = make.firmware if is_mute else None
         await checks.conclude(conn, station_id, evse_number, found, firmware=firmware)
     if found.status == "differs":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from ohmstead.core.language import R_
 from ohmstead.smartcharging import profiles
 from ohmstead.smartcharging.checking.model import Difference, Running, Verdict
 from ohmstead.smartcharging.model import Composite, Electric, HeldProfile
@@ -41,7 +42,7 @@ def of_composite(
     if not found:
         return Verdict(status="same")
     if running is None and not _lasting(_without_defaults(mine), composite, told, electric, None):
-        return Verdict(status="waits", detail="it leaves out the default profile while no car charges")
+        return Verdict(status="waits", detail=R_("it leaves out the default profile while no car charges"))
     return Verdict(
         status="differs",
         detail=_in_words(found[0]),
@@ -71,11 +72,12 @@ def of_power(
     if first.limit is None:
         return None
     if running.power_w <= first.limit * OVER + TOLERANCE_W:
-        return Verdict(status="same", detail="seen: the car draws no more than it is allowed")
+        return Verdict(status="same", detail=R_("seen: the car draws no more than it is allowed"))
     difference = Difference(at_s=0, expected_w=first.limit, told_w=running.power_w)
+    draws, allowed = _kilowatts(running.power_w), _kilowatts(first.limit)
     return Verdict(
         status="differs",
-        detail=f"a car draws {_kilowatts(running.power_w)} where {_kilowatts(first.limit)} is allowed",
+        detail=R_(f"a car draws {draws} where {allowed} is allowed"),
         differences=(difference,),
     )
 
@@ -127,8 +129,9 @@ def _in_watts(composite: Composite, electric: Electric) -> list[Period]:
 
 def _in_words(found: Difference) -> str:
     assert found.expected_w is not None
-    told = "no limit" if found.told_w is None else _kilowatts(found.told_w)
-    return f"it accepted {_kilowatts(found.expected_w)} and says it would deliver {told}"
+    accepted = _kilowatts(found.expected_w)
+    told = R_("no limit") if found.told_w is None else _kilowatts(found.told_w)
+    return R_(f"it accepted {accepted} and says it would deliver {told}")
 
 
 def _kilowatts(watts: Decimal) -> str:

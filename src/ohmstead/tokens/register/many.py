@@ -12,6 +12,7 @@ from ohmstead.accounts.access import Actor
 from ohmstead.core.conditions import Conditions
 from ohmstead.core.db import Connection, Row
 from ohmstead.core.errors import Invalid
+from ohmstead.core.language import R_
 from ohmstead.tokens.queries import TokenFilter, conditions
 from ohmstead.tokens.register import store
 from ohmstead.tokens.register.service import DRIVER_BLOCKED, Uid, note
@@ -77,7 +78,7 @@ async def change_many(conn: Connection, actor: Actor, given: ManyTokens) -> Many
     else:
         wanted = {"group_uid": given.group_uid}
     if driver_status == "blocked":
-        report.left_out = [LeftOut(t["token_id"], t["uid"], "the driver is blocked") for t in found if _is_good(t)]
+        report.left_out = [LeftOut(t["token_id"], t["uid"], R_("the driver is blocked")) for t in found if _is_good(t)]
         found = [t for t in found if not _is_good(t)]
     changed = [t for t in found if any(t[name] != value for name, value in wanted.items())]
     await _write(conn, actor, changed, wanted, "changed", report)

@@ -16,6 +16,7 @@ from ohmstead.core.db import Connection, Row
 from ohmstead.core.errors import Conflict, Invalid, Refused
 from ohmstead.core.events import Event, record
 from ohmstead.core.ids import new_id
+from ohmstead.core.language import N_, R_
 from ohmstead.core.tables import RowError, TableRow, read_table, table_of
 from ohmstead.core.texts import checked
 from ohmstead.core.validation import fault_of
@@ -47,7 +48,7 @@ Language: TypeAlias = Annotated[
 LocationIds: TypeAlias = Annotated[list[UUID], Meta(max_length=1000)]
 Holder: TypeAlias = Annotated[UUID, Meta(description="The driver who holds it.")]
 
-DRIVER_BLOCKED = "its driver is blocked: unblock the driver, or give the token to somebody else"
+DRIVER_BLOCKED = R_("its driver is blocked: unblock the driver, or give the token to somebody else")
 
 REQUIRED = ("uid",)
 OPTIONAL = ("type", "label", "status", "group_uid", "contract_id", "valid_from", "valid_until", "max_sessions")
@@ -55,15 +56,15 @@ MAX_ROWS = 20_000
 SHEET = "Tokens"
 
 COLUMNS = {
-    "uid": "As the reader sends it. Rows whose token exists update it; empty cells leave things as they are.",
-    "type": "ISO14443 when empty.",
-    "label": "What people call it.",
-    "status": "active or blocked; active when empty.",
-    "group_uid": "Tokens of one group may end each other's sessions.",
-    "contract_id": "The contract (eMAID) behind it.",
-    "valid_from": "RFC 3339, with its zone.",
-    "valid_until": "RFC 3339, with its zone.",
-    "max_sessions": "How many sessions at once, or `any`; 1 when empty.",
+    "uid": N_("As the reader sends it. Rows whose token exists update it; empty cells leave things as they are."),
+    "type": N_("ISO14443 when empty."),
+    "label": N_("What people call it."),
+    "status": N_("active or blocked; active when empty."),
+    "group_uid": N_("Tokens of one group may end each other's sessions."),
+    "contract_id": N_("The contract (eMAID) behind it."),
+    "valid_from": N_("RFC 3339, with its zone."),
+    "valid_until": N_("RFC 3339, with its zone."),
+    "max_sessions": N_("How many sessions at once, or `any`; 1 when empty."),
 }
 
 

@@ -126,13 +126,14 @@
 
   /* ------------------------------------------------------------------------------ what cannot be taken back: ask once */
 
+  const grouped = (n) => n.toLocaleString(language === "en" ? "en-GB" : language);
   const chosen = (form) => {
     const all_ = one("[data-many-all]", form);
     return all_?.checked ? Number(one("[data-many-count]", form).dataset.all) : all("[data-pick]:checked", form).length;
   };
   const countChosen = (form) => {
     const n = chosen(form), picks = all("[data-pick]", form);
-    one("[data-many-count]", form).textContent = n ? `${n.toLocaleString("en-GB")} chosen` : "";
+    one("[data-many-count]", form).textContent = n ? _("%(n)s chosen", { n: grouped(n) }) : "";
     const whole = one("[data-many-page]", form), some = picks.filter((pick) => pick.checked).length;
     whole.checked = some > 0 && some === picks.length;
     whole.indeterminate = some > 0 && some < picks.length;
@@ -151,10 +152,10 @@
     if (!n) {
       event.preventDefault();
       event.stopImmediatePropagation();
-      say("Choose rows first: x, or the box at the start of a row.");
+      say(_("Choose rows first: x, or the box at the start of a row."));
       return;
     }
-    submitter.dataset.ask = submitter.dataset.manyAsk.replace("%n", n === 1 ? "1 token" : `${n.toLocaleString("en-GB")} tokens`);
+    submitter.dataset.ask = submitter.dataset.manyAsk.replace("%n", n === 1 ? _("1 token") : _("%(n)s tokens", { n: grouped(n) }));
   }, true);
   document.addEventListener("keydown", (event) => {
     /* Enter in a field of a menu presses that menu's button, not the form's first one. */
@@ -248,7 +249,9 @@
   /* -------------------------------------------------------------------------------------------- columns of a list */
 
   const columnsOf = (name) => one(`table[data-columns="${name}"]`);
-  const heads = (table) => all("thead th", table).map((th) => (th.classList.contains("pick") ? "" : th.textContent.trim()));
+  /* What is kept is a column's name in English, so that it is the same column in every language. */
+  const heads = (table) => all("thead th", table).map((th) => (th.classList.contains("pick") ? "" : th.dataset.column ?? th.textContent.trim()));
+  const wordsOf = (table, at) => all("thead th", table)[at].textContent.trim();
   const hideColumns = (menu) => {
     const table = columnsOf(menu.dataset.columnsOf);
     if (!table) return;
@@ -268,7 +271,7 @@
       box.type = "checkbox";
       box.checked = !hidden.includes(name);
       box.value = name;
-      label.append(box, ` ${name}`);
+      label.append(box, ` ${wordsOf(table, at)}`);
       list.append(label);
     });
   };
@@ -281,8 +284,8 @@
       const answer = await fetch(`/lists/${menu.dataset.columnsOf}/columns`, {
         method: "POST", body, headers: { "X-CSRF-Token": one("meta[name=csrf-token]").content, "HX-Request": "true" },
       });
-      if (!answer.ok) say("Your choice of columns could not be kept.");
-    } catch { say("The server cannot be reached. Your choice of columns was not kept."); }
+      if (!answer.ok) say(_("Your choice of columns could not be kept."));
+    } catch { say(_("The server cannot be reached. Your choice of columns was not kept.")); }
   };
   const allColumns = () => all("[data-columns-of]").forEach(hideColumns);
   document.addEventListener("htmx:afterSettle", allColumns);
