@@ -50,7 +50,7 @@ SCOPES: Final[tuple[tuple[str, dict[str, str]], ...]] = (
         },
     ),
     (
-        N_("Charging"),
+        N_("Sessions, tokens and drivers"),
         {
             "sessions:read": N_("See sessions and their readings"),
             "tokens:read": N_("See tokens"),
