@@ -98,7 +98,8 @@ async def test_the_owner_adds_a_station_invites_a_colleague_and_reads_the_audit(
     assert await station.boots() == "Accepted"
     await expect(page.locator("main")).to_contain_text("Online")
 
-    await page.get_by_role("link", name="People").first.click()
+    await page.get_by_role("link", name="Settings").first.click()
+    await page.get_by_role("link", name="People", exact=True).click()
     await page.get_by_label("Name", exact=True).fill("Grace")
     await page.get_by_label("E-mail address").fill(f"grace-{network.suffix}@example.com")
     await page.get_by_label("Role", exact=True).select_option("technician")
@@ -113,6 +114,7 @@ async def test_the_owner_adds_a_station_invites_a_colleague_and_reads_the_audit(
     await expect(theirs.locator(".account")).to_contain_text("Grace")
     await colleague.close()
 
+    await page.get_by_role("link", name="Security").first.click()
     await page.get_by_role("link", name="Audit log").first.click()
     log = page.locator("main")
     await expect(log).to_contain_text("Grace")

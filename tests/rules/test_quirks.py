@@ -8,6 +8,9 @@ from uuid import UUID
 
 import pytest
 
+from ohmstead.accounts.access import ACTIONS
+from ohmstead.console.keys import WORDS
+from ohmstead.console.settings import EFFECTS
 from ohmstead.core.errors import Invalid
 from ohmstead.ocpp.quirks import adapted, mend
 from ohmstead.ocpp.work import NOTHING, Work
@@ -222,3 +225,12 @@ def test_orders_are_put_the_stations_way() -> None:
     assert adapted(CompositeSchedule(evse_number=0, duration_s=60), from_zero).evse_number == 0  # type: ignore[union-attr]
     assert adapted(SetAvailability(is_operative=True), from_zero) == SetAvailability(is_operative=True)
     assert adapted(Reset(), upper) == Reset()
+
+
+def test_the_page_has_words_for_every_effect() -> None:
+    said = {name.partition("=")[0] for name in EFFECTS} | {"corrections"}
+    assert said == set(Effects.__struct_fields__)
+
+
+def test_the_page_has_words_for_every_scope_of_a_key() -> None:
+    assert WORDS.keys() == ACTIONS.keys()

@@ -69,6 +69,9 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     location_ids: Annotated[list[UUID] | None, Meta(description="Only what is at these; null: everything.")] = None
     last_used_at: Annotated[datetime | None, Meta(description="When it was last used, to the minute.")] = None
     revoked_at: datetime | None = None
+    created_by_name: Annotated[str | None, Meta(description="What who made it is called now.")] = None
+    last_used_from: Annotated[str | None, Meta(description="The address that it was last used from.")] = None
+    version: int = 1
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):

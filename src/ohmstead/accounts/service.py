@@ -18,7 +18,7 @@ from ohmstead.accounts.audit.changes import changed
 from ohmstead.accounts.model import ApiKey, Operator, Party, WebSession
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
-from ohmstead.core.errors import Invalid, NotFound, Refused
+from ohmstead.core.errors import Conflict, Invalid, NotFound, Refused
 from ohmstead.core.ids import new_id, new_secret
 
 LINK_VALID_S = 30 * 60
@@ -272,7 +272,7 @@ async def recognise_key(conn: Connection, secret: str, remote_address: str | Non
     if row is None:
         return None
     if row["last_used_at"] is None or now - row["last_used_at"] >= _TOUCH_EVERY:
-        await store.touch_api_key(conn, row["api_key_id"], now)
+        await store.touch_api_key(conn, row["api_key_id"], now, remote_address)
     return Actor(
         actor_id=f"key:{row['api_key_id']}",
         name=row["name"],
@@ -298,12 +298,27 @@ async def get_api_key(conn: Connection, party_id: UUID, api_key_id: UUID) -> Api
 
 
 async def revoke_api_key(conn: Connection, actor: Actor, api_key_id: UUID) -> ApiKey:
-    """The key opens nothing from now on. Raises NotFound."""
-    key = await store.revoke_api_key(conn, actor.party_id, api_key_id, clock.now())
-    if key is None:
-        raise NotFound(f"no API key {api_key_id}")
-    was, now = {"revoked_at": None}, {"revoked_at": key.revoked_at}
-    await audit(conn, actor, "api_key.revoked", f"api_key/{api_key_id}", {"name": key.name}, before=was, after=now)
+    """The key opens nothing from now on; one that was revoked before stays so. Raises NotFound."""
+    is_new = await store.revoke_api_key(conn, actor.party_id, api_key_id, clock.now())
+    key = await get_api_key(conn, actor.party_id, api_key_id)
+    if is_new:
+        was, now = {"revoked_at": None}, {"revoked_at": key.revoked_at}
+        await audit(conn, actor, "api_key.revoked", f"api_key/{api_key_id}", {"name": key.name}, before=was, after=now)
+    return key
+
+
+async def rename_api_key(
+    conn: Connection, actor: Actor, api_key_id: UUID, name: str, expected_version: int | None = None
+) -> ApiKey:
+    """Call it otherwise. Raises NotFound, Invalid for no name, Conflict (`is_stale`) when it is of another version by now."""
+    if not name.strip():
+        raise Invalid("a key needs a name", field="name")
+    was = await get_api_key(conn, actor.party_id, api_key_id)
+    if not await store.rename_api_key(conn, actor.party_id, api_key_id, name.strip(), expected_version):
+        raise Conflict("somebody changed the key meanwhile", is_stale=True)
+    key = await get_api_key(conn, actor.party_id, api_key_id)
+    before, after = {"name": was.name}, {"name": key.name}
+    await audit(conn, actor, "api_key.renamed", f"api_key/{api_key_id}", before=before, after=after)
     return key
 
 

@@ -12,7 +12,15 @@ _OPERATOR = (
     "operator_id, party_id, name, email, role, created_at, disabled_at, user_name, external_id, is_provisioned,"
     " location_ids"
 )
-_KEY = "api_key_id, name, key_start, scopes, created_at, created_by, expires_at, location_ids, last_used_at, revoked_at"
+_KEYS = """
+select k.api_key_id, k.name, k.key_start, k.scopes, k.created_at, k.created_by, k.expires_at, k.location_ids,
+       k.last_used_at, k.revoked_at, k.last_used_from, k.version, coalesce(o.name, m.name) as created_by_name
+from api_key k
+left join operator o on o.operator_id =
+    case when k.created_by ~ '^operator:[0-9a-f-]{36}$' then substr(k.created_by, 10)::uuid end
+left join api_key m on m.party_id = k.party_id and m.api_key_id =
+    case when k.created_by ~ '^key:[0-9a-f-]{36}$' then substr(k.created_by, 5)::uuid end
+"""
 _FIRST_PARTY_LOCK = 0x0415_0001
 
 
@@ -232,13 +240,18 @@ async def find_api_key(conn: Connection, key_hash: bytes, at: datetime) -> Row |
 
 
 # any party: the key was just recognised
-async def touch_api_key(conn: Connection, api_key_id: UUID, at: datetime) -> None:
-    await conn.execute("update api_key set last_used_at = $2 where api_key_id = $1", api_key_id, at)
+async def touch_api_key(conn: Connection, api_key_id: UUID, at: datetime, remote_address: str | None) -> None:
+    await conn.execute(
+        "update api_key set last_used_at = $2, last_used_from = $3 where api_key_id = $1",
+        api_key_id,
+        at,
+        remote_address,
+    )
 
 
 async def list_api_keys(conn: Connection, party_id: UUID) -> list[ApiKey]:
     rows = await conn.fetch(
-        f"select {_KEY} from api_key where party_id = $1 order by created_at desc, api_key_id",
+        f"{_KEYS} where k.party_id = $1 order by k.created_at desc, k.api_key_id",
         party_id,
     )
     return [ApiKey(**row) for row in rows]
@@ -246,22 +259,38 @@ async def list_api_keys(conn: Connection, party_id: UUID) -> list[ApiKey]:
 
 async def find_api_key_by_id(conn: Connection, party_id: UUID, api_key_id: UUID) -> ApiKey | None:
     row = await conn.fetchrow(
-        f"select {_KEY} from api_key where party_id = $1 and api_key_id = $2",
+        f"{_KEYS} where k.party_id = $1 and k.api_key_id = $2",
         party_id,
         api_key_id,
     )
     return ApiKey(**row) if row else None
 
 
-async def revoke_api_key(conn: Connection, party_id: UUID, api_key_id: UUID, at: datetime) -> ApiKey | None:
-    row = await conn.fetchrow(
-        "update api_key set revoked_at = coalesce(revoked_at, $3) where party_id = $1 and api_key_id = $2"
-        f" returning {_KEY}",
+async def revoke_api_key(conn: Connection, party_id: UUID, api_key_id: UUID, at: datetime) -> bool:
+    """False where it was revoked before, or never there."""
+    revoked: bool | None = await conn.fetchval(
+        "update api_key set revoked_at = $3, version = version + 1"
+        " where party_id = $1 and api_key_id = $2 and revoked_at is null returning true",
         party_id,
         api_key_id,
         at,
     )
-    return ApiKey(**row) if row else None
+    return bool(revoked)
+
+
+async def rename_api_key(
+    conn: Connection, party_id: UUID, api_key_id: UUID, name: str, expected_version: int | None
+) -> bool:
+    """False where there is none of this version."""
+    renamed: bool | None = await conn.fetchval(
+        "update api_key set name = $3, version = version + 1 where party_id = $1 and api_key_id = $2"
+        " and ($4::integer is null or version = $4) returning true",
+        party_id,
+        api_key_id,
+        name,
+        expected_version,
+    )
+    return bool(renamed)
 
 
 async def insert_audit_entry(

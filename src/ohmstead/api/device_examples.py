@@ -83,7 +83,7 @@ DEVICE_EXAMPLES: dict[Any, Any] = {
     TemplateChange: {"variables": {"OCPPCommCtrlr.HeartbeatInterval": "600"}},
     TemplateView: _TEMPLATE,
     Fittings: {"items": [{"station_id": "HARBOUR-01", "n_off": 1}], "total": 1},
-    Quirks: {"items": [_PROFILE], "faults": []},
+    Quirks: {"items": [{**_PROFILE, "is_own": True, "n_stations": 3}], "faults": []},
     StationQuirks: {"effects": _EFFECTS, "profiles": [_PROFILE]},
     LocalLists: {"is_sent": True},
     Duties: {"items": [_DUTY]},

@@ -11,7 +11,7 @@ from ohmstead.api.device_examples import DEVICE_EXAMPLES
 from ohmstead.api.driver_examples import DRIVER_EXAMPLES
 from ohmstead.api.event_examples import EVENT_EXAMPLES
 from ohmstead.api.file_examples import FILE_EXAMPLES
-from ohmstead.api.keys import ApiKeys, CreatedApiKey, Me, NewApiKey
+from ohmstead.api.keys import ApiKeyChange, ApiKeys, CreatedApiKey, Me, NewApiKey
 from ohmstead.api.message_examples import MESSAGE_EXAMPLES
 from ohmstead.api.operations import Page
 from ohmstead.api.party_examples import PARTY_EXAMPLES
@@ -22,6 +22,7 @@ from ohmstead.api.report_examples import REPORT_EXAMPLES
 from ohmstead.api.reservation_examples import RESERVATION_EXAMPLES
 from ohmstead.api.reservations import BatterySwaps
 from ohmstead.api.safe_limit_examples import SAFE_LIMIT_EXAMPLES
+from ohmstead.api.security_examples import SECURITY_EXAMPLES
 from ohmstead.api.sessions import ChargingPeriods, SessionEvents, SignedReadings
 from ohmstead.api.site_examples import SITE_DETAILS, SITE_EXAMPLES, SITE_TEXTS
 from ohmstead.api.stations import BulkAnswer, SecretChange, Variables
@@ -274,6 +275,9 @@ _KEY: dict[str, Any] = {
     "location_ids": None,
     "last_used_at": "2026-03-02T10:00:00Z",
     "revoked_at": None,
+    "created_by_name": "Ada",
+    "last_used_from": "192.0.2.10",
+    "version": 1,
 }
 
 _PROFILE: dict[str, Any] = {
@@ -525,8 +529,9 @@ EXAMPLES: dict[Any, Any] = {
         "owns_installation": False,
     },
     NewApiKey: {"name": "Fleet portal", "scopes": ["sessions:read", "stations:read"]},
-    CreatedApiKey: {"key": {**_KEY, "last_used_at": None}, "secret": "ohm_Zk3v9Q…"},
+    CreatedApiKey: {"key": {**_KEY, "last_used_at": None, "last_used_from": None}, "secret": "ohm_Zk3v9Q…"},
     ApiKey: _KEY,
+    ApiKeyChange: {"name": "Fleet portal, 2026"},
     ApiKeys: {"items": [_KEY]},
 }
 
@@ -538,6 +543,7 @@ EXAMPLES |= DRIVER_EXAMPLES
 EXAMPLES |= PARTY_EXAMPLES
 EXAMPLES |= FILE_EXAMPLES | EVENT_EXAMPLES
 EXAMPLES |= REPORT_EXAMPLES
+EXAMPLES |= SECURITY_EXAMPLES
 
 # Bodies and answers that are no JSON of ours, by the operation's function.
 TEXT_EXAMPLES: dict[str, Any] = {

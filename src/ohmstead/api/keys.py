@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from litestar import Response, delete, get, post
+from litestar import Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta, Struct
@@ -13,7 +13,7 @@ from ohmstead.accounts import access, service
 from ohmstead.accounts.access import ADMIN
 from ohmstead.accounts.model import ApiKey
 from ohmstead.accounts.parties import service as parties
-from ohmstead.api.operations import TheActor, ThePool, answer, operation
+from ohmstead.api.operations import ApiRequest, TheActor, ThePool, answer, expected_version, operation
 from ohmstead.doorway import WITHIN
 
 
@@ -27,6 +27,12 @@ class NewApiKey(Struct, kw_only=True, forbid_unknown_fields=True):
         Annotated[list[UUID], Meta(max_length=1000, description="Only what is at these; null: all that you see.")]
         | None
     ) = None
+
+
+class ApiKeyChange(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What of a key can be changed. What it may do cannot: make another one."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
 
 
 class CreatedApiKey(Struct, frozen=True, kw_only=True):
@@ -92,14 +98,29 @@ async def create_api_key(pool: ThePool, actor: TheActor, given: NamedDependency[
             location_ids=given.location_ids,
         )
     where = {"Location": f"/api/v1/api-keys/{key.api_key_id}"}
-    return answer(CreatedApiKey(key=key, secret=secret), status=201, headers=where)
+    return answer(CreatedApiKey(key=key, secret=secret), status=201, version=key.version, headers=where)
 
 
 @get("/api-keys/{api_key_id:uuid}", opt=operation(ADMIN, errors=(404,)))
 async def get_api_key(pool: ThePool, actor: TheActor, api_key_id: FromPath[UUID]) -> Response[ApiKey]:
     """Read an API key's name, scopes and use."""
     async with pool.acquire() as conn:
-        return answer(await service.get_api_key(conn, actor.party_id, api_key_id))
+        key = await service.get_api_key(conn, actor.party_id, api_key_id)
+    return answer(key, version=key.version)
+
+
+@patch("/api-keys/{api_key_id:uuid}", opt=operation(ADMIN, errors=(404,), takes_if_match=True))
+async def change_api_key(
+    request: ApiRequest,
+    pool: ThePool,
+    actor: TheActor,
+    api_key_id: FromPath[UUID],
+    given: NamedDependency[ApiKeyChange],
+) -> Response[ApiKey]:
+    """Rename an API key."""
+    async with pool.acquire() as conn, conn.transaction():
+        key = await service.rename_api_key(conn, actor, api_key_id, given.name, expected_version(request))
+    return answer(key, version=key.version)
 
 
 @delete("/api-keys/{api_key_id:uuid}", opt=operation(ADMIN, errors=(404,)))
@@ -109,4 +130,4 @@ async def revoke_api_key(pool: ThePool, actor: TheActor, api_key_id: FromPath[UU
         await service.revoke_api_key(conn, actor, api_key_id)
 
 
-HANDLERS = [get_me, list_api_keys, create_api_key, get_api_key, revoke_api_key]
+HANDLERS = [get_me, list_api_keys, create_api_key, get_api_key, change_api_key, revoke_api_key]

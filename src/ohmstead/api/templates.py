@@ -24,11 +24,12 @@ from ohmstead.api.operations import (
 )
 from ohmstead.core.db import Connection
 from ohmstead.core.events import NUDGE
+from ohmstead.reports.installation.model import KnownQuirk
+from ohmstead.reports.installation.service import known_quirks
 from ohmstead.stations.device import local_lists, queries, templates
 from ohmstead.stations.device.queries import Fitting, TemplateView
 from ohmstead.stations.device.templates import NewTemplate, TemplateChange
 from ohmstead.stations.quirks.book import book_at
-from ohmstead.stations.quirks.profiles import Profile
 
 KEYSET = Keyset(item=TemplateView, type=tuple[str, UUID], of=lambda template: (template.name, template.template_id))
 
@@ -43,7 +44,7 @@ class Fittings(Struct, kw_only=True):
 class Quirks(Struct, kw_only=True):
     """The quirk profiles in force, in the order in which they count, and files that cannot be used."""
 
-    items: list[Profile]
+    items: list[KnownQuirk]
     faults: list[str]
 
 
@@ -120,10 +121,12 @@ async def list_template_stations(pool: ThePool, actor: TheActor, template_id: Fr
 
 
 @get("/quirks", opt=operation("stations:read"))
-async def list_quirks(settings: TheSettings) -> Response[Quirks]:
-    """List what is known to be different about makes of stations, with where it is documented."""
+async def list_quirks(pool: ThePool, actor: TheActor, settings: TheSettings) -> Response[Quirks]:
+    """List what is known to be different about makes of stations, where it is documented, and how many stations it fits."""
     book = book_at(settings.quirks_dir)
-    return answer(Quirks(items=book.profiles(), faults=book.faults))
+    async with pool.acquire() as conn:
+        found = await known_quirks(conn, actor.scope, book)
+    return answer(Quirks(items=found, faults=book.faults))
 
 
 @get("/local-lists", opt=operation("stations:read"))

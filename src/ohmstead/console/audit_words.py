@@ -8,6 +8,7 @@ from ohmstead.core.language import N_, _
 
 ACTIONS = (
     N_("api key created"),
+    N_("api key renamed"),
     N_("api key revoked"),
     N_("approval approved"),
     N_("approval asked"),

@@ -30,6 +30,8 @@ table api_key
     last_used_at timestamp with time zone
     revoked_at timestamp with time zone
     location_ids uuid[]  -- Only what belongs to these locations; null: all of the party's.
+    version integer not null default 1
+    last_used_from text  -- The address from which it was last used, as of last_used_at.
     constraint api_key_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint api_key_pkey PRIMARY KEY (api_key_id)
     constraint api_key_key_hash_key UNIQUE (key_hash)

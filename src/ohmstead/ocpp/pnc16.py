@@ -11,9 +11,9 @@ from ohmstead.ocpp.rpc import Version
 from ohmstead.ocpp.v2 import inbound as v2
 from ohmstead.ocpp.v16 import messages as m
 from ohmstead.ocpp.work import Answers, Inbound, Work, kept
-from ohmstead.stations.vendors import PLUG_AND_CHARGE
+from ohmstead.stations.vendors import FROM_STATION, PLUG_AND_CHARGE
 
-_WRAPPED = frozenset(("Authorize", "Get15118EVCertificate", "GetCertificateStatus", "SignCertificate"))
+_WRAPPED = FROM_STATION[PLUG_AND_CHARGE]
 
 
 def is_wrapped(message: msgspec.Struct) -> TypeGuard[m.DataTransferRequest]:

@@ -17,6 +17,11 @@ TO_STATION: Final[dict[str, frozenset[str]]] = {
     ),
     COST_MESSAGES: frozenset(("SetUserPrice", "RunningCost", "FinalCost")),
 }
+# Vendor → the messages from a station that are understood (ocpp.vendors, ocpp.pnc16).
+FROM_STATION: Final[dict[str, frozenset[str]]] = {
+    PLUG_AND_CHARGE: frozenset(("Authorize", "Get15118EVCertificate", "GetCertificateStatus", "SignCertificate")),
+    COST_MESSAGES: frozenset(("ConnectorUnplugged",)),
+}
 
 
 def is_registered(vendor_id: str) -> bool:

@@ -133,6 +133,14 @@ CERTIFICATES: dict[str, Look] = {
     "expired": Look("failed", "failed", "Expired"),
 }
 
+# API keys.
+KEYS: dict[str, Look] = {
+    "good": Look("ok", "ok", "Good"),
+    "soon": Look("attention", "attention", "Ends soon"),
+    "over": Look("off", "off", "Over"),
+    "revoked": Look("off", "off", "Revoked"),
+}
+
 BULKS: dict[str, Look] = {
     "running": Look("working", "working", "Under way"),
     "done": Look("ok", "ok", "Over"),

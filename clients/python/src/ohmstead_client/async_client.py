@@ -1287,7 +1287,7 @@ class AsyncClient(AsyncTransport):
         return found
 
     async def list_quirks(self) -> models.Quirks:
-        """List what is known to be different about makes of stations, with where it is documented.
+        """List what is known to be different about makes of stations, where it is documented, and how many stations it fits.
 
         Takes the scope `stations:read`.
         """
@@ -3835,6 +3835,25 @@ class AsyncClient(AsyncTransport):
         )
         return found
 
+    async def change_api_key(
+        self, api_key_id: UUID | str, body: models.ApiKeyChange, *, if_match: int | str | None = None
+    ) -> models.ApiKey:
+        """Rename an API key.
+
+        Takes the scope `admin`.
+        """
+        found: models.ApiKey = await self._send(
+            Call(
+                method="PATCH",
+                path=f"/api/v1/api-keys/{segment(api_key_id)}",
+                headers={"If-Match": version(if_match)},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.ApiKey,
+        )
+        return found
+
     async def revoke_api_key(self, api_key_id: UUID | str) -> None:
         """Revoke an API key. It opens nothing from now on, and stays on record.
 
@@ -3919,6 +3938,174 @@ class AsyncClient(AsyncTransport):
         """
         found: models.AuditVerdict = await self._send(
             Call(method="GET", path="/api/v1/audit-log/verdict"), models.AuditVerdict
+        )
+        return found
+
+    async def get_security_summary(self) -> models.SecuritySummary:
+        """Read whether somebody is at the door: figures of the last day and the last week.
+
+        Takes the scope `stations:read`.
+        """
+        found: models.SecuritySummary = await self._send(
+            Call(method="GET", path="/api/v1/security/summary"), models.SecuritySummary
+        )
+        return found
+
+    async def list_security_signals(
+        self,
+        *,
+        kind: str | None = None,
+        station_id: str | None = None,
+        q: str | None = None,
+        from_: dt.datetime | None = None,
+        to: dt.datetime | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.SecuritySignalPage:
+        """List what matters for security, newest first: refused connections, what stations told of themselves, and more.
+
+        What cannot be told to be any station's is shown to the party that runs the installation.
+
+        Takes the scope `stations:read`.
+
+        - `kind`: `connection_refused`, or `station_` for all that stations told.
+        - `station_id`: Of this station.
+        - `q`: In identity, address, kind or detail.
+        - `from_`: Not before.
+        - `to`: Before.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.SecuritySignalPage = await self._send(
+            Call(
+                method="GET",
+                path="/api/v1/security/signals",
+                query={
+                    "kind": kind,
+                    "station_id": station_id,
+                    "q": q,
+                    "from": from_,
+                    "to": to,
+                    "limit": limit,
+                    "cursor": cursor,
+                },
+            ),
+            models.SecuritySignalPage,
+        )
+        return found
+
+    async def iter_security_signals(
+        self,
+        *,
+        kind: str | None = None,
+        station_id: str | None = None,
+        q: str | None = None,
+        from_: dt.datetime | None = None,
+        to: dt.datetime | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[models.SecuritySignal]:
+        """Every item of `list_security_signals`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_security_signals(
+                kind=kind, station_id=station_id, q=q, from_=from_, to=to, limit=limit, cursor=cursor
+            )
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def list_refusals(
+        self,
+        *,
+        is_known: bool | None = None,
+        reason: str | None = None,
+        q: str | None = None,
+        from_: dt.datetime | None = None,
+        to: dt.datetime | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.TurnedAwayPage:
+        """List who was turned away at the gateway, the last to knock first: identity, address, reason, how often.
+
+        Takes the scope `stations:read`.
+
+        - `is_known`: Only those under identities of stations that are yours, or not.
+        - `reason`: `password_wrong`.
+        - `q`: In identity or address.
+        - `from_`: Knocks not before.
+        - `to`: Knocks before.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.TurnedAwayPage = await self._send(
+            Call(
+                method="GET",
+                path="/api/v1/security/refusals",
+                query={
+                    "is_known": is_known,
+                    "reason": reason,
+                    "q": q,
+                    "from": from_,
+                    "to": to,
+                    "limit": limit,
+                    "cursor": cursor,
+                },
+            ),
+            models.TurnedAwayPage,
+        )
+        return found
+
+    async def iter_refusals(
+        self,
+        *,
+        is_known: bool | None = None,
+        reason: str | None = None,
+        q: str | None = None,
+        from_: dt.datetime | None = None,
+        to: dt.datetime | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[models.TurnedAway]:
+        """Every item of `list_refusals`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_refusals(
+                is_known=is_known, reason=reason, q=q, from_=from_, to=to, limit=limit, cursor=cursor
+            )
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def get_sign_in_ways(self) -> models.SignInWays:
+        """Read how people come in: providers with their rules, directories (SCIM), passkeys. Nothing secret is told.
+
+        Takes the scope `admin`.
+        """
+        found: models.SignInWays = await self._send(
+            Call(method="GET", path="/api/v1/installation/sign-in"), models.SignInWays
+        )
+        return found
+
+    async def get_integrations(self) -> models.Integrations:
+        """Read what outside is asked or told, and which vendors' own messages are understood.
+
+        Takes the scope `admin`.
+        """
+        found: models.Integrations = await self._send(
+            Call(method="GET", path="/api/v1/installation/integrations"), models.Integrations
+        )
+        return found
+
+    async def get_retention(self) -> models.Retention:
+        """Read what is kept how long, and the settings that say so.
+
+        Takes the scope `admin`.
+        """
+        found: models.Retention = await self._send(
+            Call(method="GET", path="/api/v1/installation/retention"), models.Retention
         )
         return found
 

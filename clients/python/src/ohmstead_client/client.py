@@ -1285,7 +1285,7 @@ class Client(SyncTransport):
         return found
 
     def list_quirks(self) -> models.Quirks:
-        """List what is known to be different about makes of stations, with where it is documented.
+        """List what is known to be different about makes of stations, where it is documented, and how many stations it fits.
 
         Takes the scope `stations:read`.
         """
@@ -3807,6 +3807,25 @@ class Client(SyncTransport):
         )
         return found
 
+    def change_api_key(
+        self, api_key_id: UUID | str, body: models.ApiKeyChange, *, if_match: int | str | None = None
+    ) -> models.ApiKey:
+        """Rename an API key.
+
+        Takes the scope `admin`.
+        """
+        found: models.ApiKey = self._send(
+            Call(
+                method="PATCH",
+                path=f"/api/v1/api-keys/{segment(api_key_id)}",
+                headers={"If-Match": version(if_match)},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.ApiKey,
+        )
+        return found
+
     def revoke_api_key(self, api_key_id: UUID | str) -> None:
         """Revoke an API key. It opens nothing from now on, and stays on record.
 
@@ -3891,6 +3910,174 @@ class Client(SyncTransport):
         """
         found: models.AuditVerdict = self._send(
             Call(method="GET", path="/api/v1/audit-log/verdict"), models.AuditVerdict
+        )
+        return found
+
+    def get_security_summary(self) -> models.SecuritySummary:
+        """Read whether somebody is at the door: figures of the last day and the last week.
+
+        Takes the scope `stations:read`.
+        """
+        found: models.SecuritySummary = self._send(
+            Call(method="GET", path="/api/v1/security/summary"), models.SecuritySummary
+        )
+        return found
+
+    def list_security_signals(
+        self,
+        *,
+        kind: str | None = None,
+        station_id: str | None = None,
+        q: str | None = None,
+        from_: dt.datetime | None = None,
+        to: dt.datetime | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.SecuritySignalPage:
+        """List what matters for security, newest first: refused connections, what stations told of themselves, and more.
+
+        What cannot be told to be any station's is shown to the party that runs the installation.
+
+        Takes the scope `stations:read`.
+
+        - `kind`: `connection_refused`, or `station_` for all that stations told.
+        - `station_id`: Of this station.
+        - `q`: In identity, address, kind or detail.
+        - `from_`: Not before.
+        - `to`: Before.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.SecuritySignalPage = self._send(
+            Call(
+                method="GET",
+                path="/api/v1/security/signals",
+                query={
+                    "kind": kind,
+                    "station_id": station_id,
+                    "q": q,
+                    "from": from_,
+                    "to": to,
+                    "limit": limit,
+                    "cursor": cursor,
+                },
+            ),
+            models.SecuritySignalPage,
+        )
+        return found
+
+    def iter_security_signals(
+        self,
+        *,
+        kind: str | None = None,
+        station_id: str | None = None,
+        q: str | None = None,
+        from_: dt.datetime | None = None,
+        to: dt.datetime | None = None,
+        limit: int | None = None,
+    ) -> Iterator[models.SecuritySignal]:
+        """Every item of `list_security_signals`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = self.list_security_signals(
+                kind=kind, station_id=station_id, q=q, from_=from_, to=to, limit=limit, cursor=cursor
+            )
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def list_refusals(
+        self,
+        *,
+        is_known: bool | None = None,
+        reason: str | None = None,
+        q: str | None = None,
+        from_: dt.datetime | None = None,
+        to: dt.datetime | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.TurnedAwayPage:
+        """List who was turned away at the gateway, the last to knock first: identity, address, reason, how often.
+
+        Takes the scope `stations:read`.
+
+        - `is_known`: Only those under identities of stations that are yours, or not.
+        - `reason`: `password_wrong`.
+        - `q`: In identity or address.
+        - `from_`: Knocks not before.
+        - `to`: Knocks before.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.TurnedAwayPage = self._send(
+            Call(
+                method="GET",
+                path="/api/v1/security/refusals",
+                query={
+                    "is_known": is_known,
+                    "reason": reason,
+                    "q": q,
+                    "from": from_,
+                    "to": to,
+                    "limit": limit,
+                    "cursor": cursor,
+                },
+            ),
+            models.TurnedAwayPage,
+        )
+        return found
+
+    def iter_refusals(
+        self,
+        *,
+        is_known: bool | None = None,
+        reason: str | None = None,
+        q: str | None = None,
+        from_: dt.datetime | None = None,
+        to: dt.datetime | None = None,
+        limit: int | None = None,
+    ) -> Iterator[models.TurnedAway]:
+        """Every item of `list_refusals`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = self.list_refusals(
+                is_known=is_known, reason=reason, q=q, from_=from_, to=to, limit=limit, cursor=cursor
+            )
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def get_sign_in_ways(self) -> models.SignInWays:
+        """Read how people come in: providers with their rules, directories (SCIM), passkeys. Nothing secret is told.
+
+        Takes the scope `admin`.
+        """
+        found: models.SignInWays = self._send(
+            Call(method="GET", path="/api/v1/installation/sign-in"), models.SignInWays
+        )
+        return found
+
+    def get_integrations(self) -> models.Integrations:
+        """Read what outside is asked or told, and which vendors' own messages are understood.
+
+        Takes the scope `admin`.
+        """
+        found: models.Integrations = self._send(
+            Call(method="GET", path="/api/v1/installation/integrations"), models.Integrations
+        )
+        return found
+
+    def get_retention(self) -> models.Retention:
+        """Read what is kept how long, and the settings that say so.
+
+        Takes the scope `admin`.
+        """
+        found: models.Retention = self._send(
+            Call(method="GET", path="/api/v1/installation/retention"), models.Retention
         )
         return found
 

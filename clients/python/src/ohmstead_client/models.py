@@ -109,6 +109,17 @@ class ApiKey(Struct, kw_only=True):
     last_used_at: dt.datetime | None = None
     """When it was last used, to the minute."""
     revoked_at: dt.datetime | None = None
+    created_by_name: str | None = None
+    """What who made it is called now."""
+    last_used_from: str | None = None
+    """The address that it was last used from."""
+    version: int = 1
+
+
+class ApiKeyChange(Struct, kw_only=True):
+    """What of a key can be changed. What it may do cannot: make another one."""
+
+    name: str
 
 
 class ApiKeys(Struct, kw_only=True):
@@ -182,6 +193,13 @@ class AuditEntry(Struct, kw_only=True):
     """SHA-256 over `previous_hash`, a newline and `content`, hexadecimal."""
     content: str
     """What is hashed: a JSON array of all that the entry says."""
+
+
+class AuditState(Struct, kw_only=True):
+    """How long the chain of the audit log is. Whether it is whole: `/audit-log/verdict`."""
+
+    n_entries: int
+    head_hash: str
 
 
 class AuditVerdict(Struct, kw_only=True):
@@ -935,6 +953,16 @@ class Difference(Struct, kw_only=True):
     told_w: Decimal | None
 
 
+class DirectoryState(Struct, kw_only=True):
+    """Directories (SCIM): on where a key that is good may keep people."""
+
+    address: str
+    is_on: bool
+    n_keys: int
+    last_used_at: dt.datetime | None
+    last_used_from: str | None
+
+
 class Doubt(Struct, kw_only=True):
     """Something about a circuit that is allowed, and that somebody should know."""
 
@@ -1677,6 +1705,25 @@ class Installed(Struct, kw_only=True):
     """When it said so."""
 
 
+class Integration(Struct, kw_only=True):
+    """Something outside that is asked, or told."""
+
+    name: str
+    meaning: str
+    is_on: bool
+    settings: list[str]
+    """The settings that say so."""
+    where: list[str]
+    """Addresses or hosts; told to the party that runs it all only."""
+
+
+class Integrations(Struct, kw_only=True):
+    """What Ohmstead speaks with besides stations and people."""
+
+    items: list[Integration]
+    vendors: list[VendorMessages]
+
+
 class Issue(Struct, kw_only=True):
     """Something that a person may want to know of. `session_id`: the session that it is about."""
 
@@ -1686,6 +1733,17 @@ class Issue(Struct, kw_only=True):
     text: str
     evse_number: int | None = None
     session_id: UUID | None = None
+
+
+class Kept(Struct, kw_only=True):
+    """How long something is kept."""
+
+    what: str
+    days: int | None
+    """null: for good."""
+    setting: str | None
+    """The setting that says so; null: it is always so."""
+    note: str
 
 
 class KeptNeeds(Struct, kw_only=True):
@@ -1704,6 +1762,20 @@ class KeptNeeds(Struct, kw_only=True):
     selected_schedule_id: int | None
     is_tolerance_accepted: bool | None
     n_rejected: int
+
+
+class KnownQuirk(Struct, kw_only=True):
+    """What a make does differently, why that is believed, and how many stations it is about."""
+
+    name: str
+    match: Match
+    because: str
+    source: str
+    effects: Effects
+    is_own: bool
+    """From the operator's own directory."""
+    n_stations: int
+    """Stations of yours that it fits."""
 
 
 class LeftOut(Struct, kw_only=True):
@@ -2903,6 +2975,14 @@ class SamplePage(Struct, kw_only=True):
     """For the page after this one; null on the last."""
 
 
+class SecuritySignalPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[SecuritySignal]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
 class SessionPage(Struct, kw_only=True):
     """A page of a list."""
 
@@ -2947,6 +3027,14 @@ class TokenPage(Struct, kw_only=True):
     """A page of a list."""
 
     items: list[Token]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
+class TurnedAwayPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[TurnedAway]
     next_cursor: str | None = None
     """For the page after this one; null on the last."""
 
@@ -3329,6 +3417,24 @@ class Progress(Struct, kw_only=True):
     cancelled: int = 0
 
 
+class Provider(Struct, kw_only=True):
+    """A provider of OpenID Connect that people may sign in with, and its rules."""
+
+    name: str
+    label: str
+    issuer: str
+    client_id: str
+    party: str | None
+    """Whose people it vouches for; null: the one that runs it all."""
+    groups_claim: str
+    groups: dict[str, str]
+    """The role that each of its groups gives."""
+    default_role: str | None
+    """For who is in none of them; null: turned away."""
+    creates_people: bool
+    links_by_email: bool
+
+
 class PublishFirmware(Struct, kw_only=True, tag_field="kind", tag="publish_firmware"):
     """Local controllers: fetch firmware and offer it to the stations behind them. `checksum` is its MD5."""
 
@@ -3344,7 +3450,7 @@ class PublishFirmware(Struct, kw_only=True, tag_field="kind", tag="publish_firmw
 class Quirks(Struct, kw_only=True):
     """The quirk profiles in force, in the order in which they count, and files that cannot be used."""
 
-    items: list[Profile]
+    items: list[KnownQuirk]
     faults: list[str]
 
 
@@ -3585,6 +3691,12 @@ class Reset(Struct, kw_only=True, tag_field="kind", tag="reset"):
     how: Literal["hard", "on_idle", "resume", "soft"] | UnsetType = UNSET
     evse_number: int | None | UnsetType = UNSET
     """An EVSE of the station, from 1."""
+
+
+class Retention(Struct, kw_only=True):
+    """What is kept how long."""
+
+    items: list[Kept]
 
 
 class Revocation(Struct, kw_only=True):
@@ -3864,12 +3976,41 @@ class SecurityProfileRaised(Struct, kw_only=True):
     security_profile: int
 
 
+class SecuritySignal(Struct, kw_only=True):
+    """Something that matters for security: told by a station of itself, or seen here."""
+
+    signal_id: int
+    at: dt.datetime
+    kind: str
+    """`station_` and more: a station told it of itself."""
+    meaning: str
+    """In words."""
+    is_grave: bool
+    """A sign of somebody who should not be there."""
+    station_id: str | None
+    is_known: bool
+    """Is it a station of yours?"""
+    remote_address: str | None
+    detail: dict[str, Any]
+
+
 class SecuritySignalRaised(Struct, kw_only=True):
     """Something that may be an attack, or a fault that looks like one. Further fields depend on `kind`."""
 
     station_id: str
     """The station's OCPP identity; `-` where none is known."""
     kind: str
+
+
+class SecuritySummary(Struct, kw_only=True):
+    """Is somebody at the door? The last day and the last week."""
+
+    day: Watched
+    week: Watched
+    n_certificates_ending: int
+    """Those that end soon, with nothing in their place."""
+    audit: AuditState | None = None
+    """null: you may not read the audit log."""
 
 
 class Selection(Struct, kw_only=True):
@@ -4274,6 +4415,20 @@ class SignInAttempt(Struct, kw_only=True):
     reason: str | None
     remote_address: str | None
     user_agent: str | None
+
+
+class SignInWays(Struct, kw_only=True):
+    """How people come in."""
+
+    console_url: str
+    """Where people reach the console."""
+    passkey_origin: str
+    """Passkeys are good at this address only."""
+    passkey_domain: str
+    asks_breach_list: bool
+    """Are passwords compared with those that became public?"""
+    providers: list[Provider]
+    directory: DirectoryState
 
 
 class SignalFrequencyReserve(Struct, kw_only=True, tag_field="kind", tag="signal_frequency_reserve"):
@@ -4945,6 +5100,24 @@ class Trigger(Struct, kw_only=True, tag_field="kind", tag="trigger"):
     custom: str | None | UnsetType = UNSET
 
 
+class TurnedAway(Struct, kw_only=True):
+    """Who was turned away at the gateway: one identity from one address for one reason, however often."""
+
+    station_id: str | None
+    """The identity it came with; null where it came to none."""
+    is_known: bool
+    """Is it a station of yours?"""
+    remote_address: str | None
+    kind: str
+    reason: str | None
+    meaning: str
+    """The reason in words."""
+    n: int
+    """How often; of many from one address only some are counted."""
+    first_at: dt.datetime
+    last_at: dt.datetime
+
+
 class Unlock(Struct, kw_only=True, tag_field="kind", tag="unlock"):
     """Release a connector's cable lock."""
 
@@ -5097,12 +5270,39 @@ class Variables(Struct, kw_only=True):
     items: list[Variable]
 
 
+class VendorMessages(Struct, kw_only=True):
+    """A vendor whose own messages (DataTransfer) are understood."""
+
+    vendor_id: str
+    meaning: str
+    to_station: list[str]
+    from_station: list[str]
+
+
 class VoltageTrip(Struct, kw_only=True):
     """The ten-minute mean at which it trips, and what flows meanwhile."""
 
     mean_percent: Decimal | None | UnsetType = UNSET
     mean_trip_delay_s: Decimal | None | UnsetType = UNSET
     power_while_ceased: Literal["active", "reactive"] | None | UnsetType = UNSET
+
+
+class Watched(Struct, kw_only=True):
+    """What there was since an instant."""
+
+    since: dt.datetime
+    n_turned_away: int
+    """Knocks at the gateway that led nowhere."""
+    n_identities: int
+    """Under so many identities."""
+    n_of_stations: int
+    """Of them under those of your stations."""
+    n_station_events: int
+    """Security events that stations told of themselves."""
+    n_grave: int
+    """Signals of any kind that are a sign of somebody who should not be there."""
+    n_refused_sign_ins: int | None = None
+    """null: you may not see who signs in."""
 
 
 class WebSession(Struct, kw_only=True):

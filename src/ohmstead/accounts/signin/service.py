@@ -239,4 +239,5 @@ def _person(actor: Actor) -> UUID:
 # ---------------------------------------------------------------------------------------------------------- attempts
 
 list_attempts = store.list_attempts
+count_refused = store.count_refused
 drop_old = store.drop_old

@@ -294,3 +294,14 @@ async def list_attempts(
         limit,
     )
     return [SignInAttempt(**row) for row in rows]
+
+
+async def count_refused(conn: Connection, party_id: UUID, since: datetime) -> int:
+    """How many attempts were refused, of those that `list_attempts` tells."""
+    n: int = await conn.fetchval(
+        "select count(*) from sign_in_attempt where outcome = 'refused' and at >= $2"
+        " and (party_id = $1 or (party_id is null and (select count(*) from party) = 1))",
+        party_id,
+        since,
+    )
+    return n

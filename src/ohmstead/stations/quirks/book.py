@@ -32,6 +32,7 @@ class QuirkBook:
         self._looked_at = float("-inf")
         self._seen: dict[Path, tuple[int, int]] = {}
         self._profiles: list[Profile] = []
+        self._n_shipped = 0
         self.faults: list[str] = []
         self.edition = 0
 
@@ -41,6 +42,10 @@ class QuirkBook:
             self._looked_at = time.monotonic()
             self._look()
         return self._profiles
+
+    def known(self) -> list[tuple[Profile, bool]]:
+        """All in force, each with whether it is the operator's own."""
+        return [(one, n >= self._n_shipped) for n, one in enumerate(self.profiles())]
 
     def of(self, *, vendor: str | None, model: str | None, firmware: str | None, version: str | None) -> list[Profile]:
         """Those that fit a station, in the order in which they count."""
@@ -68,14 +73,15 @@ class QuirkBook:
                 seen[path] = (stat.st_mtime_ns, stat.st_size)
         if seen == self._seen:
             return
-        found, faults = [], []
+        found, faults, n_shipped = [], [], 0
         for path in seen:
             try:
                 found.append(profiles.parse(path.read_bytes(), path.name))
+                n_shipped += path.parent == SHIPPED
             except (Invalid, OSError) as error:
                 faults.append(error.text if isinstance(error, Invalid) else f"{path.name}: {error}")
         for fault in faults:
             log.error("quirk_profile_unusable", fault=fault)
-        self._seen, self._profiles, self.faults = seen, found, faults
+        self._seen, self._profiles, self._n_shipped, self.faults = seen, found, n_shipped, faults
         self.edition += 1
         log.info("quirk_profiles_read", n=len(found), unusable=len(faults))
