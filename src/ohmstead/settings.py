@@ -279,6 +279,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         Days, _about("What else stations reported (settings, events, customers' data) is dropped after so many days.")
     ] = 90
     sign_in_retention_days: Annotated[Days, _about("Attempts to sign in are forgotten after so many days.")] = 365
+    signal_retention_days: Annotated[
+        Days,
+        _about("Security signals (refused connections, stations' security events) are forgotten after so many days."),
+    ] = 365
     pool_size: Annotated[int, Meta(ge=1, le=200), _about("Database connections of each process.")] = 8
     secret_key: Annotated[
         KeyText | None,

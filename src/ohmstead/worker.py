@@ -302,6 +302,7 @@ async def _retention(settings: Settings, pool: Pool) -> None:
         await signin.drop_old(conn, now - timedelta(days=2), now - timedelta(days=settings.sign_in_retention_days))
         await approvals.forget_parameters(conn, now)
     n_records = await stations.forget_records(pool, settings.record_retention_days)
-    log.info("partitions_dropped", names=dropped, n_records=n_records)
+    n_signals = await stations.forget_signals(pool, settings.signal_retention_days)
+    log.info("partitions_dropped", names=dropped, n_records=n_records, n_signals=n_signals)
     async with pool.acquire() as conn:
         await webhooks.drop_old(conn)

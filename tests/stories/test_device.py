@@ -291,6 +291,17 @@ async def test_customer_information_in_parts_reads_as_one_text(
     assert (found.is_complete, found.text) == (True, "Ada charged twice.")
 
 
+async def test_security_signals_are_forgotten_after_their_time(network: Network) -> None:
+    await network.pool.execute(
+        "insert into security_signal (at, party_id, kind) select now() - make_interval(days => n), $1, 'clock_off'"
+        " from unnest(array[0, 364, 366, 400]) n",
+        network.party_id,
+    )
+    assert await stations.forget_signals(network.pool, 365, at_once=1) == 2
+    left = await network.rows("select 1 from security_signal where party_id = $1", network.party_id)
+    assert len(left) == 2
+
+
 async def test_what_was_reported_long_ago_is_forgotten_and_what_was_learnt_from_it_stays(network: Network) -> None:
     station = await silent_station(network, "2.0.1")
     await station.says("NotifyReport", inventory(0, 0))

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from ohmstead.core.language import N_, _, n_, p_, told
 from ohmstead.reports.model import Concern
+from ohmstead.reports.security.words import REASONS
 
 Rows: TypeAlias = Sequence[Any]  # database rows; here only their fields matter
 
@@ -43,26 +44,6 @@ FAULTS = {
     "WeakSignal": N_("The mobile signal is weak."),
 }
 
-# Why the door stayed shut (ocpp.security), as a person would say it.
-REFUSALS = {
-    "credentials_missing": N_("it sent no password"),
-    "credentials_malformed": N_("its credentials cannot be read"),
-    "password_wrong": N_("the password is wrong"),
-    "username_differs": N_("the user name is not the station's id"),
-    "station_unknown": N_("nobody registered this station"),
-    "unknown_station": N_("nobody registered this station"),
-    "certificate_missing": N_("it showed no client certificate"),
-    "certificate_unknown": N_("its certificate is none of ours"),
-    "certificate_revoked": N_("its certificate was revoked"),
-    "revocation_unknown": N_("nobody could say whether its certificate was revoked"),
-    "certificate_of_another": N_("its certificate belongs to another station"),
-    "certificate_of_another_organization": N_("its certificate belongs to another organisation"),
-    "link_too_weak": N_("the connection is less secure than its profile demands"),
-    "station_retired": N_("the station was retired"),
-    "station_rejected": N_("the station was rejected"),
-    "too_many_attempts": N_("too many attempts in a short time"),
-}
-
 _LOST = {
     "gateway_lost": N_("Our gateway stopped while it was connected."),
     "ping_timeout": N_("It stopped answering pings."),
@@ -84,7 +65,7 @@ def fault(code: str | None) -> str:
 
 def refusal(reason: str | None) -> str:
     """Why the door stayed shut, in words."""
-    return _(REFUSALS[reason]) if reason in REFUSALS else (reason or "").replace("_", " ") or _("no reason was noted")
+    return _(REASONS[reason]) if reason in REASONS else (reason or "").replace("_", " ") or _("no reason was noted")
 
 
 def ordered(found: Iterable[Concern]) -> list[Concern]:

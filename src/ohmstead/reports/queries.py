@@ -300,13 +300,15 @@ async def orphan_sessions(conn: Connection, scope: Scope, since: datetime) -> li
 
 
 async def refused_connections(conn: Connection, scope: Scope, since: datetime) -> list[Row]:
-    """Who was turned away at the door. A knock with an unknown identity is nobody's: shown where one party lives alone."""
+    """Who was turned away at the door. A knock under nobody's identity is the business of who runs the installation."""
     return await conn.fetch(
         "select g.station_id, g.remote_address, (array_agg(g.detail ->> 'reason' order by g.at desc))[1] as reason,"
         " count(*) as n, max(g.at) as last_at, bool_or(st.station_id is not null) as is_known"
-        " from security_signal g left join station st on st.station_id = g.station_id and st.party_id = $1"
+        " from security_signal g left join station any_st on lower(any_st.station_id) = lower(g.station_id)"
+        " left join station st on st.station_id = any_st.station_id and st.party_id = $1"
         " where g.at > $3 and g.kind = 'connection_refused'"
-        " and (g.party_id = $1 or (g.party_id is null and (select count(*) from party) = 1))"
+        " and (g.party_id = $1 or (g.party_id is null and (st.station_id is not null or (any_st.station_id is null"
+        "   and exists (select from party p where p.party_id = $1 and p.owns_installation)))))"
         " and ($2::uuid[] is null or st.location_id = any ($2))"
         " group by g.station_id, g.remote_address order by max(g.at) desc limit 20",
         scope.party_id,

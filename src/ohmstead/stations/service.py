@@ -11,8 +11,8 @@ from ohmstead.accounts.access import Actor
 from ohmstead.core import clock
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.errors import Conflict
-from ohmstead.core.events import Event, record, written
-from ohmstead.core.writes import Write, write_all
+from ohmstead.core.events import Event, record
+from ohmstead.core.writes import Write
 from ohmstead.stations import store
 from ohmstead.stations.model import (
     BootOutcome,
@@ -21,13 +21,16 @@ from ohmstead.stations.model import (
     Disconnected,
     Record,
     Registration,
-    Signal,
     Station,
     StatusReport,
 )
 from ohmstead.stations.orders import Command
 from ohmstead.stations.redaction import hide_secrets
+from ohmstead.stations.signals import service as signals
 
+note_signals = signals.note_signals
+keep_signals = signals.keep_signals
+forget_signals = signals.forget_signals
 find_station = store.find_station
 list_addresses = store.list_addresses
 save_seen = store.save_seen
@@ -194,22 +197,6 @@ def answered(command: Command) -> dict[str, object]:
         "requested_by": command.requested_by,
         "requested_at": command.requested_at,
     }
-
-
-def note_signals(signals: Sequence[Signal]) -> tuple[list[Write], list[Event]]:
-    """Security signals: what is to be written, and an event for each that belongs to somebody."""
-    facts = [
-        _event("SecuritySignalRaised", s.station_id or "-", s.party_id, {"kind": s.kind, **s.detail})
-        for s in signals
-        if s.party_id is not None
-    ]
-    return store.signals(signals), facts
-
-
-async def keep_signals(conn: Connection, signals: Sequence[Signal]) -> None:
-    """The same, written."""
-    writes, facts = note_signals(signals)
-    await write_all(conn, [*writes, *written(facts)])
 
 
 def _event(kind: str, station_id: str, party_id: UUID | None, payload: dict[str, object]) -> Event:

@@ -21,7 +21,6 @@ from ohmstead.stations.model import (
     Disconnected,
     Record,
     Registration,
-    Signal,
     Station,
     StatusReport,
 )
@@ -256,19 +255,6 @@ async def insert_records(conn: Connection, records: Sequence[Record]) -> None:
             [r.digest for r in records],
             [r.payload.decode() for r in records],
         )
-
-
-# any party: a refused connection belongs to nobody
-def signals(found: Sequence[Signal]) -> list[Write]:
-    """Security signals, each a row."""
-    return [Write(_SIGNALS, [to_json(found)])] if found else []
-
-
-_SIGNALS = """
-signals as (
-    insert into security_signal (at, party_id, station_id, remote_address, kind, detail)
-    select u.* from json_to_recordset($1::json) as u (at timestamptz, party_id uuid, station_id text,
-           remote_address text, kind text, detail jsonb))"""
 
 
 # ------------------------------------------------------------------------------------------------------- gateways

@@ -49,6 +49,7 @@ _BY_SETTING: Final = (
     (N_("What stations reported, word for word"), "record_retention_days", N_("What was learnt from it stays.")),
     (N_("Logs of stations"), "log_retention_days", N_("Diagnostics and security logs that stations sent.")),
     (N_("Attempts to sign in"), "sign_in_retention_days", N_("Who came in and who was refused.")),
+    (N_("Security signals"), "signal_retention_days", N_("Who was turned away, and what stations told.")),
 )
 _ALWAYS: Final = (
     (N_("Requests to webhooks"), 30, N_("What was sent, and what the receiver said.")),
@@ -59,7 +60,6 @@ _ALWAYS: Final = (
     ),
     (N_("Sessions and reports"), None, N_("A driver can be erased: sessions stay, and are nobody’s then.")),
     (N_("Audit log"), None, N_("Each entry is linked to the one before, so none can go.")),
-    (N_("Security signals"), None, N_("Who was turned away, and what stations told.")),
 )
 
 

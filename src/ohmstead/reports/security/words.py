@@ -36,6 +36,7 @@ REASONS: Final = {
     "too_many_attempts": N_("too many attempts in a short time"),
     "too_many_from_address": N_("too many attempts from this address"),
     "too_many_newcomers": N_("too many unknown stations in a short time"),
+    "unknown_station": N_("nobody registered this station"),
     "username_differs": N_("the user name is not the station’s id"),
 }
 
