@@ -15,6 +15,7 @@ from ohmstead.tariffs.model import (
     Adjustment,
     Element,
     IdleFee,
+    MarketLink,
     PriceComponent,
     PriceLimit,
     Restrictions,
@@ -23,6 +24,7 @@ from ohmstead.tariffs.model import (
 )
 from ohmstead.tariffs.pricing import (
     CostBreakdown,
+    MarketPrices,
     Meter,
     Payer,
     Shown,
@@ -63,7 +65,8 @@ def restrictions(draw: st.DrawFn) -> Restrictions | None:
 
 
 @st.composite
-def tariffs(draw: st.DrawFn, *, steps: bool = True, plain: bool = False) -> Tariff:
+def tariffs(draw: st.DrawFn, *, steps: bool = True, plain: bool = False, one_rate: bool = False) -> Tariff:
+    rates = st.just(draw(taxes)) if one_rate else taxes
     step = st.sampled_from((0, 1, 60, 500, 900)) if steps else st.just(0)
     elements = []
     for _ in range(draw(st.integers(1, 4))):
@@ -71,11 +74,11 @@ def tariffs(draw: st.DrawFn, *, steps: bool = True, plain: bool = False) -> Tari
             st.lists(st.sampled_from(("ENERGY", "TIME", "PARKING_TIME", "FLAT")), min_size=1, max_size=4, unique=True)
         )
         components = [
-            PriceComponent(type=kind, price=draw(prices), step_size=draw(step), taxes=draw(taxes))  # type: ignore[arg-type]
+            PriceComponent(type=kind, price=draw(prices), step_size=draw(step), taxes=draw(rates))  # type: ignore[arg-type]
             for kind in kinds
         ]
         elements.append(Element(price_components=components, restrictions=None if plain else draw(restrictions())))
-    idle = st.builds(IdleFee, price_per_minute=prices, grace_minutes=st.integers(0, 90), taxes=taxes)
+    idle = st.builds(IdleFee, price_per_minute=prices, grace_minutes=st.integers(0, 90), taxes=rates)
     bound = draw(st.none() | st.decimals(0, 50, places=2))
     return Tariff(
         currency=draw(st.sampled_from(CURRENCIES)),
@@ -122,7 +125,7 @@ def told(cost: CostBreakdown) -> tuple[object, ...]:
     return (cost.before_taxes, cost.total, [(line.kind, line.rule, line.quantity, line.amount) for line in cost.lines])
 
 
-many = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @many
@@ -170,9 +173,11 @@ def test_order_and_repetition_of_stretches_change_nothing(
 
 
 @many
-@given(tariffs(steps=False), sessions(), st.sampled_from(ZONES))
+@given(tariffs(steps=False, one_rate=True), sessions(), st.sampled_from(ZONES))
 def test_no_session_gets_cheaper_by_going_on(tariff: Tariff, session: list[Stretch], zone: str) -> None:
-    """As measured, that is: a block that one price rounded up is taken back when another price begins (OCPI)."""
+    """As measured, that is: a block that one price rounded up is taken back when another price begins (OCPI).
+    And taxed alike: a bound before taxes leaves more or less with taxes, depending on what it is made of.
+    """
     plan = plan_of(tariff, zone)
     meter = Meter.begin(plan, session[0].started_at)
     before = Decimal(0)
@@ -186,7 +191,7 @@ def test_no_session_gets_cheaper_by_going_on(tariff: Tariff, session: list[Stret
 
 
 @many
-@given(tariffs(plain=True), sessions(), st.integers(0, 50_000), st.integers(0, 5))
+@given(tariffs(plain=True, one_rate=True), sessions(), st.integers(0, 50_000), st.integers(0, 5))
 def test_more_energy_never_costs_less_where_prices_do_not_depend_on_it(
     tariff: Tariff, session: list[Stretch], more: int, which: int
 ) -> None:
@@ -214,7 +219,7 @@ def test_samples_in_any_order_give_the_same_stretches(tariff: Tariff, session: l
 
 
 @many
-@given(tariffs(), sessions(), st.decimals(-100, 0, places=1), st.decimals(-50, 0, places=2))
+@given(tariffs(one_rate=True), sessions(), st.decimals(-100, 0, places=1), st.decimals(-50, 0, places=2))
 def test_discounts_never_pay_anybody(tariff: Tariff, session: list[Stretch], percent: Decimal, once: Decimal) -> None:
     rules = {name: getattr(tariff, name) for name in tariff.__struct_fields__}
     given_away = [
@@ -260,3 +265,23 @@ def test_stretches_that_overlap_or_run_backwards_are_refused() -> None:
             price(plan_of(tariff, "UTC"), [one, wrong])
     with pytest.raises(Invalid):
         price(plan_of(tariff, "UTC"), [])
+
+
+@many
+@given(sessions(), st.lists(st.decimals(-1, 2, places=3) | st.none(), min_size=1, max_size=40), st.integers(1, 15_000))
+def test_a_market_price_is_the_same_however_the_session_is_cut(
+    session: list[Stretch], told_prices: list[Decimal | None], at: int
+) -> None:
+    start, quarter = session[0].started_at - SECOND * 1000, SECOND * 900
+    rows = [(start + n * quarter, start + (n + 1) * quarter, p) for n, p in enumerate(told_prices) if p is not None]
+    market = {"DAY": MarketPrices.of(rows)}
+    link = MarketLink(series="DAY", factor=Decimal("1.05"), adder=Decimal("0.01"), floor=Decimal(0), cap=Decimal(1))
+    component = PriceComponent(type="ENERGY", price=Decimal("0.4"), market=link, step_size=0)
+    plan = plan_of(Tariff(currency="EUR", elements=[Element(price_components=[component])]), "Europe/Berlin")
+    whole = price(plan, session, market=market)
+    pieces = [piece for one in session for half in cut(one, at) for piece in cut(half, 60)]
+    assert told(price(plan, pieces, market=market)) == told(whole)
+    for line in whole.lines:
+        assert sum((part.quantity for part in line.parts), Decimal(0)) == line.quantity
+        by_hand = sum((part.quantity * part.unit_price for part in line.parts), Decimal(0))
+        assert abs(by_hand - line.amount) <= Decimal("0.005")

@@ -112,11 +112,12 @@ def hold_above(amounts: Amounts, before: int, after: int | None, includes_taxes:
             continue
         while (lack := bound - totals(amounts, includes_taxes)[which]) > 0:
             listed, counted = sum(amounts.values()), totals(amounts, includes_taxes)[which]
-            put(amounts, max(1, lack * listed // counted if counted > 0 else lack // 2), otherwise)
+            put(amounts, max(1, lack * listed // counted - 1 if counted > 0 else lack // 2), otherwise)
 
 
 def _lower(amounts: Amounts, which: int, bound: int, includes_taxes: bool) -> None:
     while (excess := totals(amounts, includes_taxes)[which] - bound) > 0:
         listed, counted = sum(amounts.values()), totals(amounts, includes_taxes)[which]
-        if not take(amounts, max(1, excess * listed // counted)):
+        # One less than it should be, then one by one: rounding of taxes must not take too much.
+        if not take(amounts, max(1, excess * listed // counted - 1)):
             return

@@ -120,7 +120,7 @@ class Meter:
 
     __slots__ = (
         *("plan", "tally", "_market", "_places"),
-        *("_until", "_ceiling", "_doing", "_power", "_current", "_energy_place", "_time_place"),
+        *("_until", "_ceiling", "_doing", "_power", "_current", "_energy_place", "_time_place", "_part"),
     )
 
     def __init__(self, plan: Plan, tally: Tally, market: Mapping[str, MarketPrices] | None = None) -> None:
@@ -135,6 +135,7 @@ class Meter:
         self._power: int | None = None
         self._current: int | None = None
         self._energy_place = self._time_place = -1
+        self._part: Part | None = None
 
     @classmethod
     def begin(cls, plan: Plan, at: datetime, market: Mapping[str, MarketPrices] | None = None) -> Meter:
@@ -191,6 +192,9 @@ class Meter:
         tally = self.tally
         if energy and self._energy_place >= 0:
             self._fill(self._energy_place, energy, end)
+            if self._part is not None:
+                self._part.quantity += energy
+                self._part.last = end
             tally.last_energy = self._energy_place
         if self._time_place >= 0 and end > tally.at:
             self._fill(self._time_place, end - tally.at, end)
@@ -227,7 +231,14 @@ class Meter:
             self._add_piece(stop, reached - have, active, window.day, doing)
             if stop >= end and reached >= after:
                 break
-        can_rest = not is_idle and (active.energy < 0 or plan.components[active.energy].market is None)
+        can_rest = not is_idle
+        if active.energy >= 0 and plan.components[active.energy].market is not None:
+            # Where no energy came yet there is no part that more could be added to.
+            cell = tally.cells[self._place(active.energy, window.day)]
+            self._part = cell.parts[-1] if cell.parts else None
+            can_rest = self._part is not None and reached > have and not is_idle
+        else:
+            self._part = None
         self._until, self._ceiling = until if can_rest else 0, ceiling
         self._doing, self._power, self._current = doing, power, current
         self._energy_place = self._place(active.energy, window.day) if active.energy >= 0 else -1
