@@ -1,20 +1,20 @@
 """Reads the examples in tests/prices/*.txt: a tariff, a session, the lines and totals that are expected.
 
-    # What it shows
-    tariff EUR                          (… including taxes | untaxed)
-      element from 17:00 to 20:00 on MON TUE      restrictions of the components below it; none: bare `element`
-        ENERGY 0.25 step 500 tax 10               per kWh, per hour, once
-      at most 10 and 11 with taxes | at least 0.50 | at most 15 a day
-      idle 0.10 after 30 min from 07:00 to 22:00 at most 12 step 60 tax 20       per minute
-      adjust "Members" -10 % on ENERGY plan GOLD | adjust "Coupon" -1 once coupon X | adjust "Green" 0.02 a kWh
-    market DAY 2026-01-05T10:00 60 0.12 0.08      UTC start, minutes of an interval, prices
-    payer plan GOLD group FLEET coupon X
-    zone Europe/Berlin
-    start 2026-01-05 09:00                        on the wall of the zone; a Z at the end: UTC
-      charging 150 min 20 kWh at 6 kW at 16 A
-    lines
-      ENERGY 20 kWh x 0.25 = 5.00
-    total 5.00 + 0.50 = 5.50
+# What it shows
+tariff EUR                          (… including taxes | untaxed)
+  element from 17:00 to 20:00 on MON TUE      restrictions of the components below it; none: bare `element`
+    ENERGY 0.25 step 500 tax 10               per kWh, per hour, once
+  at most 10 and 11 with taxes | at least 0.50 | at most 15 a day
+  idle 0.10 after 30 min from 07:00 to 22:00 at most 12 step 60 tax 20       per minute
+  adjust "Members" -10 % on ENERGY plan GOLD | adjust "Coupon" -1 once coupon X | adjust "Green" 0.02 a kWh
+market DAY 2026-01-05T10:00 60 0.12 0.08      UTC start, minutes of an interval, prices
+payer plan GOLD group FLEET coupon X
+zone Europe/Berlin
+start 2026-01-05 09:00                        on the wall of the zone; a Z at the end: UTC
+  charging 150 min 20 kWh at 6 kW at 16 A
+lines
+  ENERGY 20 kWh x 0.25 = 5.00
+total 5.00 + 0.50 = 5.50
 """
 
 from __future__ import annotations
@@ -27,8 +27,18 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ohmstead.tariffs.model import DAYS, Adjustment, Element, IdleFee, MarketLink, PriceComponent, PriceLimit
-from ohmstead.tariffs.model import Restrictions, Tariff, Tax
+from ohmstead.tariffs.model import (
+    DAYS,
+    Adjustment,
+    Element,
+    IdleFee,
+    MarketLink,
+    PriceComponent,
+    PriceLimit,
+    Restrictions,
+    Tariff,
+    Tax,
+)
 from ohmstead.tariffs.pricing import CostBreakdown, CostLine, MarketPrices, Payer, Stretch
 
 FOLDER = Path(__file__).parent

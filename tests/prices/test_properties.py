@@ -40,7 +40,14 @@ SECOND = timedelta(seconds=1)
 CURRENCIES = ("EUR", "JPY", "KWD", "USD", "HUF")
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "UTC", "Pacific/Apia")
 # Around changes of clocks, and in between.
-STARTS = ("2026-03-28T20:00", "2026-10-24T20:00", "2026-03-08T03:00", "2026-10-31T22:00", "2026-04-04T12:00", "2026-06-10")
+STARTS = (
+    "2026-03-28T20:00",
+    "2026-10-24T20:00",
+    "2026-03-08T03:00",
+    "2026-10-31T22:00",
+    "2026-04-04T12:00",
+    "2026-06-10",
+)
 
 prices = st.decimals(0, 20, places=4)
 taxes = st.lists(st.builds(Tax, percentage=st.sampled_from((Decimal(5), Decimal("7.7"), Decimal(19)))), max_size=1)
@@ -102,7 +109,7 @@ def sessions(draw: st.DrawFn) -> list[Stretch]:
         span = draw(st.integers(1, 15_000))
         flow = draw(st.integers(0, 20_000)) if kind == "charging" else 0
         energy = Decimal(flow * span).scaleb(-3)
-        found.append(Stretch(started_at=at, ended_at=at + SECOND * span, kind=kind, energy_wh=energy))
+        found.append(Stretch(started_at=at, ended_at=at + SECOND * span, kind=kind, energy_wh=energy))  # type: ignore[arg-type]
         at += SECOND * span
     return found
 
@@ -252,7 +259,9 @@ def test_bounds_hold_before_and_after_taxes(
 
 def test_stretches_that_overlap_or_run_backwards_are_refused() -> None:
     at = datetime(2026, 6, 1, tzinfo=UTC)
-    tariff = Tariff(currency="EUR", elements=[Element(price_components=[PriceComponent(type="TIME", price=Decimal(1))])])
+    tariff = Tariff(
+        currency="EUR", elements=[Element(price_components=[PriceComponent(type="TIME", price=Decimal(1))])]
+    )
     one = Stretch(started_at=at, ended_at=at + SECOND * 60)
     for wrong in (
         Stretch(started_at=at + SECOND * 30, ended_at=at + SECOND * 90),

@@ -60,7 +60,9 @@ class PriceComponent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ]
     step_size: Annotated[
         int,
-        Meta(ge=0, description="Billed in blocks of so many Wh or seconds, rounded up once in a session; 0: as measured."),
+        Meta(
+            ge=0, description="Billed in blocks of so many Wh or seconds, rounded up once in a session; 0: as measured."
+        ),
     ] = 1
     taxes: Taxes = []
     market: MarketLink | None = None
@@ -81,8 +83,8 @@ class Restrictions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     max_current: Annotated[Decimal | None, Meta(description="A over all phases, at that moment.")] = None
     min_power: Annotated[Decimal | None, Meta(description="kW at that moment.")] = None
     max_power: Annotated[Decimal | None, Meta(description="kW at that moment.")] = None
-    min_duration: Annotated[int | None, Meta(ge=0, description="Seconds since the session began.")] = None
-    max_duration: Annotated[int | None, Meta(ge=0, description="Seconds since the session began.")] = None
+    min_duration: Annotated[int, Meta(ge=0, description="Seconds since the session began.")] | None = None
+    max_duration: Annotated[int, Meta(ge=0, description="Seconds since the session began.")] | None = None
     day_of_week: Annotated[list[DayOfWeek], Meta(max_length=7, description="None given: every day.")] = []
     reservation: Annotated[
         ReservationKind | None, Meta(description="The element prices a reservation, not a session.")
@@ -129,11 +131,14 @@ class Adjustment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     groups: Annotated[list[Label], Meta(max_length=100, description="Tokens of these groups.")] = []
     plans: Annotated[list[Label], Meta(max_length=100, description="Drivers with one of these plans.")] = []
     coupons: Annotated[list[Label], Meta(max_length=100, description="Whoever brings one of these codes.")] = []
-    start_date_time: Annotated[datetime | None, Meta(tz=True, description="Sessions that begin from here on.")] = None
-    end_date_time: Annotated[datetime | None, Meta(tz=True, description="Sessions that begin before.")] = None
-    taxes: Annotated[
-        list[Tax] | None, Meta(max_length=5, description="Null: as what it is on. `percent` always is as its lines.")
-    ] = None
+    start_date_time: Annotated[datetime, Meta(tz=True, description="Sessions that begin from here on.")] | None = None
+    end_date_time: Annotated[datetime, Meta(tz=True, description="Sessions that begin before.")] | None = None
+    taxes: (
+        Annotated[
+            list[Tax], Meta(max_length=5, description="Null: as what it is on. `percent` always is as its lines.")
+        ]
+        | None
+    ) = None
 
 
 class AltText(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -163,7 +168,7 @@ class Tariff(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     preauthorize_amount: Annotated[
         Decimal | None, Meta(description="What ad hoc payments hold before the start (OCPI 2.3.0 payments).")
     ] = None
-    start_date_time: Annotated[datetime | None, Meta(tz=True, description="Sessions that begin from here on.")] = None
-    end_date_time: Annotated[datetime | None, Meta(tz=True, description="Sessions that begin before.")] = None
+    start_date_time: Annotated[datetime, Meta(tz=True, description="Sessions that begin from here on.")] | None = None
+    end_date_time: Annotated[datetime, Meta(tz=True, description="Sessions that begin before.")] | None = None
     tariff_alt_text: Annotated[list[AltText], Meta(max_length=20)] = []
-    tariff_alt_url: Annotated[str | None, Meta(pattern=r"^https://[^\s]{1,240}$(?!\n)")] = None
+    tariff_alt_url: Annotated[str, Meta(pattern=r"^https://[^\s]{1,240}$(?!\n)")] | None = None

@@ -81,7 +81,9 @@ class Plan:
         restrictions = element.restrictions
         reserved = restrictions is not None and restrictions.reservation is not None
         for given in element.price_components:
-            self._choices.append(_Choice(len(self.components), number - 1, given.type, restrictions or _NO_RESTRICTIONS))
+            self._choices.append(
+                _Choice(len(self.components), number - 1, given.type, restrictions or _NO_RESTRICTIONS)
+            )
             self.components.append(_component(given, number, restrictions, reserved))
 
     def _add_idle(self, tariff: Tariff, rules: list[CalendarRule | None]) -> int:
@@ -129,7 +131,7 @@ class Plan:
         for choice in self._choices:
             if choice.dimension == dimension and state.mask >> choice.bit & 1 and _holds(choice.restrictions, state):
                 return choice.place
-        # An expired reservation costs what any other does where nothing is said of expiry (OCPI tariffs, ReservationRestrictionType).
+        # An expired reservation costs what any other does where nothing is said of expiry (OCPI).
         if state.doing == EXPIRED:
             return self._first(dimension, state._replace(doing=RESERVED))
         return -1
@@ -186,9 +188,7 @@ def _component(given: PriceComponent, number: int, restrictions: Restrictions | 
     if reserved:
         kind = "RESERVATION_FEE" if given.type == "FLAT" else "RESERVATION"
     taxes = tuple(given.taxes)
-    return Component(
-        kind, number, scaled(given.price), unit, step * given.step_size, taxes, given.market, restrictions
-    )
+    return Component(kind, number, scaled(given.price), unit, step * given.step_size, taxes, given.market, restrictions)
 
 
 def scaled(value: Decimal) -> int:

@@ -117,7 +117,7 @@ def _priced(plan: Plan, tally: Tally) -> list[Row]:
 def _rounded_up(plan: Plan, tally: Tally) -> dict[int, int]:
     """What step sizes add, by the place of the price that it is billed at.
 
-    Once for energy, once for charging and parking time together, by the price that was last (OCPI CDRs, step_size): of time only
+    Once for energy, once for charging and parking time together, by the price that was last (OCPI CDRs): of time only
     the quantity of that price's own kind is rounded up. Reservations and idle time have their own.
     """
     found = {}
