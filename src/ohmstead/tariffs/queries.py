@@ -10,8 +10,7 @@ from ohmstead.core.conditions import Conditions
 from ohmstead.core.db import Connection, Row
 from ohmstead.core.errors import NotFound
 from ohmstead.tariffs.pricing import MarketPrices
-from ohmstead.tariffs.records import Assignment, KeptTariff, PriceSeries, SeriesPrice, TariffVersion
-from ohmstead.tariffs.store import tariff_of
+from ohmstead.tariffs.records import Assignment, KeptTariff, PriceSeries, SeriesPrice, TariffVersion, tariff_of
 
 _TARIFF = """
 select t.tariff_id, t.party_id, t.name, t.version, v.content, t.created_at, t.updated_at,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
+import msgspec
 from msgspec import Meta, Struct
 
 from ohmstead.tariffs.model import Tariff
@@ -150,3 +151,8 @@ class PriceSeries(Struct, frozen=True, kw_only=True):
     currency: str
     updated_at: datetime
     prices: list[SeriesPrice]
+
+
+def tariff_of(content: Any) -> Tariff:
+    """The rules as they were kept."""
+    return msgspec.convert(content, Tariff)

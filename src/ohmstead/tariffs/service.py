@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from itertools import pairwise
@@ -127,6 +128,11 @@ async def write_series(conn: Connection, actor: Actor, name: str, given: SeriesP
     await accounts.audit(conn, actor, "price_series.written", f"price_series/{name}", {"n_prices": len(given.prices)})
 
 
+def is_series_name(name: str) -> bool:
+    """May a series be called so?"""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name) is not None
+
+
 async def applicable(conn: Connection, place: Place) -> ApplicableTariff:
     """Which tariff applies somewhere, and why. Of a station that is not the party's nothing is known."""
     location_id = place.location_id or await store.find_location_id(conn, place.party_id, place.station_id)
@@ -149,6 +155,11 @@ async def choose_all(
     """For each place of a party what applies there."""
     found = await store.list_candidates(conn, places, party_id)
     return [choose(place, candidates) for place, candidates in zip(places, found, strict=True)]
+
+
+async def find_zones(conn: Connection, party_id: UUID, location_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The time zones of a party's locations."""
+    return await store.find_zones(conn, party_id, location_ids)
 
 
 def series_of(tariff: Tariff) -> set[str]:

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
-
-import msgspec
 
 from ohmstead.core.db import Connection, Row
 from ohmstead.tariffs.choosing import Candidate
 from ohmstead.tariffs.model import Tariff
-from ohmstead.tariffs.records import NewAssignment, Place, SeriesPrice
-
-
-def tariff_of(content: Any) -> Tariff:
-    """The rules as they were kept."""
-    return msgspec.convert(content, Tariff)
+from ohmstead.tariffs.records import NewAssignment, Place, SeriesPrice, tariff_of
 
 
 async def insert_tariff(conn: Connection, party_id: UUID, tariff_id: UUID, name: str) -> bool:
