@@ -15,14 +15,14 @@ import msgspec
 
 from bench._figures import console, machine, told
 from ohmstead.tariffs.model import (
-    Element,
     IdleFee,
     MarketLink,
     PriceComponent,
     PriceLimit,
-    Restrictions,
     Tariff,
-    Tax,
+    TariffElement,
+    TariffRestrictions,
+    TariffTax,
 )
 from ohmstead.tariffs.pricing import (
     MarketPrices,
@@ -36,7 +36,7 @@ from ohmstead.tariffs.pricing import (
     total_of,
 )
 
-VAT = [Tax(percentage=Decimal(19))]
+VAT = [TariffTax(percentage=Decimal(19))]
 N_PERIODS = 30
 START = datetime(2026, 3, 2, 20, tzinfo=UTC)
 
@@ -45,18 +45,18 @@ def _energy(price_kwh: str, **market: object) -> PriceComponent:
     return PriceComponent(type="ENERGY", price=Decimal(price_kwh), taxes=VAT, **market)  # type: ignore[arg-type]
 
 
-PLAIN = Tariff(currency="EUR", elements=[Element(price_components=[_energy("0.49")])])
+PLAIN = Tariff(currency="EUR", elements=[TariffElement(price_components=[_energy("0.49")])])
 DAY_AND_NIGHT = Tariff(
     currency="EUR",
     elements=[
-        Element(
+        TariffElement(
             price_components=[PriceComponent(type="FLAT", price=Decimal("0.35"), taxes=VAT)],
         ),
-        Element(
+        TariffElement(
             price_components=[_energy("0.29"), PriceComponent(type="TIME", price=Decimal("0.60"), taxes=VAT)],
-            restrictions=Restrictions(start_time="22:00", end_time="06:00"),
+            restrictions=TariffRestrictions(start_time="22:00", end_time="06:00"),
         ),
-        Element(
+        TariffElement(
             price_components=[
                 _energy("0.49"),
                 PriceComponent(type="TIME", price=Decimal("1.20"), step_size=60, taxes=VAT),
@@ -70,7 +70,7 @@ DAY_AND_NIGHT = Tariff(
 BY_MARKET = Tariff(
     currency="EUR",
     elements=[
-        Element(
+        TariffElement(
             price_components=[
                 _energy("0.40", market=MarketLink(series="DAY", factor=Decimal("1.05"), adder=Decimal("0.12")))
             ]

@@ -29,15 +29,15 @@ from zoneinfo import ZoneInfo
 
 from ohmstead.tariffs.model import (
     DAYS,
-    Adjustment,
-    Element,
     IdleFee,
     MarketLink,
     PriceComponent,
     PriceLimit,
-    Restrictions,
     Tariff,
-    Tax,
+    TariffAdjustment,
+    TariffElement,
+    TariffRestrictions,
+    TariffTax,
 )
 from ohmstead.tariffs.pricing import CostBreakdown, CostLine, MarketPrices, Payer, Stretch
 
@@ -53,7 +53,7 @@ class Example:
     name: str
     currency: str = ""
     tax_included: str = "NO"
-    elements: list[tuple[Restrictions | None, list[PriceComponent]]] = field(default_factory=list)
+    elements: list[tuple[TariffRestrictions | None, list[PriceComponent]]] = field(default_factory=list)
     rules: dict[str, Any] = field(default_factory=dict)
     market: dict[str, MarketPrices] = field(default_factory=dict)
     payer: dict[str, list[str]] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Example:
         return Tariff(
             currency=self.currency,
             tax_included=self.tax_included,  # type: ignore[arg-type]
-            elements=[Element(restrictions=r, price_components=found) for r, found in self.elements],
+            elements=[TariffElement(restrictions=r, price_components=found) for r, found in self.elements],
             **self.rules,
         )
 
@@ -155,13 +155,13 @@ def _rule(example: Example, head: str, rest: list[str]) -> None:
         example.elements[-1][1].append(component)
 
 
-def _taxes(text: str | None) -> list[Tax]:
+def _taxes(text: str | None) -> list[TariffTax]:
     """`10`, or `GST:5,PST:7`."""
     parts = [one.rpartition(":") for one in text.split(",")] if text else []
-    return [Tax(percentage=Decimal(rate), name=name or "VAT") for name, _, rate in parts]
+    return [TariffTax(percentage=Decimal(rate), name=name or "VAT") for name, _, rate in parts]
 
 
-def _restrictions(words: list[str]) -> Restrictions:
+def _restrictions(words: list[str]) -> TariffRestrictions:
     values: dict[str, Any] = {}
     rest = list(words)
     while rest:
@@ -181,7 +181,7 @@ def _restrictions(words: list[str]) -> Restrictions:
             number, unit = Decimal(rest.pop(0)), rest.pop(0)
             side = {"from": "min", "below": "max"}[word]
             values[f"{side}_{_UNITS[unit]}"] = int(number * 60) if unit == "min" else number
-    return Restrictions(**values)
+    return TariffRestrictions(**values)
 
 
 def _idle(rest: list[str]) -> IdleFee:
@@ -203,7 +203,7 @@ def _idle(rest: list[str]) -> IdleFee:
     return IdleFee(**values)
 
 
-def _adjustment(rest: list[str]) -> Adjustment:
+def _adjustment(rest: list[str]) -> TariffAdjustment:
     name, number = rest.pop(0), Decimal(rest.pop(0))
     values: dict[str, Any] = {}
     while rest:
@@ -217,7 +217,7 @@ def _adjustment(rest: list[str]) -> Adjustment:
             values.setdefault("dimensions", []).append(rest.pop(0))
         else:
             values.setdefault(f"{word}s", []).append(rest.pop(0))
-    return Adjustment(name=name, **values)
+    return TariffAdjustment(name=name, **values)
 
 
 def _market(rest: list[str]) -> MarketPrices:

@@ -12,15 +12,15 @@ from ohmstead.core.errors import Invalid
 from ohmstead.core.money import minor_units
 from ohmstead.tariffs.model import (
     DAYS,
-    Adjustment,
-    Element,
     IdleFee,
     MarketLink,
     PriceComponent,
     PriceLimit,
-    Restrictions,
     Tariff,
-    Tax,
+    TariffAdjustment,
+    TariffElement,
+    TariffRestrictions,
+    TariffTax,
 )
 from ohmstead.tariffs.pricing import (
     CostBreakdown,
@@ -50,12 +50,14 @@ STARTS = (
 )
 
 prices = st.decimals(0, 20, places=4)
-taxes = st.lists(st.builds(Tax, percentage=st.sampled_from((Decimal(5), Decimal("7.7"), Decimal(19)))), max_size=1)
+taxes = st.lists(
+    st.builds(TariffTax, percentage=st.sampled_from((Decimal(5), Decimal("7.7"), Decimal(19)))), max_size=1
+)
 minutes = st.integers(0, 1439).map(lambda m: f"{m // 60:02}:{m % 60:02}")
 
 
 @st.composite
-def restrictions(draw: st.DrawFn) -> Restrictions | None:
+def restrictions(draw: st.DrawFn) -> TariffRestrictions | None:
     kind = draw(st.sampled_from(("none", "time", "days", "kwh", "power", "duration", "mixed")))
     values: dict[str, object] = {}
     if kind in ("time", "mixed"):
@@ -68,7 +70,7 @@ def restrictions(draw: st.DrawFn) -> Restrictions | None:
         values[draw(st.sampled_from(("min_power", "max_power")))] = draw(st.decimals(0, 50, places=1))
     if kind == "duration":
         values[draw(st.sampled_from(("min_duration", "max_duration")))] = draw(st.integers(1, 20_000))
-    return Restrictions(**values) if values else None  # type: ignore[arg-type]
+    return TariffRestrictions(**values) if values else None  # type: ignore[arg-type]
 
 
 @st.composite
@@ -84,7 +86,9 @@ def tariffs(draw: st.DrawFn, *, steps: bool = True, plain: bool = False, one_rat
             PriceComponent(type=kind, price=draw(prices), step_size=draw(step), taxes=draw(rates))  # type: ignore[arg-type]
             for kind in kinds
         ]
-        elements.append(Element(price_components=components, restrictions=None if plain else draw(restrictions())))
+        elements.append(
+            TariffElement(price_components=components, restrictions=None if plain else draw(restrictions()))
+        )
     idle = st.builds(IdleFee, price_per_minute=prices, grace_minutes=st.integers(0, 90), taxes=rates)
     bound = draw(st.none() | st.decimals(0, 50, places=2))
     return Tariff(
@@ -230,9 +234,9 @@ def test_samples_in_any_order_give_the_same_stretches(tariff: Tariff, session: l
 def test_discounts_never_pay_anybody(tariff: Tariff, session: list[Stretch], percent: Decimal, once: Decimal) -> None:
     rules = {name: getattr(tariff, name) for name in tariff.__struct_fields__}
     given_away = [
-        Adjustment(name="A", percent=percent),
-        Adjustment(name="B", per_session=once),
-        Adjustment(name="C", per_kwh=Decimal("-0.5"), coupons=["X"]),
+        TariffAdjustment(name="A", percent=percent),
+        TariffAdjustment(name="B", per_session=once),
+        TariffAdjustment(name="C", per_kwh=Decimal("-0.5"), coupons=["X"]),
     ]
     cheaper = Tariff(**(rules | {"adjustments": given_away}))
     full = price(plan_of(tariff, "UTC"), session).total
@@ -260,7 +264,7 @@ def test_bounds_hold_before_and_after_taxes(
 def test_stretches_that_overlap_or_run_backwards_are_refused() -> None:
     at = datetime(2026, 6, 1, tzinfo=UTC)
     tariff = Tariff(
-        currency="EUR", elements=[Element(price_components=[PriceComponent(type="TIME", price=Decimal(1))])]
+        currency="EUR", elements=[TariffElement(price_components=[PriceComponent(type="TIME", price=Decimal(1))])]
     )
     one = Stretch(started_at=at, ended_at=at + SECOND * 60)
     for wrong in (
@@ -286,7 +290,7 @@ def test_a_market_price_is_the_same_however_the_session_is_cut(
     market = {"DAY": MarketPrices.of(rows)}
     link = MarketLink(series="DAY", factor=Decimal("1.05"), adder=Decimal("0.01"), floor=Decimal(0), cap=Decimal(1))
     component = PriceComponent(type="ENERGY", price=Decimal("0.4"), market=link, step_size=0)
-    plan = plan_of(Tariff(currency="EUR", elements=[Element(price_components=[component])]), "Europe/Berlin")
+    plan = plan_of(Tariff(currency="EUR", elements=[TariffElement(price_components=[component])]), "Europe/Berlin")
     whole = price(plan, session, market=market)
     pieces = [piece for one in session for half in cut(one, at) for piece in cut(half, 60)]
     assert told(price(plan, pieces, market=market)) == told(whole)

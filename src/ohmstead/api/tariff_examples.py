@@ -9,11 +9,11 @@ from ohmstead.tariffs.previewing import TariffPreview
 from ohmstead.tariffs.pricing import CostBreakdown
 from ohmstead.tariffs.records import (
     ApplicableTariff,
-    Assignment,
     KeptTariff,
-    NewAssignment,
+    NewTariffAssignment,
     PriceSeries,
     SeriesPrices,
+    TariffAssignment,
     TariffDraft,
     TariffVersion,
 )
@@ -114,8 +114,8 @@ TARIFF_EXAMPLES: dict[Any, Any] = {
         "stretches": [{"duration_s": 3600, "energy_wh": 20000}],
     },
     CostBreakdown: _COST,
-    NewAssignment: {"tariff_id": _ID},
-    Assignment: {
+    NewTariffAssignment: {"tariff_id": _ID},
+    TariffAssignment: {
         "assignment_id": _ASSIGNMENT_ID,
         "tariff_id": _ID,
         "tariff_name": "Harbour by day and night",

@@ -38,19 +38,21 @@ from ohmstead.tariffs.previewing import TariffPreview
 from ohmstead.tariffs.pricing import CostBreakdown
 from ohmstead.tariffs.records import (
     ApplicableTariff,
-    Assignment,
     KeptTariff,
-    NewAssignment,
+    NewTariffAssignment,
     Place,
     PriceSeries,
     SeriesPrices,
+    TariffAssignment,
     TariffDraft,
     TariffVersion,
 )
 
 KEYSET = Keyset(item=KeptTariff, type=tuple[str, UUID], of=lambda tariff: (tariff.name, tariff.tariff_id))
 VERSIONS = Keyset(item=TariffVersion, type=int, of=lambda version: version.version)
-ASSIGNMENTS = Keyset(item=Assignment, type=tuple[datetime, UUID], of=lambda one: (one.assigned_at, one.assignment_id))
+ASSIGNMENTS = Keyset(
+    item=TariffAssignment, type=tuple[datetime, UUID], of=lambda one: (one.assigned_at, one.assignment_id)
+)
 _COSTS = TariffCosts()
 
 
@@ -167,10 +169,10 @@ async def preview_tariff(
 @get("/tariff-assignments", opt=operation("tariffs:read"))
 async def list_tariff_assignments(
     request: ApiRequest, pool: ThePool, actor: TheActor, filters: NamedDependency[AssignmentQuery]
-) -> Response[Page[Assignment]]:
+) -> Response[Page[TariffAssignment]]:
     """List where tariffs apply, newest first."""
 
-    async def fetch(conn: Connection, after: tuple[datetime, UUID] | None, limit: int) -> list[Assignment]:
+    async def fetch(conn: Connection, after: tuple[datetime, UUID] | None, limit: int) -> list[TariffAssignment]:
         return await queries.list_assignments(
             conn,
             actor.party_id,
@@ -186,8 +188,8 @@ async def list_tariff_assignments(
 
 @post("/tariff-assignments", status_code=201, opt=operation("tariffs:write", errors=(409,)))
 async def assign_tariff(
-    pool: ThePool, bus: TheBus, actor: TheActor, given: NamedDependency[NewAssignment]
-) -> Response[Assignment]:
+    pool: ThePool, bus: TheBus, actor: TheActor, given: NamedDependency[NewTariffAssignment]
+) -> Response[TariffAssignment]:
     """Let a tariff apply to a connector, an EVSE, a station, a location or the whole party, to all tokens or to a group.
 
     The narrower place wins; at one place the one for the token's group. It holds for sessions that begin from now on.
@@ -266,7 +268,7 @@ async def get_price_series(
         return answer(await queries.get_series(conn, actor.party_id, series, since, until))
 
 
-@put("/price-series/{series:str}", status_code=204, opt=operation("tariffs:write", errors=(409,)))
+@put("/price-series/{series:str}", status_code=204, opt=operation("tariffs:write", errors=(404, 409)))
 async def write_price_series(
     pool: ThePool, actor: TheActor, series: FromPath[str], given: NamedDependency[SeriesPrices]
 ) -> None:

@@ -13,14 +13,14 @@ from ohmstead.tariffs.covering import covers
 from ohmstead.tariffs.currencies import CURRENCIES, is_strong
 from ohmstead.tariffs.model import (
     DAYS,
-    Adjustment,
-    Element,
     IdleFee,
     PriceComponent,
     PriceLimit,
-    Restrictions,
     Tariff,
-    Tax,
+    TariffAdjustment,
+    TariffElement,
+    TariffRestrictions,
+    TariffTax,
 )
 
 
@@ -95,19 +95,19 @@ def _span(field: str, start: datetime | None, end: datetime | None) -> Iterator[
         yield Fault(f"{field}.end_date_time".lstrip("."), "ends before it begins")
 
 
-def _taxes(field: str, taxes: list[Tax]) -> Iterator[Fault]:
+def _taxes(field: str, taxes: list[TariffTax]) -> Iterator[Fault]:
     for number, tax in enumerate(taxes):
         yield from _number(f"{field}.{number}.percentage", tax.percentage, 0, 100, 4)
         if tax.name in [other.name for other in taxes[:number]]:
             yield Fault(f"{field}.{number}.name", "another one has this name")
 
 
-def _untaxed(field: str, taxes: list[Tax], tariff: Tariff) -> Iterator[Fault]:
+def _untaxed(field: str, taxes: list[TariffTax], tariff: Tariff) -> Iterator[Fault]:
     if tariff.tax_included == "N/A" and taxes:
         yield Fault(f"{field}.taxes", "tax_included says that nothing is taxed")
 
 
-def _element(field: str, element: Element, times: int, tariff: Tariff) -> Iterator[Fault]:
+def _element(field: str, element: TariffElement, times: int, tariff: Tariff) -> Iterator[Fault]:
     r = element.restrictions
     if r is not None:
         yield from _restrictions(f"{field}.restrictions", r, tariff)
@@ -143,8 +143,8 @@ def _component(field: str, component: PriceComponent, times: int) -> Iterator[Fa
         yield Fault(f"{field}.market.cap", "is below the floor")
 
 
-def _restrictions(field: str, r: Restrictions, tariff: Tariff) -> Iterator[Fault]:
-    if r == Restrictions():
+def _restrictions(field: str, r: TariffRestrictions, tariff: Tariff) -> Iterator[Fault]:
+    if r == TariffRestrictions():
         yield Fault(field, "restricts nothing: leave it out")
     if (r.start_time or r.end_time) and (r.start_time or "00:00") == (r.end_time or "00:00") != "00:00":
         yield Fault(f"{field}.end_time", "begins and ends at the same time")
@@ -176,12 +176,12 @@ def _range(field: str, name: str, low: Decimal | None, high: Decimal | None) -> 
         yield Fault(f"{field}.max_{name}", "never applies: it ends where it begins, or before")
 
 
-def _has_day(start: date, end: date, r: Restrictions) -> bool:
+def _has_day(start: date, end: date, r: TariffRestrictions) -> bool:
     days = {DAYS.index(day) for day in r.day_of_week}
     return any((start + timedelta(days=n)).weekday() in days for n in range(min((end - start).days, 7)))
 
 
-def _outside(field: str, r: Restrictions, tariff: Tariff) -> Iterator[Fault]:
+def _outside(field: str, r: TariffRestrictions, tariff: Tariff) -> Iterator[Fault]:
     """Dates that lie outside the tariff's own, with a day to spare for time zones."""
     # A session that began within goes on for weeks at most.
     ends, begins, first, last = tariff.end_date_time, tariff.start_date_time, r.start_date, r.end_date
@@ -197,7 +197,7 @@ def _never_reached(tariff: Tariff) -> Iterator[Fault]:
         for place, component in enumerate(element.price_components):
             for earlier, other in enumerate(tariff.elements[:number]):
                 if any(one.type == component.type for one in other.price_components) and covers(
-                    other.restrictions or Restrictions(), element.restrictions or Restrictions()
+                    other.restrictions or TariffRestrictions(), element.restrictions or TariffRestrictions()
                 ):
                     text = f"never applies: element {earlier} comes first whenever it could"
                     yield Fault(f"elements.{number}.price_components.{place}", text)
@@ -241,7 +241,7 @@ def _idle(field: str, fee: IdleFee, times: int) -> Iterator[Fault]:
         yield Fault(f"{field}.end_time", "begins and ends at the same time")
 
 
-def _adjustment(field: str, one: Adjustment, times: int) -> Iterator[Fault]:
+def _adjustment(field: str, one: TariffAdjustment, times: int) -> Iterator[Fault]:
     if sum(value is not None for value in (one.percent, one.per_kwh, one.per_session)) != 1:
         yield Fault(field, "one of percent, per_kwh and per_session is to be given")
     yield from _number(f"{field}.percent", one.percent, -100, 100, 4)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from ohmstead.tariffs.model import Tariff
-from ohmstead.tariffs.records import LEVELS, Considered, Level, Place
+from ohmstead.tariffs.records import LEVELS, ConsideredTariff, Level, Place
 
 
 class Candidate(NamedTuple):
@@ -41,7 +41,7 @@ def rank(candidate: Candidate) -> tuple[int, bool, bool, float, str]:
     )
 
 
-def choose(place: Place, candidates: Sequence[Candidate]) -> tuple[Candidate | None, list[Considered]]:
+def choose(place: Place, candidates: Sequence[Candidate]) -> tuple[Candidate | None, list[ConsideredTariff]]:
     """The one that applies, and all of them in their order with a verdict."""
     chosen: Candidate | None = None
     found = []
@@ -60,7 +60,7 @@ def choose(place: Place, candidates: Sequence[Candidate]) -> tuple[Candidate | N
         else:
             chosen = one
         found.append(
-            Considered(
+            ConsideredTariff(
                 assignment_id=one.assignment_id,
                 tariff_id=one.tariff_id,
                 tariff_name=one.tariff_name,

@@ -8,11 +8,11 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from ohmstead.tariffs.model import DAYS, Restrictions
+from ohmstead.tariffs.model import DAYS, TariffRestrictions
 from ohmstead.tariffs.pricing.calendar import span_of
 
 
-def covers(wide: Restrictions, narrow: Restrictions) -> bool:
+def covers(wide: TariffRestrictions, narrow: TariffRestrictions) -> bool:
     """Does `wide` hold at every moment at which `narrow` does?"""
     return (
         wide.reservation == narrow.reservation
@@ -47,14 +47,14 @@ def _within(
     return starts_early and ends_late
 
 
-def _dates_within(wide: Restrictions, narrow: Restrictions) -> bool:
+def _dates_within(wide: TariffRestrictions, narrow: TariffRestrictions) -> bool:
     first, last = date.min, date.max
     return (wide.start_date or first) <= (narrow.start_date or first) and (narrow.end_date or last) <= (
         wide.end_date or last
     )
 
 
-def _minutes(r: Restrictions) -> set[int]:
+def _minutes(r: TariffRestrictions) -> set[int]:
     """Of the day, at which it holds."""
     start, end = span_of(r.start_time, r.end_time)
     return set(range(start, end)) if start < end else set(range(start, 1440)) | set(range(end))

@@ -31,14 +31,16 @@ SeriesName: TypeAlias = Annotated[
 ]
 
 
-class Tax(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TariffTax(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A tax on a price. OCPI 2.2.1 has only `vat`, which is one of these named VAT."""
 
     percentage: Annotated[Decimal, Meta(description="0 to 100.")]
     name: Annotated[str, Meta(min_length=1, max_length=40, description="As it stands on invoices.")] = "VAT"
 
 
-Taxes: TypeAlias = Annotated[list[Tax], Meta(max_length=5, description="None means that nothing is taxed, not 0 %.")]
+Taxes: TypeAlias = Annotated[
+    list[TariffTax], Meta(max_length=5, description="None means that nothing is taxed, not 0 %.")
+]
 
 
 class MarketLink(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,7 +70,7 @@ class PriceComponent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     market: MarketLink | None = None
 
 
-class Restrictions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TariffRestrictions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When an element applies: all that is given must hold (OCPI TariffRestrictions). From: inclusive; to: exclusive."""
 
     start_time: TimeOfDay | None = None
@@ -91,11 +93,11 @@ class Restrictions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ] = None
 
 
-class Element(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TariffElement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Prices that share restrictions. Of each dimension the first element that applies counts (OCPI TariffElement)."""
 
     price_components: Annotated[list[PriceComponent], Meta(min_length=1, max_length=4)]
-    restrictions: Restrictions | None = None
+    restrictions: TariffRestrictions | None = None
 
 
 class PriceLimit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,7 +119,7 @@ class IdleFee(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     taxes: Taxes = []
 
 
-class Adjustment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TariffAdjustment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A surcharge (positive) or discount (negative), for everybody or for some. One of the three amounts is given."""
 
     name: Annotated[str, Meta(min_length=1, max_length=80, description="As the driver reads it.")]
@@ -135,7 +137,7 @@ class Adjustment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     end_date_time: Annotated[datetime, Meta(tz=True, description="Sessions that begin before.")] | None = None
     taxes: (
         Annotated[
-            list[Tax], Meta(max_length=5, description="Null: as what it is on. `percent` always is as its lines.")
+            list[TariffTax], Meta(max_length=5, description="Null: as what it is on. `percent` always is as its lines.")
         ]
         | None
     ) = None
@@ -152,7 +154,7 @@ class Tariff(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The rules by which sessions are priced. What is kept of one is never changed: a change makes a new version."""
 
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)", description="ISO 4217.")]
-    elements: Annotated[list[Element], Meta(min_length=1, max_length=100, description="In order of precedence.")]
+    elements: Annotated[list[TariffElement], Meta(min_length=1, max_length=100, description="In order of precedence.")]
     type: Annotated[TariffType | None, Meta(description="For which sessions; null: for all.")] = None
     tax_included: Annotated[
         TaxIncluded, Meta(description="Whether prices have their taxes in them; N/A: nothing is taxed.")
@@ -164,7 +166,7 @@ class Tariff(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(description="The cap of each day on the wall of the location, in the tariff's kind of price."),
     ] = None
     idle_fee: IdleFee | None = None
-    adjustments: Annotated[list[Adjustment], Meta(max_length=50)] = []
+    adjustments: Annotated[list[TariffAdjustment], Meta(max_length=50)] = []
     preauthorize_amount: Annotated[
         Decimal | None, Meta(description="What ad hoc payments hold before the start (OCPI 2.3.0 payments).")
     ] = None

@@ -10,7 +10,7 @@ from ohmstead.core.conditions import Conditions
 from ohmstead.core.db import Connection, Row
 from ohmstead.core.errors import NotFound
 from ohmstead.tariffs.pricing import MarketPrices
-from ohmstead.tariffs.records import Assignment, KeptTariff, PriceSeries, SeriesPrice, TariffVersion, tariff_of
+from ohmstead.tariffs.records import KeptTariff, PriceSeries, SeriesPrice, TariffAssignment, TariffVersion, tariff_of
 
 _TARIFF = """
 select t.tariff_id, t.party_id, t.name, t.version, v.content, t.created_at, t.updated_at,
@@ -96,7 +96,7 @@ async def list_assignments(
     with_ended: bool = False,
     after: tuple[datetime, UUID] | None = None,
     limit: int = 100,
-) -> list[Assignment]:
+) -> list[TariffAssignment]:
     """Newest first."""
     where = Conditions()
     where.add("a.party_id = {}", party_id)
@@ -111,15 +111,15 @@ async def list_assignments(
         f" limit {where.parameter(limit)}",
         *where.values,
     )
-    return [Assignment(**row) for row in rows]
+    return [TariffAssignment(**row) for row in rows]
 
 
-async def get_assignment(conn: Connection, party_id: UUID, assignment_id: UUID) -> Assignment:
+async def get_assignment(conn: Connection, party_id: UUID, assignment_id: UUID) -> TariffAssignment:
     """Raises NotFound."""
     row = await conn.fetchrow(f"{_ASSIGNMENT} where a.party_id = $1 and a.assignment_id = $2", party_id, assignment_id)
     if row is None:
         raise NotFound(f"no assignment {assignment_id}")
-    return Assignment(**row)
+    return TariffAssignment(**row)
 
 
 async def get_series(conn: Connection, party_id: UUID, name: str, from_at: datetime, to_at: datetime) -> PriceSeries:

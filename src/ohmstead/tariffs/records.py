@@ -53,7 +53,7 @@ class TariffVersion(Struct, frozen=True, kw_only=True):
     published_by: str
 
 
-class NewAssignment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NewTariffAssignment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a tariff shall apply: at one place, or nowhere in particular (the whole party)."""
 
     tariff_id: UUID
@@ -71,7 +71,7 @@ class NewAssignment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return "station" if self.station_id is not None else "location" if self.location_id is not None else "party"
 
 
-class Assignment(Struct, frozen=True, kw_only=True):
+class TariffAssignment(Struct, frozen=True, kw_only=True):
     """A tariff that applies somewhere."""
 
     assignment_id: UUID
@@ -102,7 +102,7 @@ class Place(Struct, frozen=True, kw_only=True):
     is_ad_hoc: bool = False
 
 
-class Considered(Struct, frozen=True, kw_only=True):
+class ConsideredTariff(Struct, frozen=True, kw_only=True):
     """An assignment that reaches the place, in the order of precedence, and what became of it."""
 
     assignment_id: UUID
@@ -124,9 +124,9 @@ class ApplicableTariff(Struct, frozen=True, kw_only=True):
     station_id: str
     at: datetime
     time_zone: str
-    applies: Annotated[Considered | None, Meta(description="null: no tariff applies, so nothing is charged for.")]
+    applies: Annotated[ConsideredTariff | None, Meta(description="null: no tariff applies, so nothing is charged for.")]
     tariff: Tariff | None
-    considered: list[Considered]
+    considered: list[ConsideredTariff]
 
 
 class SeriesPrice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -24,12 +24,12 @@ from ohmstead.tariffs.currencies import CURRENCIES
 from ohmstead.tariffs.model import Tariff
 from ohmstead.tariffs.records import (
     ApplicableTariff,
-    Assignment,
-    Considered,
+    ConsideredTariff,
     KeptTariff,
-    NewAssignment,
+    NewTariffAssignment,
     Place,
     SeriesPrices,
+    TariffAssignment,
     TariffDraft,
 )
 
@@ -78,7 +78,7 @@ async def replace_tariff(
     return await queries.get_tariff(conn, actor.party_id, tariff_id)
 
 
-async def assign(conn: Connection, actor: Actor, given: NewAssignment) -> Assignment:
+async def assign(conn: Connection, actor: Actor, given: NewTariffAssignment) -> TariffAssignment:
     """From now on, for sessions that begin. Raises Invalid, and Conflict when it is assigned there already."""
     if given.location_id is not None and given.station_id is not None:
         raise Invalid("a station is at its location: name one of both", field="location_id")
@@ -151,7 +151,7 @@ async def applicable(conn: Connection, place: Place) -> ApplicableTariff:
 
 async def choose_all(
     conn: Connection, party_id: UUID, places: Sequence[Place]
-) -> list[tuple[Candidate | None, list[Considered]]]:
+) -> list[tuple[Candidate | None, list[ConsideredTariff]]]:
     """For each place of a party what applies there."""
     found = await store.list_candidates(conn, places, party_id)
     return [choose(place, candidates) for place, candidates in zip(places, found, strict=True)]
@@ -173,7 +173,7 @@ async def _publish(conn: Connection, actor: Actor, tariff_id: UUID, name: str, v
     await _note(conn, actor, "TariffPublished", tariff_id, detail)
 
 
-def _told(assignment: Assignment) -> dict[str, Any]:
+def _told(assignment: TariffAssignment) -> dict[str, Any]:
     fields = ("assignment_id", "level", "location_id", "station_id", "evse_number", "connector_number", "group_uid")
     return {name: getattr(assignment, name) for name in fields}
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from ohmstead.core.db import Connection, Row
 from ohmstead.tariffs.choosing import Candidate
 from ohmstead.tariffs.model import Tariff
-from ohmstead.tariffs.records import NewAssignment, Place, SeriesPrice, tariff_of
+from ohmstead.tariffs.records import NewTariffAssignment, Place, SeriesPrice, tariff_of
 
 
 async def insert_tariff(conn: Connection, party_id: UUID, tariff_id: UUID, name: str) -> bool:
@@ -65,7 +65,7 @@ async def has_name(conn: Connection, party_id: UUID, name: str, besides: UUID) -
 
 
 async def insert_assignment(
-    conn: Connection, party_id: UUID, assignment_id: UUID, given: NewAssignment, at: datetime, by: str
+    conn: Connection, party_id: UUID, assignment_id: UUID, given: NewTariffAssignment, at: datetime, by: str
 ) -> bool:
     """False when it is in force already."""
     done = await conn.fetchval(
@@ -100,7 +100,7 @@ async def end_assignment(conn: Connection, party_id: UUID, assignment_id: UUID, 
     return row
 
 
-async def lacks_place(conn: Connection, party_id: UUID, given: NewAssignment) -> str | None:
+async def lacks_place(conn: Connection, party_id: UUID, given: NewTariffAssignment) -> str | None:
     """The field of an assignment that names nothing of the party; None: all are there."""
     row = await conn.fetchrow(
         "select $2::uuid is not null and not exists (select from location where party_id = $1 and location_id = $2)"

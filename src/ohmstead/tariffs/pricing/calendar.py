@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from ohmstead.tariffs.model import DAYS, Restrictions
+from ohmstead.tariffs.model import DAYS, TariffRestrictions
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_US = 86_400_000_000
@@ -52,7 +52,7 @@ def span_of(start: str | None, end: str | None) -> tuple[int, int]:
     return minutes_of(start) or 0, minutes_of(end) or 1440
 
 
-def rule_of(restrictions: Restrictions | None) -> CalendarRule | None:
+def rule_of(restrictions: TariffRestrictions | None) -> CalendarRule | None:
     """What restrictions say about the calendar; None: nothing."""
     if restrictions is None:
         return None

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from ohmstead.tariffs.model import Label, Tax
+from ohmstead.tariffs.model import Label, TariffTax
 
 CostKind: TypeAlias = Literal[
     "ENERGY",
@@ -50,7 +50,7 @@ class CostLine(Struct, frozen=True, kw_only=True):
     kind: CostKind
     rule: Annotated[str, Meta(description="Which rule, in words.")]
     amount: Annotated[Decimal, Meta(description="Half up to the currency's minor unit, in the tariff's kind of price.")]
-    taxes: list[Tax]
+    taxes: list[TariffTax]
     element: Annotated[int | None, Meta(description="Which element of the tariff, from 1; null: none.")] = None
     quantity: Annotated[Decimal | None, Meta(description="What is billed: kWh, seconds, or a number.")] = None
     measured: Annotated[Decimal | None, Meta(description="The quantity before `step_size`.")] = None

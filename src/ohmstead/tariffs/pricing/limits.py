@@ -11,9 +11,9 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TypeAlias
 
-from ohmstead.tariffs.model import Tax
+from ohmstead.tariffs.model import TariffTax
 
-TaxSet: TypeAlias = tuple[Tax, ...]
+TaxSet: TypeAlias = tuple[TariffTax, ...]
 Amounts: TypeAlias = dict[TaxSet, int]
 
 RATE = 1_000_000  # a percentage of 1 % is 10,000 of these
@@ -31,13 +31,13 @@ def rate_of(percentage: Decimal) -> int:
     return int(percentage * 10_000)
 
 
-def taxes_of(amounts: Mapping[TaxSet, int], includes_taxes: bool) -> dict[Tax, tuple[int, int]]:
+def taxes_of(amounts: Mapping[TaxSet, int], includes_taxes: bool) -> dict[TariffTax, tuple[int, int]]:
     """Of each tax its base and its amount.
 
     Where prices come without taxes, the amounts of a rate are added before its tax is rounded; where they include
     taxes, the tax is taken out of what is taxed alike.
     """
-    found: dict[Tax, tuple[int, int]] = {}
+    found: dict[TariffTax, tuple[int, int]] = {}
     if not includes_taxes:
         for taxes, amount in amounts.items():
             for tax in taxes:

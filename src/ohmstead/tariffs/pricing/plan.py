@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 from ohmstead.core.money import minor_units
-from ohmstead.tariffs.model import Element, MarketLink, PriceComponent, Restrictions, Tariff, Tax
+from ohmstead.tariffs.model import MarketLink, PriceComponent, Tariff, TariffElement, TariffRestrictions, TariffTax
 from ohmstead.tariffs.pricing.calendar import NEVER, Calendar, CalendarRule, rule_of, span_of
 
 LineKind: TypeAlias = Literal["ENERGY", "TIME", "PARKING_TIME", "FLAT", "IDLE", "RESERVATION", "RESERVATION_FEE"]
@@ -27,7 +27,7 @@ MINUTE_US = 60_000_000
 
 # What goes on, as the tally counts it.
 CHARGING, PARKED, RESERVED, EXPIRED = range(4)
-_NO_RESTRICTIONS = Restrictions()
+_NO_RESTRICTIONS = TariffRestrictions()
 
 
 class Component(NamedTuple):
@@ -41,9 +41,9 @@ class Component(NamedTuple):
     price: int
     unit: int
     step: int
-    taxes: tuple[Tax, ...]
+    taxes: tuple[TariffTax, ...]
     market: MarketLink | None
-    restrictions: Restrictions | None
+    restrictions: TariffRestrictions | None
 
 
 class Active(NamedTuple):
@@ -77,7 +77,7 @@ class Plan:
         self.currents = _thresholds(found, ("min_current", "max_current"), 1_000)
         self._answers: dict[tuple[int, int, int, int, int, int], Active] = {}
 
-    def _add(self, number: int, element: Element) -> None:
+    def _add(self, number: int, element: TariffElement) -> None:
         restrictions = element.restrictions
         reserved = restrictions is not None and restrictions.reservation is not None
         for given in element.price_components:
@@ -141,7 +141,7 @@ class _Choice(NamedTuple):
     place: int
     bit: int
     dimension: str
-    restrictions: Restrictions
+    restrictions: TariffRestrictions
 
 
 class _State(NamedTuple):
@@ -153,7 +153,7 @@ class _State(NamedTuple):
     current: int | None
 
 
-def _holds(r: Restrictions, state: _State) -> bool:
+def _holds(r: TariffRestrictions, state: _State) -> bool:
     """All that the calendar does not say."""
     wanted = {RESERVED: "RESERVATION", EXPIRED: "RESERVATION_EXPIRES"}.get(state.doing)
     return r.reservation == wanted and (
@@ -172,12 +172,14 @@ def _within(value: int | None, low: Decimal | int | None, high: Decimal | int | 
     return (low is None or value >= int(low * unit)) and (high is None or value < int(high * unit))
 
 
-def _thresholds(found: Sequence[Restrictions], names: tuple[str, str], unit: int) -> list[int]:
+def _thresholds(found: Sequence[TariffRestrictions], names: tuple[str, str], unit: int) -> list[int]:
     given = {getattr(one, name) for one in found for name in names} - {None}
     return sorted({int(value * unit) for value in given})
 
 
-def _component(given: PriceComponent, number: int, restrictions: Restrictions | None, reserved: bool) -> Component:
+def _component(
+    given: PriceComponent, number: int, restrictions: TariffRestrictions | None, reserved: bool
+) -> Component:
     kind: LineKind = given.type
     unit, step = {
         "ENERGY": (KWH_UWH, UWH),

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from decimal import ROUND_DOWN, Decimal
 from typing import Literal
 
-from ohmstead.tariffs.model import Adjustment, PriceLimit
+from ohmstead.tariffs.model import PriceLimit, TariffAdjustment
 from ohmstead.tariffs.pricing import limits
 from ohmstead.tariffs.pricing.calendar import instant_of, us_of
 from ohmstead.tariffs.pricing.cost import CostBreakdown, CostKind, CostLine, CostPart, CostTax, Payer
@@ -169,7 +169,7 @@ def _write_down(rows: list[Row], kind: CostKind, before: Amounts, after: Amounts
             rows.append(Row(kind, amount - before.get(taxes, 0), taxes, day, rule))
 
 
-def _is_for(adjustment: Adjustment, tally: Tally, payer: Payer) -> bool:
+def _is_for(adjustment: TariffAdjustment, tally: Tally, payer: Payer) -> bool:
     start, end = adjustment.start_date_time, adjustment.end_date_time
     if (start is not None and tally.phase_at < us_of(start)) or (end is not None and tally.phase_at >= us_of(end)):
         return False
@@ -182,7 +182,7 @@ def _is_for(adjustment: Adjustment, tally: Tally, payer: Payer) -> bool:
     )
 
 
-def _adjust(plan: Plan, rows: list[Row], adjustment: Adjustment) -> None:
+def _adjust(plan: Plan, rows: list[Row], adjustment: TariffAdjustment) -> None:
     """Each is reckoned from the prices themselves, not from what other adjustments left; none takes more than there is."""
     wanted: Amounts = {}
     if adjustment.percent is not None:
@@ -214,13 +214,13 @@ def _discount(rows: list[Row], taxes: TaxSet, wanted: int, name: str) -> None:
     _write_down(rows, "ADJUSTMENT", before, amounts, name)
 
 
-def _concerns(adjustment: Adjustment, row: Row) -> bool:
+def _concerns(adjustment: TariffAdjustment, row: Row) -> bool:
     if row.kind == "ADJUSTMENT":
         return False
     return not adjustment.dimensions or row.kind in adjustment.dimensions
 
 
-def _taxes_for(adjustment: Adjustment, rows: list[Row]) -> TaxSet:
+def _taxes_for(adjustment: TariffAdjustment, rows: list[Row]) -> TaxSet:
     """As the adjustment says, or else as the largest of what it is on."""
     if adjustment.taxes is not None:
         return tuple(adjustment.taxes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ohmstead.tariffs.model import DAYS, Restrictions
+from ohmstead.tariffs.model import DAYS, TariffRestrictions
 
 _KINDS = {
     "ENERGY": "Energy",
@@ -18,12 +18,12 @@ _KINDS = {
 _SHORT = dict(zip(DAYS, ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"), strict=True))
 
 
-def rule_in_words(kind: str, restrictions: Restrictions | None) -> str:
+def rule_in_words(kind: str, restrictions: TariffRestrictions | None) -> str:
     """`Energy, 17:00 to 20:00, Mon Tue, from 10 kWh`."""
     return ", ".join([_KINDS[kind], *(conditions(restrictions) if restrictions else [])])
 
 
-def conditions(r: Restrictions) -> list[str]:
+def conditions(r: TariffRestrictions) -> list[str]:
     """What must hold, each in a few words."""
     found = []
     if r.start_time or r.end_time:
