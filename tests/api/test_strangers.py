@@ -127,6 +127,7 @@ async def ids_of(api: Visitor) -> dict[str, str]:
     saved = await api.posts("/saved-lists", {"page": "tokens", "name": "Mine", "query": "q=x", "is_shared": True})
     simulation = await api.posts("/tariff-simulations", {"tariff_id": tariff["tariff_id"]}, expect=202)
     price = {"starts_at": "2026-03-02T10:00:00Z", "ends_at": "2026-03-02T11:00:00Z", "price_kwh": 0.1}
+    await api.posts("/price-series", {"name": "MINE", "currency": "EUR"}, expect=201)
     written = await api.client.put("/price-series/MINE", json={"currency": "EUR", "prices": [price]})
     assert written.is_success, written.text
     return {

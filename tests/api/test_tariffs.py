@@ -200,6 +200,10 @@ async def test_market_prices_are_written_read_and_followed(api: Visitor, strange
         {"starts_at": (at + n * hour).isoformat(), "ends_at": (at + (n + 1) * hour).isoformat(), "price_kwh": price}
         for n, price in enumerate((0.10, 0.30))
     ]
+    problem(await api.client.put("/price-series/DAY", json={"currency": "EUR", "prices": prices}), 404, "not-found")
+    await api.posts("/price-series", {"name": "DAY", "currency": "EUR"}, expect=201)
+    problem(await api.client.post("/price-series", json={"name": "DAY", "currency": "EUR"}), 409, "conflict")
+    problem(await api.client.post("/price-series", json={"name": "NO", "currency": "ZZZ"}), 422, "invalid")
     written = await api.client.put("/price-series/DAY", json={"currency": "EUR", "prices": prices})
     assert written.status_code == 204
     new = {"starts_at": prices[1]["starts_at"], "ends_at": prices[1]["ends_at"], "price_kwh": 0.20}

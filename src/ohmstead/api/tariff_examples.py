@@ -10,6 +10,7 @@ from ohmstead.tariffs.pricing import CostBreakdown
 from ohmstead.tariffs.records import (
     ApplicableTariff,
     KeptTariff,
+    NewPriceSeries,
     NewTariffAssignment,
     PriceSeries,
     SeriesPrices,
@@ -152,6 +153,7 @@ TARIFF_EXAMPLES: dict[Any, Any] = {
         "asked_at": _AT,
         "finished_at": "2026-03-02T08:00:09Z",
     },
+    NewPriceSeries: {"name": "DAY-AHEAD-NL", "currency": "EUR"},
     SeriesPrices: {"currency": "EUR", "prices": _PRICES},
     PriceSeries: {"name": "DAY-AHEAD-NL", "currency": "EUR", "updated_at": _AT, "prices": _PRICES},
 }

@@ -24,7 +24,6 @@ from ohmstead.api.operations import (
 )
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
-from ohmstead.core.errors import Invalid
 from ohmstead.core.events import NUDGE
 from ohmstead.sessions.pricing import service as prices
 from ohmstead.sessions.pricing import simulating
@@ -39,6 +38,7 @@ from ohmstead.tariffs.pricing import CostBreakdown
 from ohmstead.tariffs.records import (
     ApplicableTariff,
     KeptTariff,
+    NewPriceSeries,
     NewTariffAssignment,
     Place,
     PriceSeries,
@@ -268,13 +268,22 @@ async def get_price_series(
         return answer(await queries.get_series(conn, actor.party_id, series, since, until))
 
 
+@post("/price-series", status_code=201, opt=operation("tariffs:write", errors=(409,)))
+async def create_price_series(
+    pool: ThePool, actor: TheActor, given: NamedDependency[NewPriceSeries]
+) -> Response[PriceSeries]:
+    """Create a series of market prices, empty."""
+    async with pool.acquire() as conn, conn.transaction():
+        await tariffs.create_series(conn, actor, given)
+        made = await queries.get_series(conn, actor.party_id, given.name, clock.now(), clock.now())
+    return answer(made, status=201, headers={"Location": f"/api/v1/price-series/{made.name}"})
+
+
 @put("/price-series/{series:str}", status_code=204, opt=operation("tariffs:write", errors=(404, 409)))
 async def write_price_series(
     pool: ThePool, actor: TheActor, series: FromPath[str], given: NamedDependency[SeriesPrices]
 ) -> None:
-    """Write prices of a market, per kWh. A series is there once something is written; new prices replace those they overlap."""
-    if not tariffs.is_series_name(series):
-        raise Invalid("letters, digits, . _ and -, at most 64", field="series")
+    """Write prices of a market, per kWh. New prices replace those whose time they overlap."""
     async with pool.acquire() as conn, conn.transaction():
         await tariffs.write_series(conn, actor, series, given)
 
@@ -293,6 +302,7 @@ HANDLERS = [
     get_session_cost,
     simulate_tariff,
     get_tariff_simulation,
+    create_price_series,
     get_price_series,
     write_price_series,
 ]

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Struct
 
-from ohmstead.tariffs.model import Tariff
+from ohmstead.tariffs.model import SeriesName, Tariff
 
 Level: TypeAlias = Literal["connector", "station", "location", "party"]
 LEVELS: tuple[Level, ...] = ("connector", "station", "location", "party")
@@ -135,6 +135,13 @@ class SeriesPrice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     starts_at: Annotated[datetime, Meta(tz=True)]
     ends_at: Annotated[datetime, Meta(tz=True)]
     price_kwh: Annotated[Decimal, Meta(description="Per kWh (exchanges tell it per MWh); may be negative.")]
+
+
+class NewPriceSeries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A series of market prices to be."""
+
+    name: SeriesName
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)", description="ISO 4217; stays.")]
 
 
 class SeriesPrices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from decimal import Decimal
 from itertools import pairwise
@@ -13,7 +12,7 @@ from ohmstead.accounts import service as accounts
 from ohmstead.accounts.access import Actor
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
-from ohmstead.core.errors import Conflict, Invalid
+from ohmstead.core.errors import Conflict, Invalid, NotFound
 from ohmstead.core.events import Event, record
 from ohmstead.core.ids import new_id
 from ohmstead.core.texts import checked
@@ -26,6 +25,7 @@ from ohmstead.tariffs.records import (
     ApplicableTariff,
     ConsideredTariff,
     KeptTariff,
+    NewPriceSeries,
     NewTariffAssignment,
     Place,
     SeriesPrices,
@@ -106,10 +106,19 @@ async def unassign(conn: Connection, actor: Actor, assignment_id: UUID) -> None:
     await _note(conn, actor, "TariffUnassigned", found.tariff_id, _told(found))
 
 
-async def write_series(conn: Connection, actor: Actor, name: str, given: SeriesPrices) -> None:
-    """Write prices of a market. Raises Invalid, and Conflict when the series has another currency."""
+async def create_series(conn: Connection, actor: Actor, given: NewPriceSeries) -> None:
+    """Raises Invalid, and Conflict when the name is taken."""
     if given.currency not in CURRENCIES:
         raise Invalid("no currency that people pay with (ISO 4217)", field="currency")
+    if not await store.insert_series(conn, actor.party_id, given.name, given.currency):
+        raise Conflict(f"there is a series {given.name} already", code="taken")
+    await accounts.audit(
+        conn, actor, "price_series.created", f"price_series/{given.name}", {"currency": given.currency}
+    )
+
+
+async def write_series(conn: Connection, actor: Actor, name: str, given: SeriesPrices) -> None:
+    """Write prices of a market. Raises Invalid, NotFound, and Conflict when the series has another currency."""
     for number, one in enumerate(given.prices):
         price = one.price_kwh
         if not price.is_finite() or (price and not -9 < price.adjusted() < 7) or abs(price) > Decimal(1_000_000):
@@ -121,16 +130,13 @@ async def write_series(conn: Connection, actor: Actor, name: str, given: SeriesP
     for before, after in pairwise(sorted(given.prices, key=lambda one: one.starts_at)):
         if after.starts_at < before.ends_at:
             raise Invalid(f"two intervals overlap at {after.starts_at.isoformat()}", field="prices")
-    currency = await store.upsert_series(conn, actor.party_id, name, given.currency)
+    currency = await store.touch_series(conn, actor.party_id, name)
+    if currency is None:
+        raise NotFound(f"no price series {name}")
     if currency != given.currency:
         raise Conflict(f"the series is in {currency}", code="other_currency")
     await store.write_prices(conn, actor.party_id, name, given.prices)
     await accounts.audit(conn, actor, "price_series.written", f"price_series/{name}", {"n_prices": len(given.prices)})
-
-
-def is_series_name(name: str) -> bool:
-    """May a series be called so?"""
-    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name) is not None
 
 
 async def applicable(conn: Connection, place: Place) -> ApplicableTariff:

@@ -183,14 +183,24 @@ async def find_location_id(conn: Connection, party_id: UUID, station_id: str) ->
     return found
 
 
-async def upsert_series(conn: Connection, party_id: UUID, name: str, currency: str) -> str:
-    """The currency that the series has, be it another."""
-    found: str = await conn.fetchval(
+async def insert_series(conn: Connection, party_id: UUID, name: str, currency: str) -> bool:
+    """False when the party has one of this name."""
+    done = await conn.fetchval(
         "insert into price_series (party_id, name, currency) values ($1, $2, $3)"
-        " on conflict (party_id, name) do update set updated_at = now() returning currency",
+        " on conflict (party_id, name) do nothing returning name",
         party_id,
         name,
         currency,
+    )
+    return done is not None
+
+
+async def touch_series(conn: Connection, party_id: UUID, name: str) -> str | None:
+    """The currency of a series that is about to be written, locked; None where there is none."""
+    found: str | None = await conn.fetchval(
+        "update price_series set updated_at = now() where party_id = $1 and name = $2 returning currency",
+        party_id,
+        name,
     )
     return found
 

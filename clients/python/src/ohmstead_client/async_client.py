@@ -2711,6 +2711,25 @@ class AsyncClient(AsyncTransport):
         )
         return found
 
+    async def create_price_series(
+        self, body: models.NewPriceSeries, *, idempotency_key: str | None = None
+    ) -> models.PriceSeries:
+        """Create a series of market prices, empty.
+
+        Takes the scope `tariffs:write`.
+        """
+        found: models.PriceSeries = await self._send(
+            Call(
+                method="POST",
+                path="/api/v1/price-series",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.PriceSeries,
+        )
+        return found
+
     async def get_price_series(
         self, series: str, *, from_: dt.datetime | None = None, to: dt.datetime | None = None
     ) -> models.PriceSeries:
@@ -2728,7 +2747,7 @@ class AsyncClient(AsyncTransport):
         return found
 
     async def write_price_series(self, series: str, body: models.SeriesPrices) -> None:
-        """Write prices of a market, per kWh. A series is there once something is written; new prices replace those they overlap.
+        """Write prices of a market, per kWh. New prices replace those whose time they overlap.
 
         Takes the scope `tariffs:write`.
         """

@@ -2689,6 +2689,25 @@ class Client(SyncTransport):
         )
         return found
 
+    def create_price_series(
+        self, body: models.NewPriceSeries, *, idempotency_key: str | None = None
+    ) -> models.PriceSeries:
+        """Create a series of market prices, empty.
+
+        Takes the scope `tariffs:write`.
+        """
+        found: models.PriceSeries = self._send(
+            Call(
+                method="POST",
+                path="/api/v1/price-series",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.PriceSeries,
+        )
+        return found
+
     def get_price_series(
         self, series: str, *, from_: dt.datetime | None = None, to: dt.datetime | None = None
     ) -> models.PriceSeries:
@@ -2706,7 +2725,7 @@ class Client(SyncTransport):
         return found
 
     def write_price_series(self, series: str, body: models.SeriesPrices) -> None:
-        """Write prices of a market, per kWh. A series is there once something is written; new prices replace those they overlap.
+        """Write prices of a market, per kWh. New prices replace those whose time they overlap.
 
         Takes the scope `tariffs:write`.
         """

@@ -2621,6 +2621,15 @@ class NewParty(Struct, kw_only=True):
     owner_email: str | None | UnsetType = UNSET
 
 
+class NewPriceSeries(Struct, kw_only=True):
+    """A series of market prices to be."""
+
+    name: str
+    """A price series of the party."""
+    currency: str
+    """ISO 4217; stays."""
+
+
 class NewProfile(Struct, kw_only=True):
     """A profile for an EVSE of a station; 0 is the whole station. A `profile_id` of 0 gets one of its own."""
 
