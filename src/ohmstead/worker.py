@@ -31,6 +31,8 @@ from ohmstead.sessions.autocharge import service as autocharge
 from ohmstead.sessions.costs import Costs
 from ohmstead.sessions.payments import settling as paying
 from ohmstead.sessions.payments.ports import PaymentProvider
+from ohmstead.sessions.pricing import service as prices
+from ohmstead.sessions.pricing import simulating
 from ohmstead.sessions.reserving import note_use
 from ohmstead.sessions.settling.service import settle
 from ohmstead.sessions.telling import service as telling_costs
@@ -150,6 +152,7 @@ def _consumers(ask_after_s: float, upkeep_every_s: float) -> tuple[tuple[str, ev
         ("sessions.settle", _settle, ("SessionEnded", "SessionChanged", "OrphanRecorded")),
         ("sessions.gaps", partial(gaps.notice, after_s=ask_after_s), ("SessionGapFound", "StationBooted")),
         ("sessions.autocharge", autocharge.pair, ("SessionStarted",)),
+        ("sessions.tariffs", prices.note_start, ("SessionStarted",)),
         ("stations.upkeep", partial(upkeep.notice, after_s=2 * upkeep_every_s), upkeep.KINDS),
         ("certificates.sign", certificates.enqueue_signing, ("CertificateRequested",)),
         ("certificates.upgrades", upgrades.go_on_after_certificate, ("CertificateDelivered",)),
@@ -210,6 +213,7 @@ async def _jobs(
                     planning.REVIEW_JOB,
                     lambda payload: planning.review(pool, desk, payload, shape=settings.charging_plan),
                 )
+                queue.on(simulating.JOB, partial(simulating.run, pool))
                 if costs is not None:
                     queue.on(telling_costs.FINAL_JOB, partial(telling_costs.tell_final, pool, desk, costs))
                 if costs is not None and provider is not None:

@@ -27,9 +27,10 @@ UUIDS = (
     *("operator_id", "approval_id", "webhook_id", "delivery_id", "party_id"),
     "photo_id",
     *("driver_id", "saved_list_id"),
+    *("tariff_id", "assignment_id", "simulation_id"),
 )
 UNKNOWN_IDS = (
-    dict.fromkeys(("station_id", "digest", "action", "kind", "request_id", "message_id"), "X")
+    dict.fromkeys(("station_id", "digest", "action", "kind", "request_id", "message_id", "series"), "X")
     | dict.fromkeys(UUIDS, "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f")
     | {"position": "1", "profile_id": "1"}
 )
@@ -56,6 +57,14 @@ def body_of(handler: HTTPRouteHandler) -> Any:
 
 async def ids_of(api: Visitor) -> dict[str, str]:
     """One of everything."""
+    rules = {"currency": "EUR", "elements": [{"price_components": [{"type": "ENERGY", "price": 0.5}]}]}
+    tariff = await api.posts("/tariffs", {"name": "Mine", "tariff": rules}, expect=201)
+    assignment = await api.posts("/tariff-assignments", {"tariff_id": tariff["tariff_id"]}, expect=201)
+    # Sessions of tests began before the test did.
+    for column in ("tariff_version set published_at", "tariff_assignment set assigned_at"):
+        await api.network.pool.execute(
+            f"update {column} = '2020-01-01Z' where tariff_id = $1", UUID(tariff["tariff_id"])
+        )
     session = await charged(api)
     location = await api.posts("/locations", {"name": "Mine"})
     photo = await api.client.post(f"/locations/{location['location_id']}/photos", content=a_png())
@@ -116,7 +125,16 @@ async def ids_of(api: Visitor) -> dict[str, str]:
     example = await api.posts(f"/webhooks/{webhook['webhook_id']}/example", {"kind": "SessionEnded"})
     driver = await api.posts("/drivers", {"name": "Mine"}, expect=201)
     saved = await api.posts("/saved-lists", {"page": "tokens", "name": "Mine", "query": "q=x", "is_shared": True})
+    simulation = await api.posts("/tariff-simulations", {"tariff_id": tariff["tariff_id"]}, expect=202)
+    price = {"starts_at": "2026-03-02T10:00:00Z", "ends_at": "2026-03-02T11:00:00Z", "price_kwh": 0.1}
+    await api.posts("/price-series", {"name": "MINE", "currency": "EUR"}, expect=201)
+    written = await api.client.put("/price-series/MINE", json={"currency": "EUR", "prices": [price]})
+    assert written.is_success, written.text
     return {
+        "tariff_id": tariff["tariff_id"],
+        "assignment_id": assignment["assignment_id"],
+        "simulation_id": simulation["simulation_id"],
+        "series": "MINE",
         "driver_id": driver["driver_id"],
         "saved_list_id": saved["saved_list_id"],
         "web_payment_id": str(payment_id),
@@ -184,6 +202,7 @@ async def contents(api: Visitor) -> str:
         *("web_payment", "web_payment_setup", "operator", "approval", "webhook"),
         *("circuit", "location_photo"),
         *("driver", "token_holding", "saved_list"),
+        *("tariff", "tariff_version", "tariff_assignment", "price_series", "price_interval"),
     )
     for table in tables:
         found = await api.network.pool.fetch(

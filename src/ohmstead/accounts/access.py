@@ -25,6 +25,8 @@ ACTIONS: Final[dict[str, str]] = {
     "firmware:write": "Upload firmware, send it to stations and roll it out.",
     "logs:read": "Read logs that stations sent.",
     "sessions:read": "Read sessions, their samples, events, periods and signed readings.",
+    "tariffs:read": "Read tariffs, where they apply and what sessions would cost.",
+    "tariffs:write": "Publish tariffs, assign them, write prices of markets.",
     "tokens:read": "Read tokens.",
     "tokens:write": "Create, change, block and delete tokens.",
     "drivers:read": "Read drivers: people who charge, and what they charged.",
@@ -48,6 +50,7 @@ _READ: Final = frozenset(
     {
         "stations:read",
         "sessions:read",
+        "tariffs:read",
         "tokens:read",
         "drivers:read",
         "messages:read",
@@ -62,7 +65,9 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     "operations": frozenset(ACTIONS) - OF_INSTALLATION - {ADMIN, "people:write", "people:provision"},
     "technician": (_READ - {"tokens:read", "drivers:read"})
     | {"stations:write", "commands:send", "commands:raw", "firmware:write"},
-    "finance": frozenset({"stations:read", "sessions:read", "tokens:read", "events:read"}),
+    "finance": frozenset(
+        {"stations:read", "sessions:read", "tariffs:read", "tariffs:write", "tokens:read", "events:read"}
+    ),
     "support": _READ | {"commands:send", "tokens:write", "drivers:write", "reservations:write"},
     "site_host": _READ - {"tokens:read", "drivers:read"},
     "read_only": _READ,

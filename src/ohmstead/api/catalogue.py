@@ -105,6 +105,7 @@ CODES: Final[dict[str, str]] = {
     "in_progress": "The first request with this Idempotency-Key is still being worked on.",
     "in_use": "The driver charges or has an outlet reserved; do it when that is over.",
     "key_reused": "This Idempotency-Key was used for another request.",
+    "other_currency": "A series of prices stays in its currency; write another series.",
     "over": "It has ended, so it cannot be changed any more.",
     "paid_elsewhere": "This payment has started another session.",
     "taken": "The name, the identity or the time is in use already.",

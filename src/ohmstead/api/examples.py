@@ -26,6 +26,7 @@ from ohmstead.api.security_examples import SECURITY_EXAMPLES
 from ohmstead.api.sessions import ChargingPeriods, SessionEvents, SignedReadings
 from ohmstead.api.site_examples import SITE_DETAILS, SITE_EXAMPLES, SITE_TEXTS
 from ohmstead.api.stations import BulkAnswer, SecretChange, Variables
+from ohmstead.api.tariff_examples import TARIFF_EXAMPLES
 from ohmstead.sessions.notices.queries import SettlementView
 from ohmstead.sessions.queries import SampleView, SessionView
 from ohmstead.smartcharging.model import HeldProfile
@@ -540,6 +541,7 @@ EXAMPLES |= PAYMENT_EXAMPLES
 EXAMPLES |= RESERVATION_EXAMPLES
 EXAMPLES |= PEOPLE_EXAMPLES
 EXAMPLES |= DRIVER_EXAMPLES
+EXAMPLES |= TARIFF_EXAMPLES
 EXAMPLES |= PARTY_EXAMPLES
 EXAMPLES |= FILE_EXAMPLES | EVENT_EXAMPLES
 EXAMPLES |= REPORT_EXAMPLES

@@ -831,6 +831,26 @@ table passkey
     constraint passkey_credential_id_key UNIQUE (credential_id)
     CREATE INDEX passkey_by_operator ON public.passkey USING btree (operator_id)
 
+table price_interval
+    -- What a kWh costs on a market from–to. What is written later for the same start replaces what was there.
+    party_id uuid not null
+    name text not null
+    starts_at timestamp with time zone not null
+    ends_at timestamp with time zone not null
+    price_kwh numeric not null
+    constraint price_interval_check CHECK ((ends_at > starts_at))
+    constraint price_interval_party_id_name_fkey FOREIGN KEY (party_id, name) REFERENCES price_series(party_id, name) ON DELETE CASCADE
+    constraint price_interval_pkey PRIMARY KEY (party_id, name, starts_at)
+
+table price_series
+    -- Prices of a market by name, for tariffs that follow it.
+    party_id uuid not null
+    name text not null
+    currency text not null
+    updated_at timestamp with time zone not null default now()
+    constraint price_series_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint price_series_pkey PRIMARY KEY (party_id, name)
+
 table priority_charging
     station_id text not null
     transaction_id text not null
@@ -1187,6 +1207,21 @@ table session_event
     received_at timestamp with time zone not null default now()
     constraint session_event_pkey PRIMARY KEY (session_id, at, kind)
 
+table session_tariff
+    -- The tariff that a session began with, and keeps whatever is published or assigned later.
+    session_id uuid not null
+    party_id uuid not null
+    tariff_id uuid not null
+    version integer not null
+    assignment_id uuid not null
+    time_zone text not null
+    kept_at timestamp with time zone not null default now()
+    constraint session_tariff_assignment_id_fkey FOREIGN KEY (assignment_id) REFERENCES tariff_assignment(assignment_id)
+    constraint session_tariff_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint session_tariff_session_id_fkey FOREIGN KEY (session_id) REFERENCES session(session_id) ON DELETE CASCADE
+    constraint session_tariff_tariff_id_version_fkey FOREIGN KEY (tariff_id, version) REFERENCES tariff_version(tariff_id, version)
+    constraint session_tariff_pkey PRIMARY KEY (session_id)
+
 table settlement
     -- What payment terminals told of payments settled; a repeat is kept once.
     settlement_id bigint not null generated as identity
@@ -1433,6 +1468,78 @@ table status_change partition by RANGE (at)
     constraint status_change_pkey PRIMARY KEY (station_id, evse_number, connector_number, at, status)
     CREATE INDEX status_change_by_time ON ONLY public.status_change USING btree (station_id, at)
     CREATE INDEX status_change_faulted ON ONLY public.status_change USING btree (station_id, evse_number, connector_number, at DESC) WHERE (status = 'faulted'::text)
+
+table tariff
+    -- A tariff by its name. Its rules stand in tariff_version; version is the newest of them.
+    tariff_id uuid not null
+    party_id uuid not null
+    name text not null
+    version integer not null default 1
+    created_at timestamp with time zone not null default now()
+    updated_at timestamp with time zone not null default now()
+    constraint tariff_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint tariff_pkey PRIMARY KEY (tariff_id)
+    constraint tariff_party_id_name_key UNIQUE (party_id, name)
+
+table tariff_assignment
+    -- Where and for whom a tariff applies. The narrower place wins; at one place, one for the token's group before one for everybody; of several, the newest.
+    assignment_id uuid not null
+    party_id uuid not null
+    tariff_id uuid not null
+    level text not null
+    location_id uuid
+    station_id text
+    evse_number integer
+    connector_number integer  -- Null: every connector of the EVSE.
+    group_uid text
+    assigned_at timestamp with time zone not null
+    assigned_by text not null
+    ended_at timestamp with time zone  -- An assignment that ended stays: what applied to a session at its start can always be told.
+    ended_by text
+    constraint tariff_assignment_check CHECK (((level = 'location'::text) = (location_id IS NOT NULL)))
+    constraint tariff_assignment_check1 CHECK (((level = ANY (ARRAY['station'::text, 'connector'::text])) = (station_id IS NOT NULL)))
+    constraint tariff_assignment_check2 CHECK (((level = 'connector'::text) = (evse_number IS NOT NULL)))
+    constraint tariff_assignment_check3 CHECK (((connector_number IS NULL) OR (evse_number IS NOT NULL)))
+    constraint tariff_assignment_connector_number_check CHECK ((connector_number > 0))
+    constraint tariff_assignment_evse_number_check CHECK ((evse_number > 0))
+    constraint tariff_assignment_level_check CHECK ((level = ANY (ARRAY['connector'::text, 'station'::text, 'location'::text, 'party'::text])))
+    constraint tariff_assignment_location_id_fkey FOREIGN KEY (location_id) REFERENCES location(location_id) ON DELETE CASCADE
+    constraint tariff_assignment_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint tariff_assignment_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint tariff_assignment_tariff_id_fkey FOREIGN KEY (tariff_id) REFERENCES tariff(tariff_id)
+    constraint tariff_assignment_pkey PRIMARY KEY (assignment_id)
+    CREATE INDEX tariff_assignment_by_tariff ON public.tariff_assignment USING btree (tariff_id)
+    CREATE UNIQUE INDEX tariff_assignment_once ON public.tariff_assignment USING btree (party_id, tariff_id, level, COALESCE(location_id, '00000000-0000-0000-0000-000000000000'::uuid), COALESCE(station_id, ''::text), COALESCE(evse_number, 0), COALESCE(connector_number, 0), COALESCE(group_uid, ''::text)) WHERE (ended_at IS NULL)
+
+table tariff_simulation
+    -- What sessions of the past would have cost under a tariff.
+    simulation_id uuid not null
+    party_id uuid not null
+    content jsonb not null
+    from_at timestamp with time zone not null
+    to_at timestamp with time zone not null
+    location_id uuid
+    status text not null default 'queued'::text
+    result jsonb
+    asked_by text not null
+    asked_at timestamp with time zone not null default now()
+    finished_at timestamp with time zone
+    constraint tariff_simulation_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'done'::text, 'failed'::text])))
+    constraint tariff_simulation_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint tariff_simulation_pkey PRIMARY KEY (simulation_id)
+    CREATE INDEX tariff_simulation_by_party ON public.tariff_simulation USING btree (party_id, asked_at DESC)
+
+table tariff_version
+    -- The rules as they were published. Never changed and never deleted: sessions and invoices refer to them.
+    tariff_id uuid not null
+    version integer not null
+    party_id uuid not null
+    content jsonb not null
+    published_at timestamp with time zone not null
+    published_by text not null
+    constraint tariff_version_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint tariff_version_tariff_id_fkey FOREIGN KEY (tariff_id) REFERENCES tariff(tariff_id)
+    constraint tariff_version_pkey PRIMARY KEY (tariff_id, version)
 
 table token
     token_id uuid not null

@@ -344,7 +344,7 @@ def periods(session: Session, events: Sequence[SessionEvent], shown: Sequence[Re
         return []
     changes = [(e.at, _STATE_KINDS[e.kind]) for e in events if e.kind in _STATE_KINDS]
     changes = [(min(max(at, session.started_at), end), kind) for at, kind in sorted(changes)]
-    points = _register_points(session, shown)
+    points = register_points(session, shown)
     if changes:
         stretches = _from_changes(session.started_at, end, changes, points)
     else:
@@ -353,7 +353,7 @@ def periods(session: Session, events: Sequence[SessionEvent], shown: Sequence[Re
     return _made_exact(found, session.energy_wh)
 
 
-def _register_points(session: Session, shown: Sequence[Register]) -> list[tuple[datetime, Decimal]]:
+def register_points(session: Session, shown: Sequence[Register]) -> list[tuple[datetime, Decimal]]:
     """(time, energy since start) along the register, resets left out: monotone from 0."""
     points: list[tuple[datetime, Decimal]] = []
     total = Decimal(0)

@@ -2443,6 +2443,324 @@ class AsyncClient(AsyncTransport):
         )
         return found
 
+    async def list_tariffs(self, *, limit: int | None = None, cursor: str | None = None) -> models.KeptTariffPage:
+        """List tariffs by name, each in its newest version.
+
+        Takes the scope `tariffs:read`.
+
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.KeptTariffPage = await self._send(
+            Call(method="GET", path="/api/v1/tariffs", query={"limit": limit, "cursor": cursor}), models.KeptTariffPage
+        )
+        return found
+
+    async def iter_tariffs(self, *, limit: int | None = None) -> AsyncIterator[models.KeptTariff]:
+        """Every item of `list_tariffs`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_tariffs(limit=limit, cursor=cursor)
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def create_tariff(self, body: models.TariffDraft, *, idempotency_key: str | None = None) -> models.KeptTariff:
+        """Publish a tariff. It applies nowhere until it is assigned. What makes no sense in it is refused, with its field.
+
+        Takes the scope `tariffs:write`.
+        """
+        found: models.KeptTariff = await self._send(
+            Call(
+                method="POST",
+                path="/api/v1/tariffs",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.KeptTariff,
+        )
+        return found
+
+    async def get_tariff(self, tariff_id: UUID | str) -> models.KeptTariff:
+        """Read a tariff in its newest version.
+
+        Takes the scope `tariffs:read`.
+        """
+        found: models.KeptTariff = await self._send(
+            Call(method="GET", path=f"/api/v1/tariffs/{segment(tariff_id)}"), models.KeptTariff
+        )
+        return found
+
+    async def replace_tariff(
+        self, tariff_id: UUID | str, body: models.TariffDraft, *, if_match: int | str | None = None
+    ) -> models.KeptTariff:
+        """Publish a new version. Sessions that began before keep the one that they began with.
+
+        Takes the scope `tariffs:write`.
+        """
+        found: models.KeptTariff = await self._send(
+            Call(
+                method="PUT",
+                path=f"/api/v1/tariffs/{segment(tariff_id)}",
+                headers={"If-Match": version(if_match)},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.KeptTariff,
+        )
+        return found
+
+    async def list_tariff_versions(
+        self, tariff_id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.TariffVersionPage:
+        """List all versions of a tariff, newest first.
+
+        Takes the scope `tariffs:read`.
+
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.TariffVersionPage = await self._send(
+            Call(
+                method="GET",
+                path=f"/api/v1/tariffs/{segment(tariff_id)}/versions",
+                query={"limit": limit, "cursor": cursor},
+            ),
+            models.TariffVersionPage,
+        )
+        return found
+
+    async def iter_tariff_versions(
+        self, tariff_id: UUID | str, *, limit: int | None = None
+    ) -> AsyncIterator[models.TariffVersion]:
+        """Every item of `list_tariff_versions`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_tariff_versions(tariff_id, limit=limit, cursor=cursor)
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def preview_tariff(
+        self, body: models.TariffPreview, *, idempotency_key: str | None = None
+    ) -> models.CostBreakdown:
+        """Price a session that is made up, line by line, under a tariff that is kept or one that is not. Nothing is kept.
+
+        Takes the scope `tariffs:read`.
+        """
+        found: models.CostBreakdown = await self._send(
+            Call(
+                method="POST",
+                path="/api/v1/tariff-previews",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.CostBreakdown,
+        )
+        return found
+
+    async def list_tariff_assignments(
+        self,
+        *,
+        tariff: UUID | str | None = None,
+        station: str | None = None,
+        ended: bool | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.TariffAssignmentPage:
+        """List where tariffs apply, newest first.
+
+        Takes the scope `tariffs:read`.
+
+        - `tariff`: Of this tariff.
+        - `station`: To this station, or a part of it.
+        - `ended`: Those that ended, too.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.TariffAssignmentPage = await self._send(
+            Call(
+                method="GET",
+                path="/api/v1/tariff-assignments",
+                query={"tariff": tariff, "station": station, "ended": ended, "limit": limit, "cursor": cursor},
+            ),
+            models.TariffAssignmentPage,
+        )
+        return found
+
+    async def iter_tariff_assignments(
+        self,
+        *,
+        tariff: UUID | str | None = None,
+        station: str | None = None,
+        ended: bool | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[models.TariffAssignment]:
+        """Every item of `list_tariff_assignments`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_tariff_assignments(
+                tariff=tariff, station=station, ended=ended, limit=limit, cursor=cursor
+            )
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def assign_tariff(
+        self, body: models.NewTariffAssignment, *, idempotency_key: str | None = None
+    ) -> models.TariffAssignment:
+        """Let a tariff apply to a connector, an EVSE, a station, a location or the whole party, to all tokens or to a group.
+
+        The narrower place wins; at one place the one for the token's group. It holds for sessions that begin from now on.
+
+        Takes the scope `tariffs:write`.
+        """
+        found: models.TariffAssignment = await self._send(
+            Call(
+                method="POST",
+                path="/api/v1/tariff-assignments",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.TariffAssignment,
+        )
+        return found
+
+    async def unassign_tariff(self, assignment_id: UUID | str) -> None:
+        """End an assignment. Sessions that began with it keep their tariff; it stays on the list of those that ended.
+
+        Takes the scope `tariffs:write`.
+        """
+        await self._send(Call(method="DELETE", path=f"/api/v1/tariff-assignments/{segment(assignment_id)}"), None)
+
+    async def get_applicable_tariff(
+        self,
+        station_id: str,
+        *,
+        evse: int | None = None,
+        connector: int | None = None,
+        group: str | None = None,
+        ad_hoc: bool | None = None,
+        at: dt.datetime | None = None,
+    ) -> models.ApplicableTariff:
+        """Tell which tariff applies at a station and why: every assignment that reaches it, in the order of precedence.
+
+        Takes the scope `tariffs:read`.
+
+        - `evse`: The EVSE's number.
+        - `connector`: The connector's number at the EVSE.
+        - `group`: The token's group.
+        - `ad_hoc`: Paid on the spot, without a contract.
+        - `at`: Null: now.
+        """
+        found: models.ApplicableTariff = await self._send(
+            Call(
+                method="GET",
+                path=f"/api/v1/stations/{segment(station_id)}/tariff",
+                query={"evse": evse, "connector": connector, "group": group, "ad_hoc": ad_hoc, "at": at},
+            ),
+            models.ApplicableTariff,
+        )
+        return found
+
+    async def get_session_cost(self, session_id: UUID | str) -> models.SessionCost:
+        """Tell what a session costs so far, or in the end, by which version of which tariff, line by line.
+
+        Takes the scope `sessions:read`.
+        """
+        found: models.SessionCost = await self._send(
+            Call(method="GET", path=f"/api/v1/sessions/{segment(session_id)}/cost"), models.SessionCost
+        )
+        return found
+
+    async def simulate_tariff(
+        self, body: models.NewSimulation, *, idempotency_key: str | None = None
+    ) -> models.TariffSimulation:
+        """Ask what sessions of the past would have cost under a tariff, who would have paid more and who less.
+
+        Takes the scope `tariffs:write`.
+        """
+        found: models.TariffSimulation = await self._send(
+            Call(
+                method="POST",
+                path="/api/v1/tariff-simulations",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.TariffSimulation,
+        )
+        return found
+
+    async def get_tariff_simulation(self, simulation_id: UUID | str) -> models.TariffSimulation:
+        """Read a simulation; its result is there once it is done.
+
+        Takes the scope `tariffs:read`.
+        """
+        found: models.TariffSimulation = await self._send(
+            Call(method="GET", path=f"/api/v1/tariff-simulations/{segment(simulation_id)}"), models.TariffSimulation
+        )
+        return found
+
+    async def create_price_series(
+        self, body: models.NewPriceSeries, *, idempotency_key: str | None = None
+    ) -> models.PriceSeries:
+        """Create a series of market prices, empty.
+
+        Takes the scope `tariffs:write`.
+        """
+        found: models.PriceSeries = await self._send(
+            Call(
+                method="POST",
+                path="/api/v1/price-series",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.PriceSeries,
+        )
+        return found
+
+    async def get_price_series(
+        self, series: str, *, from_: dt.datetime | None = None, to: dt.datetime | None = None
+    ) -> models.PriceSeries:
+        """Read the prices of a market.
+
+        Takes the scope `tariffs:read`.
+
+        - `from_`: Null: a day ago.
+        - `to`: Null: in two days.
+        """
+        found: models.PriceSeries = await self._send(
+            Call(method="GET", path=f"/api/v1/price-series/{segment(series)}", query={"from": from_, "to": to}),
+            models.PriceSeries,
+        )
+        return found
+
+    async def write_price_series(self, series: str, body: models.SeriesPrices) -> None:
+        """Write prices of a market, per kWh. New prices replace those whose time they overlap.
+
+        Takes the scope `tariffs:write`.
+        """
+        await self._send(
+            Call(
+                method="PUT",
+                path=f"/api/v1/price-series/{segment(series)}",
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            None,
+        )
+
     async def list_tokens(
         self,
         *,

@@ -85,6 +85,13 @@ class AllowEnergyTransfer(Struct, kw_only=True, tag_field="kind", tag="allow_ene
     ]
 
 
+class AltText(Struct, kw_only=True):
+    """A word about the tariff in one language (OCPI DisplayText)."""
+
+    language: str
+    text: str
+
+
 class AnnounceWebPayment(Struct, kw_only=True, tag_field="kind", tag="announce_web_payment"):
     """2.1: somebody pays by phone for this EVSE just now; the station waits for so many seconds."""
 
@@ -126,6 +133,18 @@ class ApiKeys(Struct, kw_only=True):
     """All keys, revoked ones too, newest first."""
 
     items: list[ApiKey]
+
+
+class ApplicableTariff(Struct, kw_only=True):
+    """Which tariff applies somewhere, and why."""
+
+    station_id: str
+    at: dt.datetime
+    time_zone: str
+    applies: ConsideredTariff | None
+    """null: no tariff applies, so nothing is charged for."""
+    tariff: Tariff | None
+    considered: list[ConsideredTariff]
 
 
 class Approval(Struct, kw_only=True):
@@ -780,6 +799,21 @@ class Connector(Struct, kw_only=True):
     vendor_error_code: str | None
 
 
+class ConsideredTariff(Struct, kw_only=True):
+    """An assignment that reaches the place, in the order of precedence, and what became of it."""
+
+    assignment_id: UUID
+    tariff_id: UUID
+    tariff_name: str
+    version: int
+    level: str
+    group_uid: str | None
+    verdict: str
+    """not_yet, no_longer: by the tariff's own dates; other_kind: its type is for other sessions."""
+    reason: str
+    """In words."""
+
+
 class Correction(Struct, kw_only=True):
     """A measurand whose numbers are wrong by a factor: what is reported × `times` is what is meant."""
 
@@ -787,6 +821,67 @@ class Correction(Struct, kw_only=True):
     times: Decimal
     unit: str | None = None
     """Only of values reported in this unit."""
+
+
+class CostBreakdown(Struct, kw_only=True):
+    """What a session costs. The lines add up to `before_taxes`, or to `total` where prices include taxes."""
+
+    currency: str
+    before_taxes: Decimal
+    taxes: list[CostTax]
+    total: Decimal
+    """With taxes: what is paid."""
+    includes_taxes: bool
+    """Whether the amounts of lines have their taxes in them."""
+    lines: list[CostLine]
+
+
+class CostLine(Struct, kw_only=True):
+    """A line: quantity × price, by which rule, when. A cap's or discount's line has an amount only."""
+
+    kind: str
+    rule: str
+    """Which rule, in words."""
+    amount: Decimal
+    """Half up to the currency's minor unit, in the tariff's kind of price."""
+    taxes: list[TariffTax]
+    element: int | None = None
+    """Which element of the tariff, from 1; null: none."""
+    quantity: Decimal | None = None
+    """What is billed: kWh, seconds, or a number."""
+    measured: Decimal | None = None
+    """The quantity before `step_size`."""
+    unit: str | None = None
+    """Of the quantity."""
+    unit_price: Decimal | None = None
+    """Of a market: the mean, cut to 6 decimals."""
+    price_per: str | None = None
+    exact: Decimal | None = None
+    """The amount before rounding, to 12 decimals."""
+    from_at: dt.datetime | None = None
+    to_at: dt.datetime | None = None
+    parts: list[CostPart] = field(default_factory=lambda: [])
+
+
+class CostPart(Struct, kw_only=True):
+    """What one price of a market gave to a line."""
+
+    from_at: dt.datetime
+    to_at: dt.datetime
+    quantity: Decimal
+    """kWh."""
+    unit_price: Decimal
+    is_told: bool
+    """false: the series told no price, so the tariff's own counts."""
+
+
+class CostTax(Struct, kw_only=True):
+    """What is due of one tax: its percentage of the base, half up."""
+
+    name: str
+    percentage: Decimal
+    base: Decimal
+    amount: Decimal
 
 
 class CreatedApiKey(Struct, kw_only=True):
@@ -1644,6 +1739,25 @@ class Hysteresis(Struct, kw_only=True):
     gradient: Decimal | None | UnsetType = UNSET
 
 
+class IdleFee(Struct, kw_only=True):
+    """What a car pays that has charged and stays: AFIR's occupancy fee. Beside PARKING_TIME, not instead of it."""
+
+    price_per_minute: Decimal
+    """In the tariff's currency; at most 6 decimals."""
+    grace_minutes: int | UnsetType = UNSET
+    """So much idle time of a session is free."""
+    step_size: int | UnsetType = UNSET
+    """Billed in blocks of so many seconds."""
+    start_time: str | None | UnsetType = UNSET
+    """Only from here on, on the wall of the location."""
+    end_time: str | None | UnsetType = UNSET
+    """Only until here; 00:00: the end of the day."""
+    max_amount: Decimal | None | UnsetType = UNSET
+    """At most so much of it in a session."""
+    taxes: list[TariffTax] | UnsetType = UNSET
+    """None means that nothing is taxed, not 0 %."""
+
+
 class Image(Struct, kw_only=True):
     """Firmware for some kind of station. It has no content until it was uploaded and checked: `stored_at`.
 
@@ -1762,6 +1876,21 @@ class KeptNeeds(Struct, kw_only=True):
     selected_schedule_id: int | None
     is_tolerance_accepted: bool | None
     n_rejected: int
+
+
+class KeptTariff(Struct, kw_only=True):
+    """A tariff in its newest version."""
+
+    tariff_id: UUID
+    party_id: UUID
+    name: str
+    version: int
+    """The newest; it is the ETag."""
+    tariff: Tariff
+    n_assignments: int
+    """In force now."""
+    created_at: dt.datetime
+    updated_at: dt.datetime
 
 
 class KnownQuirk(Struct, kw_only=True):
@@ -2200,6 +2329,21 @@ class ManyTokens(Struct, kw_only=True):
     """Visible ASCII, no spaces."""
 
 
+class MarketLink(Struct, kw_only=True):
+    """A price that follows a series: price of the interval × factor + adder, held between floor and cap."""
+
+    series: str
+    """A price series of the party."""
+    factor: Decimal | UnsetType = UNSET
+    """1.05: five percent for losses."""
+    adder: Decimal | UnsetType = UNSET
+    """Per kWh; may be negative."""
+    floor: Decimal | None | UnsetType = UNSET
+    """Never less per kWh. Null: as low as the market."""
+    cap: Decimal | None | UnsetType = UNSET
+    """Never more per kWh."""
+
+
 class Match(Struct, kw_only=True):
     """Which stations: patterns with `*` and `?`, whatever their case; what is left out fits all. At least a vendor."""
 
@@ -2366,7 +2510,7 @@ class NewApiKey(Struct, kw_only=True):
 
     name: str
     scopes: list[str]
-    """stations:read, stations:write, commands:send, commands:raw, firmware:write, logs:read, sessions:read, tokens:read, tokens:write, drivers:read, drivers:write, reservations:read, reservations:write, messages:read, events:read, people:write, people:provision, approvals:decide, webhooks:write, parties:write, admin"""
+    """stations:read, stations:write, commands:send, commands:raw, firmware:write, logs:read, sessions:read, tariffs:read, tariffs:write, tokens:read, tokens:write, drivers:read, drivers:write, reservations:read, reservations:write, messages:read, events:read, people:write, people:provision, approvals:decide, webhooks:write, parties:write, admin"""
     expires_at: dt.datetime | None | UnsetType = UNSET
     location_ids: list[UUID] | None | UnsetType = UNSET
     """Only what is at these; null: all that you see."""
@@ -2549,6 +2693,15 @@ class NewParty(Struct, kw_only=True):
     owner_email: str | None | UnsetType = UNSET
 
 
+class NewPriceSeries(Struct, kw_only=True):
+    """A series of market prices to be."""
+
+    name: str
+    """A price series of the party."""
+    currency: str
+    """ISO 4217; stays."""
+
+
 class NewProfile(Struct, kw_only=True):
     """A profile for an EVSE of a station; 0 is the whole station. A `profile_id` of 0 gets one of its own."""
 
@@ -2671,6 +2824,19 @@ class NewSetup(Struct, kw_only=True):
     """Of the passwords."""
 
 
+class NewSimulation(Struct, kw_only=True):
+    """Which sessions, under which tariff: one that is kept, or one that is not yet."""
+
+    tariff_id: UUID | None | UnsetType = UNSET
+    tariff: Tariff | None | UnsetType = UNSET
+    from_at: dt.datetime | None | UnsetType = UNSET
+    """Null: 30 days before `to_at`."""
+    to_at: dt.datetime | None | UnsetType = UNSET
+    """Null: now."""
+    location_id: UUID | None | UnsetType = UNSET
+    """Only sessions there."""
+
+
 class NewStart(Struct, kw_only=True):
     """A payment that the provider has authorized."""
 
@@ -2694,6 +2860,20 @@ class NewStation(Struct, kw_only=True):
     heartbeat_interval_s: int | None | UnsetType = UNSET
     max_power_w: int | None | UnsetType = UNSET
     evses: list[NewEvse] | UnsetType = UNSET
+
+
+class NewTariffAssignment(Struct, kw_only=True):
+    """Where a tariff shall apply: at one place, or nowhere in particular (the whole party)."""
+
+    tariff_id: UUID
+    location_id: UUID | None | UnsetType = UNSET
+    station_id: str | None | UnsetType = UNSET
+    evse_number: int | None | UnsetType = UNSET
+    """Of the station; null: all of it."""
+    connector_number: int | None | UnsetType = UNSET
+    """Of the EVSE; null: all of it."""
+    group_uid: str | None | UnsetType = UNSET
+    """Only for tokens of this group; whatever its case."""
 
 
 class NewTemplate(Struct, kw_only=True):
@@ -2927,6 +3107,14 @@ class ImagePage(Struct, kw_only=True):
     """For the page after this one; null on the last."""
 
 
+class KeptTariffPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[KeptTariff]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
 class LocationPage(Struct, kw_only=True):
     """A page of a list."""
 
@@ -3015,6 +3203,22 @@ class StationPage(Struct, kw_only=True):
     """For the page after this one; null on the last."""
 
 
+class TariffAssignmentPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[TariffAssignment]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
+class TariffVersionPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[TariffVersion]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
 class TemplatePage(Struct, kw_only=True):
     """A page of a list."""
 
@@ -3097,6 +3301,26 @@ class Party(Struct, kw_only=True):
     created_at: dt.datetime
     version: int
     """Counts changes; it is the ETag."""
+
+
+class Payer(Struct, kw_only=True):
+    """What surcharges and discounts look at in whoever pays."""
+
+    groups: list[str] | UnsetType = UNSET
+    plans: list[str] | UnsetType = UNSET
+    coupons: list[str] | UnsetType = UNSET
+
+
+class PayerChange(Struct, kw_only=True):
+    """What one token would have paid."""
+
+    token_id: UUID | None
+    """null: sessions without a token that we know."""
+    n_sessions: int
+    before: Decimal
+    """What their sessions cost, with taxes."""
+    after: Decimal
+    """What they would have cost."""
 
 
 class Payment(Struct, kw_only=True):
@@ -3302,11 +3526,58 @@ class PowerTree(Struct, kw_only=True):
     """Stations at the location that no circuit feeds."""
 
 
+class PreviewStretch(Struct, kw_only=True):
+    """A stretch of a session that is made up."""
+
+    duration_s: int
+    kind: (
+        Literal["charging", "connected", "idle", "reservation_expired", "reserved", "suspended_ev", "suspended_evse"]
+        | UnsetType
+    ) = UNSET
+    energy_wh: Decimal | UnsetType = UNSET
+    """0 to 10,000,000."""
+    power_w: Decimal | None | UnsetType = UNSET
+    """Null: the energy over the time."""
+    current_a: Decimal | None | UnsetType = UNSET
+    """Over all phases; null: not known."""
+
+
 class Price(Struct, kw_only=True):
     """A price while its conditions hold: per kWh, per minute, or once."""
 
     price: Decimal
     conditions: Conditions | None | UnsetType = UNSET
+
+
+class PriceComponent(Struct, kw_only=True):
+    """What a unit of one dimension costs (OCPI PriceComponent)."""
+
+    type: Literal["ENERGY", "FLAT", "PARKING_TIME", "TIME"]
+    price: Decimal
+    """Per kWh, per hour, or once. With `market`: where the series tells no price."""
+    step_size: int | UnsetType = UNSET
+    """Billed in blocks of so many Wh or seconds, rounded up once in a session; 0: as measured."""
+    taxes: list[TariffTax] | UnsetType = UNSET
+    """None means that nothing is taxed, not 0 %."""
+    market: MarketLink | None | UnsetType = UNSET
+
+
+class PriceLimit(Struct, kw_only=True):
+    """A bound of a session's total; where both are given, both hold (OCPI 2.3.0 PriceLimit)."""
+
+    before_taxes: Decimal
+    """In the tariff's currency; at most 6 decimals."""
+    after_taxes: Decimal | None | UnsetType = UNSET
+    """In the tariff's currency; at most 6 decimals."""
+
+
+class PriceSeries(Struct, kw_only=True):
+    """A series with its prices of some days."""
+
+    name: str
+    currency: str
+    updated_at: dt.datetime
+    prices: list[SeriesPrice]
 
 
 class Prices(Struct, kw_only=True):
@@ -4044,6 +4315,22 @@ class SendLocalList(Struct, kw_only=True, tag_field="kind", tag="send_local_list
     entries: list[ListedToken] | UnsetType = UNSET
 
 
+class SeriesPrice(Struct, kw_only=True):
+    """What a kWh costs on a market in an interval, before factor and adder."""
+
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+    price_kwh: Decimal
+    """Per kWh (exchanges tell it per MWh); may be negative."""
+
+
+class SeriesPrices(Struct, kw_only=True):
+    """Prices to be written into a series; the same start again replaces what was there."""
+
+    currency: str
+    prices: list[SeriesPrice]
+
+
 class SessionChanged(Struct, kw_only=True):
     """Something about a session that had ended became known late. It is settled once more."""
 
@@ -4060,6 +4347,16 @@ class SessionChanged(Struct, kw_only=True):
     """Wh so far, an exact decimal."""
     ocpp_version: str
     """`1.6`, `2.0.1` or `2.1`."""
+
+
+class SessionCost(Struct, kw_only=True):
+    """What a session costs, by which tariff."""
+
+    session_id: UUID
+    tariff_id: UUID
+    version: int
+    is_final: bool
+    cost: CostBreakdown
 
 
 class SessionEnded(Struct, kw_only=True):
@@ -4483,6 +4780,28 @@ class SigningRequests(Struct, kw_only=True):
     items: list[SigningRequest]
 
 
+class SimulationResult(Struct, kw_only=True):
+    """Sessions under the tariff beside what they cost. Revenue is without taxes."""
+
+    currency: str
+    n_sessions: int
+    energy_wh: Decimal
+    revenue: Decimal
+    n_compared: int
+    """Of these there was a price in the same currency."""
+    revenue_before: Decimal
+    """Of those compared, as they were."""
+    revenue_after: Decimal
+    """Of those compared, under the tariff."""
+    n_more: int
+    n_less: int
+    n_same: int
+    most_more: list[PayerChange]
+    """Who would have paid most more."""
+    most_less: list[PayerChange]
+    """Who would have paid most less."""
+
+
 class SitesAnswer(Struct, kw_only=True):
     """What became of the rows of a file of locations."""
 
@@ -4774,6 +5093,229 @@ class Stream(Struct, kw_only=True):
 
     interval_s: int | None | UnsetType = UNSET
     n_values: int | None | UnsetType = UNSET
+
+
+class Tariff(Struct, kw_only=True):
+    """The rules by which sessions are priced. What is kept of one is never changed: a change makes a new version."""
+
+    currency: str
+    """ISO 4217."""
+    elements: list[TariffElement]
+    """In order of precedence."""
+    type: Literal["AD_HOC_PAYMENT", "PROFILE_CHEAP", "PROFILE_FAST", "PROFILE_GREEN", "REGULAR"] | None | UnsetType = (
+        UNSET
+    )
+    """For which sessions; null: for all."""
+    tax_included: Literal["N/A", "NO", "YES"] | UnsetType = UNSET
+    """Whether prices have their taxes in them; N/A: nothing is taxed."""
+    min_price: PriceLimit | None | UnsetType = UNSET
+    max_price: PriceLimit | None | UnsetType = UNSET
+    """The cap of a session."""
+    max_per_day: Decimal | None | UnsetType = UNSET
+    """The cap of each day on the wall of the location, in the tariff's kind of price."""
+    idle_fee: IdleFee | None | UnsetType = UNSET
+    adjustments: list[TariffAdjustment] | UnsetType = UNSET
+    preauthorize_amount: Decimal | None | UnsetType = UNSET
+    """What ad hoc payments hold before the start (OCPI 2.3.0 payments)."""
+    start_date_time: dt.datetime | None | UnsetType = UNSET
+    """Sessions that begin from here on."""
+    end_date_time: dt.datetime | None | UnsetType = UNSET
+    """Sessions that begin before."""
+    tariff_alt_text: list[AltText] | UnsetType = UNSET
+    tariff_alt_url: str | None | UnsetType = UNSET
+
+
+class TariffAdjustment(Struct, kw_only=True):
+    """A surcharge (positive) or discount (negative), for everybody or for some. One of the three amounts is given."""
+
+    name: str
+    """As the driver reads it."""
+    percent: Decimal | None | UnsetType = UNSET
+    """-100 to 100, of the lines of `dimensions`."""
+    per_kwh: Decimal | None | UnsetType = UNSET
+    """For each kWh that was charged for."""
+    per_session: Decimal | None | UnsetType = UNSET
+    """Once."""
+    dimensions: list[Literal["ENERGY", "FLAT", "IDLE", "PARKING_TIME", "TIME"]] | UnsetType = UNSET
+    """Of `percent`: only these lines. None given: all, reservations too."""
+    groups: list[str] | UnsetType = UNSET
+    """Tokens of these groups."""
+    plans: list[str] | UnsetType = UNSET
+    """Drivers with one of these plans."""
+    coupons: list[str] | UnsetType = UNSET
+    """Whoever brings one of these codes."""
+    start_date_time: dt.datetime | None | UnsetType = UNSET
+    """Sessions that begin from here on."""
+    end_date_time: dt.datetime | None | UnsetType = UNSET
+    """Sessions that begin before."""
+    taxes: list[TariffTax] | None | UnsetType = UNSET
+    """Null: as what it is on. `percent` always is as its lines."""
+
+
+class TariffAssigned(Struct, kw_only=True):
+    """A tariff applies at one more place."""
+
+    tariff_id: str
+    """A UUID."""
+    by: str
+    """Who did it: `operator:<id>`, `key:<id>` or `system…`."""
+    assignment_id: str
+    """A UUID."""
+    level: str
+    """connector, station, location or party."""
+    location_id: str | None
+    """A UUID."""
+    station_id: str | None
+    evse_number: int | None
+    connector_number: int | None
+    group_uid: str | None
+    """Only for tokens of this group; null: for everybody."""
+
+
+class TariffAssignment(Struct, kw_only=True):
+    """A tariff that applies somewhere."""
+
+    assignment_id: UUID
+    tariff_id: UUID
+    tariff_name: str
+    level: str
+    location_id: UUID | None
+    station_id: str | None
+    evse_number: int | None
+    connector_number: int | None
+    group_uid: str | None
+    assigned_at: dt.datetime
+    assigned_by: str
+    ended_at: dt.datetime | None
+    ended_by: str | None
+
+
+class TariffDraft(Struct, kw_only=True):
+    """A tariff to be published: its name and rules."""
+
+    name: str
+    """As operators call it."""
+    tariff: Tariff
+
+
+class TariffElement(Struct, kw_only=True):
+    """Prices that share restrictions. Of each dimension the first element that applies counts (OCPI TariffElement)."""
+
+    price_components: list[PriceComponent]
+    restrictions: TariffRestrictions | None | UnsetType = UNSET
+
+
+class TariffPreview(Struct, kw_only=True):
+    """A tariff, kept (`tariff_id`, perhaps an older `version`) or not yet (`tariff`), and a session."""
+
+    tariff_id: UUID | None | UnsetType = UNSET
+    version: int | None | UnsetType = UNSET
+    tariff: Tariff | None | UnsetType = UNSET
+    started_at: dt.datetime
+    time_zone: str | UnsetType = UNSET
+    """Of the location; IANA."""
+    stretches: list[PreviewStretch]
+    """One after the other."""
+    payer: Payer | UnsetType = UNSET
+
+
+class TariffPublished(Struct, kw_only=True):
+    """A tariff, or a new version of one, holds for sessions that begin from now on."""
+
+    tariff_id: str
+    """A UUID."""
+    by: str
+    """Who did it: `operator:<id>`, `key:<id>` or `system…`."""
+    name: str
+    version: int
+    currency: str
+
+
+class TariffRestrictions(Struct, kw_only=True):
+    """When an element applies: all that is given must hold (OCPI TariffRestrictions). From: inclusive; to: exclusive."""
+
+    start_time: str | None | UnsetType = UNSET
+    """On the wall of the location: `13:30`."""
+    end_time: str | None | UnsetType = UNSET
+    """Earlier than `start_time`: on the next day. 00:00: the end of the day."""
+    start_date: dt.date | None | UnsetType = UNSET
+    end_date: dt.date | None | UnsetType = UNSET
+    """The first day on which it no longer applies."""
+    min_kwh: Decimal | None | UnsetType = UNSET
+    """From this energy of the session on."""
+    max_kwh: Decimal | None | UnsetType = UNSET
+    """Up to this energy of the session."""
+    min_current: Decimal | None | UnsetType = UNSET
+    """A over all phases, at that moment."""
+    max_current: Decimal | None | UnsetType = UNSET
+    """A over all phases, at that moment."""
+    min_power: Decimal | None | UnsetType = UNSET
+    """kW at that moment."""
+    max_power: Decimal | None | UnsetType = UNSET
+    """kW at that moment."""
+    min_duration: int | None | UnsetType = UNSET
+    """Seconds since the session began."""
+    max_duration: int | None | UnsetType = UNSET
+    """Seconds since the session began."""
+    day_of_week: (
+        list[Literal["FRIDAY", "MONDAY", "SATURDAY", "SUNDAY", "THURSDAY", "TUESDAY", "WEDNESDAY"]] | UnsetType
+    ) = UNSET
+    """None given: every day."""
+    reservation: Literal["RESERVATION", "RESERVATION_EXPIRES"] | None | UnsetType = UNSET
+    """The element prices a reservation, not a session."""
+
+
+class TariffSimulation(Struct, kw_only=True):
+    """A question about the past, and its answer once it is there."""
+
+    simulation_id: UUID
+    status: str
+    from_at: dt.datetime
+    to_at: dt.datetime
+    location_id: UUID | None
+    result: SimulationResult | None
+    asked_by: str
+    asked_at: dt.datetime
+    finished_at: dt.datetime | None
+
+
+class TariffTax(Struct, kw_only=True):
+    """A tax on a price. OCPI 2.2.1 has only `vat`, which is one of these named VAT."""
+
+    percentage: Decimal
+    """0 to 100."""
+    name: str | UnsetType = UNSET
+    """As it stands on invoices."""
+
+
+class TariffUnassigned(Struct, kw_only=True):
+    """A tariff no longer applies at a place. Sessions that began with it keep it."""
+
+    tariff_id: str
+    """A UUID."""
+    by: str
+    """Who did it: `operator:<id>`, `key:<id>` or `system…`."""
+    assignment_id: str
+    """A UUID."""
+    level: str
+    """connector, station, location or party."""
+    location_id: str | None
+    """A UUID."""
+    station_id: str | None
+    evse_number: int | None
+    connector_number: int | None
+    group_uid: str | None
+    """Only for tokens of this group; null: for everybody."""
+
+
+class TariffVersion(Struct, kw_only=True):
+    """The rules of a tariff as they were published once."""
+
+    tariff_id: UUID
+    version: int
+    tariff: Tariff
+    published_at: dt.datetime
+    published_by: str
 
 
 class Tax(Struct, kw_only=True):
