@@ -126,8 +126,8 @@ def test_public_addresses_are_public() -> None:
 
 # ---------------------------------------------------------------------------------------------- the catalogue
 
-# A message of OCPP that sounds like a fact.
-NO_FACTS = {"CertificateSigned"}
+# Messages of stations that sound like facts.
+NO_FACTS = {"CertificateSigned", "ConnectorUnplugged"}
 # Facts without a party: nobody outside could be told of them.
 INSIDE = {"ChargingLimitSet", "ChargingLimitCleared"}
 _FACT = re.compile(

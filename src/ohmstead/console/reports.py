@@ -102,7 +102,7 @@ async def reports(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respons
         measure=measure,
         by_step=_(BY_STEP[found.step], measure=_(measure.name)),
         heat=_heat(found),
-        weekdays=[weekday(n, is_long=True) for n in range(DAYS_OF_WEEK)],
+        weekdays=[(weekday(n), weekday(n, is_long=True)) for n in range(DAYS_OF_WEEK)],
         places=_places(found),
         locations=locations,
         comparisons=COMPARISONS,

@@ -327,6 +327,8 @@ class Gateway:
             slot.connection = None
         if self._is_stopped:
             return  # whoever stops a gateway tells of all its stations at once
+        if not _has_loop():
+            return  # the process ends under this line: the sweep of dead gateways tells of it
         now = clock.now()
         gone = Disconnected(
             station_id=slot.station_id,
@@ -404,3 +406,11 @@ def _common_version(offered: tuple[str, ...]) -> Version | None:
         with contextlib.suppress(ValueError):
             return Version.from_subprotocol(name)
     return None
+
+
+def _has_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
