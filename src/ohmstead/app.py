@@ -43,7 +43,6 @@ from ohmstead.ocpp import tls
 from ohmstead.ocpp.gateway import Gateway
 from ohmstead.ocpp.inquiries import Inquiries
 from ohmstead.reports.usage import service as usage
-from ohmstead.sessions.pricing.service import TariffCosts
 from ohmstead.settings import Settings
 from ohmstead.stations.certificates import servers
 from ohmstead.stations.certificates.authority import InternalAuthority
@@ -165,7 +164,7 @@ async def run_worker(settings: Settings) -> None:
         _deps(settings, "worker") as (pool, bus),
         _watched(settings.worker_health_port, Watch(pool, bus)),
     ):
-        working = asyncio.create_task(worker.run(settings, pool, bus, costs=TariffCosts()))
+        working = asyncio.create_task(worker.run(settings, pool, bus))
         try:
             _calm_collector()
             log.info("worker_ready")

@@ -219,6 +219,9 @@ async def test_market_prices_are_written_read_and_followed(api: Visitor, strange
     overlapping = await api.client.put("/price-series/DAY", json={"currency": "EUR", "prices": [new, new]})
     problem(overlapping, 422, "invalid")
     rules = energy(0.4, market={"series": "DAY", "factor": 1.1, "adder": 0.05}, taxes=[])
+    for wrong in ({**rules, "currency": "USD"}, energy(0.4, market={"series": "NIGHT"})):
+        found = problem(await api.client.post("/tariffs", json={"name": "X", "tariff": wrong}), 422, "invalid")
+        assert found["field"].endswith("market.series")
     wanted = {
         "tariff": rules,
         "started_at": "2026-03-02T10:30:00Z",
@@ -257,3 +260,18 @@ async def test_a_simulation_says_what_would_have_come_in_and_who_would_pay_more(
         {"from_at": "2001-01-01T00:00:00Z"},
     ):
         problem(await api.client.post("/tariff-simulations", json={"tariff": energy(1)} | wrong), 422, "invalid")
+
+
+async def test_a_location_can_go_although_a_tariff_was_assigned_to_it(api: Visitor) -> None:
+    location = await api.posts("/locations", {"name": "Quay"})
+    await a_tariff(api, "Quay", energy(1), location_id=location["location_id"])
+    gone = await api.client.delete(f"/locations/{location['location_id']}")
+    assert gone.is_success, gone.text
+    assert (await api.gets("/tariff-assignments", ended=True))["items"] == []
+
+
+async def test_names_that_cannot_be_seen_are_refused(api: Visitor) -> None:
+    rules = energy(1) | {"adjustments": [{"name": "Gold\u202e", "percent": -1}]}
+    found = problem(await api.client.post("/tariffs", json={"name": "X", "tariff": rules}), 422, "invalid")
+    assert found["field"] == "tariff.adjustments.0.name"
+    problem(await api.client.post("/tariffs", json={"name": "\u200b", "tariff": energy(1)}), 422, "invalid")

@@ -48,17 +48,21 @@ create unique index tariff_assignment_once on tariff_assignment
     (party_id, tariff_id, level, coalesce(location_id, '00000000-0000-0000-0000-000000000000'), coalesce(station_id, ''),
      coalesce(evse_number, 0), coalesce(connector_number, 0), coalesce(group_uid, '')) where ended_at is null;
 create index tariff_assignment_by_tariff on tariff_assignment (tariff_id);
+create index tariff_assignment_by_station on tariff_assignment (station_id) where station_id is not null;
+create index tariff_assignment_by_location on tariff_assignment (location_id) where location_id is not null;
+create index tariff_assignment_of_party on tariff_assignment (party_id) where level = 'party';
 
 create table session_tariff (
     session_id    uuid        primary key references session on delete cascade,
     party_id      uuid        not null references party,
     tariff_id     uuid        not null,
     version       integer     not null,
-    assignment_id uuid        not null references tariff_assignment,
+    assignment_id uuid        not null,
     time_zone     text        not null,
     kept_at       timestamptz not null default now(),
     foreign key (tariff_id, version) references tariff_version
 );
+comment on column session_tariff.assignment_id is 'Why this tariff; the assignment goes with a location or station that is deleted.';
 comment on table session_tariff is 'The tariff that a session began with, and keeps whatever is published or assigned later.';
 
 create table price_series (

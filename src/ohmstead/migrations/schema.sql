@@ -1213,10 +1213,9 @@ table session_tariff
     party_id uuid not null
     tariff_id uuid not null
     version integer not null
-    assignment_id uuid not null
+    assignment_id uuid not null  -- Why this tariff; the assignment goes with a location or station that is deleted.
     time_zone text not null
     kept_at timestamp with time zone not null default now()
-    constraint session_tariff_assignment_id_fkey FOREIGN KEY (assignment_id) REFERENCES tariff_assignment(assignment_id)
     constraint session_tariff_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint session_tariff_session_id_fkey FOREIGN KEY (session_id) REFERENCES session(session_id) ON DELETE CASCADE
     constraint session_tariff_tariff_id_version_fkey FOREIGN KEY (tariff_id, version) REFERENCES tariff_version(tariff_id, version)
@@ -1508,7 +1507,10 @@ table tariff_assignment
     constraint tariff_assignment_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint tariff_assignment_tariff_id_fkey FOREIGN KEY (tariff_id) REFERENCES tariff(tariff_id)
     constraint tariff_assignment_pkey PRIMARY KEY (assignment_id)
+    CREATE INDEX tariff_assignment_by_location ON public.tariff_assignment USING btree (location_id) WHERE (location_id IS NOT NULL)
+    CREATE INDEX tariff_assignment_by_station ON public.tariff_assignment USING btree (station_id) WHERE (station_id IS NOT NULL)
     CREATE INDEX tariff_assignment_by_tariff ON public.tariff_assignment USING btree (tariff_id)
+    CREATE INDEX tariff_assignment_of_party ON public.tariff_assignment USING btree (party_id) WHERE (level = 'party'::text)
     CREATE UNIQUE INDEX tariff_assignment_once ON public.tariff_assignment USING btree (party_id, tariff_id, level, COALESCE(location_id, '00000000-0000-0000-0000-000000000000'::uuid), COALESCE(station_id, ''::text), COALESCE(evse_number, 0), COALESCE(connector_number, 0), COALESCE(group_uid, ''::text)) WHERE (ended_at IS NULL)
 
 table tariff_simulation

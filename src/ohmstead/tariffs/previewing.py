@@ -47,6 +47,7 @@ async def preview(conn: Connection, party_id: UUID, given: TariffPreview) -> Cos
     """What the session would cost. Raises Invalid, NotFound."""
     tariff = await tariff_given(conn, party_id, given.tariff_id, given.version, given.tariff)
     service.check(tariff)
+    await service.check_series(conn, party_id, tariff)
     try:
         plan = pricing.plan_of(tariff, given.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -41,11 +41,43 @@ def check(tariff: Tariff, field: str = "tariff") -> None:
         first = faults[0]
         more = "".join(f"; {field}.{fault.field}: {fault.text}" for fault in faults[1:5])
         raise Invalid(first.text + more, field=f"{field}.{first.field}")
+    for place, text in _texts(tariff):
+        if checked(text, f"{field}.{place}") != text:
+            raise Invalid("begins or ends with spaces, or is not in composed form", field=f"{field}.{place}")
+
+
+def _texts(tariff: Tariff) -> Iterator[tuple[str, str]]:
+    """What people will read of it."""
+    for n, one in enumerate(tariff.adjustments):
+        yield f"adjustments.{n}.name", one.name
+    for n, text in enumerate(tariff.tariff_alt_text):
+        yield f"tariff_alt_text.{n}.text", text.text
+    for n, element in enumerate(tariff.elements):
+        for m, component in enumerate(element.price_components):
+            for k, tax in enumerate(component.taxes):
+                yield f"elements.{n}.price_components.{m}.taxes.{k}.name", tax.name
+
+
+async def check_series(conn: Connection, party_id: UUID, tariff: Tariff) -> None:
+    """Raises Invalid where a price follows a series that there is not, or one in another currency."""
+    names = series_of(tariff)
+    found = await store.find_currencies(conn, party_id, names) if names else {}
+    for n, element in enumerate(tariff.elements):
+        for m, component in enumerate(element.price_components):
+            if component.market is None:
+                continue
+            field = f"tariff.elements.{n}.price_components.{m}.market.series"
+            currency = found.get(component.market.series)
+            if currency is None:
+                raise Invalid("there is no such price series", field=field)
+            if currency != tariff.currency:
+                raise Invalid(f"the series is in {currency}", field=field)
 
 
 async def create_tariff(conn: Connection, actor: Actor, given: TariffDraft) -> KeptTariff:
     """Publish a tariff. Raises Invalid, and Conflict when the name is taken."""
     check(given.tariff)
+    await check_series(conn, actor.party_id, given.tariff)
     name, tariff_id = checked(given.name, "name"), new_id()
     if not name:
         raise Invalid("may not be empty", field="name")
@@ -64,6 +96,7 @@ async def replace_tariff(
     """
     before = await queries.get_tariff(conn, actor.party_id, tariff_id)
     check(given.tariff)
+    await check_series(conn, actor.party_id, given.tariff)
     name = checked(given.name, "name")
     if not name:
         raise Invalid("may not be empty", field="name")

@@ -127,15 +127,18 @@ async def list_candidates(conn: Connection, places: Sequence[Place], party_id: U
         " a.connector_number is not null as is_one_connector, a.group_uid, a.assigned_at"
         " from unnest($2::integer[], $3::text[], $4::uuid[], $5::integer[], $6::integer[], $7::text[], $8::timestamptz[])"
         "   as p (place, station_id, location_id, evse_number, connector_number, group_uid, at)"
-        " join tariff_assignment a on a.party_id = $1 and a.assigned_at <= p.at and (a.ended_at is null or a.ended_at > p.at)"
-        "   and (a.location_id is null or a.location_id = p.location_id)"
-        "   and (a.station_id is null or a.station_id = p.station_id)"
-        "   and (a.evse_number is null or a.evse_number = p.evse_number)"
-        "   and (a.connector_number is null or a.connector_number = p.connector_number)"
-        "   and (a.group_uid is null or a.group_uid = lower(p.group_uid))"
+        # Each level by its own index: a network may assign one to every station.
+        " cross join lateral ("
+        "   select * from tariff_assignment where station_id = p.station_id"
+        "     and (evse_number is null or evse_number = p.evse_number)"
+        "     and (connector_number is null or connector_number = p.connector_number)"
+        "   union all select * from tariff_assignment where location_id = p.location_id"
+        "   union all select * from tariff_assignment where party_id = $1 and level = 'party') a"
         " join tariff t on t.tariff_id = a.tariff_id"
         " cross join lateral (select v.version, v.content from tariff_version v"
-        "   where v.tariff_id = a.tariff_id and v.published_at <= p.at order by v.version desc limit 1) v",
+        "   where v.tariff_id = a.tariff_id and v.published_at <= p.at order by v.version desc limit 1) v"
+        " where a.party_id = $1 and a.assigned_at <= p.at and (a.ended_at is null or a.ended_at > p.at)"
+        "   and (a.group_uid is null or a.group_uid = lower(p.group_uid))",
         party_id,
         list(range(len(places))),
         [place.station_id for place in places],
@@ -193,6 +196,14 @@ async def insert_series(conn: Connection, party_id: UUID, name: str, currency: s
         currency,
     )
     return done is not None
+
+
+async def find_currencies(conn: Connection, party_id: UUID, names: set[str]) -> dict[str, str]:
+    """The currencies of those series that there are."""
+    rows = await conn.fetch(
+        "select name, currency from price_series where party_id = $1 and name = any ($2)", party_id, sorted(names)
+    )
+    return {row["name"]: row["currency"] for row in rows}
 
 
 async def touch_series(conn: Connection, party_id: UUID, name: str) -> str | None:

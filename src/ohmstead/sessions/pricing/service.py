@@ -120,7 +120,8 @@ async def note_start(conn: Connection, found: Sequence[Event]) -> None:
 async def keep_tariffs(conn: Connection, sessions: Sequence[Session]) -> dict[UUID, Kept]:
     """The tariff of each session to which one applies. Where none is kept yet, the one of the session's start is.
 
-    Assignments and versions are looked at as they were at that instant, so it does not matter when this is asked.
+    Assignments and versions are looked at as they were at that instant, so it does not matter when this is asked. A gateway
+    asks about sessions that its batch has yet to write: those are told, and kept once they are there.
     """
     kept = await store.list_kept(conn, [session.session_id for session in sessions])
     missing = [session for session in sessions if session.session_id not in kept]
@@ -128,20 +129,15 @@ async def keep_tariffs(conn: Connection, sessions: Sequence[Session]) -> dict[UU
         ours = [session for session in missing if session.party_id == party_id]
         chosen = await tariffs.choose_all(conn, party_id, [place_of(session) for session in ours])
         zones = await tariffs.find_zones(conn, party_id, [s.location_id for s in ours if s.location_id])
-        rows = [
-            (
-                session.session_id,
-                one.tariff_id,
-                one.version,
-                one.assignment_id,
-                zones.get(session.location_id, "UTC") if session.location_id else "UTC",
-            )
-            for session, (one, _) in zip(ours, chosen, strict=True)
-            if one is not None
-        ]
+        rows = []
+        for session, (one, _) in zip(ours, chosen, strict=True):
+            if one is None:
+                continue
+            zone = zones.get(session.location_id, "UTC") if session.location_id else "UTC"
+            kept[session.session_id] = Kept(session.session_id, one.tariff_id, one.version, zone, one.tariff)
+            rows.append((session.session_id, one.tariff_id, one.version, one.assignment_id, zone))
         if rows:
             await store.keep(conn, party_id, rows)
-            kept |= await store.list_kept(conn, [row[0] for row in rows])
     return kept
 
 

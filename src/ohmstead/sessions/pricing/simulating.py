@@ -127,6 +127,7 @@ async def ask(
 ) -> TariffSimulation:
     """Ask for a simulation; a job answers. Raises Invalid."""
     tariffs.check(tariff)
+    await tariffs.check_series(conn, actor.party_id, tariff)
     if to_at <= from_at:
         raise Invalid("ends before it begins", field="to_at")
     if to_at - from_at > LONGEST:

@@ -80,12 +80,16 @@ async def list_kept(conn: Connection, session_ids: Sequence[UUID]) -> dict[UUID,
 
 
 async def keep(conn: Connection, party_id: UUID, rows: Sequence[tuple[UUID, UUID, int, UUID, str]]) -> None:
-    """(session, tariff, version, assignment, time zone); a session that keeps one already stays with it."""
+    """(session, tariff, version, assignment, time zone); a session that keeps one already stays with it.
+
+    One that is not written yet keeps none.
+    """
     await conn.execute(
         "insert into session_tariff (session_id, party_id, tariff_id, version, assignment_id, time_zone)"
         " select k.session_id, $1, k.tariff_id, k.version, k.assignment_id, k.time_zone"
         " from unnest($2::uuid[], $3::uuid[], $4::integer[], $5::uuid[], $6::text[])"
-        " as k (session_id, tariff_id, version, assignment_id, time_zone) on conflict do nothing",
+        " as k (session_id, tariff_id, version, assignment_id, time_zone) join session s on s.session_id = k.session_id"
+        " where s.party_id = $1 on conflict do nothing",
         party_id,
         *[list(column) for column in zip(*rows, strict=True)],
     )

@@ -27,7 +27,23 @@ MINUTE_US = 60_000_000
 
 # What goes on, as the tally counts it.
 CHARGING, PARKED, RESERVED, EXPIRED = range(4)
+_NO_BOUND = 10**40
 _NO_RESTRICTIONS = TariffRestrictions()
+
+
+class Link(NamedTuple):
+    """A price that follows a series: factor in millionths, the rest in 10^-16 per kWh."""
+
+    series: str
+    factor: int
+    adder: int
+    floor: int
+    cap: int
+
+    def price(self, told: int) -> int:
+        """The price that the series' price leads to; both in 10^-16 per kWh. Series have at most 8 decimals: exact."""
+        price = told * self.factor // 1_000_000 + self.adder
+        return self.floor if price < self.floor else self.cap if price > self.cap else price
 
 
 class Component(NamedTuple):
@@ -42,7 +58,7 @@ class Component(NamedTuple):
     unit: int
     step: int
     taxes: tuple[TariffTax, ...]
-    market: MarketLink | None
+    market: Link | None
     restrictions: TariffRestrictions | None
 
 
@@ -190,7 +206,14 @@ def _component(
     if reserved:
         kind = "RESERVATION_FEE" if given.type == "FLAT" else "RESERVATION"
     taxes = tuple(given.taxes)
-    return Component(kind, number, scaled(given.price), unit, step * given.step_size, taxes, given.market, restrictions)
+    market = None if given.market is None else _link(given.market)
+    return Component(kind, number, scaled(given.price), unit, step * given.step_size, taxes, market, restrictions)
+
+
+def _link(given: MarketLink) -> Link:
+    floor = -_NO_BOUND if given.floor is None else scaled(given.floor)
+    cap = _NO_BOUND if given.cap is None else scaled(given.cap)
+    return Link(given.series, int(given.factor.scaleb(6)), scaled(given.adder), floor, cap)
 
 
 def scaled(value: Decimal) -> int:

@@ -30,6 +30,7 @@ _UNITS: dict[str, tuple[int, Literal["kWh", "s", "1"], Literal["kWh", "h", "min"
     "FLAT": (0, "1", "1"),
     "RESERVATION_FEE": (0, "1", "1"),
 }
+_NOTHING = Decimal(0)
 _MICRO = Decimal("0.000001")
 _PICO = Decimal("0.000000000001")
 
@@ -282,9 +283,14 @@ def _line(plan: Plan, row: Row) -> CostLine:
 
 def _decimal(value: int, places: int) -> Decimal:
     """A whole number of 10^-places, without noughts at its end."""
+    if not value:
+        return _NOTHING
+    # Eight noughts at once first: prices have few decimals of the sixteen.
+    while places >= 8 and not value % 100_000_000:
+        value, places = value // 100_000_000, places - 8
     while places and not value % 10:
         value, places = value // 10, places - 1
-    return Decimal(value).scaleb(-places)
+    return Decimal(value).scaleb(-places) if places else Decimal(value)
 
 
 def _money(plan: Plan, amount: int) -> Decimal:

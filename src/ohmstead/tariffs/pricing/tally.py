@@ -10,16 +10,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
 from ohmstead.core.errors import Invalid
-from ohmstead.tariffs.model import MarketLink
 from ohmstead.tariffs.pricing.calendar import NEVER, Window, us_of
-from ohmstead.tariffs.pricing.plan import CHARGING, EXPIRED, PARKED, RESERVED, Active, Plan, scaled
+from ohmstead.tariffs.pricing.plan import CHARGING, EXPIRED, PARKED, RESERVED, Active, Link, Plan, scaled
 
 StretchKind: TypeAlias = Literal[
     "charging", "suspended_evse", "idle", "suspended_ev", "connected", "reserved", "reservation_expired"
@@ -34,7 +33,7 @@ _DOING = {
     "reserved": RESERVED,
     "reservation_expired": EXPIRED,
 }
-MOST_WH = Decimal(10) ** 10
+MOST_DIGITS = 10  # of an energy in Wh, before the point
 
 
 class Stretch(Struct, frozen=True, kw_only=True):
@@ -121,6 +120,7 @@ class Meter:
     __slots__ = (
         *("plan", "tally", "_market", "_places"),
         *("_until", "_ceiling", "_doing", "_power", "_current", "_energy_place", "_time_place", "_part"),
+        *("_is_idle", "_idle_place", "_last_at", "_last_us"),
     )
 
     def __init__(self, plan: Plan, tally: Tally, market: Mapping[str, MarketPrices] | None = None) -> None:
@@ -136,6 +136,10 @@ class Meter:
         self._current: int | None = None
         self._energy_place = self._time_place = -1
         self._part: Part | None = None
+        self._last_at: datetime | None = None
+        self._last_us = 0
+        self._is_idle = False
+        self._idle_place = -1
 
     @classmethod
     def begin(cls, plan: Plan, at: datetime, market: Mapping[str, MarketPrices] | None = None) -> Meter:
@@ -149,16 +153,24 @@ class Meter:
         Time between stretches, of which nobody tells anything, costs nothing.
         """
         energy, power, current = stretch.energy_wh, stretch.power_w, stretch.current_a
-        if not (energy.is_finite() and 0 <= energy < MOST_WH):
+        try:
+            counted = int(energy * 1_000_000) if energy.adjusted() < MOST_DIGITS else -1
+        except (ValueError, OverflowError, InvalidOperation):
+            counted = -1
+        if counted < 0:
             raise Invalid(f"no energy that a session can have: {energy}", field="energy_wh")
+        # Most stretches begin where the one before ended; an instant takes longer to count than to compare.
+        start = self._last_us if stretch.started_at == self._last_at else us_of(stretch.started_at)
+        end = us_of(stretch.ended_at)
         self.count(
-            us_of(stretch.started_at),
-            us_of(stretch.ended_at),
-            int(energy * 1_000_000),
+            start,
+            end,
+            counted,
             _DOING[stretch.kind],
             None if power is None else int(power * 1000),
             None if current is None else int(current * 1000),
         )
+        self._last_at, self._last_us = stretch.ended_at, end
 
     def count(self, start: int, end: int, energy: int, doing: int, power: int | None, current: int | None) -> None:
         """The same in whole numbers: µs, µWh, mW, mA."""
@@ -198,7 +210,16 @@ class Meter:
             tally.last_energy = self._energy_place
         if self._time_place >= 0 and end > tally.at:
             self._fill(self._time_place, end - tally.at, end)
-        if end > tally.at and self._doing == CHARGING:
+            if self._doing <= PARKED:
+                tally.last_time = self._time_place
+            else:
+                tally.last_reserved = self._time_place
+        if self._is_idle:
+            tally.idle += end - tally.at
+            if self._idle_place >= 0 and end > tally.at:
+                self._fill(self._idle_place, end - tally.at, end)
+                tally.last_idle = self._idle_place
+        elif end > tally.at and self._doing == CHARGING:
             tally.has_charged = True
         tally.energy += energy
         tally.at = end
@@ -226,20 +247,23 @@ class Meter:
                 # The first microsecond at which so much has flowed.
                 stop = max(now, start - (before - ceiling) * span // energy)
                 reached = ceiling
+            pays_idle = is_idle and tally.idle >= plan.grace_us and bool(window.mask & plan.idle_bit)
             if is_idle:
-                self._add_idle(stop - now, window)
+                self._add_idle(stop - now, window, pays_idle)
             self._add_piece(stop, reached - have, active, window.day, doing)
             if stop >= end and reached >= after:
                 break
-        can_rest = not is_idle
+        self._part = None
         if active.energy >= 0 and plan.components[active.energy].market is not None:
-            # Where no energy came yet there is no part that more could be added to.
             cell = tally.cells[self._place(active.energy, window.day)]
-            self._part = cell.parts[-1] if cell.parts else None
-            can_rest = self._part is not None and reached > have and not is_idle
-        else:
-            self._part = None
-        self._until, self._ceiling = until if can_rest else 0, ceiling
+            if cell.parts and reached > have:
+                self._part = cell.parts[-1]
+            else:
+                # No energy came at this price yet, so there is no part that more could be added to: any energy cuts anew.
+                ceiling = tally.energy + 1
+        self._until, self._ceiling = until, ceiling
+        self._is_idle = is_idle
+        self._idle_place = self._place(plan.idle, window.day) if pays_idle else -1
         self._doing, self._power, self._current = doing, power, current
         self._energy_place = self._place(active.energy, window.day) if active.energy >= 0 else -1
         self._time_place = self._place(active.time, window.day) if active.time >= 0 else -1
@@ -279,10 +303,10 @@ class Meter:
         tally.energy += energy
         tally.at = stop
 
-    def _add_idle(self, span: int, window: Window) -> None:
-        tally, plan = self.tally, self.plan
-        if span and tally.idle >= plan.grace_us and window.mask & plan.idle_bit:
-            place = tally.last_idle = self._place(plan.idle, window.day)
+    def _add_idle(self, span: int, window: Window, pays_idle: bool) -> None:
+        tally = self.tally
+        if span and pays_idle:
+            place = tally.last_idle = self._place(self.plan.idle, window.day)
             self._fill(place, span, tally.at + span)
         tally.idle += span
 
@@ -293,7 +317,7 @@ class Meter:
         if known.market is None:
             return
         told = self._market_at(known.market, tally.at)[0]
-        price = known.price if told is None else linked(known.market, told)
+        price = known.price if told is None else known.market.price(told)
         parts = tally.cells[place].parts
         if parts and parts[-1].price == price and parts[-1].is_told == (told is not None):
             parts[-1].quantity += energy
@@ -305,7 +329,7 @@ class Meter:
         link = self.plan.components[component].market if component >= 0 else None
         return NEVER if link is None else self._market_at(link, now)[1]
 
-    def _market_at(self, link: MarketLink, now: int) -> tuple[int | None, int]:
+    def _market_at(self, link: Link, now: int) -> tuple[int | None, int]:
         prices = self._market.get(link.series)
         return (None, NEVER) if prices is None else prices.at(now)
 
@@ -323,14 +347,6 @@ class Meter:
             place = self._places[component, day] = len(self.tally.cells)
             self.tally.cells.append(Cell(component, day, 0, self.tally.at, self.tally.at))
         return place
-
-
-def linked(link: MarketLink, told: int) -> int:
-    """The price that a market's price leads to; both in 10^-16 per kWh."""
-    price = told * int(link.factor.scaleb(6)) // 1_000_000 + scaled(link.adder)
-    if link.floor is not None:
-        price = max(price, scaled(link.floor))
-    return price if link.cap is None else min(price, scaled(link.cap))
 
 
 def as_json(tally: Tally) -> bytes:
