@@ -314,18 +314,15 @@ async def test_a_tariff_is_given_to_places_and_the_page_says_which_one_applies_a
     await visitor.sends(f"{here}/assign", expect=422, evse_number="x")
     page = await visitor.opens(f"/tariffs/applies?station={station}&evse=2")
     assert page.heading == "Here applies."
-    assert [row.split()[0] for row in page.rows()] == ["Here", "Everywhere"]
+    assert [row.split()[0] for row in page.rows()][:2] == ["Here", "Everywhere"]
     assert (await visitor.opens(f"/tariffs/applies?station={station}&evse=1")).heading == "Everywhere applies."
     for path in (f"/stations/{station}", f"/locations/{place}"):
         page = await visitor.opens(path)
         assert "What charging costs now" in page.text
         assert "0.39 EUR per kWh" in page.text
         assert "0.49 EUR per kWh" in page.text
-    (form,) = [
-        f.attributes["action"]
-        for f in (await visitor.opens(here)).all("form")
-        if f.attributes["action"].endswith("/end")
-    ]
+    forms = [form.attributes.get("action", "") for form in (await visitor.opens(here)).all("form")]
+    (form,) = [action for action in forms if action.endswith("/end")]
     await visitor.sends(form, expect=303)
     await visitor.sends(form, expect=303)
     assert "applies nowhere yet" in (await visitor.opens(here)).text

@@ -181,7 +181,6 @@ async def _editor(
         theirs=theirs,
         mine=mine,
         differing=[name for name in FIELDS if theirs and theirs[name] != mine[name]],
-        labels=FIELDS,
         currencies=sorted(CURRENCIES),
         kinds=[(kind, KINDS[kind]) for kind in _KINDS],
         **await _preview(request, conn, actor, read.tariff, read.errors),

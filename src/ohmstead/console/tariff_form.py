@@ -23,7 +23,7 @@ FIELDS = {
     "name": N_("Name"),
     "currency": N_("Currency"),
     "tax_included": N_("Taxes"),
-    "vat": N_("VAT, %"),
+    "vat": N_("VAT in percent"),
     "kwh": N_("A kWh"),
     "hour": N_("An hour of charging"),
     "parking_hour": N_("An hour parked without charging"),
