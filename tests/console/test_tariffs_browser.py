@@ -55,7 +55,7 @@ async def test_a_tariff_by_day_and_night_is_written_given_to_a_location_and_char
         last_event_at=begins + timedelta(minutes=5),
     )
     await page.goto(f"/stations/{station}")
-    now = await page.locator("#prices dd b").first.inner_text()
+    now = await page.locator("#prices td b").first.inner_text()
     await page.goto(f"/sessions/{session}")
     cost = page.locator("#cost")
     await expect(cost).to_contain_text("What does it cost so far?")

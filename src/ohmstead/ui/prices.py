@@ -246,12 +246,16 @@ def conditions(r: TariffRestrictions) -> list[str]:
         (_in_minutes(r.min_duration), _in_minutes(r.max_duration), "min"),
     ):
         if low is not None:
-            found.append(_("from %(amount)s on", amount=f"{plain(low)} {unit}"))
+            found.append(_("from %(amount)s on", amount=_with(low, unit)))
         if high is not None:
-            found.append(_("below %(amount)s", amount=f"{plain(high)} {unit}"))
+            found.append(_("below %(amount)s", amount=_with(high, unit)))
     if r.reservation == "RESERVATION_EXPIRES":
         found.append(_("reserved and not used"))
     return found
+
+
+def _with(value: Decimal, unit: str) -> str:
+    return f"{plain(value)} {unit}"
 
 
 def _hours(start: str | None, end: str | None) -> str:
