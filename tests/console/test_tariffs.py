@@ -382,6 +382,22 @@ async def test_strangers_find_no_tariff_of_others(visitor: Visitor, stranger: Vi
     assert str(tariff_id) not in (await stranger.opens("/tariffs")).html
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "2200-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+async def test_instants_at_the_ends_of_time_break_no_page(visitor: Visitor, at: str) -> None:
+    side = "end_date_time" if at.startswith("0001") else "start_date_time"
+    rules = {"currency": "EUR", side: at, "elements": [{"price_components": [{"type": "ENERGY", "price": 1}]}]}
+    text = msgspec.json.encode(rules).decode()
+    answer = await visitor.sends("/tariffs/new", expect=303, name="Far", json=text)
+    path = answer.answer.headers["location"]
+    for place in (path, f"{path}/edit", f"{path}/edit?as=json", "/tariffs", "/tariffs.csv"):
+        await visitor.opens(place)
+
+
+async def test_a_station_that_there_is_not_is_said_at_the_field(visitor: Visitor) -> None:
+    page = await visitor.opens("/tariffs/applies?station=NOBODY", expect=404)
+    assert next(page.all("input", name="station")).attributes["aria-invalid"] == "true"
+
+
 async def test_hostile_names_stay_words(visitor: Visitor) -> None:
     hostile = '"><script>alert(1)</script>'
     path = await made(visitor, name=hostile)

@@ -22,6 +22,7 @@ from ohmstead.ui import prices
 from ohmstead.ui.prices import PriceLine, PriceWeek
 
 _HOUR_S = 3600
+_AHEAD = timedelta(days=3650)
 
 
 class Example(Struct, frozen=True):
@@ -77,7 +78,8 @@ async def shown(conn: Connection, party_id: UUID, tariff: Tariff, zone: ZoneInfo
 def _wednesday(tariff: Tariff, zone: ZoneInfo) -> date:
     """The next one on which the tariff is valid; of a tariff that follows a market the last one, whose prices are known."""
     at = clock.now()
-    if tariff.start_date_time is not None and tariff.start_date_time > at:
+    # Years in which nobody can reckon (previewing has bounds) have no examples of their own.
+    if tariff.start_date_time is not None and at < tariff.start_date_time < at + _AHEAD:
         at = tariff.start_date_time
     today = at.astimezone(zone).date()
     if tariffs.series_of(tariff):

@@ -17,6 +17,7 @@ from ohmstead.core.language import N_, R_, _, weekday
 from ohmstead.core.validation import fault_of, in_words
 from ohmstead.tariffs.checking import Fault, faults_of
 from ohmstead.tariffs.model import DAYS, Tariff, TariffRestrictions
+from ohmstead.ui import prices
 
 # The form's fields and what they are called.
 FIELDS = {
@@ -323,6 +324,8 @@ def fields_of(tariff: Tariff, zone: ZoneInfo) -> tuple[dict[str, str], dict[str,
     fields["vat"] = _text(taxes[0].percentage) if taxes else ""
     fields |= _extra_fields(tariff)
     for field, at in (("valid_from", tariff.start_date_time), ("valid_until", tariff.end_date_time)):
+        if prices.told_at(at) != at:
+            return None
         fields[field] = at.astimezone(zone).strftime("%Y-%m-%dT%H:%M") if at else ""
     again = _read_fields(Form({**fields, "name": "x"}, many, None), zone).tariff
     return (fields, many) if again == tariff else None

@@ -21,9 +21,9 @@ from ohmstead.console.forms import faults_of, form_of
 from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow, opened, uuid_of
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
-from ohmstead.core.errors import Conflict, Invalid
+from ohmstead.core.errors import Conflict, Invalid, NotFound
 from ohmstead.core.events import NUDGE
-from ohmstead.core.language import N_, _, n_
+from ohmstead.core.language import N_, R_, _, n_
 from ohmstead.reports.pages import queries as pages
 from ohmstead.reports.service import zone_of
 from ohmstead.stations.queries import require_station
@@ -112,6 +112,7 @@ async def tariff_list(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Res
         number=number,
         n_pages=n_pages,
         headline=_headline(counts),
+        prices=prices,
     )
 
 
@@ -310,7 +311,10 @@ async def applies(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respons
         station_id = query["station"].strip()[:48]
         found, connectors = None, []
         if station_id:
-            await require_station(conn, actor.party_id, station_id)
+            try:
+                await require_station(conn, actor.party_id, station_id)
+            except NotFound:
+                return page(request, "console/tariff_applies.html", status=404, **_nowhere(station_id))
             place = Place(
                 party_id=actor.party_id,
                 station_id=station_id,
@@ -327,6 +331,7 @@ async def applies(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respons
         request,
         "console/tariff_applies.html",
         found=found,
+        errors={},
         station_id=station_id,
         evses=sorted({one.evse_number for one in connectors}),
         lines=prices.lines_at(found.tariff, wall) if found and found.tariff and wall else [],
@@ -334,6 +339,13 @@ async def applies(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respons
         verdicts=VERDICTS,
         prices=prices,
     )
+
+
+def _nowhere(station_id: str) -> dict[str, Any]:
+    """The page for a station that there is not."""
+    errors = {"station": R_("there is no such thing")}
+    empty: dict[str, Any] = {"found": None, "evses": [], "lines": [], "levels": {}, "verdicts": {}, "prices": prices}
+    return {**empty, "station_id": station_id, "errors": errors}
 
 
 def _number(text: str) -> int | None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
 from typing import Literal, TypeAlias
@@ -43,6 +43,7 @@ _GROUP_OF: dict[str, Group] = {"ENERGY": "kwh", "TIME": "minute", "PARKING_TIME"
 _MINUTES = 60
 _MOST_PLACES = 6
 _LEVELS = 5
+_FIRST, _LAST = datetime(1900, 1, 2, tzinfo=UTC), datetime(9998, 12, 30, tzinfo=UTC)
 _LEFT, _HOUR_WIDTH, _ROW_HEIGHT, _NARROWEST_TEXT = 44, 30, 28, 54
 
 
@@ -89,6 +90,13 @@ def plain(value: Decimal) -> str:
     """A number without noughts that say nothing."""
     text = format(value, "f")
     return grouped(text.rstrip("0").rstrip(".") if "." in text else text)
+
+
+def told_at(at: datetime | None) -> datetime | None:
+    """An instant of a tariff as it can be told in every zone: years that no clock of people shows are cut."""
+    if at is None or _FIRST < at < _LAST:
+        return at
+    return min(max(at, _FIRST), _LAST)
 
 
 def per_minute(per_hour: Decimal) -> Decimal:
