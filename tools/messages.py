@@ -48,7 +48,7 @@ HEAD = """# Ohmstead: what people read. Kept complete by tools/messages.py; writ
 # SPDX-License-Identifier: Apache-2.0"""
 # What `told` is to know besides errors' texts: rows' errors, rules of orders (`yield field, "rule"` where `Fault`s come
 # from), and what bears `R_`. Here: where the text stands in what makes it, unless it is the first.
-PLACES = {"RowError": 2}
+PLACES = {"RowError": 2, "Fault": 1}
 # A word for programs, not a text: `too_many_requests`.
 _CODE = re.compile(r"[a-z0-9_]+(%\(\w+\)s)?")
 # Hardly anything but slots would be found in what others say: `%(modes)s for %(purpose)s`.

@@ -153,7 +153,7 @@ def test_rules_and_errors_of_rows_are_found_but_codes_are_not(english: messages.
 def test_the_narrowest_pattern_tells_and_reasons_within_are_told_too() -> None:
     with language.speaking("de"):
         assert language.told("no station AC-1") == "keine Ladestation AC-1"
-        assert language.told("no tariff x") == "tariff x gibt es nicht"
+        assert language.told("no pigeon x") == "pigeon x gibt es nicht"
         assert language.told("not sent: no answer within 10 s") == "nicht gesendet: keine Antwort innerhalb von 10 s"
         assert language.told("at most 40 characters") == "höchstens 40 Zeichen"
 

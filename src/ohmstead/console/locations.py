@@ -14,7 +14,7 @@ from litestar.params import FromPath, SkipValidation
 from litestar.response import Redirect
 
 from ohmstead.accounts.access import Actor
-from ohmstead.console import location_form, maps
+from ohmstead.console import costs, location_form, maps
 from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow, opened, uuid_of
 from ohmstead.console.overview import connector_groups
 from ohmstead.console.stations import trouble
@@ -135,6 +135,8 @@ async def _site_page(
         tree = await service.get_tree(conn, actor.party_id, location_id)
         photos = await sites.list_photos(conn, actor.party_id, location_id)
         site = await reports.one_site(conn, actor.party_id, location_id)
+        connectors = await pages.list_connectors(conn, actor.party_id, [row.station_id for row in stations.rows])
+        priced = await costs.prices_here(conn, actor, connectors, location_id, found.time_zone, names_station=True)
     of_today = next((row for row in days if row["day"] == today), None)
     return page(
         request,
@@ -156,6 +158,7 @@ async def _site_page(
         bars=_bars({row["day"]: (row["n"], float(row["energy_wh"])) for row in days}, today),
         trouble=trouble,
         words=location_form,
+        priced=priced,
         error=error,
     )
 

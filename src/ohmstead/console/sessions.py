@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from ohmstead.accounts.access import Actor
 from ohmstead.accounts.lists import service as lists
-from ohmstead.console import feed, timeline
+from ohmstead.console import costs, feed, timeline
 from ohmstead.console.exports import csv_response, table_response
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened, uuid_of
 from ohmstead.core import clock
@@ -27,7 +27,7 @@ from ohmstead.reports.pages import queries
 from ohmstead.reports.service import zone_of
 from ohmstead.reports.usage import queries as usage_queries
 from ohmstead.reports.usage.model import Subject
-from ohmstead.ui import charts, figures, states
+from ohmstead.ui import charts, figures, prices, states
 from ohmstead.ui.templating import View, page
 
 PAGE = 50
@@ -205,8 +205,10 @@ async def session(request: PageRequest, pool: PoolIn, actor: ActorIn, session_id
     """One session: its curve, what happened, its readings, and what is odd about it."""
     async with pool.acquire() as conn:
         view = await opened(request, conn, actor, "sessions:read")
-        context = await _session(conn, actor, uuid_of(session_id, "session"), view)
-    return page(request, "console/session.html", **context)
+        known = uuid_of(session_id, "session")
+        context = await _session(conn, actor, known, view)
+        price = await costs.session_price(conn, actor, known)
+    return page(request, "console/session.html", **context, price=price, prices=prices)
 
 
 @get("/sessions/{session_id:str}/readings.csv")

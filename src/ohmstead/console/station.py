@@ -10,7 +10,7 @@ from litestar import Response, get
 from litestar.params import FromPath
 
 from ohmstead.accounts.access import Actor
-from ohmstead.console import command_panel, timeline
+from ohmstead.console import command_panel, costs, timeline
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened
 from ohmstead.console.messages import FIRST, kept, log_lines, next_page
 from ohmstead.core import clock
@@ -44,7 +44,11 @@ async def station(request: PageRequest, pool: PoolIn, actor: ActorIn, station_id
         context["locations"] = (
             await queries.list_locations(conn, actor.scope) if context["station"]["state"] == "pending" else []
         )
-    return page(request, "console/station.html", **context, before=before, after=after)
+        row = context["station"]
+        priced = await costs.prices_here(
+            conn, actor, context["connectors"], row["location_id"], row["time_zone"], names_station=False
+        )
+    return page(request, "console/station.html", **context, before=before, after=after, priced=priced)
 
 
 @get("/stations/{station_id:str}/now")

@@ -200,7 +200,7 @@
 
   const jumps = {
     o: "/", s: "/stations", e: "/sessions", f: "/firmware", t: "/templates", r: "/reservations", c: "/certificates", l: "/locations",
-    d: "/drivers", k: "/tokens", p: "/reports", m: "/safe-limits", u: "/security", n: "/settings",
+    d: "/drivers", k: "/tokens", i: "/tariffs", p: "/reports", m: "/safe-limits", u: "/security", n: "/settings",
   };
   let isGoing = 0;
   const rows = () => all("[data-row]").filter((row) => row.offsetParent !== null);
