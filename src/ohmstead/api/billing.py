@@ -36,6 +36,7 @@ from ohmstead.billing.cdrs.model import (
     UnbillableDecision,
     UnbillableSession,
 )
+from ohmstead.billing.cdrs.ocpi import OcpiCdr
 from ohmstead.billing.cdrs.queries import CdrFilter, UnbillableFilter
 from ohmstead.core.db import Connection
 from ohmstead.core.events import NUDGE
@@ -99,7 +100,7 @@ async def get_cdr(pool: ThePool, actor: TheActor, cdr_id: FromPath[UUID]) -> Res
 
 
 @get("/cdrs/{cdr_id:uuid}/ocpi", opt=operation("billing:read", errors=(404,)))
-async def get_ocpi_cdr(pool: ThePool, actor: TheActor, cdr_id: FromPath[UUID]) -> Response[dict[str, Any]]:
+async def get_ocpi_cdr(pool: ThePool, actor: TheActor, cdr_id: FromPath[UUID]) -> Response[OcpiCdr]:
     """Read a CDR as the object that OCPI 2.2.1 has for it."""
     async with pool.acquire() as conn:
         cdr = await queries.get_cdr(conn, actor.party_id, cdr_id)

@@ -11,6 +11,7 @@ from ohmstead.billing.cdrs.model import (
     UnbillableDecision,
     UnbillableSession,
 )
+from ohmstead.billing.cdrs.ocpi import OcpiCdr
 from ohmstead.billing.ledger.model import LedgerAccount, LedgerLock, LedgerPosting, NewLedgerLock
 from ohmstead.tariffs.pricing import CostBreakdown
 
@@ -76,6 +77,55 @@ _CDR: dict[str, Any] = {
     "created_at": _AT,
     "created_by": "system",
 }
+_OCPI: dict[str, Any] = {
+    "country_code": "NL",
+    "party_id": "HPK",
+    "id": _CDR_ID,
+    "start_date_time": "2026-03-02T10:00:00Z",
+    "end_date_time": "2026-03-02T11:00:00Z",
+    "session_id": _SESSION_ID,
+    "cdr_token": {"uid": "04A2B3C4D5", "type": "RFID", "contract_id": "04A2B3C4D5"},
+    "auth_method": "WHITELIST",
+    "cdr_location": {
+        "id": _LOCATION_ID,
+        "name": "Harbour car park",
+        "address": "Quay 1",
+        "city": "Rotterdam",
+        "postal_code": "3011",
+        "country": "NLD",
+        "coordinates": {"latitude": "51.9225000", "longitude": "4.4791700"},
+        "evse_uid": "HARBOUR-01*1",
+        "evse_id": "NL*HPK*EHARBOUR01*1",
+        "connector_id": "1",
+        "connector_standard": "IEC_62196_T2",
+        "connector_format": "SOCKET",
+        "connector_power_type": "AC_3_PHASE",
+    },
+    "currency": "EUR",
+    "tariffs": [
+        {
+            "country_code": "NL",
+            "party_id": "HPK",
+            "id": "019a9d80-1100-7a10-8b00-2b3c4d5e6f71",
+            "currency": "EUR",
+            "elements": [{"price_components": [{"type": "ENERGY", "price": 0.49, "vat": 21, "step_size": 1}]}],
+            "last_updated": "2026-03-02T10:00:00Z",
+        }
+    ],
+    "charging_periods": [
+        {
+            "start_date_time": "2026-03-02T10:00:00Z",
+            "dimensions": [{"type": "TIME", "volume": 1}, {"type": "ENERGY", "volume": 20}],
+            "tariff_id": "019a9d80-1100-7a10-8b00-2b3c4d5e6f71",
+        }
+    ],
+    "total_cost": {"excl_vat": 9.8, "incl_vat": 11.86},
+    "total_energy": 20,
+    "total_energy_cost": {"excl_vat": 9.8},
+    "total_time": 1,
+    "total_parking_time": 0,
+    "last_updated": _AT,
+}
 _CREDIT = {
     **_CDR,
     "cdr_id": _CREDIT_ID,
@@ -108,6 +158,7 @@ _LOCK = {"month": "2026-02", "locked_at": _AT, "locked_by": _BY}
 
 BILLING_EXAMPLES: dict[Any, Any] = {
     Cdr: _CDR,
+    OcpiCdr: _OCPI,
     CreditOrder: {"reason": _WHY},
     CdrCredit: {"credit": _CREDIT, "replacement": None},
     UnbillableSession: _UNBILLABLE,

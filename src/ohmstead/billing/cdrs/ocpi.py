@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
+import msgspec
+from msgspec import Struct
+
 from ohmstead.billing.cdrs.model import Cdr, CdrPlace
 from ohmstead.billing.cdrs.reckoning import REVENUE, net_lines
 from ohmstead.billing.ledger.entries import RevenueKind
@@ -38,7 +41,44 @@ _COSTS: Final[dict[str, RevenueKind]] = {
 _CHARGING: Final = frozenset({"charging", "suspended_evse"})
 
 
-def cdr_object(cdr: Cdr, country_code: str, party_code: str, tariff: Tariff) -> dict[str, Any]:
+class OcpiPrice(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """OCPI's Price."""
+
+    excl_vat: Decimal
+    incl_vat: Decimal | None = None
+
+
+class OcpiCdr(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """OCPI 2.2.1's CDR, with what we know of it. Energies in kWh, times in hours."""
+
+    country_code: str
+    party_id: str
+    id: str
+    start_date_time: str
+    end_date_time: str
+    session_id: str
+    cdr_token: dict[str, Any]
+    auth_method: str
+    cdr_location: dict[str, Any]
+    currency: str
+    tariffs: list[dict[str, Any]]
+    charging_periods: list[dict[str, Any]]
+    total_cost: OcpiPrice
+    total_energy: Decimal
+    total_time: Decimal
+    total_parking_time: Decimal
+    last_updated: str
+    total_fixed_cost: OcpiPrice | None = None
+    total_energy_cost: OcpiPrice | None = None
+    total_time_cost: OcpiPrice | None = None
+    total_parking_cost: OcpiPrice | None = None
+    total_reservation_cost: OcpiPrice | None = None
+    remark: str | None = None
+    credit: bool | None = None
+    credit_reference_id: str | None = None
+
+
+def cdr_object(cdr: Cdr, country_code: str, party_code: str, tariff: Tariff) -> OcpiCdr:
     """The object `CDR`. `country_code` and `party_code` are the network operator's, `tariff` the rules that it kept.
 
     A credit has all that its charge has, and the negative `total_cost`.
@@ -68,7 +108,7 @@ def cdr_object(cdr: Cdr, country_code: str, party_code: str, tariff: Tariff) -> 
         found["remark"] = cdr.reason[:255]
     if cdr.credits_id is not None:
         found |= {"credit": True, "credit_reference_id": str(cdr.credits_id)}
-    return found
+    return msgspec.convert(found, OcpiCdr)
 
 
 def _costs(cdr: Cdr) -> dict[str, Any]:
