@@ -38,16 +38,21 @@ class Verdict(Struct, frozen=True, kw_only=True):
 async def verify(conn: Connection, party_id: UUID) -> Verdict:
     """Look at all of a party's books, as of one instant. Of each kind of fault the first hundred are told."""
     async with conn.transaction(isolation="repeatable_read", readonly=True):
-        faults = [Fault(name, text) for name, text in await books.list_faults(conn, party_id, MOST)]
-        n_cdrs, after = 0, None
-        wrong: list[Fault] = []
-        while piece := await cdrs.list_for_checking(conn, party_id, after=after, limit=_PIECE):
-            n_cdrs += len(piece)
-            after = piece[-1].cdr_id
-            ids = [cdr.cdr_id for cdr in piece] + [cdr.credits_id for cdr in piece if cdr.credits_id is not None]
-            booked = await ledger.find_postings(conn, party_id, ids)
-            wrong += [fault for cdr in piece if (fault := _fault_of(cdr, booked)) is not None]
-        n_entries = await books.count_entries(conn, party_id)
+        return await look_over(conn, party_id)
+
+
+async def look_over(conn: Connection, party_id: UUID) -> Verdict:
+    """The same, in the caller's transaction."""
+    faults = [Fault(name, text) for name, text in await books.list_faults(conn, party_id, MOST)]
+    n_cdrs, after = 0, None
+    wrong: list[Fault] = []
+    while piece := await cdrs.list_for_checking(conn, party_id, after=after, limit=_PIECE):
+        n_cdrs += len(piece)
+        after = piece[-1].cdr_id
+        ids = [cdr.cdr_id for cdr in piece] + [cdr.credits_id for cdr in piece if cdr.credits_id is not None]
+        booked = await ledger.find_postings(conn, party_id, ids)
+        wrong += [fault for cdr in piece if (fault := _fault_of(cdr, booked)) is not None]
+    n_entries = await books.count_entries(conn, party_id)
     return Verdict(n_entries=n_entries, n_cdrs=n_cdrs, faults=[*faults, *wrong[:MOST]])
 
 

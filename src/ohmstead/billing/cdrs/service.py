@@ -113,7 +113,10 @@ def _plan_one(plan: Plan, one: Reckoned, around: Surroundings, last: Cdr | None,
         if standing.says_the_same_as(fresh):
             return
         plan.cdrs.append(_credit(standing, LATE_NEWS, SYSTEM))
-        fresh = replace(fresh, replaces_id=standing.cdr_id, reason=LATE_NEWS)
+        # After the credit, in every order there is.
+        fresh = replace(
+            fresh, cdr_id=new_id(), created_at=clock.now(), replaces_id=standing.cdr_id, reason=LATE_NEWS
+        )
     plan.cdrs.append(fresh)
     plan.cleared.append(session_id)
 
