@@ -101,7 +101,13 @@ async def test_an_unbillable_session_says_why_and_is_decided_about(api: Visitor,
     assert "no tariff" in refused["detail"]
     decided = await api.posts(path, never)
     assert (decided["session"]["decision"], decided["cdr"]) == ("never", None)
-    for query, n in [({"open": True}, 0), ({"open": False}, 1), ({"decision": "never"}, 1), ({"reason": "orphan"}, 0)]:
+    cases: list[tuple[dict[str, Any], int]] = [
+        ({"open": True}, 0),
+        ({"open": False}, 1),
+        ({"decision": "never"}, 1),
+        ({"reason": "orphan"}, 0),
+    ]
+    for query, n in cases:
         assert len((await api.gets("/unbillable-sessions", **query))["items"]) == n
 
 

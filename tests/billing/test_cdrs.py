@@ -10,8 +10,9 @@ import asyncpg
 import pytest
 
 from ohmstead.accounts import access
+from ohmstead.accounts.scope import Scope
 from ohmstead.billing.cdrs import queries, service
-from ohmstead.billing.cdrs.model import CdrKind
+from ohmstead.billing.cdrs.model import CdrKind, UnbillableDecision
 from ohmstead.core.errors import Conflict, Invalid, NotFound, Refused
 from ohmstead.core.events import Event
 from ohmstead.sessions.erasing.service import erase_driver
@@ -34,7 +35,12 @@ async def test_a_settled_session_is_billed_once_however_often_it_is_told(busines
         Decimal("9.80"),
         Decimal("11.86"),
     )
-    assert (cdr.place.country, cdr.place.name, cdr.energy_wh, cdr.tariff_version) == ("NL", "Quay", 20_000, 1)
+    assert (cdr.place.country, cdr.place.name, cdr.energy_wh, cdr.tariff_version) == (
+        "NL",
+        "Quay",
+        Decimal(20_000),
+        1,
+    )
     assert [line.kind for line in cdr.cost.lines] == ["ENERGY"]
     assert await business.balances() == {
         "receivable:nobody": Decimal("11.86"),
@@ -154,7 +160,9 @@ async def test_what_gives_reason_to_doubt_waits_for_a_person(
     await business.settles(session_id)
     assert len(await business.cdrs()) == 1, "the decision stands whatever there is to doubt"
     assert await business.unbillable() == {session_id: (reason, "bill")}
-    entries = await business.pool.fetch("select action, changes from audit_entry where object like 'session/%' order by entry_id")
+    entries = await business.pool.fetch(
+        "select action, changes from audit_entry where object like 'session/%' order by entry_id"
+    )
     assert [row["changes"]["decision"]["after"] for row in entries] == ["never", "bill"]
     assert await business.faults() == []
 
@@ -194,7 +202,7 @@ async def test_nothing_is_said_without_a_reason(business: Business) -> None:
     session_id = await business.session(0)
     await business.settles(session_id)
     async with business.pool.acquire() as conn:
-        given = service.UnbillableDecision(decision="never", note=" \n ")
+        given = UnbillableDecision(decision="never", note=" \n ")
         with pytest.raises(Invalid, match="why"):
             await service.decide(conn, business.actor, session_id, given)
 
@@ -248,6 +256,6 @@ async def test_people_of_other_locations_see_nothing_of_this_one(business: Busin
     await business.settles(await business.session(), await business.session(0))
     async with business.pool.acquire() as conn:
         for places, n in [((business.location_id,), 1), ((UUID(int=1),), 0), ((), 0)]:
-            scope = access.Scope(business.party_id, places)
+            scope = Scope(business.party_id, places)
             assert len(await queries.list_cdrs(conn, scope, queries.CdrFilter())) == n
             assert len(await queries.list_unbillable(conn, scope, queries.UnbillableFilter())) == n

@@ -23,7 +23,8 @@ MARCH, APRIL = date(2026, 3, 2), date(2026, 4, 1)
 def top_up(business: Business, amount: str, key: str = "1", on: date = MARCH, **more: Any) -> Entry:
     theirs = wallet(business.party_id, "EUR")
     postings = (Posting(CASH, Decimal(amount)), Posting(theirs, -Decimal(amount)))
-    return Entry(**{"key": key, "kind": "top_up", "text": "", "wanted_on": on, "postings": postings} | more)
+    known: dict[str, Any] = {"key": key, "kind": "top_up", "text": "", "wanted_on": on, "postings": postings}
+    return Entry(**known | more)
 
 
 async def posts(business: Business, *entries: Entry) -> list[KeptEntry]:

@@ -86,9 +86,17 @@ def test_require_says_what_is_missing() -> None:
         ("api", set(), set(ACTIONS)),
         ("operations", {"stations:write", "commands:raw", "tokens:write", "billing:read"}, {ADMIN, "billing:write"}),
         ("technician", {"stations:write", "commands:raw", "messages:read"}, {ADMIN, "tokens:read", "tokens:write"}),
-        ("finance", {"sessions:read", "billing:read", "billing:write"}, {ADMIN, "stations:write", "commands:send", "messages:read"}),
+        (
+            "finance",
+            {"sessions:read", "billing:read", "billing:write"},
+            {ADMIN, "stations:write", "commands:send", "messages:read"},
+        ),
         ("support", {"commands:send", "tokens:write"}, {ADMIN, "commands:raw", "stations:write"}),
-        ("read_only", {"stations:read", "sessions:read"}, {ADMIN, "billing:read", "commands:send", "tokens:write", "stations:write"}),
+        (
+            "read_only",
+            {"stations:read", "sessions:read"},
+            {ADMIN, "billing:read", "commands:send", "tokens:write", "stations:write"},
+        ),
         ("unheard of", set(), set(ACTIONS)),
     ],
 )

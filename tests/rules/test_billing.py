@@ -121,8 +121,13 @@ def test_a_session_is_billed_unless_there_is_a_reason_to_ask(
 
 def test_a_market_that_tells_no_price_and_a_price_that_cannot_be_true_are_asked_about() -> None:
     part = CostPart(from_at=AT, to_at=AT, quantity=Decimal(1), unit_price=Decimal(1), is_told=False)
-    for more, reason in [({"parts": [part]}, "price_unknown"), ({"amount": Decimal(10) ** 15}, "implausible")]:
-        line = CostLine(**{"kind": "ENERGY", "rule": "Energy", "amount": Decimal(1), "taxes": []} | more)  # type: ignore[arg-type]
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"parts": [part]}, "price_unknown"),
+        ({"amount": Decimal(10) ** 15}, "implausible"),
+    ]
+    for more, reason in cases:
+        known: dict[str, Any] = {"kind": "ENERGY", "rule": "Energy", "amount": Decimal(1), "taxes": []}
+        line = CostLine(**known | more)
         cost = CostBreakdown(
             currency="EUR",
             before_taxes=line.amount,
@@ -208,7 +213,7 @@ YEN = Account("wallet", "driver:1", "JPY")
 
 
 def entry(*postings: tuple[Account, str], **values: Any) -> Entry:
-    known = {"key": "k", "kind": "top_up", "text": "", "wanted_on": date(2026, 3, 2)}
+    known: dict[str, Any] = {"key": "k", "kind": "top_up", "text": "", "wanted_on": date(2026, 3, 2)}
     return Entry(**known | values, postings=tuple(Posting(a, Decimal(amount)) for a, amount in postings))
 
 
@@ -335,7 +340,9 @@ def test_a_credit_is_its_charge_with_negative_cost_and_says_which() -> None:
 
 
 def test_restrictions_are_told_in_ocpis_words() -> None:
-    said = TariffRestrictions(start_time="08:00", min_kwh=Decimal(3), start_date=date(2026, 1, 1), day_of_week=["MONDAY"])
+    said = TariffRestrictions(
+        start_time="08:00", min_kwh=Decimal(3), start_date=date(2026, 1, 1), day_of_week=["MONDAY"]
+    )
     element = msgspec.structs.replace(HARBOUR.elements[0], restrictions=said)
     tariff = msgspec.structs.replace(HARBOUR, elements=[element])
     found = as_json(cdr_object(cdr(cost_of(HARBOUR)), "NL", "HPK", tariff))

@@ -114,9 +114,7 @@ def _plan_one(plan: Plan, one: Reckoned, around: Surroundings, last: Cdr | None,
             return
         plan.cdrs.append(_credit(standing, LATE_NEWS, SYSTEM))
         # After the credit, in every order there is.
-        fresh = replace(
-            fresh, cdr_id=new_id(), created_at=clock.now(), replaces_id=standing.cdr_id, reason=LATE_NEWS
-        )
+        fresh = replace(fresh, cdr_id=new_id(), created_at=clock.now(), replaces_id=standing.cdr_id, reason=LATE_NEWS)
     plan.cdrs.append(fresh)
     plan.cleared.append(session_id)
 
