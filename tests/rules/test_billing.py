@@ -156,6 +156,16 @@ def test_a_cdr_is_owed_by_its_customer_and_is_revenue_and_taxes() -> None:
     }
 
 
+def test_the_example_of_docs_billing_md() -> None:
+    assert booked(cdr(cost_of(HARBOUR, parked_s=0))) == {
+        "receivable:nobody": "12.95",
+        "revenue:energy": "-9.80",
+        "revenue:flat": "-1.00",
+        "tax:NL:VAT:21": "-2.06",
+        "tax:NL:VAT:9": "-0.09",
+    }
+
+
 def test_what_costs_nothing_moves_nothing() -> None:
     free = Tariff(
         currency="EUR", elements=[TariffElement(price_components=[PriceComponent(type="ENERGY", price=Decimal(0))])]

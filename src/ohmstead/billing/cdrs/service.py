@@ -34,12 +34,13 @@ from ohmstead.core.db import Connection
 from ohmstead.core.errors import Conflict, Invalid, NotFound, Refused
 from ohmstead.core.events import Event, record
 from ohmstead.core.ids import new_id
+from ohmstead.core.language import N_
 from ohmstead.core.texts import checked
 from ohmstead.sessions.pricing import service as prices
 from ohmstead.sessions.pricing.service import Reckoned, TariffCosts
 
 SYSTEM = "system"
-LATE_NEWS = "late news of the session changed it"
+LATE_NEWS = N_("late news of the session changed it")
 
 _COSTS = TariffCosts()
 
@@ -140,7 +141,7 @@ async def credit(conn: Connection, actor: Actor, cdr_id: UUID, given: CreditOrde
         )
     plan = Plan(cdrs=[made, *([replacement] if replacement else [])])
     if replacement is None:
-        plan.listed = [(cdr.session_id, Doubt("credited", "it was credited"))]
+        plan.listed = [(cdr.session_id, Doubt("credited", N_("it was credited")))]
     await _write(conn, actor.party_id, plan, actor.actor_id)
     if replacement is None:
         now = clock.now()
