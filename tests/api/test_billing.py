@@ -1,5 +1,6 @@
 """CDRs, unbillable sessions and the ledger through the API: read, filtered, credited, decided about, closed."""
 
+import base64
 import csv
 import io
 from datetime import UTC, datetime, timedelta
@@ -109,6 +110,19 @@ async def test_an_unbillable_session_says_why_and_is_decided_about(api: Visitor,
     ]
     for query, n in cases:
         assert len((await api.gets("/unbillable-sessions", **query))["items"]) == n
+
+
+async def test_a_cursor_that_nobody_gave_and_a_location_that_is_gone_do_no_harm(api: Visitor) -> None:
+    cdr = await billed(api)
+    (revenue,) = (await api.gets("/ledger/accounts", kind="revenue"))["items"]
+    path = f"/ledger/accounts/{revenue['account_id']}/entries"
+    for key in ("[1, 99999]", f"[{10**30}, 1]", "[-1, -1]", "[]"):
+        cursor = base64.urlsafe_b64encode(key.encode()).decode()
+        assert (await api.client.get(path, params={"cursor": cursor})).status_code in (200, 400)
+    await api.patches(f"/stations/{cdr['station_id']}", {"location_id": None})
+    gone = await api.client.delete(f"/locations/{cdr['location_id']}")
+    assert gone.status_code == 204, gone.text
+    assert (await api.gets(f"/cdrs/{cdr['cdr_id']}"))["place"]["name"] == "Car park"
 
 
 async def test_filters_pages_and_tables(api: Visitor) -> None:

@@ -56,7 +56,7 @@ class Business:
         )
         await self.pool.execute(
             "insert into location (location_id, party_id, name, country, time_zone)"
-            " values ($1, $2, 'Quay', 'NL', 'Europe/Amsterdam')",
+            " values ($1, $2, 'Quay', 'NLD', 'Europe/Amsterdam')",
             self.location_id,
             self.party_id,
         )

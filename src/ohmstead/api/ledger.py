@@ -33,7 +33,9 @@ from ohmstead.core.db import Connection
 from ohmstead.core.events import NUDGE
 
 ACCOUNTS = Keyset(item=LedgerAccount, type=tuple[str, str], of=lambda account: (account.code, account.currency))
-POSTINGS = Keyset(item=LedgerPosting, type=tuple[int, int], of=lambda posting: (posting.number, posting.position))
+# What the database's columns can hold: a cursor with more is not one of ours.
+_Place = tuple[Annotated[int, Meta(ge=0, le=2**63 - 1)], Annotated[int, Meta(ge=0, le=32767)]]
+POSTINGS = Keyset(item=LedgerPosting, type=_Place, of=lambda posting: (posting.number, posting.position))
 LOCKS = Keyset(item=LedgerLock, type=date, of=lambda lock: month_of(lock.month))
 
 

@@ -13,7 +13,7 @@ create table cdr (
     version        integer     not null check (version > 0),
     credits_id     uuid        unique references cdr,
     replaces_id    uuid        unique references cdr,
-    location_id    uuid        references location,
+    location_id    uuid,
     station_id     text        not null,
     token_uid      text,
     token_type     text,
@@ -42,6 +42,7 @@ comment on column cdr.version is 'How often its session was billed, from 1; a cr
 comment on column cdr.total is 'With taxes; of a credit both amounts are the negative ones of what it credits.';
 comment on column cdr.customer is 'Who owes it: driver:<id>, token:<id>, or nobody where neither is known.';
 comment on column cdr.content is 'Place, periods and cost with its lines and taxes, as they were.';
+comment on column cdr.location_id is 'As its session''s: it stays where it took place, whatever becomes of the location.';
 create index cdr_by_party on cdr (party_id, created_at desc, cdr_id desc);
 create index cdr_by_location on cdr (location_id, created_at desc);
 
@@ -60,7 +61,7 @@ create trigger cdr_keep before update or delete on cdr for each row execute func
 create table unbillable_session (
     session_id  uuid primary key references session,
     party_id    uuid        not null references party,
-    location_id uuid        references location,
+    location_id uuid,
     station_id  text        not null,
     reason      text        not null check (reason in ('too_short', 'no_energy', 'implausible', 'orphan', 'test', 'no_tariff',
                                                        'price_unknown', 'credited')),

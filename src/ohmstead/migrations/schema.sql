@@ -166,7 +166,7 @@ table cdr
     version integer not null  -- How often its session was billed, from 1; a credit has the version of what it credits.
     credits_id uuid
     replaces_id uuid
-    location_id uuid
+    location_id uuid  -- As its session's: it stays where it took place, whatever becomes of the location.
     station_id text not null
     token_uid text
     token_type text
@@ -190,7 +190,6 @@ table cdr
     constraint cdr_kind_check CHECK ((kind = ANY (ARRAY['charge'::text, 'credit'::text])))
     constraint cdr_version_check CHECK ((version > 0))
     constraint cdr_credits_id_fkey FOREIGN KEY (credits_id) REFERENCES cdr(cdr_id)
-    constraint cdr_location_id_fkey FOREIGN KEY (location_id) REFERENCES location(location_id)
     constraint cdr_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint cdr_replaces_id_fkey FOREIGN KEY (replaces_id) REFERENCES cdr(cdr_id)
     constraint cdr_session_id_fkey FOREIGN KEY (session_id) REFERENCES session(session_id)
@@ -1755,7 +1754,6 @@ table unbillable_session
     constraint unbillable_session_check CHECK ((((decision IS NULL) = (decided_at IS NULL)) AND ((decision IS NULL) = (decided_by IS NULL))))
     constraint unbillable_session_decision_check CHECK ((decision = ANY (ARRAY['bill'::text, 'never'::text])))
     constraint unbillable_session_reason_check CHECK ((reason = ANY (ARRAY['too_short'::text, 'no_energy'::text, 'implausible'::text, 'orphan'::text, 'test'::text, 'no_tariff'::text, 'price_unknown'::text, 'credited'::text])))
-    constraint unbillable_session_location_id_fkey FOREIGN KEY (location_id) REFERENCES location(location_id)
     constraint unbillable_session_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint unbillable_session_session_id_fkey FOREIGN KEY (session_id) REFERENCES session(session_id)
     constraint unbillable_session_pkey PRIMARY KEY (session_id)

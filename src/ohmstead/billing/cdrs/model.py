@@ -109,9 +109,24 @@ class Cdr(Struct, frozen=True, kw_only=True):
         )
 
     def says_the_same_as(self, other: Cdr) -> bool:
-        """Would a bill by the one read as by the other? Who pays and why it was made do not count."""
-        names = ("started_at", "ended_at", "energy_wh", "tariff_id", "tariff_version", "cost")
-        return all(getattr(self, name) == getattr(other, name) for name in names)
+        """Would a bill by the one come to the same as by the other? Who pays, and in which words, does not count."""
+        names = (
+            "started_at",
+            "ended_at",
+            "energy_wh",
+            "tariff_id",
+            "tariff_version",
+            "currency",
+            "before_taxes",
+            "total",
+        )
+        if any(getattr(self, name) != getattr(other, name) for name in names):
+            return False
+        return self.cost.taxes == other.cost.taxes and _amounts(self.cost) == _amounts(other.cost)
+
+
+def _amounts(cost: CostBreakdown) -> list[tuple[str, Decimal, Decimal | None]]:
+    return [(line.kind, line.amount, line.quantity) for line in cost.lines]
 
 
 class CdrCredit(Struct, frozen=True, kw_only=True):

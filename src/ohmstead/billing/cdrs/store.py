@@ -13,6 +13,7 @@ from msgspec import Struct
 from ohmstead.billing.cdrs.model import Cdr, CdrPlace, CdrToken, Decision, Reason, content_of
 from ohmstead.billing.ledger.entries import NOBODY
 from ohmstead.core.db import Connection, Row
+from ohmstead.stations.sites.countries import in_two
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
@@ -60,6 +61,7 @@ async def find_surroundings(conn: Connection, party_id: UUID, session_ids: Seque
         session_id, driver_id = fields.pop("session_id"), fields.pop("driver_id")
         is_test = fields.pop("is_test")
         token = CdrToken(**{name: fields.pop(name) for name in ("uid", "type", "token_id", "contract_id")})
+        fields["country"] = in_two(fields["country"].upper())
         if driver_id is not None:
             customer = f"driver:{driver_id}"
         else:
