@@ -52,6 +52,9 @@ app = typer.Typer(
 audit = typer.Typer(help="Check the audit log.", no_args_is_help=True)
 app.add_typer(audit, name="audit", rich_help_panel="Work with it")
 
+ledger = typer.Typer(help="Check the ledger, and close its months.", no_args_is_help=True)
+app.add_typer(ledger, name="ledger", rich_help_panel="Work with it")
+
 RUN, ONE, WORK = "Run everything", "Run one role", "Work with it"
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
@@ -245,6 +248,50 @@ def audit_verify(
 
     _with_servers(work)
     raise typer.Exit(1 if faulty else 0)
+
+
+@ledger.command("verify")
+def ledger_verify(
+    party: Annotated[str | None, typer.Option(help="Only this party's books, by its name or id.")] = None,
+) -> None:
+    """Check the books: every entry, every balance, and every CDR with its entry are reckoned anew.
+
+    Finds entries that do not balance, balances that are not what was posted, CDRs without their entry or with other amounts,
+    numbers that are missing and entries in closed months. The exit code is 1 when something is wrong.
+    """
+    faulty: list[str] = []
+
+    async def work(settings: Settings) -> None:
+        from ohmstead import app as composition
+
+        for name, verdict in await composition.verify_ledger(settings, party):
+            console.print(f"{name}: {verdict.n_entries} entries, {verdict.n_cdrs} CDRs", highlight=False, markup=False)
+            for fault in verdict.faults:
+                faulty.append(fault.text)
+                errors.print(f"[bold red]{fault.check}[/bold red]: {fault.text}", highlight=False, soft_wrap=True)
+        if not faulty:
+            console.print("The books are right.")
+
+    _with_servers(work)
+    raise typer.Exit(1 if faulty else 0)
+
+
+@ledger.command("lock")
+def ledger_lock(
+    month: Annotated[str, typer.Argument(help="As 2026-10; all before it are closed with it.")],
+    party: Annotated[
+        str | None, typer.Option(help="Whose books, by name or id; needed where there are several.")
+    ] = None,
+) -> None:
+    """Close a month of the books. Nothing is booked in it any more; there is no way back."""
+
+    async def work(settings: Settings) -> None:
+        from ohmstead import app as composition
+
+        name, lock = await composition.lock_ledger(settings, month, party)
+        console.print(f"{name}: {lock.month} and all before it are closed.", highlight=False, markup=False)
+
+    _with_servers(work)
 
 
 @app.command(rich_help_panel=WORK, context_settings=PASS_ON, add_help_option=False)

@@ -32,9 +32,13 @@ from ohmstead.adapters.ocsp.adapter import HttpResponders
 from ohmstead.adapters.pnc.adapter import HttpPool
 from ohmstead.adapters.pnc.settings import PoolSettings
 from ohmstead.adapters.vat.adapter import HttpVatRegister
+from ohmstead.billing import verifying as books
+from ohmstead.billing.ledger import service as ledger
+from ohmstead.billing.ledger.model import LedgerLock
+from ohmstead.billing.ledger.queries import list_books
 from ohmstead.core import events, health, metrics, migrations, tracing
 from ohmstead.core.bus import Bus
-from ohmstead.core.db import Pool, connect_one, connect_pool
+from ohmstead.core.db import Connection, Pool, connect_one, connect_pool
 from ohmstead.core.errors import Invalid, NotFound
 from ohmstead.core.health import Watch
 from ohmstead.core.log import logger
@@ -262,6 +266,30 @@ async def verify_audit(
         if noted and len(found) > 1:
             raise Invalid("an anchor is one party's: say whose with --party", field="party")
         return [(name, await audit.verify(conn, party_id, noted)) for party_id, name in found]
+
+
+async def verify_ledger(settings: Settings, party: str | None) -> list[tuple[str, books.Verdict]]:
+    """The books of every party, or of the one of that name or id, reckoned anew. Raises NotFound."""
+    async with _connection(settings) as conn:
+        found = await _books_of(conn, party)
+        return [(name, await books.verify(conn, party_id)) for party_id, name in found]
+
+
+async def lock_ledger(settings: Settings, month: str, party: str | None) -> tuple[str, LedgerLock]:
+    """Close a month, and all before it, in a party's books. Raises NotFound, Invalid, Refused, Conflict."""
+    async with _connection(settings) as conn, conn.transaction():
+        found = await _books_of(conn, party)
+        if len(found) > 1:
+            raise Invalid("there are several parties: say whose with --party", field="party")
+        ((party_id, name),) = found
+        return name, await ledger.lock(conn, access.system(party_id), month)
+
+
+async def _books_of(conn: Connection, party: str | None) -> list[tuple[UUID, str]]:
+    found = [(i, n) for i, n in await list_books(conn) if party in (None, n, str(i))]
+    if not found:
+        raise NotFound(f"no party {party}" if party else "there is no party yet")
+    return found
 
 
 async def prepare_demo(settings: Settings) -> dict[str, str]:

@@ -16,6 +16,7 @@ from ohmstead.adapters.certificates.est.adapter import EstSigner
 from ohmstead.adapters.certificates.est.settings import EstSettings
 from ohmstead.adapters.storage import storage_of
 from ohmstead.adapters.webhooks.adapter import HttpPoster
+from ohmstead.billing.cdrs import service as cdrs
 from ohmstead.core import clock, events, jobs, migrations
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool, connect_one
@@ -153,6 +154,8 @@ def _consumers(ask_after_s: float, upkeep_every_s: float) -> tuple[tuple[str, ev
         ("sessions.gaps", partial(gaps.notice, after_s=ask_after_s), ("SessionGapFound", "StationBooted")),
         ("sessions.autocharge", autocharge.pair, ("SessionStarted",)),
         ("sessions.tariffs", prices.note_start, ("SessionStarted",)),
+        ("billing.cdrs", cdrs.notice_settled, ("SessionSettled",)),
+        ("billing.erasing", cdrs.notice_erased, ("DriverErased",)),
         ("stations.upkeep", partial(upkeep.notice, after_s=2 * upkeep_every_s), upkeep.KINDS),
         ("certificates.sign", certificates.enqueue_signing, ("CertificateRequested",)),
         ("certificates.upgrades", upgrades.go_on_after_certificate, ("CertificateDelivered",)),

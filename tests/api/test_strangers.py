@@ -28,6 +28,7 @@ UUIDS = (
     "photo_id",
     *("driver_id", "saved_list_id"),
     *("tariff_id", "assignment_id", "simulation_id"),
+    *("cdr_id", "account_id"),
 )
 UNKNOWN_IDS = (
     dict.fromkeys(("station_id", "digest", "action", "kind", "request_id", "message_id", "series"), "X")
@@ -131,6 +132,7 @@ async def ids_of(api: Visitor) -> dict[str, str]:
     written = await api.client.put("/price-series/MINE", json={"currency": "EUR", "prices": [price]})
     assert written.is_success, written.text
     return {
+        **await billed_ids_of(api, session["session_id"]),
         "tariff_id": tariff["tariff_id"],
         "assignment_id": assignment["assignment_id"],
         "simulation_id": simulation["simulation_id"],
@@ -163,6 +165,18 @@ async def ids_of(api: Visitor) -> dict[str, str]:
         "action": "ClearCache",
         **await file_ids_of(api, session["station_id"]),
     }
+
+
+async def billed_ids_of(api: Visitor, session_id: str) -> dict[str, str]:
+    """What the worker made of a session that is settled."""
+
+    async def is_billed() -> bool:
+        return bool((await api.gets("/cdrs", session=session_id))["items"])
+
+    await api.network.until(is_billed, "the session is billed")
+    (cdr,) = (await api.gets("/cdrs", session=session_id))["items"]
+    account = (await api.gets("/ledger/accounts", kind="receivable"))["items"][0]
+    return {"cdr_id": cdr["cdr_id"], "account_id": account["account_id"]}
 
 
 async def file_ids_of(api: Visitor, station_id: str) -> dict[str, str]:
@@ -203,6 +217,7 @@ async def contents(api: Visitor) -> str:
         *("circuit", "location_photo"),
         *("driver", "token_holding", "saved_list"),
         *("tariff", "tariff_version", "tariff_assignment", "price_series", "price_interval"),
+        *("cdr", "unbillable_session", "ledger_entry", "ledger_posting", "ledger_account", "ledger_lock"),
     )
     for table in tables:
         found = await api.network.pool.fetch(

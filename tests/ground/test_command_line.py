@@ -32,6 +32,7 @@ def test_help_teaches_what_it_is_and_where_to_begin() -> None:
         "demo",
         "up",
         "gateway",
+        "ledger",
         "mcp",
         "web",
         "worker",

@@ -84,11 +84,19 @@ def test_require_says_what_is_missing() -> None:
         ("owner", set(ACTIONS) - access.OF_INSTALLATION, access.OF_INSTALLATION),
         ("site_host", {"stations:read", "messages:read", "logs:read"}, {ADMIN, "tokens:read", "commands:send"}),
         ("api", set(), set(ACTIONS)),
-        ("operations", {"stations:write", "commands:raw", "tokens:write"}, {ADMIN}),
+        ("operations", {"stations:write", "commands:raw", "tokens:write", "billing:read"}, {ADMIN, "billing:write"}),
         ("technician", {"stations:write", "commands:raw", "messages:read"}, {ADMIN, "tokens:read", "tokens:write"}),
-        ("finance", {"sessions:read"}, {ADMIN, "stations:write", "commands:send", "messages:read"}),
+        (
+            "finance",
+            {"sessions:read", "billing:read", "billing:write"},
+            {ADMIN, "stations:write", "commands:send", "messages:read"},
+        ),
         ("support", {"commands:send", "tokens:write"}, {ADMIN, "commands:raw", "stations:write"}),
-        ("read_only", {"stations:read", "sessions:read"}, {ADMIN, "commands:send", "tokens:write", "stations:write"}),
+        (
+            "read_only",
+            {"stations:read", "sessions:read"},
+            {ADMIN, "billing:read", "commands:send", "tokens:write", "stations:write"},
+        ),
         ("unheard of", set(), set(ACTIONS)),
     ],
 )

@@ -27,6 +27,8 @@ ACTIONS: Final[dict[str, str]] = {
     "sessions:read": "Read sessions, their samples, events, periods and signed readings.",
     "tariffs:read": "Read tariffs, where they apply and what sessions would cost.",
     "tariffs:write": "Publish tariffs, assign them, write prices of markets.",
+    "billing:read": "Read CDRs, sessions that are not billed, and the ledger.",
+    "billing:write": "Credit CDRs, decide about unbillable sessions, close months of the ledger.",
     "tokens:read": "Read tokens.",
     "tokens:write": "Create, change, block and delete tokens.",
     "drivers:read": "Read drivers: people who charge, and what they charged.",
@@ -62,11 +64,20 @@ _READ: Final = frozenset(
 
 ROLES: Final[dict[str, frozenset[str]]] = {
     "owner": frozenset(ACTIONS) - OF_INSTALLATION,
-    "operations": frozenset(ACTIONS) - OF_INSTALLATION - {ADMIN, "people:write", "people:provision"},
+    "operations": frozenset(ACTIONS) - OF_INSTALLATION - {ADMIN, "people:write", "people:provision", "billing:write"},
     "technician": (_READ - {"tokens:read", "drivers:read"})
     | {"stations:write", "commands:send", "commands:raw", "firmware:write"},
     "finance": frozenset(
-        {"stations:read", "sessions:read", "tariffs:read", "tariffs:write", "tokens:read", "events:read"}
+        {
+            "stations:read",
+            "sessions:read",
+            "tariffs:read",
+            "tariffs:write",
+            "billing:read",
+            "billing:write",
+            "tokens:read",
+            "events:read",
+        }
     ),
     "support": _READ | {"commands:send", "tokens:write", "drivers:write", "reservations:write"},
     "site_host": _READ - {"tokens:read", "drivers:read"},

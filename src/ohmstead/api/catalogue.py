@@ -99,12 +99,15 @@ PROBLEMS: Final[dict[str, Entry]] = {
 }
 
 CODES: Final[dict[str, str]] = {
+    "billed": "The session has a CDR that stands; credit that one.",
     "busy": "Another change of the same thing is on its way to a station.",
+    "closed": "The month is closed, and stays so; what corrects it is booked in one that is open.",
+    "credited": "It was credited; the credit and what was made instead are named in it.",
     "driver_blocked": "The token's driver is blocked or was erased; unblock the driver, or give the token to somebody else.",
     "erased": "The driver was erased; nothing of them can be changed or comes back.",
     "in_progress": "The first request with this Idempotency-Key is still being worked on.",
     "in_use": "The driver charges or has an outlet reserved; do it when that is over.",
-    "key_reused": "This Idempotency-Key was used for another request.",
+    "key_reused": "This key was used for something else: another request, or another entry of the ledger.",
     "other_currency": "A series of prices stays in its currency; write another series.",
     "over": "It has ended, so it cannot be changed any more.",
     "paid_elsewhere": "This payment has started another session.",

@@ -4,6 +4,7 @@ from typing import Any
 
 from ohmstead.accounts.model import ApiKey
 from ohmstead.api import certificate_examples
+from ohmstead.api.billing_examples import BILLING_EXAMPLES
 from ohmstead.api.bulk import BulkCount, NewBulkCommand
 from ohmstead.api.commands import Capabilities, RawAnswer
 from ohmstead.api.concern_examples import CONCERN_EXAMPLES
@@ -542,6 +543,7 @@ EXAMPLES |= RESERVATION_EXAMPLES
 EXAMPLES |= PEOPLE_EXAMPLES
 EXAMPLES |= DRIVER_EXAMPLES
 EXAMPLES |= TARIFF_EXAMPLES
+EXAMPLES |= BILLING_EXAMPLES
 EXAMPLES |= PARTY_EXAMPLES
 EXAMPLES |= FILE_EXAMPLES | EVENT_EXAMPLES
 EXAMPLES |= REPORT_EXAMPLES

@@ -7,6 +7,7 @@ from litestar.di import Provide
 from ohmstead.api import (
     activity,
     audit,
+    billing,
     bulk,
     certificates,
     commands,
@@ -18,6 +19,7 @@ from ohmstead.api import (
     firmware,
     installation,
     keys,
+    ledger,
     lists,
     locations,
     messages,
@@ -59,6 +61,7 @@ RESOURCES = {
     "Sessions": sessions.HANDLERS,
     "Payments": payments.HANDLERS,
     "Tariffs": tariffs.HANDLERS,
+    "Billing": [*billing.HANDLERS, *ledger.HANDLERS],
     "Tokens": tokens.HANDLERS,
     "Drivers": drivers.HANDLERS,
     "Reservations": reservations.HANDLERS,

@@ -12,12 +12,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from ohmstead.facts import drivers, places, sessions, stations, tariffs, tokens, trust, upkeep, webhooks
+from ohmstead.facts import billing, drivers, places, sessions, stations, tariffs, tokens, trust, upkeep, webhooks
 from ohmstead.facts.kinds import KINDS, Kind
 
 __all__ = ["KINDS", "EventKind", "Kind", "described", "fault_of", "in_order", "named", "schemas"]
 
-ROOMS = (sessions, stations, places, tariffs, tokens, drivers, trust, upkeep, webhooks)
+ROOMS = (sessions, stations, places, tariffs, billing, tokens, drivers, trust, upkeep, webhooks)
 _REF = "#/components/schemas/{name}"
 
 

@@ -157,6 +157,51 @@ table bulk_station
     constraint bulk_station_pkey PRIMARY KEY (bulk_id, station_id)
     CREATE INDEX bulk_station_waiting ON public.bulk_station USING btree (bulk_id, station_id) WHERE (command_id IS NULL)
 
+table cdr
+    -- What a session cost, once and for all. Corrected by a credit and, where something is due, a new one.
+    cdr_id uuid not null
+    party_id uuid not null
+    kind text not null
+    session_id uuid not null
+    version integer not null  -- How often its session was billed, from 1; a credit has the version of what it credits.
+    credits_id uuid
+    replaces_id uuid
+    location_id uuid  -- As its session's: it stays where it took place, whatever becomes of the location.
+    station_id text not null
+    token_uid text
+    token_type text
+    token_id uuid
+    contract_id text
+    customer text not null  -- Who owes it: driver:<id>, token:<id>, or nobody where neither is known.
+    started_at timestamp with time zone not null
+    ended_at timestamp with time zone not null
+    energy_wh numeric not null
+    currency text not null
+    before_taxes numeric not null
+    total numeric not null  -- With taxes; of a credit both amounts are the negative ones of what it credits.
+    tariff_id uuid not null
+    tariff_version integer not null
+    content jsonb not null  -- Place, periods and cost with its lines and taxes, as they were.
+    reason text not null default ''::text
+    created_at timestamp with time zone not null
+    created_by text not null
+    constraint cdr_check CHECK (((kind = 'credit'::text) = (credits_id IS NOT NULL)))
+    constraint cdr_check1 CHECK (((replaces_id IS NULL) OR (kind = 'charge'::text)))
+    constraint cdr_kind_check CHECK ((kind = ANY (ARRAY['charge'::text, 'credit'::text])))
+    constraint cdr_version_check CHECK ((version > 0))
+    constraint cdr_credits_id_fkey FOREIGN KEY (credits_id) REFERENCES cdr(cdr_id)
+    constraint cdr_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint cdr_replaces_id_fkey FOREIGN KEY (replaces_id) REFERENCES cdr(cdr_id)
+    constraint cdr_session_id_fkey FOREIGN KEY (session_id) REFERENCES session(session_id)
+    constraint cdr_tariff_id_tariff_version_fkey FOREIGN KEY (tariff_id, tariff_version) REFERENCES tariff_version(tariff_id, version)
+    constraint cdr_pkey PRIMARY KEY (cdr_id)
+    constraint cdr_credits_id_key UNIQUE (credits_id)
+    constraint cdr_replaces_id_key UNIQUE (replaces_id)
+    constraint cdr_session_id_kind_version_key UNIQUE (session_id, kind, version)
+    CREATE INDEX cdr_by_location ON public.cdr USING btree (location_id, created_at DESC)
+    CREATE INDEX cdr_by_party ON public.cdr USING btree (party_id, created_at DESC, cdr_id DESC)
+    CREATE TRIGGER cdr_keep BEFORE DELETE OR UPDATE ON public.cdr FOR EACH ROW EXECUTE FUNCTION cdr_keep()
+
 table certificate
     -- Station and V2G certificates issued, and the roots a party trusts (those have no station).
     certificate_id uuid not null
@@ -552,6 +597,99 @@ table installed_certificate
     seen_at timestamp with time zone not null
     constraint installed_certificate_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint installed_certificate_pkey PRIMARY KEY (station_id, usage, hash_algorithm, issuer_name_hash, issuer_key_hash, serial_number)
+
+table ledger_account
+    -- Where money is or comes from, in one currency each. Opened when it is first needed.
+    account_id uuid not null
+    party_id uuid not null
+    code text not null
+    kind text not null
+    detail text not null default ''::text  -- Whose, of what kind, or which tax: the rest of the code.
+    currency text not null
+    opened_at timestamp with time zone not null default now()
+    constraint ledger_account_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+    constraint ledger_account_kind_check CHECK ((kind = ANY (ARRAY['psp_clearing'::text, 'receivable'::text, 'wallet'::text, 'revenue'::text, 'tax'::text, 'fees'::text, 'host_share'::text, 'rounding'::text])))
+    constraint ledger_account_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint ledger_account_pkey PRIMARY KEY (account_id)
+    constraint ledger_account_party_id_account_id_currency_key UNIQUE (party_id, account_id, currency)
+    constraint ledger_account_party_id_code_currency_key UNIQUE (party_id, code, currency)
+    CREATE TRIGGER ledger_account_keep BEFORE DELETE OR UPDATE ON public.ledger_account FOR EACH ROW EXECUTE FUNCTION billing_keep()
+
+table ledger_balance
+    -- What went into and out of an account on a day, kept by ledger_posting's trigger: balances without walking postings.
+    party_id uuid not null
+    account_id uuid not null
+    booked_on date not null
+    debit_minor bigint not null
+    credit_minor bigint not null
+    constraint ledger_balance_account_id_fkey FOREIGN KEY (account_id) REFERENCES ledger_account(account_id)
+    constraint ledger_balance_pkey PRIMARY KEY (account_id, booked_on)
+
+table ledger_entry
+    -- One event in the books: postings that add up to nothing. Numbered by party, from 1, without gaps.
+    entry_id uuid not null
+    party_id uuid not null
+    number bigint not null
+    booked_on date not null
+    kind text not null
+    text text not null
+    cdr_id uuid
+    idempotency_key text not null
+    digest bytea not null  -- SHA-256 of what it says: the same key with something else is refused.
+    n_postings integer not null
+    created_at timestamp with time zone not null
+    created_by text not null
+    constraint ledger_entry_n_postings_check CHECK ((n_postings > 1))
+    constraint ledger_entry_number_check CHECK ((number > 0))
+    constraint ledger_entry_cdr_id_fkey FOREIGN KEY (cdr_id) REFERENCES cdr(cdr_id)
+    constraint ledger_entry_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint ledger_entry_pkey PRIMARY KEY (entry_id)
+    constraint ledger_entry_cdr_id_key UNIQUE (cdr_id)
+    constraint ledger_entry_party_id_entry_id_number_booked_on_key UNIQUE (party_id, entry_id, number, booked_on)
+    constraint ledger_entry_party_id_idempotency_key_key UNIQUE (party_id, idempotency_key)
+    constraint ledger_entry_party_id_number_key UNIQUE (party_id, number)
+    CREATE CONSTRAINT TRIGGER ledger_balanced_entry AFTER INSERT ON public.ledger_entry DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_balanced()
+    CREATE TRIGGER ledger_entry_keep BEFORE DELETE OR UPDATE ON public.ledger_entry FOR EACH ROW EXECUTE FUNCTION billing_keep()
+    CREATE TRIGGER ledger_is_open BEFORE INSERT ON public.ledger_entry FOR EACH ROW EXECUTE FUNCTION ledger_is_open()
+
+table ledger_head
+    -- The end of each party's ledger. Whoever writes into it holds this row, so numbers have no gaps.
+    party_id uuid not null
+    last_number bigint not null default 0
+    locked_until date  -- The first day that is open; null: none was ever closed.
+    constraint ledger_head_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint ledger_head_pkey PRIMARY KEY (party_id)
+    CREATE TRIGGER ledger_goes_on BEFORE DELETE OR UPDATE ON public.ledger_head FOR EACH ROW EXECUTE FUNCTION ledger_goes_on()
+
+table ledger_lock
+    -- Months that were closed, each with all before it. There is no way back.
+    party_id uuid not null
+    month date not null
+    locked_at timestamp with time zone not null
+    locked_by text not null
+    constraint ledger_lock_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric))
+    constraint ledger_lock_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint ledger_lock_pkey PRIMARY KEY (party_id, month)
+    CREATE TRIGGER ledger_lock_keep BEFORE DELETE OR UPDATE ON public.ledger_lock FOR EACH ROW EXECUTE FUNCTION billing_keep()
+
+table ledger_posting
+    party_id uuid not null
+    entry_id uuid not null
+    position smallint not null
+    number bigint not null
+    booked_on date not null
+    account_id uuid not null
+    currency text not null
+    amount_minor bigint not null  -- In the currency's minor unit (cents, whole yen, fils): debit positive, credit negative.
+    constraint ledger_posting_amount_minor_check CHECK ((amount_minor <> 0))
+    constraint ledger_posting_position_check CHECK (("position" > 0))
+    constraint ledger_posting_party_id_account_id_currency_fkey FOREIGN KEY (party_id, account_id, currency) REFERENCES ledger_account(party_id, account_id, currency)
+    constraint ledger_posting_party_id_entry_id_number_booked_on_fkey FOREIGN KEY (party_id, entry_id, number, booked_on) REFERENCES ledger_entry(party_id, entry_id, number, booked_on)
+    constraint ledger_posting_pkey PRIMARY KEY (entry_id, "position")
+    CREATE INDEX ledger_posting_by_account ON public.ledger_posting USING btree (account_id, number)
+    CREATE TRIGGER ledger_add_up AFTER INSERT ON public.ledger_posting REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ledger_add_up()
+    CREATE CONSTRAINT TRIGGER ledger_balanced_posting AFTER INSERT ON public.ledger_posting DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_balanced()
+    CREATE TRIGGER ledger_posting_keep BEFORE DELETE OR UPDATE ON public.ledger_posting FOR EACH ROW EXECUTE FUNCTION billing_keep()
 
 table list_layout
     -- The columns of a list that somebody does not want to see.
@@ -1602,6 +1740,27 @@ table token_holding
     CREATE INDEX token_holding_by_driver ON public.token_holding USING btree (party_id, driver_id)
     CREATE UNIQUE INDEX token_holding_now ON public.token_holding USING btree (party_id, uid_key) WHERE (until_at IS NULL)
 
+table unbillable_session
+    -- Settled sessions without a CDR, and why. A person decides; until then nothing is due.
+    session_id uuid not null
+    party_id uuid not null
+    location_id uuid
+    station_id text not null
+    reason text not null
+    detail text not null default ''::text
+    found_at timestamp with time zone not null
+    decision text
+    note text not null default ''::text
+    decided_at timestamp with time zone
+    decided_by text
+    constraint unbillable_session_check CHECK ((((decision IS NULL) = (decided_at IS NULL)) AND ((decision IS NULL) = (decided_by IS NULL))))
+    constraint unbillable_session_decision_check CHECK ((decision = ANY (ARRAY['bill'::text, 'never'::text])))
+    constraint unbillable_session_reason_check CHECK ((reason = ANY (ARRAY['too_short'::text, 'no_energy'::text, 'implausible'::text, 'orphan'::text, 'test'::text, 'no_tariff'::text, 'price_unknown'::text, 'credited'::text])))
+    constraint unbillable_session_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint unbillable_session_session_id_fkey FOREIGN KEY (session_id) REFERENCES session(session_id)
+    constraint unbillable_session_pkey PRIMARY KEY (session_id)
+    CREATE INDEX unbillable_session_by_party ON public.unbillable_session USING btree (party_id, found_at DESC, session_id DESC)
+
 table upkeep
     -- What we do to stations without being asked. Whoever takes a duty has it until taken_until: if it dies over it, somebody else takes it then. asked counts the requests, so that one that comes meanwhile is not lost.
     station_id text not null
@@ -1867,6 +2026,27 @@ begin
     return null;
 end $function$
 
+CREATE OR REPLACE FUNCTION public.billing_keep()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    raise exception '% is only ever added to', tg_table_name using errcode = 'insufficient_privilege';
+end $function$
+
+CREATE OR REPLACE FUNCTION public.cdr_keep()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    if tg_op = 'UPDATE' and new.token_uid like 'erased-%' and new.token_id is null and new.contract_id is null
+       and to_jsonb(new) - '{token_uid,token_id,contract_id}'::text[]
+           = to_jsonb(old) - '{token_uid,token_id,contract_id}'::text[] then
+        return new;
+    end if;
+    raise exception 'a CDR is never changed: credit it' using errcode = 'insufficient_privilege';
+end $function$
+
 CREATE OR REPLACE FUNCTION public.drop_partitions(p_table text, p_before timestamp with time zone)
  RETURNS SETOF text
  LANGUAGE plpgsql
@@ -1917,6 +2097,64 @@ CREATE OR REPLACE FUNCTION public.grams(words text)
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN (SELECT COALESCE(array_agg(DISTINCT substr(lower(grams.words), n.n, 3)), '{}'::text[]) AS "coalesce" FROM generate_series(1, (length(grams.words) - 2)) n(n))
+
+CREATE OR REPLACE FUNCTION public.ledger_add_up()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    insert into ledger_balance as b (party_id, account_id, booked_on, debit_minor, credit_minor)
+    select party_id, account_id, booked_on, sum(greatest(amount_minor, 0)), sum(greatest(-amount_minor, 0)) from added
+    group by party_id, account_id, booked_on order by account_id, booked_on
+    on conflict (account_id, booked_on) do update
+    set debit_minor = b.debit_minor + excluded.debit_minor, credit_minor = b.credit_minor + excluded.credit_minor;
+    return null;
+end $function$
+
+CREATE OR REPLACE FUNCTION public.ledger_balanced()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+    n_wanted integer;
+    n_found  integer;
+    n_off    integer;
+begin
+    select n_postings into n_wanted from ledger_entry where entry_id = new.entry_id;
+    select coalesce(sum(n), 0), count(*) filter (where total <> 0) into n_found, n_off
+    from (select count(*) as n, sum(amount_minor) as total from ledger_posting where entry_id = new.entry_id
+          group by currency) x;
+    if n_off > 0 or n_found <> n_wanted then
+        raise exception 'entry % does not balance', new.entry_id using errcode = 'check_violation';
+    end if;
+    return null;
+end $function$
+
+CREATE OR REPLACE FUNCTION public.ledger_goes_on()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    if tg_op = 'DELETE' or new.party_id <> old.party_id or new.last_number < old.last_number
+       or (old.locked_until is not null and (new.locked_until is null or new.locked_until < old.locked_until)) then
+        raise exception 'the ledger does not go back' using errcode = 'insufficient_privilege';
+    end if;
+    return new;
+end $function$
+
+CREATE OR REPLACE FUNCTION public.ledger_is_open()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+    first_open date;
+begin
+    select locked_until into first_open from ledger_head where party_id = new.party_id for update;
+    if new.booked_on < first_open then
+        raise exception 'the month of % is closed', new.booked_on using errcode = 'check_violation';
+    end if;
+    return new;
+end $function$
 
 CREATE OR REPLACE FUNCTION public.raise_stale()
  RETURNS boolean

@@ -2761,6 +2761,368 @@ class AsyncClient(AsyncTransport):
             None,
         )
 
+    async def list_cdrs(
+        self,
+        *,
+        session: UUID | str | None = None,
+        location: UUID | str | None = None,
+        station: str | None = None,
+        token: str | None = None,
+        customer: str | None = None,
+        kind: Literal["charge", "credit"] | None = None,
+        currency: str | None = None,
+        from_: dt.datetime | None = None,
+        to: dt.datetime | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.CdrPage:
+        """List what sessions cost, newest first: charges, and credits that took some of them back.
+
+        Takes the scope `billing:read`.
+
+        - `session`: Of this session.
+        - `location`: Of sessions at this location.
+        - `station`: Of sessions on this station.
+        - `token`: Of the token with this uid.
+        - `customer`: `driver:<id>`, `token:<id>` or `nobody`.
+        - `kind`: Charges or credits only.
+        - `currency`: In this currency.
+        - `from_`: Made at or after.
+        - `to`: Made before.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.CdrPage = await self._send(
+            Call(
+                method="GET",
+                path="/api/v1/cdrs",
+                query={
+                    "session": session,
+                    "location": location,
+                    "station": station,
+                    "token": token,
+                    "customer": customer,
+                    "kind": kind,
+                    "currency": currency,
+                    "from": from_,
+                    "to": to,
+                    "limit": limit,
+                    "cursor": cursor,
+                },
+            ),
+            models.CdrPage,
+        )
+        return found
+
+    async def iter_cdrs(
+        self,
+        *,
+        session: UUID | str | None = None,
+        location: UUID | str | None = None,
+        station: str | None = None,
+        token: str | None = None,
+        customer: str | None = None,
+        kind: Literal["charge", "credit"] | None = None,
+        currency: str | None = None,
+        from_: dt.datetime | None = None,
+        to: dt.datetime | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[models.Cdr]:
+        """Every item of `list_cdrs`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_cdrs(
+                session=session,
+                location=location,
+                station=station,
+                token=token,
+                customer=customer,
+                kind=kind,
+                currency=currency,
+                from_=from_,
+                to=to,
+                limit=limit,
+                cursor=cursor,
+            )
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def get_cdr(self, cdr_id: UUID | str) -> models.Cdr:
+        """Read a CDR with its lines and taxes, its place and its periods.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.Cdr = await self._send(Call(method="GET", path=f"/api/v1/cdrs/{segment(cdr_id)}"), models.Cdr)
+        return found
+
+    async def get_ocpi_cdr(self, cdr_id: UUID | str) -> models.OcpiCdr:
+        """Read a CDR as the object that OCPI 2.2.1 has for it.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.OcpiCdr = await self._send(
+            Call(method="GET", path=f"/api/v1/cdrs/{segment(cdr_id)}/ocpi"), models.OcpiCdr
+        )
+        return found
+
+    async def credit_cdr(
+        self, cdr_id: UUID | str, body: models.CreditOrder, *, idempotency_key: str | None = None
+    ) -> models.CdrCredit:
+        """Take a CDR back by a credit, and bill its session anew if wanted. The CDR itself stays as it is.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.CdrCredit = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/cdrs/{segment(cdr_id)}/credit",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.CdrCredit,
+        )
+        return found
+
+    async def list_unbillable_sessions(
+        self,
+        *,
+        location: UUID | str | None = None,
+        station: str | None = None,
+        reason: Literal[
+            "credited", "implausible", "no_energy", "no_tariff", "orphan", "price_unknown", "test", "too_short"
+        ]
+        | None = None,
+        decision: Literal["bill", "never"] | None = None,
+        open: bool | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.UnbillableSessionPage:
+        """List settled sessions that were not billed by themselves, each with its reason, latest first.
+
+        Takes the scope `billing:read`.
+
+        - `location`: At this location.
+        - `station`: On this station.
+        - `reason`: For this reason.
+        - `decision`: About which this was decided.
+        - `open`: true: about which nobody has decided yet.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.UnbillableSessionPage = await self._send(
+            Call(
+                method="GET",
+                path="/api/v1/unbillable-sessions",
+                query={
+                    "location": location,
+                    "station": station,
+                    "reason": reason,
+                    "decision": decision,
+                    "open": open,
+                    "limit": limit,
+                    "cursor": cursor,
+                },
+            ),
+            models.UnbillableSessionPage,
+        )
+        return found
+
+    async def iter_unbillable_sessions(
+        self,
+        *,
+        location: UUID | str | None = None,
+        station: str | None = None,
+        reason: Literal[
+            "credited", "implausible", "no_energy", "no_tariff", "orphan", "price_unknown", "test", "too_short"
+        ]
+        | None = None,
+        decision: Literal["bill", "never"] | None = None,
+        open: bool | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[models.UnbillableSession]:
+        """Every item of `list_unbillable_sessions`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_unbillable_sessions(
+                location=location,
+                station=station,
+                reason=reason,
+                decision=decision,
+                open=open,
+                limit=limit,
+                cursor=cursor,
+            )
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def decide_unbillable_session(
+        self, session_id: UUID | str, body: models.UnbillableDecision, *, idempotency_key: str | None = None
+    ) -> models.DecidedSession:
+        """Bill a session after all, or never. It can be decided anew until it is billed.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.DecidedSession = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/unbillable-sessions/{segment(session_id)}/decision",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.DecidedSession,
+        )
+        return found
+
+    async def list_ledger_accounts(
+        self,
+        *,
+        kind: Literal["fees", "host_share", "psp_clearing", "receivable", "revenue", "rounding", "tax", "wallet"]
+        | None = None,
+        code: str | None = None,
+        currency: str | None = None,
+        on: dt.date | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.LedgerAccountPage:
+        """List the accounts of the ledger by code, each with its balance. All balances of a currency add up to nothing.
+
+        Takes the scope `billing:read`.
+
+        - `kind`: Of this kind.
+        - `code`: Whose code begins so: `tax:NL`.
+        - `currency`: In this currency.
+        - `on`: Balances at the end of this day; null: of all that is booked.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.LedgerAccountPage = await self._send(
+            Call(
+                method="GET",
+                path="/api/v1/ledger/accounts",
+                query={"kind": kind, "code": code, "currency": currency, "on": on, "limit": limit, "cursor": cursor},
+            ),
+            models.LedgerAccountPage,
+        )
+        return found
+
+    async def iter_ledger_accounts(
+        self,
+        *,
+        kind: Literal["fees", "host_share", "psp_clearing", "receivable", "revenue", "rounding", "tax", "wallet"]
+        | None = None,
+        code: str | None = None,
+        currency: str | None = None,
+        on: dt.date | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[models.LedgerAccount]:
+        """Every item of `list_ledger_accounts`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_ledger_accounts(
+                kind=kind, code=code, currency=currency, on=on, limit=limit, cursor=cursor
+            )
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def list_ledger_entries(
+        self,
+        account_id: UUID | str,
+        *,
+        from_: dt.date | None = None,
+        to: dt.date | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.LedgerPostingPage:
+        """List what was posted to an account, the latest entry first.
+
+        Takes the scope `billing:read`.
+
+        - `from_`: Booked on this day or later.
+        - `to`: Booked before this day.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.LedgerPostingPage = await self._send(
+            Call(
+                method="GET",
+                path=f"/api/v1/ledger/accounts/{segment(account_id)}/entries",
+                query={"from": from_, "to": to, "limit": limit, "cursor": cursor},
+            ),
+            models.LedgerPostingPage,
+        )
+        return found
+
+    async def iter_ledger_entries(
+        self,
+        account_id: UUID | str,
+        *,
+        from_: dt.date | None = None,
+        to: dt.date | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[models.LedgerPosting]:
+        """Every item of `list_ledger_entries`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_ledger_entries(account_id, from_=from_, to=to, limit=limit, cursor=cursor)
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def list_ledger_locks(self, *, limit: int | None = None, cursor: str | None = None) -> models.LedgerLockPage:
+        """List the months that are closed, latest first; each closed all before it, too.
+
+        Takes the scope `billing:read`.
+
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.LedgerLockPage = await self._send(
+            Call(method="GET", path="/api/v1/ledger/locks", query={"limit": limit, "cursor": cursor}),
+            models.LedgerLockPage,
+        )
+        return found
+
+    async def iter_ledger_locks(self, *, limit: int | None = None) -> AsyncIterator[models.LedgerLock]:
+        """Every item of `list_ledger_locks`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_ledger_locks(limit=limit, cursor=cursor)
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def lock_ledger(self, body: models.NewLedgerLock, *, idempotency_key: str | None = None) -> models.LedgerLock:
+        """Close a month that is over, and all before it. Nothing is booked in it any more; there is no way back.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.LedgerLock = await self._send(
+            Call(
+                method="POST",
+                path="/api/v1/ledger/locks",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.LedgerLock,
+        )
+        return found
+
     async def list_tokens(
         self,
         *,

@@ -365,6 +365,136 @@ class Capability(Struct, kw_only=True):
     reason: str | None = None
 
 
+class Cdr(Struct, kw_only=True):
+    """A charge detail record: what a session cost, line by line. Never changed."""
+
+    cdr_id: UUID
+    party_id: UUID
+    kind: str
+    """A credit takes a charge back."""
+    session_id: UUID
+    version: int
+    """How often the session was billed; a credit has what it credits has."""
+    credits_id: UUID | None
+    """Of a credit: what it credits."""
+    replaces_id: UUID | None
+    """Which credited one it was made instead of."""
+    credited_by: UUID | None = None
+    """The credit that took it back."""
+    location_id: UUID | None
+    station_id: str
+    token: CdrToken
+    customer: str
+    """Who owes it: `driver:<id>`, `token:<id>`, or `nobody` that we know."""
+    started_at: dt.datetime
+    ended_at: dt.datetime
+    energy_wh: Decimal
+    currency: str
+    before_taxes: Decimal
+    """Negative of a credit."""
+    total: Decimal
+    """With taxes. Negative of a credit."""
+    tariff_id: UUID
+    tariff_version: int
+    place: CdrPlace
+    cost: CostBreakdown
+    periods: list[ChargingPeriod]
+    charging_s: int
+    """Seconds in which energy flowed."""
+    idle_s: int
+    """Seconds without."""
+    peak_power_w: Decimal | None
+    reason: str
+    """Why it was credited, or made anew."""
+    created_at: dt.datetime
+    created_by: str
+
+
+class CdrCreated(Struct, kw_only=True):
+    """A settled session was billed: its price is final, and in the books."""
+
+    cdr_id: str
+    """A UUID."""
+    session_id: str
+    """A UUID."""
+    station_id: str
+    """The station's OCPP identity."""
+    version: int
+    """How often the session was billed."""
+    currency: str
+    before_taxes: str
+    """An exact decimal; negative of a credit."""
+    total: str
+    """With taxes; an exact decimal, negative of a credit."""
+    by: str
+    """Who did it: `operator:<id>`, `key:<id>` or `system…`."""
+    replaces_id: str | None
+    """The credited CDR that it was made instead of."""
+
+
+class CdrCredit(Struct, kw_only=True):
+    """A credit, and the CDR that was made instead, if one was."""
+
+    credit: Cdr
+    replacement: Cdr | None
+
+
+class CdrCredited(Struct, kw_only=True):
+    """A CDR was taken back by a credit, which is the CDR that this tells of."""
+
+    cdr_id: str
+    """A UUID."""
+    session_id: str
+    """A UUID."""
+    station_id: str
+    """The station's OCPP identity."""
+    version: int
+    """How often the session was billed."""
+    currency: str
+    before_taxes: str
+    """An exact decimal; negative of a credit."""
+    total: str
+    """With taxes; an exact decimal, negative of a credit."""
+    by: str
+    """Who did it: `operator:<id>`, `key:<id>` or `system…`."""
+    credits_id: str
+    """The CDR that was taken back."""
+    reason: str
+
+
+class CdrPlace(Struct, kw_only=True):
+    """Where it was charged, as it was called then."""
+
+    location_id: UUID | None = None
+    name: str = ""
+    address: str = ""
+    city: str = ""
+    postal_code: str = ""
+    state: str = ""
+    country: str = ""
+    """ISO 3166-1, two letters: whose taxes are due."""
+    latitude: float | None = None
+    longitude: float | None = None
+    time_zone: str = "UTC"
+    station_id: str
+    station_name: str = ""
+    evse_number: int | None = None
+    connector_number: int | None = None
+    connector_standard: str | None = None
+    """As OCPI names it."""
+    current_type: str | None = None
+    max_power_w: int | None = None
+
+
+class CdrToken(Struct, kw_only=True):
+    """With what it was charged. An erased driver's is a pseudonym."""
+
+    uid: str | None = None
+    type: str | None = None
+    token_id: UUID | None = None
+    contract_id: str | None = None
+
+
 class Cell(Struct, kw_only=True):
     """An hour of the week, on the mean over the span."""
 
@@ -891,6 +1021,15 @@ class CreatedApiKey(Struct, kw_only=True):
     secret: str
 
 
+class CreditOrder(Struct, kw_only=True):
+    """Take a CDR back."""
+
+    reason: str
+    """Why; it stays with it."""
+    bill_again: bool | UnsetType = UNSET
+    """Make a new one from the session as it is now; else the session is not billed any more."""
+
+
 class Curve(Struct, kw_only=True):
     """A curve, as most controls are."""
 
@@ -960,6 +1099,14 @@ class Day(Struct, kw_only=True):
     sessions: list[SessionThen]
     messages: list[Traffic]
     issues: list[Issue]
+
+
+class DecidedSession(Struct, kw_only=True):
+    """What became of it."""
+
+    session: UnbillableSession
+    cdr: Cdr | None
+    """The CDR that was made, if it is billed."""
 
 
 class DeleteCertificate(Struct, kw_only=True, tag_field="kind", tag="delete_certificate"):
@@ -1907,6 +2054,54 @@ class KnownQuirk(Struct, kw_only=True):
     """Stations of yours that it fits."""
 
 
+class LedgerAccount(Struct, kw_only=True):
+    """An account and what is on it. Amounts are exact, in its currency."""
+
+    account_id: UUID
+    code: str
+    """Its name, the same in every currency: `revenue:energy`, `tax:NL:VAT:21`."""
+    kind: str
+    detail: str
+    """Whose, of what kind, or country, name and rate of a tax."""
+    currency: str
+    debit: Decimal
+    """All that went in."""
+    credit: Decimal
+    """All that went out."""
+    balance: Decimal
+    """In less out: positive is owed to us, negative was earned or is owed by us."""
+    opened_at: dt.datetime
+
+
+class LedgerLock(Struct, kw_only=True):
+    """A month that is closed, with all before it."""
+
+    month: str
+    """`2026-10`."""
+    locked_at: dt.datetime
+    locked_by: str
+
+
+class LedgerPosting(Struct, kw_only=True):
+    """What one entry did to an account."""
+
+    entry_id: UUID
+    number: int
+    """The entry's, in the party's books; without gaps."""
+    position: int
+    """Within the entry."""
+    booked_on: dt.date
+    kind: str
+    """What happened: `cdr` or `cdr_credit`."""
+    text: str
+    cdr_id: UUID | None
+    amount: Decimal
+    """Positive: debit; negative: credit."""
+    currency: str
+    created_at: dt.datetime
+    created_by: str
+
+
 class LeftOut(Struct, kw_only=True):
     """A token that was left as it is, and why."""
 
@@ -2510,7 +2705,7 @@ class NewApiKey(Struct, kw_only=True):
 
     name: str
     scopes: list[str]
-    """stations:read, stations:write, commands:send, commands:raw, firmware:write, logs:read, sessions:read, tariffs:read, tariffs:write, tokens:read, tokens:write, drivers:read, drivers:write, reservations:read, reservations:write, messages:read, events:read, people:write, people:provision, approvals:decide, webhooks:write, parties:write, admin"""
+    """stations:read, stations:write, commands:send, commands:raw, firmware:write, logs:read, sessions:read, tariffs:read, tariffs:write, billing:read, billing:write, tokens:read, tokens:write, drivers:read, drivers:write, reservations:read, reservations:write, messages:read, events:read, people:write, people:provision, approvals:decide, webhooks:write, parties:write, admin"""
     expires_at: dt.datetime | None | UnsetType = UNSET
     location_ids: list[UUID] | None | UnsetType = UNSET
     """Only what is at these; null: all that you see."""
@@ -2592,6 +2787,13 @@ class NewImage(Struct, kw_only=True):
     """Over the file's SHA-256, base64."""
     signing_chain: str | None | UnsetType = UNSET
     """Certificates between that and the manufacturer's root, PEM."""
+
+
+class NewLedgerLock(Struct, kw_only=True):
+    """The month to close, with all before it. There is no way back."""
+
+    month: str
+    """`2026-10`; it must be over."""
 
 
 class NewLocation(Struct, kw_only=True):
@@ -2955,6 +3157,43 @@ class NewWebhook(Struct, kw_only=True):
     is_enabled: bool | UnsetType = UNSET
 
 
+class OcpiCdr(Struct, kw_only=True):
+    """OCPI 2.2.1's CDR, with what we know of it. Energies in kWh, times in hours."""
+
+    country_code: str
+    party_id: str
+    id: str
+    start_date_time: str
+    end_date_time: str
+    session_id: str
+    cdr_token: dict[str, Any]
+    auth_method: str
+    cdr_location: dict[str, Any]
+    currency: str
+    tariffs: list[dict[str, Any]]
+    charging_periods: list[dict[str, Any]]
+    total_cost: OcpiPrice
+    total_energy: Decimal
+    total_time: Decimal
+    total_parking_time: Decimal
+    last_updated: str
+    total_fixed_cost: OcpiPrice | None = None
+    total_energy_cost: OcpiPrice | None = None
+    total_time_cost: OcpiPrice | None = None
+    total_parking_cost: OcpiPrice | None = None
+    total_reservation_cost: OcpiPrice | None = None
+    remark: str | None = None
+    credit: bool | None = None
+    credit_reference_id: str | None = None
+
+
+class OcpiPrice(Struct, kw_only=True):
+    """OCPI's Price."""
+
+    excl_vat: Decimal
+    incl_vat: Decimal | None = None
+
+
 class Operator(Struct, kw_only=True):
     """A person who works for a party."""
 
@@ -3051,6 +3290,14 @@ class BulkResultPage(Struct, kw_only=True):
     """For the page after this one; null on the last."""
 
 
+class CdrPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[Cdr]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
 class CertificatePage(Struct, kw_only=True):
     """A page of a list."""
 
@@ -3111,6 +3358,30 @@ class KeptTariffPage(Struct, kw_only=True):
     """A page of a list."""
 
     items: list[KeptTariff]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
+class LedgerAccountPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[LedgerAccount]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
+class LedgerLockPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[LedgerLock]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
+class LedgerPostingPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[LedgerPosting]
     next_cursor: str | None = None
     """For the page after this one; null on the last."""
 
@@ -3239,6 +3510,14 @@ class TurnedAwayPage(Struct, kw_only=True):
     """A page of a list."""
 
     items: list[TurnedAway]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
+class UnbillableSessionPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[UnbillableSession]
     next_cursor: str | None = None
     """For the page after this one; null on the last."""
 
@@ -3404,6 +3683,15 @@ class Period(Struct, kw_only=True):
     ) = UNSET
     power_over_frequency: list[PowerPoint] | UnsetType = UNSET
     power_over_signal: list[PowerPoint] | UnsetType = UNSET
+
+
+class PeriodLocked(Struct, kw_only=True):
+    """A month of the ledger was closed, with all before it."""
+
+    month: str
+    """`2026-02`."""
+    by: str
+    """Who did it: `operator:<id>`, `key:<id>` or `system…`."""
 
 
 class Person(Struct, kw_only=True):
@@ -5658,6 +5946,38 @@ class TurnedAway(Struct, kw_only=True):
     """How often; of many from one address only some are counted."""
     first_at: dt.datetime
     last_at: dt.datetime
+
+
+class UnbillableDecision(Struct, kw_only=True):
+    """What shall become of an unbillable session."""
+
+    decision: Literal["bill", "never"]
+    """bill: after all, by its tariff; never: it stays free."""
+    note: str
+    """Why; it stays with it."""
+
+
+class UnbillableSession(Struct, kw_only=True):
+    """A settled session without a CDR, and why."""
+
+    session_id: UUID
+    party_id: UUID
+    location_id: UUID | None
+    station_id: str
+    started_at: dt.datetime
+    ended_at: dt.datetime | None
+    energy_wh: Decimal
+    token_uid: str | None
+    reason: str
+    """credited: it was billed, and a person took that back."""
+    detail: str
+    """The reason in words."""
+    found_at: dt.datetime
+    decision: str | None
+    """null: nobody has decided yet."""
+    note: str
+    decided_at: dt.datetime | None
+    decided_by: str | None
 
 
 class Unlock(Struct, kw_only=True, tag_field="kind", tag="unlock"):

@@ -16,6 +16,7 @@ _WITHIN: Final = {
     "station_id": "select true from station t where t.party_id = $1 and t.location_id = any ($2) and t.station_id = $3",
     # A session stays where it took place, whatever becomes of its station.
     "session_id": "select true from session t where t.party_id = $1 and t.location_id = any ($2) and t.session_id = $3",
+    "cdr_id": "select true from cdr t where t.party_id = $1 and t.location_id = any ($2) and t.cdr_id = $3",
     "reservation_id": "select true from reservation t"
     " where t.party_id = $1 and t.location_id = any ($2) and t.reservation_id = $3",
     "command_id": f"select true from command t {_OF_STATION} and t.command_id = $3",

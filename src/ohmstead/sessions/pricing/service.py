@@ -9,12 +9,13 @@ from uuid import UUID
 from msgspec import Struct
 
 from ohmstead.core.db import Connection
-from ohmstead.core.errors import NotFound
+from ohmstead.core.errors import Invalid, NotFound
 from ohmstead.core.events import Event
+from ohmstead.core.log import logger
 from ohmstead.core.money import Money
 from ohmstead.sessions import metering
 from ohmstead.sessions.costs import Cost
-from ohmstead.sessions.model import Session
+from ohmstead.sessions.model import ChargingPeriod, Session
 from ohmstead.sessions.pricing import pieces, store
 from ohmstead.sessions.pricing.store import Kept, Measured
 from ohmstead.tariffs import pricing
@@ -27,6 +28,10 @@ from ohmstead.tariffs.records import Place
 # What OCPP calls paying on the spot; everybody else has a contract with somebody.
 AD_HOC = frozenset({"DirectPayment"})
 _MOST_PLANS = 1000
+# What pricing raises over a tariff or a session that makes no sense to it: a time zone that there is not, overlaps.
+_NO_PRICE = (Invalid, KeyError, ValueError, ArithmeticError)
+
+log = logger("ohmstead.pricing")
 
 
 class SessionCost(Struct, frozen=True, kw_only=True):
@@ -37,6 +42,15 @@ class SessionCost(Struct, frozen=True, kw_only=True):
     version: int
     is_final: bool
     cost: CostBreakdown
+
+
+class Reckoned(Struct, frozen=True, kw_only=True):
+    """A session with its final price. `kept`: the tariff that it began with; `cost`: None where no price can be told."""
+
+    session: Session
+    kept: Kept | None
+    cost: CostBreakdown | None
+    periods: list[ChargingPeriod]
 
 
 class Plans:
@@ -99,6 +113,35 @@ class TariffCosts:
                 cost=pricing.price(self._plans.of(of), stretches, payer_of(session), market),
             )
         return [found.get(session.session_id) for session in sessions]
+
+
+async def reckon(conn: Connection, costs: TariffCosts, session_ids: Sequence[UUID]) -> list[Reckoned]:
+    """Those of the sessions that are settled, with what they cost in the end. One that cannot be priced stops no other."""
+    found = [one for one in await store.list_sessions(conn, session_ids) if one.settled_at is not None]
+    kept = await keep_tariffs(conn, found)
+    try:
+        priced = await costs.break_down(conn, found)
+    except _NO_PRICE:
+        priced = [await _alone(conn, costs, session) for session in found]
+    measured = await store.list_measured(conn, [session.session_id for session in found])
+    return [
+        Reckoned(
+            session=session,
+            kept=kept.get(session.session_id),
+            cost=one.cost if one else None,
+            periods=measured[session.session_id].periods,
+        )
+        for session, one in zip(found, priced, strict=True)
+    ]
+
+
+async def _alone(conn: Connection, costs: TariffCosts, session: Session) -> SessionCost | None:
+    try:
+        (found,) = await costs.break_down(conn, [session])
+    except _NO_PRICE as error:
+        log.warning("session_without_price", session_id=str(session.session_id), error=repr(error))
+        return None
+    return found
 
 
 async def get_cost(conn: Connection, costs: TariffCosts, party_id: UUID, session_id: UUID) -> SessionCost:

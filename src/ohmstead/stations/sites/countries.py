@@ -23,6 +23,14 @@ VN:VNM VU:VUT WF:WLF WS:WSM YE:YEM YT:MYT ZA:ZAF ZM:ZMB ZW:ZWE
 _TWO_TO_THREE = dict(pair.split(":") for pair in _PAIRS.split())
 
 
+_THREE_TO_TWO = {three: two for two, three in _TWO_TO_THREE.items()}
+
+
+def in_two(country: str) -> str:
+    """Two letters for three; what is neither, or unknown, stays as it is."""
+    return _THREE_TO_TWO.get(country, country)
+
+
 def in_three(country: str) -> str:
     """Three letters for two; what is neither, or unknown, stays as it is."""
     return _TWO_TO_THREE.get(country, country)
