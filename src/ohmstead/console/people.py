@@ -29,7 +29,7 @@ ROLES = {
     "owner": N_("Everything, people and keys included"),
     "operations": N_("Runs the network: stations, orders, tokens"),
     "technician": N_("Stations and orders to them"),
-    "finance": N_("Reads sessions and tokens"),
+    "finance": N_("Reads sessions, tokens and prices; bills and closes months"),
     "support": N_("Helps drivers: orders, tokens, reservations"),
     "site_host": N_("Reads stations and sessions"),
     "read_only": N_("Reads everything"),
