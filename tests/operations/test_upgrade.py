@@ -58,7 +58,9 @@ def previous_code() -> bytes | None:
         return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=True).stdout
 
     try:
-        added = git("log", "--diff-filter=A", "--format=%H", "-1", "--", path).decode().strip()
+        # Along the main line: what a branch had meanwhile was never released.
+        line = ("log", "--first-parent", "-m", "--diff-filter=A", "--format=%H", "-1")
+        added = git(*line, "--", path).decode().strip()
         return git("archive", "--format=tar", f"{added}^" if added else "HEAD", "src")
     except (OSError, subprocess.CalledProcessError):
         return None

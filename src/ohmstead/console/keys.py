@@ -60,6 +60,15 @@ SCOPES: Final[tuple[tuple[str, dict[str, str]], ...]] = (
         },
     ),
     (
+        N_("Prices and bills"),
+        {
+            "tariffs:read": N_("See tariffs, where they apply, and what sessions cost"),
+            "tariffs:write": N_("Publish tariffs, assign them, write prices of markets"),
+            "billing:read": N_("See CDRs, sessions that are not billed, and the books"),
+            "billing:write": N_("Credit CDRs, decide about sessions that are not billed, close months"),
+        },
+    ),
+    (
         N_("What happens"),
         {
             "events:read": N_("Follow the live stream and all events"),
