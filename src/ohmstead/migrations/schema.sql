@@ -109,6 +109,53 @@ table authority
     constraint authority_pkey PRIMARY KEY (authority_id)
     constraint authority_purpose_key_kind_level_key UNIQUE (purpose, key_kind, level)
 
+table bank_booking
+    -- A line put into the books; one that was wrong is reversed by another entry, and the line may be booked anew.
+    booking_id uuid not null
+    party_id uuid not null
+    line_id uuid not null
+    postings jsonb not null  -- How much of it each customer, host (host:<id>) or the bank itself (fees:bank) gets or gave: {who: amount}.
+    created_at timestamp with time zone not null
+    created_by text not null
+    reversed_at timestamp with time zone
+    reversed_by text
+    why text not null default ''::text
+    constraint bank_booking_check CHECK (((reversed_at IS NULL) = (reversed_by IS NULL)))
+    constraint bank_booking_line_id_fkey FOREIGN KEY (line_id) REFERENCES bank_line(line_id)
+    constraint bank_booking_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint bank_booking_pkey PRIMARY KEY (booking_id)
+    CREATE INDEX bank_booking_by_line ON public.bank_booking USING btree (line_id, booking_id)
+    CREATE UNIQUE INDEX bank_booking_standing ON public.bank_booking USING btree (line_id) WHERE (reversed_at IS NULL)
+
+table bank_line
+    -- Money that came in, or went out (negative), as the bank or a person told it. What it says is never changed.
+    line_id uuid not null
+    party_id uuid not null
+    key text not null  -- The bank's reference, else a digest of all that it says: the same line is taken in once.
+    source text not null
+    currency text not null
+    amount numeric not null
+    booked_on date not null
+    payer text not null default ''::text
+    text text not null default ''::text
+    bank_ref text not null default ''::text
+    account text not null default ''::text
+    state text not null default 'open'::text  -- set_aside: it pays no document of ours, as a provider's payout; note says why.
+    note text not null default ''::text
+    created_at timestamp with time zone not null
+    created_by text not null
+    payee_iban text not null default ''::text  -- The account that money went out to, where the statement names it.
+    constraint bank_line_amount_check CHECK ((amount <> (0)::numeric))
+    constraint bank_line_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+    constraint bank_line_source_check CHECK ((source = ANY (ARRAY['hand'::text, 'csv'::text, 'camt'::text])))
+    constraint bank_line_state_check CHECK ((state = ANY (ARRAY['open'::text, 'booked'::text, 'set_aside'::text])))
+    constraint bank_line_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint bank_line_pkey PRIMARY KEY (line_id)
+    constraint bank_line_party_id_key_key UNIQUE (party_id, key)
+    CREATE INDEX bank_line_by_party ON public.bank_line USING btree (party_id, booked_on DESC, line_id DESC)
+    CREATE INDEX bank_line_open ON public.bank_line USING btree (party_id) WHERE (state = 'open'::text)
+    CREATE TRIGGER bank_line_stays BEFORE DELETE OR UPDATE ON public.bank_line FOR EACH ROW EXECUTE FUNCTION bank_line_stays()
+
 table battery_swap
     -- Batteries that went into and came out of a swap station (OCPP 2.1 S01–S04).
     station_id text not null
@@ -123,6 +170,20 @@ table battery_swap
     constraint battery_swap_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint battery_swap_pkey PRIMARY KEY (station_id, request_id, event)
     CREATE INDEX battery_swap_by_party ON public.battery_swap USING btree (party_id, received_at DESC)
+
+table billing_host
+    -- Whoever owns places where a party's stations stand, and gets a share.
+    host_id uuid not null
+    party_id uuid not null
+    name text not null
+    content jsonb not null
+    version integer not null default 1
+    created_at timestamp with time zone not null default now()
+    updated_at timestamp with time zone not null default now()
+    constraint billing_host_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint billing_host_pkey PRIMARY KEY (host_id)
+    constraint billing_host_party_id_host_id_key UNIQUE (party_id, host_id)
+    CREATE INDEX billing_host_by_party ON public.billing_host USING btree (party_id, lower(name), host_id)
 
 table bulk_command
     -- One order to many stations. What each was sent is a row of command.
@@ -198,9 +259,34 @@ table cdr
     constraint cdr_credits_id_key UNIQUE (credits_id)
     constraint cdr_replaces_id_key UNIQUE (replaces_id)
     constraint cdr_session_id_kind_version_key UNIQUE (session_id, kind, version)
+    CREATE INDEX cdr_by_customer ON public.cdr USING btree (party_id, customer, ended_at)
     CREATE INDEX cdr_by_location ON public.cdr USING btree (location_id, created_at DESC)
     CREATE INDEX cdr_by_party ON public.cdr USING btree (party_id, created_at DESC, cdr_id DESC)
+    CREATE INDEX cdr_by_place ON public.cdr USING btree (party_id, location_id, ended_at)
     CREATE TRIGGER cdr_keep BEFORE DELETE OR UPDATE ON public.cdr FOR EACH ROW EXECUTE FUNCTION cdr_keep()
+    CREATE TRIGGER revenue_day_grows AFTER INSERT ON public.cdr REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION revenue_day_grows()
+
+table cdr_reduction
+    -- An amount, with taxes, that a person took off what a session was billed, and why.
+    cdr_id uuid not null  -- The CDR that was made instead of the one that is reduced.
+    reduces_id uuid not null
+    party_id uuid not null
+    session_id uuid not null
+    currency text not null
+    amount numeric not null
+    reason text not null
+    created_at timestamp with time zone not null
+    created_by text not null
+    ended_at timestamp with time zone  -- When its session was not billed any more: billed after all, it is billed in full.
+    constraint cdr_reduction_amount_check CHECK ((amount > (0)::numeric))
+    constraint cdr_reduction_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+    constraint cdr_reduction_cdr_id_fkey FOREIGN KEY (cdr_id) REFERENCES cdr(cdr_id)
+    constraint cdr_reduction_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint cdr_reduction_reduces_id_fkey FOREIGN KEY (reduces_id) REFERENCES cdr(cdr_id)
+    constraint cdr_reduction_session_id_fkey FOREIGN KEY (session_id) REFERENCES session(session_id)
+    constraint cdr_reduction_pkey PRIMARY KEY (cdr_id)
+    constraint cdr_reduction_reduces_id_key UNIQUE (reduces_id)
+    CREATE INDEX cdr_reduction_by_session ON public.cdr_reduction USING btree (session_id)
 
 table certificate
     -- Station and V2G certificates issued, and the roots a party trusts (those have no station).
@@ -371,6 +457,52 @@ table command
     CREATE INDEX command_starting ON public.command USING btree (requested_at) WHERE ((kind = 'remote_start'::text) AND (session_id IS NULL))
     CREATE INDEX command_waiting ON public.command USING btree (station_id, requested_at) WHERE (status = 'queued'::text)
 
+table company
+    -- Whoever pays afterwards for what its members charge: one invoice a month for all of it.
+    company_id uuid not null
+    party_id uuid not null
+    name text not null
+    vat_number text
+    address text not null default ''::text
+    postal_code text not null default ''::text
+    city text not null default ''::text
+    country text not null default ''::text
+    email text
+    reference text not null default ''::text  -- Their order number or cost centre, as they want it on invoices.
+    currency text not null
+    payment_days integer not null default 14
+    limit_per_month numeric  -- With taxes, by the calendar month of the books; null: as much as they charge.
+    status text not null default 'active'::text
+    version integer not null default 1
+    created_at timestamp with time zone not null default now()
+    updated_at timestamp with time zone not null default now()
+    constraint company_country_check CHECK ((country ~ '^([A-Z]{2})?$'::text))
+    constraint company_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+    constraint company_limit_per_month_check CHECK ((limit_per_month >= (0)::numeric))
+    constraint company_payment_days_check CHECK (((payment_days >= 0) AND (payment_days <= 365)))
+    constraint company_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text, 'ended'::text])))
+    constraint company_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint company_pkey PRIMARY KEY (company_id)
+    constraint company_party_id_company_id_key UNIQUE (party_id, company_id)
+    CREATE INDEX company_by_party ON public.company USING btree (party_id, lower(name), company_id)
+
+table company_member
+    -- For whom a company pays: drivers with all their tokens, or single tokens. Of one company at a time.
+    company_id uuid not null
+    party_id uuid not null
+    driver_id uuid
+    token_id uuid
+    added_at timestamp with time zone not null default now()
+    added_by text not null
+    constraint company_member_check CHECK (((driver_id IS NULL) <> (token_id IS NULL)))
+    constraint company_member_company_id_fkey FOREIGN KEY (company_id) REFERENCES company(company_id)
+    constraint company_member_party_id_driver_id_fkey FOREIGN KEY (party_id, driver_id) REFERENCES driver(party_id, driver_id)
+    constraint company_member_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint company_member_token_id_fkey FOREIGN KEY (token_id) REFERENCES token(token_id) ON DELETE CASCADE
+    CREATE INDEX company_member_by_company ON public.company_member USING btree (company_id)
+    CREATE UNIQUE INDEX company_member_driver ON public.company_member USING btree (driver_id) WHERE (driver_id IS NOT NULL)
+    CREATE UNIQUE INDEX company_member_token ON public.company_member USING btree (token_id) WHERE (token_id IS NOT NULL)
+
 table composite_schedule
     -- What a station said it would deliver, all its profiles taken together, when it was last asked.
     station_id text not null
@@ -441,6 +573,80 @@ table cost_told
     constraint cost_told_session_id_fkey FOREIGN KEY (session_id) REFERENCES session(session_id) ON DELETE CASCADE
     constraint cost_told_pkey PRIMARY KEY (session_id)
 
+table coupon
+    -- A code that drivers redeem; tariffs give its label other prices (adjustments for coupons).
+    coupon_id uuid not null
+    party_id uuid not null
+    code text not null
+    code_key text not null generated as (lower(code))
+    label text not null
+    most_drivers integer  -- So many may redeem it; null: any number.
+    sessions_each integer  -- For so many sessions it counts, for each of them; null: until it is over.
+    valid_from timestamp with time zone
+    valid_until timestamp with time zone
+    status text not null default 'active'::text
+    version integer not null default 1
+    created_at timestamp with time zone not null default now()
+    constraint coupon_most_drivers_check CHECK ((most_drivers > 0))
+    constraint coupon_sessions_each_check CHECK ((sessions_each > 0))
+    constraint coupon_status_check CHECK ((status = ANY (ARRAY['active'::text, 'stopped'::text])))
+    constraint coupon_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint coupon_pkey PRIMARY KEY (coupon_id)
+    constraint coupon_party_id_code_key_key UNIQUE (party_id, code_key)
+    constraint coupon_party_id_coupon_id_key UNIQUE (party_id, coupon_id)
+
+table coupon_redemption
+    coupon_id uuid not null
+    driver_id uuid not null
+    party_id uuid not null
+    redeemed_at timestamp with time zone not null
+    constraint coupon_redemption_party_id_coupon_id_fkey FOREIGN KEY (party_id, coupon_id) REFERENCES coupon(party_id, coupon_id)
+    constraint coupon_redemption_party_id_driver_id_fkey FOREIGN KEY (party_id, driver_id) REFERENCES driver(party_id, driver_id)
+    constraint coupon_redemption_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint coupon_redemption_pkey PRIMARY KEY (coupon_id, driver_id)
+    CREATE INDEX coupon_redemption_by_driver ON public.coupon_redemption USING btree (driver_id)
+
+table cover_hold
+    -- What running sessions, and refunds on their way, hold of a wallet (driver:<id>) or of a company's limit (company:<id>).
+    hold_id uuid not null
+    party_id uuid not null
+    account text not null
+    currency text not null
+    amount_minor bigint not null
+    uid_key text
+    station_id text
+    session_id uuid
+    payment_id uuid
+    made_at timestamp with time zone not null
+    expires_at timestamp with time zone  -- Of a start whose session nobody has seen yet: after that it holds nothing.
+    constraint cover_hold_amount_minor_check CHECK ((amount_minor >= 0))
+    constraint cover_hold_check CHECK (((payment_id IS NOT NULL) OR ((uid_key IS NOT NULL) AND (station_id IS NOT NULL))))
+    constraint cover_hold_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint cover_hold_pkey PRIMARY KEY (hold_id)
+    constraint cover_hold_payment_id_key UNIQUE (payment_id)
+    constraint cover_hold_session_id_key UNIQUE (session_id)
+    CREATE INDEX cover_hold_by_account ON public.cover_hold USING btree (party_id, account)
+    CREATE UNIQUE INDEX cover_hold_of_start ON public.cover_hold USING btree (party_id, uid_key, station_id) WHERE ((session_id IS NULL) AND (payment_id IS NULL))
+
+table cover_notice
+    -- Where a session came near its limit of cost, or to it: each is told once for each limit.
+    session_id uuid not null
+    party_id uuid not null
+    kind text not null
+    whose text not null
+    limit_amount numeric not null
+    currency text not null
+    total numeric not null
+    noticed_at timestamp with time zone not null
+    tried_at timestamp with time zone  -- When the station was last asked to end the session.
+    n_tries integer not null default 0
+    constraint cover_notice_kind_check CHECK ((kind = ANY (ARRAY['ending'::text, 'ran_out'::text])))
+    constraint cover_notice_whose_check CHECK ((whose = ANY (ARRAY['cover'::text, 'driver'::text])))
+    constraint cover_notice_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint cover_notice_session_id_fkey FOREIGN KEY (session_id) REFERENCES session(session_id) ON DELETE CASCADE
+    constraint cover_notice_pkey PRIMARY KEY (session_id, kind, whose, limit_amount)
+    CREATE INDEX cover_notice_by_party ON public.cover_notice USING btree (party_id)
+
 table device_event partition by RANGE (at)
     -- NotifyEvent (OCPP 2.x): what monitors and the station itself tell, at the station's time.
     station_id text not null
@@ -477,13 +683,120 @@ table driver
     version integer not null default 1
     created_at timestamp with time zone not null default now()
     updated_at timestamp with time zone not null default now()
+    phone_confirmed_at timestamp with time zone  -- When a code that was sent to the number was typed in. Null: it may be somebody else's, and no SMS goes there but codes.
     constraint driver_check CHECK (((status <> 'erased'::text) OR ((name = ''::text) AND (email IS NULL) AND (phone IS NULL) AND (company = ''::text) AND (notes = ''::text) AND (vehicles = '{}'::text[]))))
+    constraint driver_phone_confirmed CHECK (((phone IS NOT NULL) OR (phone_confirmed_at IS NULL)))
     constraint driver_status_check CHECK ((status = ANY (ARRAY['active'::text, 'blocked'::text, 'erased'::text])))
     constraint driver_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint driver_pkey PRIMARY KEY (driver_id)
     constraint driver_party_id_driver_id_key UNIQUE (party_id, driver_id)
+    CREATE INDEX driver_by_email ON public.driver USING btree (lower(email)) WHERE (email IS NOT NULL)
     CREATE INDEX driver_by_grams ON public.driver USING gin (grams(((((((name || ' '::text) || COALESCE(email, ''::text)) || ' '::text) || COALESCE(phone, ''::text)) || ' '::text) || company)))
     CREATE INDEX driver_by_name ON public.driver USING btree (party_id, lower(name), driver_id)
+
+table driver_car
+    car_id uuid not null
+    party_id uuid not null
+    driver_id uuid not null
+    name text not null
+    standard text  -- The plug it takes, as OCPI names connectors.
+    wh_per_km numeric  -- What it uses, as its driver says.
+    created_at timestamp with time zone not null default now()
+    constraint driver_car_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100)))
+    constraint driver_car_standard_check CHECK ((length(standard) <= 40))
+    constraint driver_car_wh_per_km_check CHECK (((wh_per_km >= (50)::numeric) AND (wh_per_km <= (1000)::numeric)))
+    constraint driver_car_party_id_driver_id_fkey FOREIGN KEY (party_id, driver_id) REFERENCES driver(party_id, driver_id)
+    constraint driver_car_pkey PRIMARY KEY (car_id)
+    CREATE INDEX driver_car_by_driver ON public.driver_car USING btree (party_id, driver_id)
+
+table driver_passkey
+    passkey_id uuid not null
+    party_id uuid not null
+    driver_id uuid not null
+    credential_id bytea not null
+    public_key bytea not null
+    sign_count bigint not null
+    transports text[] not null default '{}'::text[]
+    is_synced boolean not null default false
+    name text not null
+    created_at timestamp with time zone not null
+    last_used_at timestamp with time zone
+    constraint driver_passkey_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100)))
+    constraint driver_passkey_party_id_driver_id_fkey FOREIGN KEY (party_id, driver_id) REFERENCES driver(party_id, driver_id)
+    constraint driver_passkey_pkey PRIMARY KEY (passkey_id)
+    constraint driver_passkey_credential_id_key UNIQUE (credential_id)
+    CREATE INDEX driver_passkey_by_driver ON public.driver_passkey USING btree (party_id, driver_id)
+
+table driver_phone_code
+    -- Digits sent by SMS; the hashes are worthless without the installation's key.
+    code_id uuid not null
+    party_id uuid not null
+    driver_id uuid not null
+    phone text not null  -- As the driver's row had it: what was confirmed is this and nothing else. Empty once they are erased.
+    number bytea not null  -- A hash of its digits, by which codes to one number are counted however it is written, and whoever was erased meanwhile.
+    code_hash bytea not null
+    n_wrong smallint not null default 0
+    address text  -- From where it was asked for; null: by a program of the party.
+    created_at timestamp with time zone not null
+    expires_at timestamp with time zone not null
+    used_at timestamp with time zone
+    constraint driver_phone_code_party_id_driver_id_fkey FOREIGN KEY (party_id, driver_id) REFERENCES driver(party_id, driver_id)
+    constraint driver_phone_code_pkey PRIMARY KEY (code_id)
+    CREATE INDEX driver_phone_code_by_address ON public.driver_phone_code USING btree (address, created_at DESC) WHERE (address IS NOT NULL)
+    CREATE INDEX driver_phone_code_by_driver ON public.driver_phone_code USING btree (party_id, driver_id, created_at DESC)
+    CREATE INDEX driver_phone_code_by_end ON public.driver_phone_code USING btree (expires_at)
+    CREATE INDEX driver_phone_code_by_number ON public.driver_phone_code USING btree (number, created_at DESC)
+
+table driver_price_limit
+    -- What a driver wants to pay for a session at most.
+    driver_id uuid not null
+    party_id uuid not null
+    amount numeric not null
+    currency text not null
+    set_at timestamp with time zone not null
+    constraint driver_price_limit_amount_check CHECK ((amount > (0)::numeric))
+    constraint driver_price_limit_driver_id_fkey FOREIGN KEY (driver_id) REFERENCES driver(driver_id) ON DELETE CASCADE
+    constraint driver_price_limit_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint driver_price_limit_pkey PRIMARY KEY (driver_id)
+    CREATE INDEX driver_price_limit_by_party ON public.driver_price_limit USING btree (party_id)
+
+table driver_session
+    -- Browsers in which a driver is signed in; the cookie itself is nowhere.
+    cookie_hash bytea not null
+    driver_session_id uuid not null
+    party_id uuid not null
+    driver_id uuid not null
+    csrf_token text not null
+    method text not null
+    proved_at timestamp with time zone not null
+    created_at timestamp with time zone not null
+    last_seen_at timestamp with time zone not null
+    expires_at timestamp with time zone not null
+    user_agent text
+    constraint driver_session_method_check CHECK ((method = ANY (ARRAY['code'::text, 'passkey'::text])))
+    constraint driver_session_party_id_driver_id_fkey FOREIGN KEY (party_id, driver_id) REFERENCES driver(party_id, driver_id)
+    constraint driver_session_pkey PRIMARY KEY (cookie_hash)
+    constraint driver_session_driver_session_id_key UNIQUE (driver_session_id)
+    CREATE INDEX driver_session_by_driver ON public.driver_session USING btree (party_id, driver_id)
+    CREATE INDEX driver_session_by_end ON public.driver_session USING btree (expires_at)
+
+table driver_sign_in_code
+    -- Six digits sent by e-mail; the hash is worthless without the installation's key.
+    code_id uuid not null
+    party_id uuid not null
+    email text not null
+    code_hash bytea not null
+    n_wrong smallint not null default 0
+    address text not null
+    created_at timestamp with time zone not null
+    expires_at timestamp with time zone not null
+    used_at timestamp with time zone
+    constraint driver_sign_in_code_email_check CHECK ((length(email) <= 254))
+    constraint driver_sign_in_code_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint driver_sign_in_code_pkey PRIMARY KEY (code_id)
+    CREATE INDEX driver_sign_in_code_by_address ON public.driver_sign_in_code USING btree (address, created_at DESC)
+    CREATE INDEX driver_sign_in_code_by_email ON public.driver_sign_in_code USING btree (lower(email), created_at DESC)
+    CREATE INDEX driver_sign_in_code_by_end ON public.driver_sign_in_code USING btree (expires_at)
 
 table evse
     station_id text not null
@@ -574,6 +887,43 @@ table gateway
     alive_at timestamp with time zone not null default now()
     constraint gateway_pkey PRIMARY KEY (gateway_id)
 
+table host_cdr
+    -- In which statement to a host a CDR was counted: in one, ever.
+    cdr_id uuid not null
+    party_id uuid not null
+    invoice_id uuid not null
+    constraint host_cdr_cdr_id_fkey FOREIGN KEY (cdr_id) REFERENCES cdr(cdr_id)
+    constraint host_cdr_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(invoice_id)
+    constraint host_cdr_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint host_cdr_pkey PRIMARY KEY (cdr_id)
+    CREATE INDEX host_cdr_by_invoice ON public.host_cdr USING btree (invoice_id)
+    CREATE TRIGGER host_cdr_keep BEFORE DELETE OR UPDATE ON public.host_cdr FOR EACH ROW EXECUTE FUNCTION billing_keep()
+
+table host_contract
+    -- What a host gets of the sessions at a location: a share of what they bring in without taxes, or so much for a kWh.
+    contract_id uuid not null
+    party_id uuid not null
+    host_id uuid not null
+    location_id uuid not null
+    share_percent numeric
+    fee_per_kwh numeric
+    currency text not null
+    from_on date not null
+    until_on date  -- The first day on which it holds no longer; null: until somebody ends it.
+    created_at timestamp with time zone not null default now()
+    created_by text not null
+    constraint host_contract_check CHECK ((until_on > from_on))
+    constraint host_contract_check1 CHECK (((share_percent IS NULL) <> (fee_per_kwh IS NULL)))
+    constraint host_contract_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+    constraint host_contract_fee_per_kwh_check CHECK ((fee_per_kwh > (0)::numeric))
+    constraint host_contract_share_percent_check CHECK (((share_percent > (0)::numeric) AND (share_percent <= (100)::numeric)))
+    constraint host_contract_location_id_fkey FOREIGN KEY (location_id) REFERENCES location(location_id)
+    constraint host_contract_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint host_contract_party_id_host_id_fkey FOREIGN KEY (party_id, host_id) REFERENCES billing_host(party_id, host_id)
+    constraint host_contract_pkey PRIMARY KEY (contract_id)
+    CREATE INDEX host_contract_by_host ON public.host_contract USING btree (host_id)
+    CREATE INDEX host_contract_by_location ON public.host_contract USING btree (location_id, from_on)
+
 table idempotent_request
     -- Answers to POST requests with an Idempotency-Key, kept for a day. status is null while the first one runs.
     party_id uuid not null
@@ -585,6 +935,31 @@ table idempotent_request
     created_at timestamp with time zone not null default now()
     constraint idempotent_request_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint idempotent_request_pkey PRIMARY KEY (party_id, key)
+
+table included_use
+    -- How much of the energy in a month's fee a session took, by its CDR that stands.
+    plan_charge_id uuid not null
+    session_id uuid not null
+    party_id uuid not null
+    energy_wh numeric not null
+    constraint included_use_energy_wh_check CHECK ((energy_wh > (0)::numeric))
+    constraint included_use_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint included_use_plan_charge_id_fkey FOREIGN KEY (plan_charge_id) REFERENCES plan_charge(plan_charge_id)
+    constraint included_use_session_id_fkey FOREIGN KEY (session_id) REFERENCES session(session_id)
+    constraint included_use_pkey PRIMARY KEY (plan_charge_id, session_id)
+    CREATE INDEX included_use_by_session ON public.included_use USING btree (session_id)
+
+table incoming_setting
+    -- How a party takes in what its bank tells.
+    party_id uuid not null
+    books_exact boolean not null default false  -- A line that names one open invoice and pays exactly it is booked without a person.
+    columns jsonb  -- How the columns of the last CSV statement were called.
+    reminder_days integer[] not null default '{}'::integer[]  -- How many days after an invoice was due each reminder is sent; empty: none.
+    updated_at timestamp with time zone not null default now()
+    updated_by text not null
+    constraint incoming_setting_reminder_days_check CHECK ((cardinality(reminder_days) <= 3))
+    constraint incoming_setting_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id) ON DELETE CASCADE
+    constraint incoming_setting_pkey PRIMARY KEY (party_id)
 
 table installed_certificate
     -- What stations said they have installed, when last asked.
@@ -598,6 +973,214 @@ table installed_certificate
     constraint installed_certificate_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint installed_certificate_pkey PRIMARY KEY (station_id, usage, hash_algorithm, issuer_name_hash, issuer_key_hash, serial_number)
 
+table invoice
+    -- What was issued, as it was: never changed, corrected by a credit note.
+    invoice_id uuid not null
+    party_id uuid not null
+    kind text not null
+    year integer not null
+    n bigint not null
+    number text not null
+    key text not null  -- The same document has the same key for ever: it is issued once, however often it is asked for.
+    customer text not null
+    currency text not null
+    issued_on date not null
+    due_on date
+    from_on date
+    to_on date
+    before_taxes numeric not null
+    total numeric not null  -- What it comes to with taxes, exactly what its CDRs come to; negative of a credit note.
+    paid numeric not null  -- What had been paid when it was issued.
+    buyer_name text not null
+    n_lines integer not null
+    session_id uuid
+    corrects_id uuid
+    host_id uuid
+    run_id uuid
+    content jsonb not null  -- Seller and buyer as they were, lines, taxes, totals.
+    created_at timestamp with time zone not null
+    created_by text not null
+    constraint invoice_check CHECK (((kind = 'credit_note'::text) = (corrects_id IS NOT NULL)))
+    constraint invoice_check1 CHECK (((kind = 'self_billing'::text) = (host_id IS NOT NULL)))
+    constraint invoice_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+    constraint invoice_kind_check CHECK ((kind = ANY (ARRAY['receipt'::text, 'invoice'::text, 'statement'::text, 'credit_note'::text, 'self_billing'::text])))
+    constraint invoice_n_check CHECK ((n > 0))
+    constraint invoice_corrects_id_fkey FOREIGN KEY (corrects_id) REFERENCES invoice(invoice_id)
+    constraint invoice_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint invoice_run_id_fkey FOREIGN KEY (run_id) REFERENCES invoice_run(run_id)
+    constraint invoice_pkey PRIMARY KEY (invoice_id)
+    constraint invoice_party_id_key_key UNIQUE (party_id, key)
+    constraint invoice_party_id_kind_year_n_key UNIQUE (party_id, kind, year, n)
+    constraint invoice_party_id_number_key UNIQUE (party_id, number)
+    CREATE INDEX invoice_by_corrected ON public.invoice USING btree (corrects_id) WHERE (corrects_id IS NOT NULL)
+    CREATE INDEX invoice_by_customer ON public.invoice USING btree (party_id, customer, created_at DESC)
+    CREATE INDEX invoice_by_party ON public.invoice USING btree (party_id, created_at DESC, invoice_id DESC)
+    CREATE INDEX invoice_by_run ON public.invoice USING btree (run_id) WHERE (run_id IS NOT NULL)
+    CREATE INDEX invoice_by_session ON public.invoice USING btree (session_id) WHERE (session_id IS NOT NULL)
+    CREATE INDEX invoice_due ON public.invoice USING btree (party_id, due_on) WHERE (kind = 'invoice'::text)
+    CREATE TRIGGER invoice_keep BEFORE DELETE OR UPDATE ON public.invoice FOR EACH ROW EXECUTE FUNCTION billing_keep()
+    CREATE TRIGGER invoice_rest_begins AFTER INSERT ON public.invoice REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION invoice_rest_begins()
+
+table invoice_cdr
+    -- On which document a CDR stands: on one, ever. Statements only list documents.
+    cdr_id uuid not null
+    party_id uuid not null
+    invoice_id uuid not null
+    constraint invoice_cdr_cdr_id_fkey FOREIGN KEY (cdr_id) REFERENCES cdr(cdr_id)
+    constraint invoice_cdr_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(invoice_id)
+    constraint invoice_cdr_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint invoice_cdr_pkey PRIMARY KEY (cdr_id)
+    CREATE INDEX invoice_cdr_by_invoice ON public.invoice_cdr USING btree (invoice_id)
+    CREATE TRIGGER invoice_cdr_keep BEFORE DELETE OR UPDATE ON public.invoice_cdr FOR EACH ROW EXECUTE FUNCTION billing_keep()
+
+table invoice_customer
+    -- What a customer wants on their documents: name and address, VAT id, reference.
+    party_id uuid not null
+    customer text not null
+    content jsonb not null
+    version integer not null default 1
+    updated_at timestamp with time zone not null default now()
+    updated_by text not null
+    constraint invoice_customer_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint invoice_customer_pkey PRIMARY KEY (party_id, customer)
+
+table invoice_fee
+    -- On which document the fee of a month of a plan stands.
+    plan_charge_id uuid not null
+    party_id uuid not null
+    invoice_id uuid not null
+    constraint invoice_fee_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(invoice_id)
+    constraint invoice_fee_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint invoice_fee_plan_charge_id_fkey FOREIGN KEY (plan_charge_id) REFERENCES plan_charge(plan_charge_id)
+    constraint invoice_fee_pkey PRIMARY KEY (plan_charge_id)
+    CREATE INDEX invoice_fee_by_invoice ON public.invoice_fee USING btree (invoice_id)
+    CREATE TRIGGER invoice_fee_keep BEFORE DELETE OR UPDATE ON public.invoice_fee FOR EACH ROW EXECUTE FUNCTION billing_keep()
+
+table invoice_format
+    -- How numbers of a kind are written, where it is not as it comes: R-{year}-{n:06}.
+    party_id uuid not null
+    kind text not null
+    format text not null
+    constraint invoice_format_kind_check CHECK ((kind = ANY (ARRAY['receipt'::text, 'invoice'::text, 'statement'::text, 'credit_note'::text, 'self_billing'::text])))
+    constraint invoice_format_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint invoice_format_pkey PRIMARY KEY (party_id, kind)
+
+table invoice_order
+    -- Payments that somebody was asked for on a document's page.
+    payment_id uuid not null
+    party_id uuid not null
+    invoice_id uuid not null
+    created_at timestamp with time zone not null
+    constraint invoice_order_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(invoice_id)
+    constraint invoice_order_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint invoice_order_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payment(payment_id)
+    constraint invoice_order_pkey PRIMARY KEY (payment_id)
+    CREATE INDEX invoice_order_by_invoice ON public.invoice_order USING btree (invoice_id, created_at DESC)
+
+table invoice_payment
+    -- What paid how much of which document after it was issued; taken back by another row with a negative amount.
+    invoice_payment_id uuid not null
+    party_id uuid not null
+    invoice_id uuid not null
+    key text not null
+    booking_id uuid
+    payment_id uuid
+    currency text not null
+    amount numeric not null
+    paid_on date not null
+    created_at timestamp with time zone not null
+    created_by text not null
+    constraint invoice_payment_amount_check CHECK ((amount <> (0)::numeric))
+    constraint invoice_payment_check CHECK ((num_nonnulls(booking_id, payment_id) = 1))
+    constraint invoice_payment_booking_id_fkey FOREIGN KEY (booking_id) REFERENCES bank_booking(booking_id)
+    constraint invoice_payment_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(invoice_id)
+    constraint invoice_payment_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint invoice_payment_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payment(payment_id)
+    constraint invoice_payment_pkey PRIMARY KEY (invoice_payment_id)
+    constraint invoice_payment_party_id_key_key UNIQUE (party_id, key)
+    CREATE INDEX invoice_payment_by_booking ON public.invoice_payment USING btree (booking_id) WHERE (booking_id IS NOT NULL)
+    CREATE INDEX invoice_payment_by_invoice ON public.invoice_payment USING btree (invoice_id)
+    CREATE INDEX invoice_payment_by_payment ON public.invoice_payment USING btree (payment_id) WHERE (payment_id IS NOT NULL)
+    CREATE TRIGGER invoice_payment_keep BEFORE DELETE OR UPDATE ON public.invoice_payment FOR EACH ROW EXECUTE FUNCTION billing_keep()
+    CREATE TRIGGER invoice_rest_follows AFTER INSERT ON public.invoice_payment REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION invoice_rest_follows()
+
+table invoice_range
+    -- The last number of each range. Whoever issues holds the end of the party's ledger, so numbers have no gaps.
+    party_id uuid not null
+    kind text not null
+    year integer not null  -- 0: the format names no year, so that the numbers run on.
+    last_number bigint not null default 0
+    constraint invoice_range_kind_check CHECK ((kind = ANY (ARRAY['receipt'::text, 'invoice'::text, 'statement'::text, 'credit_note'::text, 'self_billing'::text])))
+    constraint invoice_range_last_number_check CHECK ((last_number >= 0))
+    constraint invoice_range_year_check CHECK (((year >= 0) AND (year <= 9999)))
+    constraint invoice_range_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint invoice_range_pkey PRIMARY KEY (party_id, kind, year)
+    CREATE TRIGGER invoice_range_goes_on BEFORE DELETE OR UPDATE ON public.invoice_range FOR EACH ROW EXECUTE FUNCTION invoice_range_goes_on()
+
+table invoice_reminder
+    -- Which reminders an invoice had: each stage once.
+    invoice_id uuid not null
+    stage integer not null
+    party_id uuid not null
+    is_final boolean not null
+    open numeric not null
+    sent_at timestamp with time zone not null
+    constraint invoice_reminder_stage_check CHECK (((stage >= 1) AND (stage <= 3)))
+    constraint invoice_reminder_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(invoice_id)
+    constraint invoice_reminder_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint invoice_reminder_pkey PRIMARY KEY (invoice_id, stage)
+
+table invoice_rest
+    -- What is left of each invoice and of what a host gets, so that the open ones are found without those that are paid. Kept by triggers.
+    invoice_id uuid not null
+    party_id uuid not null
+    kind text not null
+    customer text not null
+    currency text not null
+    number_key text not null  -- The document's number without what payers leave out: capitals and digits.
+    due_on date
+    amount numeric not null  -- What it comes to, less what was paid before and after it was issued and what credit notes took back, and with what was given back by these; below nothing where more was paid than is due.
+    constraint invoice_rest_kind_check CHECK ((kind = ANY (ARRAY['invoice'::text, 'self_billing'::text])))
+    constraint invoice_rest_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(invoice_id)
+    constraint invoice_rest_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint invoice_rest_pkey PRIMARY KEY (invoice_id)
+    CREATE INDEX invoice_rest_by_amount ON public.invoice_rest USING btree (party_id, kind, currency, amount) WHERE (amount > (0)::numeric)
+    CREATE INDEX invoice_rest_by_customer ON public.invoice_rest USING btree (party_id, kind, customer, currency) INCLUDE (amount) WHERE (amount > (0)::numeric)
+    CREATE INDEX invoice_rest_by_number ON public.invoice_rest USING btree (party_id, kind, number_key) WHERE (amount > (0)::numeric)
+    CREATE INDEX invoice_rest_open ON public.invoice_rest USING btree (party_id, kind, due_on, invoice_id) WHERE (amount > (0)::numeric)
+
+table invoice_run
+    -- A month's documents being made. What was made stays when the worker dies; the job goes on with the rest.
+    run_id uuid not null
+    party_id uuid not null
+    month date not null
+    kind text not null
+    status text not null default 'queued'::text
+    n_wanted integer not null default 0
+    n_done integer not null default 0
+    n_issued integer not null default 0
+    problems jsonb not null default '[]'::jsonb  -- Customers without a document, and why.
+    asked_by text not null
+    asked_at timestamp with time zone not null
+    finished_at timestamp with time zone
+    constraint invoice_run_kind_check CHECK ((kind = ANY (ARRAY['customers'::text, 'hosts'::text])))
+    constraint invoice_run_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric))
+    constraint invoice_run_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text])))
+    constraint invoice_run_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint invoice_run_pkey PRIMARY KEY (run_id)
+    CREATE INDEX invoice_run_by_party ON public.invoice_run USING btree (party_id, asked_at DESC, run_id DESC)
+    CREATE UNIQUE INDEX invoice_run_open ON public.invoice_run USING btree (party_id, kind) WHERE (status <> 'done'::text)
+
+table invoice_seller
+    -- What law wants on a party's documents: its name, address, VAT ids, bank. Kept with each document as it was.
+    party_id uuid not null
+    content jsonb not null
+    version integer not null default 1
+    updated_at timestamp with time zone not null default now()
+    updated_by text not null
+    constraint invoice_seller_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint invoice_seller_pkey PRIMARY KEY (party_id)
+
 table ledger_account
     -- Where money is or comes from, in one currency each. Opened when it is first needed.
     account_id uuid not null
@@ -608,7 +1191,7 @@ table ledger_account
     currency text not null
     opened_at timestamp with time zone not null default now()
     constraint ledger_account_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
-    constraint ledger_account_kind_check CHECK ((kind = ANY (ARRAY['psp_clearing'::text, 'receivable'::text, 'wallet'::text, 'revenue'::text, 'tax'::text, 'fees'::text, 'host_share'::text, 'rounding'::text])))
+    constraint ledger_account_kind_check CHECK ((kind = ANY (ARRAY['psp_clearing'::text, 'receivable'::text, 'wallet'::text, 'revenue'::text, 'tax'::text, 'fees'::text, 'host_share'::text, 'rounding'::text, 'bank'::text])))
     constraint ledger_account_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint ledger_account_pkey PRIMARY KEY (account_id)
     constraint ledger_account_party_id_account_id_currency_key UNIQUE (party_id, account_id, currency)
@@ -648,6 +1231,7 @@ table ledger_entry
     constraint ledger_entry_party_id_entry_id_number_booked_on_key UNIQUE (party_id, entry_id, number, booked_on)
     constraint ledger_entry_party_id_idempotency_key_key UNIQUE (party_id, idempotency_key)
     constraint ledger_entry_party_id_number_key UNIQUE (party_id, number)
+    CREATE INDEX ledger_entry_by_day ON public.ledger_entry USING btree (party_id, booked_on, number)
     CREATE CONSTRAINT TRIGGER ledger_balanced_entry AFTER INSERT ON public.ledger_entry DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_balanced()
     CREATE TRIGGER ledger_entry_keep BEFORE DELETE OR UPDATE ON public.ledger_entry FOR EACH ROW EXECUTE FUNCTION billing_keep()
     CREATE TRIGGER ledger_is_open BEFORE INSERT ON public.ledger_entry FOR EACH ROW EXECUTE FUNCTION ledger_is_open()
@@ -816,6 +1400,160 @@ table membership
     constraint membership_pkey PRIMARY KEY (operator_id, party_id)
     CREATE INDEX membership_by_party ON public.membership USING btree (party_id)
 
+table meter_key
+    -- Public keys of meters, by EVSE (0: the station's only meter). The one without an end is pinned: readings are checked with it.
+    meter_key_id uuid not null
+    party_id uuid not null
+    station_id text not null
+    evse_number integer not null
+    public_key text not null  -- DER, hexadecimal, lower case.
+    curve text not null
+    serial text not null default ''::text
+    source text not null
+    since_at timestamp with time zone not null
+    until_at timestamp with time zone
+    added_by text not null
+    constraint meter_key_source_check CHECK ((source = ANY (ARRAY['registered'::text, 'message'::text])))
+    constraint meter_key_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint meter_key_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint meter_key_pkey PRIMARY KEY (meter_key_id)
+    CREATE INDEX meter_key_by_party ON public.meter_key USING btree (party_id, station_id)
+    CREATE UNIQUE INDEX meter_key_pinned ON public.meter_key USING btree (station_id, evse_number) WHERE (until_at IS NULL)
+
+table method_removal
+    -- What a provider is to forget: cards, and whoever had them. Written first, asked afterwards, again until it did.
+    removal_id uuid not null
+    party_id uuid not null
+    driver_id uuid not null
+    provider text not null
+    kind text not null
+    ref text not null  -- What the provider calls it; of a customer also the page that was made for them.
+    method_id uuid
+    state text not null default 'waiting'::text
+    n_tries integer not null default 0
+    next_at timestamp with time zone not null
+    claimed_until timestamp with time zone
+    last_error text
+    created_at timestamp with time zone not null
+    finished_at timestamp with time zone
+    constraint method_removal_kind_check CHECK ((kind = ANY (ARRAY['method'::text, 'customer'::text])))
+    constraint method_removal_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'done'::text])))
+    constraint method_removal_method_id_fkey FOREIGN KEY (method_id) REFERENCES stored_method(method_id)
+    constraint method_removal_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint method_removal_pkey PRIMARY KEY (removal_id)
+    constraint method_removal_provider_kind_ref_key UNIQUE (provider, kind, ref)
+    CREATE INDEX method_removal_by_driver ON public.method_removal USING btree (party_id, driver_id)
+    CREATE INDEX method_removal_waiting ON public.method_removal USING btree (next_at) WHERE (state = 'waiting'::text)
+
+table method_setup
+    -- Drivers on their way to let us store a card or an account.
+    setup_id uuid not null
+    party_id uuid not null
+    driver_id uuid not null
+    provider text not null
+    state text not null
+    provider_ref text
+    url text
+    method_id uuid
+    failure text
+    created_at timestamp with time zone not null
+    look_at timestamp with time zone
+    constraint method_setup_state_check CHECK ((state = ANY (ARRAY['created'::text, 'open'::text, 'done'::text, 'failed'::text])))
+    constraint method_setup_method_id_fkey FOREIGN KEY (method_id) REFERENCES stored_method(method_id)
+    constraint method_setup_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint method_setup_pkey PRIMARY KEY (setup_id)
+    CREATE INDEX method_setup_by_driver ON public.method_setup USING btree (party_id, driver_id)
+    CREATE UNIQUE INDEX method_setup_by_ref ON public.method_setup USING btree (provider, provider_ref)
+    CREATE INDEX method_setup_to_look_at ON public.method_setup USING btree (look_at) WHERE (look_at IS NOT NULL)
+
+table notification
+    -- A message to one person over one channel. The unique key is why nothing is sent twice, however often its event comes.
+    notification_id uuid not null
+    party_id uuid not null
+    kind text not null
+    key text not null
+    channel text not null
+    target text not null default ''::text  -- Push: the subscription that it goes to. Else empty.
+    driver_id uuid
+    operator_id uuid
+    address text
+    language text not null
+    time_zone text not null
+    data jsonb not null  -- What its template says, as values; emptied of what is secret once it is finished.
+    attachments jsonb not null default '[]'::jsonb
+    status text not null
+    reason text  -- Why it was dropped or failed, in a word.
+    subject text
+    body text  -- What was sent, as text; null before, and of what is secret.
+    n_tries integer not null default 0  -- Attempts since it was put into the queue, or was last sent again: the next pause depends on it.
+    n_attempts integer not null default 0
+    next_at timestamp with time zone not null
+    claimed_until timestamp with time zone  -- A worker is at it until then at the latest; it may have died meanwhile.
+    expires_at timestamp with time zone not null  -- Told later it would be of no use: it is dropped then.
+    created_at timestamp with time zone not null
+    finished_at timestamp with time zone
+    constraint notification_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'push'::text])))
+    constraint notification_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'dropped'::text])))
+    constraint notification_driver_id_fkey FOREIGN KEY (driver_id) REFERENCES driver(driver_id)
+    constraint notification_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operator(operator_id)
+    constraint notification_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint notification_pkey PRIMARY KEY (notification_id)
+    constraint notification_party_id_key_channel_target_key UNIQUE (party_id, key, channel, target)
+    CREATE INDEX notification_by_driver ON public.notification USING btree (party_id, driver_id, created_at DESC) WHERE (driver_id IS NOT NULL)
+    CREATE INDEX notification_due ON public.notification USING btree (next_at) WHERE (status = ANY (ARRAY['queued'::text, 'sending'::text]))
+    CREATE INDEX notification_log ON public.notification USING btree (party_id, created_at DESC, notification_id DESC)
+    CREATE INDEX notification_old ON public.notification USING btree (created_at)
+
+table notification_attempt
+    notification_id uuid not null
+    number integer not null
+    at timestamp with time zone not null
+    duration_ms integer not null
+    answer text  -- What the mail server, the provider or the push service said.
+    error text
+    constraint notification_attempt_notification_id_fkey FOREIGN KEY (notification_id) REFERENCES notification(notification_id) ON DELETE CASCADE
+    constraint notification_attempt_pkey PRIMARY KEY (notification_id, number)
+
+table notification_operator
+    -- Of what an operator wants to be told by e-mail; without a row: of nothing.
+    operator_id uuid not null
+    party_id uuid not null
+    kinds text[] not null default '{}'::text[]
+    updated_at timestamp with time zone not null
+    constraint notification_operator_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operator(operator_id)
+    constraint notification_operator_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint notification_operator_pkey PRIMARY KEY (operator_id)
+
+table notification_preference
+    -- What a driver wants to be told; without a row, and for kinds not named, the usual.
+    driver_id uuid not null
+    party_id uuid not null
+    channels jsonb not null default '{}'::jsonb  -- By kind the channels it goes over: {"nearly_full": ["push"], "charging_started": []}.
+    quiet_from_minute smallint
+    quiet_until_minute smallint
+    time_zone text  -- In which quiet hours are counted; null: that of the place, else the party's.
+    version integer not null default 1
+    updated_at timestamp with time zone not null
+    constraint notification_preference_check CHECK (((quiet_from_minute IS NULL) = (quiet_until_minute IS NULL)))
+    constraint notification_preference_quiet_from_minute_check CHECK (((quiet_from_minute >= 0) AND (quiet_from_minute <= 1439)))
+    constraint notification_preference_quiet_until_minute_check CHECK (((quiet_until_minute >= 0) AND (quiet_until_minute <= 1439)))
+    constraint notification_preference_driver_id_fkey FOREIGN KEY (driver_id) REFERENCES driver(driver_id)
+    constraint notification_preference_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint notification_preference_pkey PRIMARY KEY (driver_id)
+
+table notification_template
+    -- A party's own words for a kind of message; without a row the words that come along are used.
+    party_id uuid not null
+    kind text not null
+    language text not null
+    subject text not null
+    body text not null
+    version integer not null default 1
+    updated_at timestamp with time zone not null
+    updated_by text not null
+    constraint notification_template_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint notification_template_pkey PRIMARY KEY (party_id, kind, language)
+
 table ocpp_message partition by RANGE (received_at)
     station_id text not null
     received_at timestamp with time zone not null  -- When the request was read (in) or written (out).
@@ -948,7 +1686,9 @@ table party
     language text not null default 'en'::text
     owns_installation boolean not null default false  -- It runs this installation: its owners make and change the other parties.
     version integer not null default 1
+    signed_doubt text not null default 'never'::text  -- Which sessions are not billed by themselves: none for their signatures, those that fail the check, or also those without verified readings at meters with a registered key.
     constraint party_kind_check CHECK ((kind = ANY (ARRAY['network_operator'::text, 'site_host'::text, 'emobility_provider'::text, 'fleet'::text])))
+    constraint party_signed_doubt_check CHECK ((signed_doubt = ANY (ARRAY['never'::text, 'failed'::text, 'missing'::text])))
     constraint party_pkey PRIMARY KEY (party_id)
     constraint party_country_code_party_code_key UNIQUE (country_code, party_code)
     CREATE UNIQUE INDEX party_owns_installation ON public.party USING btree (owns_installation) WHERE owns_installation
@@ -968,6 +1708,369 @@ table passkey
     constraint passkey_pkey PRIMARY KEY (passkey_id)
     constraint passkey_credential_id_key UNIQUE (credential_id)
     CREATE INDEX passkey_by_operator ON public.passkey USING btree (operator_id)
+
+table paying_method
+    -- With what a token or a driver pays, where somebody said so. A token's own comes before its driver's.
+    party_id uuid not null
+    token_id uuid
+    driver_id uuid
+    kind text not null
+    ref text  -- Which stored card, company or partner (its code).
+    set_at timestamp with time zone not null
+    set_by text not null
+    constraint paying_method_check CHECK (((token_id IS NULL) <> (driver_id IS NULL)))
+    constraint paying_method_check1 CHECK (((ref IS NOT NULL) = (kind = ANY (ARRAY['card'::text, 'company'::text, 'partner'::text]))))
+    constraint paying_method_kind_check CHECK ((kind = ANY (ARRAY['wallet'::text, 'card'::text, 'company'::text, 'invoice'::text, 'partner'::text, 'free'::text])))
+    constraint paying_method_party_id_driver_id_fkey FOREIGN KEY (party_id, driver_id) REFERENCES driver(party_id, driver_id)
+    constraint paying_method_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint paying_method_token_id_fkey FOREIGN KEY (token_id) REFERENCES token(token_id) ON DELETE CASCADE
+    CREATE UNIQUE INDEX paying_method_driver ON public.paying_method USING btree (driver_id) WHERE (driver_id IS NOT NULL)
+    CREATE UNIQUE INDEX paying_method_token ON public.paying_method USING btree (token_id) WHERE (token_id IS NOT NULL)
+
+table paying_partner
+    -- Whose contracts are billed to whom: a contract id (eMAID) that begins so is paid for by that partner.
+    party_id uuid not null
+    prefix text not null
+    partner text not null
+    name text not null
+    added_at timestamp with time zone not null default now()
+    constraint paying_partner_partner_check CHECK ((partner ~ '^[A-Z]{2}-[A-Z0-9]{3}$'::text))
+    constraint paying_partner_prefix_check CHECK ((prefix ~ '^[A-Z]{2}[A-Z0-9]{3}$'::text))
+    constraint paying_partner_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint paying_partner_pkey PRIMARY KEY (party_id, prefix)
+
+table paying_policy
+    -- How a party is paid. A party without a row has set nothing up: its tokens charge on account, and nobody asks.
+    party_id uuid not null
+    without_method text not null default 'invoice'::text  -- What becomes of tokens for which nobody pays in particular.
+    hold_amount numeric not null default 20  -- How much of a wallet or a company's limit a session holds, again and again as it goes on.
+    least_credit numeric not null default 1  -- With less than this to spend no session begins.
+    version integer not null default 1
+    updated_at timestamp with time zone not null default now()
+    constraint paying_policy_hold_amount_check CHECK ((hold_amount > (0)::numeric))
+    constraint paying_policy_least_credit_check CHECK ((least_credit >= (0)::numeric))
+    constraint paying_policy_without_method_check CHECK ((without_method = ANY (ARRAY['invoice'::text, 'refuse'::text])))
+    constraint paying_policy_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint paying_policy_pkey PRIMARY KEY (party_id)
+
+table payment
+    -- Money asked from somebody through a provider, and what became of it.
+    payment_id uuid not null
+    party_id uuid not null
+    provider text not null
+    purpose text not null
+    customer text not null
+    state text not null
+    is_hold boolean not null  -- It is held first and captured later; else it is captured at once.
+    currency text not null
+    amount numeric not null  -- What is asked; once held, what is held.
+    wanted numeric  -- What is to be captured of it: nothing means that it is let go; null: not known yet.
+    captured numeric not null default 0
+    refunded numeric not null default 0
+    disputed numeric not null default 0  -- What the payer took back through their bank, and we did not win.
+    session_id uuid
+    cdr_id uuid
+    debt_id uuid
+    station_id text
+    evse_number integer
+    holds_plug boolean not null default false  -- Nobody else pays for this outlet meanwhile.
+    token_uid text  -- The one-time token that a guest's session is started with.
+    token_key text generated as (lower(token_uid))
+    web_payment_id uuid
+    email text
+    language text
+    description text not null default ''::text
+    method_id uuid
+    order_key text
+    provider_ref text  -- What the provider calls the payment; checkout_ref: the page on which it is made.
+    checkout_ref text
+    checkout_url text
+    failure text
+    created_at timestamp with time zone not null
+    pay_by timestamp with time zone
+    held_at timestamp with time zone
+    begin_by timestamp with time zone  -- A session that has not begun by then does not: the hold is let go.
+    capture_before timestamp with time zone
+    closed_at timestamp with time zone
+    look_at timestamp with time zone  -- When the provider is asked about it, told or not; null: never again by itself.
+    version integer not null default 1
+    constraint payment_amount_check CHECK ((amount > (0)::numeric))
+    constraint payment_check CHECK (((captured >= (0)::numeric) AND (captured <= amount)))
+    constraint payment_check1 CHECK (((refunded >= (0)::numeric) AND (refunded <= captured)))
+    constraint payment_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+    constraint payment_disputed_check CHECK ((disputed >= (0)::numeric))
+    constraint payment_purpose_check CHECK ((purpose = ANY (ARRAY['session'::text, 'top_up'::text, 'debt'::text, 'invoice'::text, 'plan_fee'::text])))
+    constraint payment_state_check CHECK ((state = ANY (ARRAY['created'::text, 'authorizing'::text, 'held'::text, 'capturing'::text, 'captured'::text, 'releasing'::text, 'released'::text, 'failed'::text])))
+    constraint payment_wanted_check CHECK ((wanted >= (0)::numeric))
+    constraint payment_cdr_id_fkey FOREIGN KEY (cdr_id) REFERENCES cdr(cdr_id)
+    constraint payment_method_id_fkey FOREIGN KEY (method_id) REFERENCES stored_method(method_id)
+    constraint payment_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint payment_pkey PRIMARY KEY (payment_id)
+    constraint payment_party_id_order_key_key UNIQUE (party_id, order_key)
+    CREATE INDEX payment_by_cdr ON public.payment USING btree (cdr_id) WHERE (cdr_id IS NOT NULL)
+    CREATE UNIQUE INDEX payment_by_checkout_ref ON public.payment USING btree (provider, checkout_ref) WHERE (checkout_ref IS NOT NULL)
+    CREATE INDEX payment_by_customer ON public.payment USING btree (party_id, customer, created_at DESC)
+    CREATE INDEX payment_by_party ON public.payment USING btree (party_id, created_at DESC, payment_id DESC)
+    CREATE UNIQUE INDEX payment_by_provider_ref ON public.payment USING btree (provider, provider_ref) WHERE (provider_ref IS NOT NULL)
+    CREATE INDEX payment_by_session ON public.payment USING btree (session_id) WHERE (session_id IS NOT NULL)
+    CREATE UNIQUE INDEX payment_by_token ON public.payment USING btree (party_id, token_key) WHERE (token_key IS NOT NULL)
+    CREATE INDEX payment_held ON public.payment USING btree (state) WHERE (state = ANY (ARRAY['created'::text, 'authorizing'::text, 'held'::text]))
+    CREATE UNIQUE INDEX payment_one_per_plug ON public.payment USING btree (station_id, evse_number) WHERE holds_plug
+    CREATE INDEX payment_to_look_at ON public.payment USING btree (look_at) WHERE (look_at IS NOT NULL)
+    CREATE INDEX payment_without_cdr ON public.payment USING btree (session_id) WHERE ((state = 'captured'::text) AND is_hold AND (cdr_id IS NULL))
+
+table payment_balance_line
+    -- What a provider says moved on our account with it.
+    provider text not null
+    ref text not null
+    party_id uuid not null
+    kind text not null
+    payment_id uuid
+    currency text not null
+    gross numeric not null
+    fee numeric not null
+    at timestamp with time zone not null
+    text text not null default ''::text
+    constraint payment_balance_line_kind_check CHECK ((kind = ANY (ARRAY['charge'::text, 'refund'::text, 'dispute'::text, 'fee'::text, 'payout'::text, 'other'::text])))
+    constraint payment_balance_line_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint payment_balance_line_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payment(payment_id)
+    constraint payment_balance_line_pkey PRIMARY KEY (provider, ref)
+    CREATE INDEX payment_balance_line_by_party ON public.payment_balance_line USING btree (party_id, provider, currency)
+    CREATE INDEX payment_balance_line_by_payment ON public.payment_balance_line USING btree (payment_id) WHERE (payment_id IS NOT NULL)
+
+table payment_debt
+    -- What a payment should have covered and did not. Its customer begins nothing until it is settled.
+    debt_id uuid not null
+    party_id uuid not null
+    customer text not null
+    currency text not null
+    amount numeric not null
+    payment_id uuid
+    session_id uuid
+    cdr_id uuid
+    reason text not null
+    opened_at timestamp with time zone not null
+    settled_at timestamp with time zone
+    settled_by uuid
+    settled_how text
+    note text not null default ''::text
+    returned numeric not null default 0  -- What of it was due no more after it was paid: the payment that settled it gives so much back.
+    constraint payment_debt_amount_check CHECK ((amount > (0)::numeric))
+    constraint payment_debt_check CHECK (((settled_at IS NULL) = (settled_how IS NULL)))
+    constraint payment_debt_returned_check CHECK (((returned >= (0)::numeric) AND (returned <= amount)))
+    constraint payment_debt_settled_how_check CHECK ((settled_how = ANY (ARRAY['paid'::text, 'credited'::text, 'forgiven'::text])))
+    constraint payment_debt_cdr_id_fkey FOREIGN KEY (cdr_id) REFERENCES cdr(cdr_id)
+    constraint payment_debt_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint payment_debt_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payment(payment_id)
+    constraint payment_debt_settled_by_fkey FOREIGN KEY (settled_by) REFERENCES payment(payment_id)
+    constraint payment_debt_pkey PRIMARY KEY (debt_id)
+    CREATE INDEX payment_debt_by_cdr ON public.payment_debt USING btree (cdr_id) WHERE (settled_at IS NULL)
+    CREATE INDEX payment_debt_by_customer ON public.payment_debt USING btree (party_id, customer) WHERE (settled_at IS NULL)
+    CREATE INDEX payment_debt_by_party ON public.payment_debt USING btree (party_id, opened_at DESC, debt_id DESC)
+    CREATE INDEX payment_debt_by_payer ON public.payment_debt USING btree (settled_by) WHERE (settled_by IS NOT NULL)
+    CREATE INDEX payment_debt_by_payment ON public.payment_debt USING btree (payment_id)
+    CREATE UNIQUE INDEX payment_debt_open ON public.payment_debt USING btree (payment_id) WHERE (settled_at IS NULL)
+
+table payment_difference
+    -- Where provider, books and CDRs do not agree, and why.
+    difference_id uuid not null
+    party_id uuid not null
+    key text not null
+    kind text not null
+    provider text
+    payment_id uuid
+    cdr_id uuid
+    currency text not null
+    expected numeric not null
+    found numeric not null
+    text text not null
+    found_at timestamp with time zone not null
+    state text not null default 'open'::text  -- gone: at a later look there was no difference any more.
+    note text not null default ''::text
+    decided_at timestamp with time zone
+    decided_by text
+    constraint payment_difference_state_check CHECK ((state = ANY (ARRAY['open'::text, 'explained'::text, 'gone'::text])))
+    constraint payment_difference_cdr_id_fkey FOREIGN KEY (cdr_id) REFERENCES cdr(cdr_id)
+    constraint payment_difference_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint payment_difference_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payment(payment_id)
+    constraint payment_difference_pkey PRIMARY KEY (difference_id)
+    constraint payment_difference_party_id_key_key UNIQUE (party_id, key)
+    CREATE INDEX payment_difference_by_party ON public.payment_difference USING btree (party_id, found_at DESC, difference_id DESC)
+
+table payment_dispute
+    -- Payments that payers took back through their banks.
+    dispute_id uuid not null
+    party_id uuid not null
+    payment_id uuid not null
+    provider text not null
+    provider_ref text not null
+    state text not null
+    currency text not null
+    amount numeric not null
+    reason text not null
+    opened_at timestamp with time zone not null
+    closed_at timestamp with time zone
+    constraint payment_dispute_amount_check CHECK ((amount > (0)::numeric))
+    constraint payment_dispute_state_check CHECK ((state = ANY (ARRAY['open'::text, 'won'::text, 'lost'::text])))
+    constraint payment_dispute_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint payment_dispute_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payment(payment_id)
+    constraint payment_dispute_pkey PRIMARY KEY (dispute_id)
+    constraint payment_dispute_provider_provider_ref_key UNIQUE (provider, provider_ref)
+    CREATE INDEX payment_dispute_by_party ON public.payment_dispute USING btree (party_id, opened_at DESC, dispute_id DESC)
+    CREATE INDEX payment_dispute_by_payment ON public.payment_dispute USING btree (payment_id)
+
+table payment_operation
+    -- What is to be done outside for a payment: written first, done afterwards, by one worker at a time, again with the same key.
+    operation_id uuid not null
+    payment_id uuid not null
+    party_id uuid not null
+    kind text not null
+    amount numeric
+    reason text not null default ''::text
+    details jsonb
+    state text not null default 'waiting'::text
+    n_tries integer not null default 0
+    n_declines integer not null default 0  -- How often the provider said no for certain; a new attempt after that has a key of its own.
+    next_at timestamp with time zone not null
+    claimed_until timestamp with time zone
+    last_error text
+    created_at timestamp with time zone not null
+    created_by text not null
+    finished_at timestamp with time zone
+    constraint payment_operation_amount_check CHECK ((amount > (0)::numeric))
+    constraint payment_operation_kind_check CHECK ((kind = ANY (ARRAY['checkout'::text, 'hold'::text, 'charge'::text, 'increase'::text, 'capture'::text, 'release'::text, 'refund'::text, 'start'::text, 'stop'::text])))
+    constraint payment_operation_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'done'::text, 'failed'::text])))
+    constraint payment_operation_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint payment_operation_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payment(payment_id)
+    constraint payment_operation_pkey PRIMARY KEY (operation_id)
+    CREATE INDEX payment_operation_by_payment ON public.payment_operation USING btree (payment_id, operation_id)
+    CREATE INDEX payment_operation_waiting ON public.payment_operation USING btree (next_at) WHERE (state = 'waiting'::text)
+
+table payment_reconciliation
+    -- Up to when a provider's account was compared with ours.
+    provider text not null
+    until_at timestamp with time zone not null
+    ran_at timestamp with time zone not null
+    constraint payment_reconciliation_pkey PRIMARY KEY (provider)
+
+table payment_setting
+    -- How a party is paid; what is null is chosen by the installation and by the tariff.
+    party_id uuid not null
+    provider text
+    hold_ac numeric  -- Held before a guest charges at an AC outlet, in the currency of the tariff; null: reckoned from the tariff.
+    hold_dc numeric
+    updated_at timestamp with time zone not null default now()
+    constraint payment_setting_hold_ac_check CHECK ((hold_ac > (0)::numeric))
+    constraint payment_setting_hold_dc_check CHECK ((hold_dc > (0)::numeric))
+    constraint payment_setting_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id) ON DELETE CASCADE
+    constraint payment_setting_pkey PRIMARY KEY (party_id)
+
+table payment_webhook
+    -- What providers told, as it came and was signed. Each is processed once, in any order, by asking for the object's state.
+    provider text not null
+    event_id text not null
+    kind text not null
+    about text not null
+    refs text[] not null
+    body bytea not null
+    received_at timestamp with time zone not null
+    payment_id uuid
+    outcome text
+    n_tries integer not null default 0
+    next_at timestamp with time zone  -- When it is processed; null: it was.
+    claimed_until timestamp with time zone
+    last_error text
+    constraint payment_webhook_pkey PRIMARY KEY (provider, event_id)
+    CREATE INDEX payment_webhook_by_time ON public.payment_webhook USING btree (received_at)
+    CREATE INDEX payment_webhook_waiting ON public.payment_webhook USING btree (next_at) WHERE (next_at IS NOT NULL)
+
+table place_follow
+    -- Favourites of drivers: they are told when one is out of service.
+    party_id uuid not null
+    driver_id uuid not null
+    location_id uuid
+    station_id text
+    created_at timestamp with time zone not null
+    constraint place_follow_check CHECK ((num_nonnulls(location_id, station_id) = 1))
+    constraint place_follow_driver_id_fkey FOREIGN KEY (driver_id) REFERENCES driver(driver_id)
+    constraint place_follow_location_id_fkey FOREIGN KEY (location_id) REFERENCES location(location_id) ON DELETE CASCADE
+    constraint place_follow_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint place_follow_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint place_follow_driver_id_location_id_station_id_key UNIQUE NULLS NOT DISTINCT (driver_id, location_id, station_id)
+    CREATE INDEX place_follow_by_party ON public.place_follow USING btree (party_id, driver_id, created_at)
+
+table plan
+    -- What drivers subscribe to: a fee each month, energy that is in it, and member prices by the label in tariffs.
+    plan_id uuid not null
+    party_id uuid not null
+    name text not null
+    label text not null  -- Tariffs give whoever has the plan other prices by it (adjustments for plans).
+    description text not null default ''::text
+    currency text not null
+    monthly_fee numeric not null
+    taxes jsonb not null
+    tax_included boolean not null
+    included_wh bigint not null default 0
+    from_on date  -- It may be subscribed from this day; until_on: before this day.
+    until_on date
+    status text not null default 'offered'::text
+    version integer not null default 1
+    created_at timestamp with time zone not null default now()
+    updated_at timestamp with time zone not null default now()
+    constraint plan_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+    constraint plan_included_wh_check CHECK ((included_wh >= 0))
+    constraint plan_monthly_fee_check CHECK ((monthly_fee >= (0)::numeric))
+    constraint plan_status_check CHECK ((status = ANY (ARRAY['offered'::text, 'closed'::text])))
+    constraint plan_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint plan_pkey PRIMARY KEY (plan_id)
+    constraint plan_party_id_label_key UNIQUE (party_id, label)
+    constraint plan_party_id_plan_id_key UNIQUE (party_id, plan_id)
+
+table plan_charge
+    -- The fee of one month of a subscription, and the energy that is in it. until_on: the first day after.
+    plan_charge_id uuid not null
+    party_id uuid not null
+    subscription_id uuid not null
+    plan_id uuid not null
+    driver_id uuid not null
+    plan_name text not null
+    from_on date not null
+    until_on date not null
+    currency text not null
+    before_taxes numeric not null
+    taxes jsonb not null
+    total numeric not null
+    included_wh bigint not null
+    country text not null
+    created_at timestamp with time zone not null
+    constraint plan_charge_check CHECK ((until_on > from_on))
+    constraint plan_charge_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint plan_charge_subscription_id_fkey FOREIGN KEY (subscription_id) REFERENCES subscription(subscription_id)
+    constraint plan_charge_pkey PRIMARY KEY (plan_charge_id)
+    constraint plan_charge_subscription_id_from_on_key UNIQUE (subscription_id, from_on)
+    CREATE INDEX plan_charge_by_driver ON public.plan_charge USING btree (party_id, driver_id, from_on)
+    CREATE TRIGGER plan_charge_keep BEFORE DELETE OR UPDATE ON public.plan_charge FOR EACH ROW EXECUTE FUNCTION billing_keep()
+
+table plug_watch
+    -- Tell me when a plug is free: of a location, a station, or one outlet. Once.
+    watch_id uuid not null
+    party_id uuid not null
+    driver_id uuid not null
+    location_id uuid
+    station_id text
+    evse_number integer
+    created_at timestamp with time zone not null
+    expires_at timestamp with time zone not null
+    told_at timestamp with time zone
+    constraint plug_watch_check CHECK ((num_nonnulls(location_id, station_id) = 1))
+    constraint plug_watch_check1 CHECK (((evse_number IS NULL) OR (station_id IS NOT NULL)))
+    constraint plug_watch_driver_id_fkey FOREIGN KEY (driver_id) REFERENCES driver(driver_id)
+    constraint plug_watch_location_id_fkey FOREIGN KEY (location_id) REFERENCES location(location_id) ON DELETE CASCADE
+    constraint plug_watch_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint plug_watch_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint plug_watch_pkey PRIMARY KEY (watch_id)
+    CREATE UNIQUE INDEX plug_watch_once ON public.plug_watch USING btree (driver_id, location_id, station_id, evse_number) NULLS NOT DISTINCT WHERE (told_at IS NULL)
+    CREATE INDEX plug_watch_open ON public.plug_watch USING btree (expires_at) WHERE (told_at IS NULL)
 
 table price_interval
     -- What a kWh costs on a market from–to. What is written later for the same start replaces what was there.
@@ -1055,6 +2158,33 @@ table provider_identity
     constraint provider_identity_pkey PRIMARY KEY (provider, subject)
     CREATE INDEX provider_identity_by_operator ON public.provider_identity USING btree (operator_id)
 
+table push_key
+    -- The installation's VAPID key (RFC 8292), sealed under its secret key. Subscriptions are good for this one only.
+    push_key_id uuid not null
+    public_key text not null
+    sealed bytea not null
+    created_at timestamp with time zone not null
+    constraint push_key_pkey PRIMARY KEY (push_key_id)
+    CREATE UNIQUE INDEX push_key_only ON public.push_key USING btree ((true))
+
+table push_subscription
+    -- A browser that a driver wants to be told on (RFC 8030).
+    subscription_id uuid not null
+    party_id uuid not null
+    driver_id uuid not null
+    endpoint text not null
+    p256dh text not null
+    auth text not null
+    device text not null default ''::text
+    created_at timestamp with time zone not null
+    last_success_at timestamp with time zone
+    driver_session_id uuid  -- Where its driver was signed in when they allowed it: signed out there, nothing is sent there. Null: by a program.
+    constraint push_subscription_driver_id_fkey FOREIGN KEY (driver_id) REFERENCES driver(driver_id)
+    constraint push_subscription_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint push_subscription_pkey PRIMARY KEY (subscription_id)
+    constraint push_subscription_party_id_endpoint_key UNIQUE (party_id, endpoint)
+    CREATE INDEX push_subscription_by_driver ON public.push_subscription USING btree (party_id, driver_id)
+
 table recovery_code
     operator_id uuid not null
     code_hash bytea not null
@@ -1139,6 +2269,23 @@ table reservation_group
     constraint reservation_group_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint reservation_group_pkey PRIMARY KEY (party_id, group_uid)
 
+table revenue_day
+    -- The sums of CDRs by day on the wall of the location, as usage_day has uses: of a station, a location, and the whole party. Kept by a trigger.
+    party_id uuid not null
+    level text not null
+    location_id uuid not null
+    station_id text not null
+    day date not null
+    currency text not null
+    n_cdrs integer not null  -- Charges less credits: sessions that are billed.
+    before_taxes numeric not null
+    total numeric not null  -- With taxes.
+    constraint revenue_day_level_check CHECK ((level = ANY (ARRAY['party'::text, 'location'::text, 'station'::text])))
+    constraint revenue_day_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint revenue_day_pkey PRIMARY KEY (party_id, level, location_id, station_id, day, currency)
+    CREATE INDEX revenue_day_by_day ON public.revenue_day USING btree (party_id, level, day)
+    CREATE INDEX revenue_day_by_station ON public.revenue_day USING btree (party_id, station_id, day) WHERE (level = 'station'::text)
+
 table rollout
     rollout_id uuid not null
     party_id uuid not null
@@ -1222,6 +2369,41 @@ table sample partition by RANGE (sampled_at)
     readings jsonb not null
     received_at timestamp with time zone not null default now()
     constraint sample_pkey PRIMARY KEY (session_id, sampled_at, context)
+
+table sandbox_balance
+    -- What moved on the sandbox's account, as its own statement says.
+    ref text not null
+    at timestamp with time zone not null
+    content jsonb not null
+    constraint sandbox_balance_pkey PRIMARY KEY (ref)
+    CREATE INDEX sandbox_balance_by_time ON public.sandbox_balance USING btree (at, ref)
+
+table sandbox_call
+    -- Requests that the sandbox has carried out, by their idempotency keys.
+    key text not null
+    digest bytea not null
+    ref text not null
+    made_at timestamp with time zone not null
+    constraint sandbox_call_pkey PRIMARY KEY (key)
+
+table sandbox_event
+    -- Webhooks of the sandbox; due_at null: delivered.
+    event_id text not null
+    body text not null
+    due_at timestamp with time zone
+    n_tries integer not null default 0
+    constraint sandbox_event_pkey PRIMARY KEY (event_id)
+    CREATE INDEX sandbox_event_due ON public.sandbox_event USING btree (due_at) WHERE (due_at IS NOT NULL)
+
+table sandbox_object
+    -- The sandbox provider's own side: what a real one would keep on its machines.
+    ref text not null
+    kind text not null
+    content jsonb not null
+    due_at timestamp with time zone
+    constraint sandbox_object_kind_check CHECK ((kind = ANY (ARRAY['payment'::text, 'setup'::text, 'method'::text])))
+    constraint sandbox_object_pkey PRIMARY KEY (ref)
+    CREATE INDEX sandbox_object_due ON public.sandbox_object USING btree (due_at) WHERE (due_at IS NOT NULL)
 
 table saved_list
     -- A list as somebody filtered and sorted it, under a name; `query` is what stands in its address.
@@ -1336,6 +2518,46 @@ table session with (fillfactor=70)
     CREATE INDEX session_open_by_token ON public.session USING btree (party_id, token_key) WHERE (status = ANY (ARRAY['pending'::text, 'active'::text]))
     CREATE INDEX session_orphan ON public.session USING btree (party_id, started_at DESC, session_id) WHERE is_orphan
 
+table session_cost with (fillfactor=70)
+    -- What a session costs so far, with taxes, and what it takes to go on with counting.
+    session_id uuid not null
+    party_id uuid not null
+    total numeric  -- Null: no price is known. Of a final one what it settled with; its CDR is what counts.
+    currency text
+    price_kwh numeric
+    price_text text
+    at timestamp with time zone not null  -- Until when it is counted, by the station's clock.
+    is_final boolean not null default false
+    seen bigint not null  -- The version of the session's row (xmin) that it was reckoned from.
+    looked_at timestamp with time zone not null
+    until_at timestamp with time zone  -- Readings up to then are in the tally; those after it are counted anew each time.
+    tally bytea
+    constraint session_cost_check CHECK (((total IS NULL) = (currency IS NULL)))
+    constraint session_cost_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint session_cost_session_id_fkey FOREIGN KEY (session_id) REFERENCES session(session_id) ON DELETE CASCADE
+    constraint session_cost_pkey PRIMARY KEY (session_id)
+    CREATE INDEX session_cost_by_party ON public.session_cost USING btree (party_id)
+    CREATE INDEX session_cost_going_on ON public.session_cost USING btree (session_id) WHERE (NOT is_final)
+
+table session_cover
+    -- Who pays for a session and with what, and by which plans and coupons, as it was when it began.
+    session_id uuid not null
+    party_id uuid not null
+    kind text not null
+    ref text
+    source text not null  -- What decided it: token, driver, company, contract, payment, terminal or policy.
+    driver_id uuid
+    limit_amount numeric  -- What is held for it now; null: nothing is.
+    currency text
+    plans text[] not null default '{}'::text[]
+    coupons text[] not null default '{}'::text[]
+    covered_at timestamp with time zone not null default now()
+    constraint session_cover_kind_check CHECK ((kind = ANY (ARRAY['wallet'::text, 'card'::text, 'company'::text, 'invoice'::text, 'partner'::text, 'free'::text, 'ad_hoc'::text, 'terminal'::text, 'refused'::text])))
+    constraint session_cover_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint session_cover_session_id_fkey FOREIGN KEY (session_id) REFERENCES session(session_id) ON DELETE CASCADE
+    constraint session_cover_pkey PRIMARY KEY (session_id)
+    CREATE INDEX session_cover_by_driver ON public.session_cover USING btree (driver_id) WHERE (coupons <> '{}'::text[])
+
 table session_event
     -- What happened in a session, as the station timed it: started, authorized, state changes, stopped.
     session_id uuid not null
@@ -1431,7 +2653,29 @@ table signed_reading
     public_key text
     data bytea not null  -- The signed text, byte for byte as the station sent it: re-serialised it would no longer verify.
     received_at timestamp with time zone not null default now()
+    format text
+    verdict text  -- Null: not looked at yet. Whether the signature is the meter's, by the pinned key or the one that came with it.
+    why text not null default ''::text
+    reading_wh numeric
+    read_at timestamp with time zone
+    key_used text  -- The public key it was checked with: DER, hexadecimal.
+    constraint signed_reading_verdict_check CHECK ((verdict = ANY (ARRAY['verified'::text, 'failed'::text, 'no_key'::text, 'not_checkable'::text])))
     constraint signed_reading_pkey PRIMARY KEY (session_id, sampled_at, digest)
+
+table signed_session
+    -- What the signed readings of a settled session are worth.
+    session_id uuid not null
+    party_id uuid not null
+    verdict text not null
+    reasons jsonb not null
+    n_readings integer not null
+    energy_wh numeric  -- The difference of the signed registers, where there are two.
+    checked_at timestamp with time zone not null
+    constraint signed_session_verdict_check CHECK ((verdict = ANY (ARRAY['verified'::text, 'failed'::text, 'no_key'::text, 'not_checkable'::text])))
+    constraint signed_session_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint signed_session_session_id_fkey FOREIGN KEY (session_id) REFERENCES session(session_id) ON DELETE CASCADE
+    constraint signed_session_pkey PRIMARY KEY (session_id)
+    CREATE INDEX signed_session_by_party ON public.signed_session USING btree (party_id, checked_at DESC)
 
 table signing_request
     signing_request_id uuid not null
@@ -1553,6 +2797,19 @@ table station_monitor
     constraint station_monitor_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint station_monitor_pkey PRIMARY KEY (station_id, monitor_id)
 
+table station_outage
+    -- Stations out of service as people were told of it: those that somebody follows, or that operators asked about.
+    station_id text not null
+    party_id uuid not null
+    since timestamp with time zone not null
+    reason text not null
+    ended_at timestamp with time zone
+    constraint station_outage_reason_check CHECK ((reason = ANY (ARRAY['offline'::text, 'faulted'::text, 'unavailable'::text])))
+    constraint station_outage_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint station_outage_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint station_outage_pkey PRIMARY KEY (station_id, since)
+    CREATE UNIQUE INDEX station_outage_open ON public.station_outage USING btree (station_id) WHERE (ended_at IS NULL)
+
 table station_record
     -- What stations report beyond status and sessions, kept whole. digest covers action, message id and payload: a repeat is kept once.
     record_id bigint not null generated as identity
@@ -1605,6 +2862,51 @@ table status_change partition by RANGE (at)
     constraint status_change_pkey PRIMARY KEY (station_id, evse_number, connector_number, at, status)
     CREATE INDEX status_change_by_time ON ONLY public.status_change USING btree (station_id, at)
     CREATE INDEX status_change_faulted ON ONLY public.status_change USING btree (station_id, evse_number, connector_number, at DESC) WHERE (status = 'faulted'::text)
+
+table stored_method
+    -- Cards and accounts that drivers let us use again. The provider keeps them; we keep what people know them by.
+    method_id uuid not null
+    party_id uuid not null
+    driver_id uuid not null
+    provider text not null
+    kind text not null
+    brand text not null default ''::text
+    last4 text not null default ''::text
+    expires_on date
+    is_default boolean not null default false
+    provider_ref text not null
+    customer_ref text not null
+    created_at timestamp with time zone not null
+    forgotten_at timestamp with time zone
+    leaves_at timestamp with time zone  -- Its driver was erased: it pays what they owe from before, at the latest until then, and nothing else.
+    constraint stored_method_last4_check CHECK ((length(last4) <= 4))
+    constraint stored_method_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint stored_method_pkey PRIMARY KEY (method_id)
+    constraint stored_method_provider_provider_ref_key UNIQUE (provider, provider_ref)
+    CREATE INDEX stored_method_by_driver ON public.stored_method USING btree (party_id, driver_id) WHERE (forgotten_at IS NULL)
+    CREATE UNIQUE INDEX stored_method_default ON public.stored_method USING btree (party_id, driver_id) WHERE (is_default AND (forgotten_at IS NULL))
+
+table subscription
+    -- A driver has a plan, from a day on. Cancelled, it ends with its month.
+    subscription_id uuid not null
+    party_id uuid not null
+    plan_id uuid not null
+    driver_id uuid not null
+    started_on date not null
+    ends_on date  -- The first day without it; null: it goes on.
+    started_at timestamp with time zone not null
+    ended_at timestamp with time zone
+    charged_until date not null  -- Its fee was charged for all days before this one.
+    version integer not null default 1
+    constraint subscription_check CHECK (((ends_on IS NULL) OR (ends_on > started_on)))
+    constraint subscription_party_id_driver_id_fkey FOREIGN KEY (party_id, driver_id) REFERENCES driver(party_id, driver_id)
+    constraint subscription_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint subscription_party_id_plan_id_fkey FOREIGN KEY (party_id, plan_id) REFERENCES plan(party_id, plan_id)
+    constraint subscription_pkey PRIMARY KEY (subscription_id)
+    CREATE INDEX subscription_by_driver ON public.subscription USING btree (party_id, driver_id)
+    CREATE INDEX subscription_by_party ON public.subscription USING btree (party_id, started_at DESC, subscription_id DESC)
+    CREATE INDEX subscription_due ON public.subscription USING btree (charged_until) WHERE (ended_at IS NULL)
+    CREATE UNIQUE INDEX subscription_running ON public.subscription USING btree (driver_id, plan_id) WHERE (ended_at IS NULL)
 
 table tariff
     -- A tariff by its name. Its rules stand in tariff_version; version is the newest of them.
@@ -1738,6 +3040,7 @@ table token_holding
     constraint token_holding_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint token_holding_pkey PRIMARY KEY (holding_id)
     CREATE INDEX token_holding_by_driver ON public.token_holding USING btree (party_id, driver_id)
+    CREATE INDEX token_holding_by_key ON public.token_holding USING btree (party_id, uid_key, from_at)
     CREATE UNIQUE INDEX token_holding_now ON public.token_holding USING btree (party_id, uid_key) WHERE (until_at IS NULL)
 
 table unbillable_session
@@ -1813,6 +3116,19 @@ table usage_hour
     constraint usage_hour_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint usage_hour_pkey PRIMARY KEY (party_id, level, location_id, wall_at, hour_at)
 
+table usage_last
+    -- Which settled session of a station began last, and its energy. Written with usage_share; only lists are put in order by it.
+    station_id text not null
+    party_id uuid not null
+    session_id uuid not null
+    location_id uuid not null  -- All zeros: the station was at no location.
+    started_at timestamp with time zone not null
+    energy_wh numeric not null
+    constraint usage_last_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint usage_last_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
+    constraint usage_last_pkey PRIMARY KEY (station_id)
+    CREATE INDEX usage_last_by_session ON public.usage_last USING btree (session_id)
+
 table usage_share
     -- What one settled session gives to each hour: what is taken back when it settles anew, so that nothing counts twice.
     session_id uuid not null
@@ -1865,6 +3181,53 @@ table variable_refusal
     retry_at timestamp with time zone not null
     constraint variable_refusal_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint variable_refusal_pkey PRIMARY KEY (station_id, name)
+
+table wallet
+    -- A driver's prepaid wallet. What is in it is in the ledger (wallet:driver:<id>); whoever takes or holds some holds this row.
+    driver_id uuid not null
+    party_id uuid not null
+    currency text not null
+    credit_limit numeric not null default 0  -- How far below nothing it may go.
+    auto_below numeric
+    auto_amount numeric
+    auto_method uuid
+    auto_payment uuid  -- The automatic top-up that is under way.
+    auto_number integer not null default 0
+    auto_failed_at timestamp with time zone  -- It failed then: nothing is topped up by itself until it is set anew.
+    low_told boolean not null default false  -- Its driver was told that little is left, and has not topped up since.
+    version integer not null default 1
+    opened_at timestamp with time zone not null default now()
+    constraint wallet_auto_amount_check CHECK ((auto_amount > (0)::numeric))
+    constraint wallet_auto_below_check CHECK ((auto_below >= (0)::numeric))
+    constraint wallet_check CHECK ((((auto_below IS NULL) = (auto_amount IS NULL)) AND ((auto_below IS NULL) = (auto_method IS NULL))))
+    constraint wallet_credit_limit_check CHECK ((credit_limit >= (0)::numeric))
+    constraint wallet_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+    constraint wallet_party_id_driver_id_fkey FOREIGN KEY (party_id, driver_id) REFERENCES driver(party_id, driver_id)
+    constraint wallet_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint wallet_pkey PRIMARY KEY (driver_id)
+    constraint wallet_party_id_driver_id_key UNIQUE (party_id, driver_id)
+
+table wallet_due
+    -- What a wallet is to pay, and has paid. What it could not pay yet is paid by what comes in next, the oldest first.
+    due_id uuid not null
+    party_id uuid not null
+    driver_id uuid not null
+    kind text not null
+    ref_id uuid not null
+    currency text not null
+    due_minor bigint not null
+    paid_minor bigint not null default 0
+    n_paid integer not null default 0
+    is_over boolean not null default false  -- Nothing more is taken for it: it is paid, or was taken back.
+    created_at timestamp with time zone not null
+    constraint wallet_due_check CHECK (((paid_minor >= 0) AND (paid_minor <= due_minor)))
+    constraint wallet_due_due_minor_check CHECK ((due_minor > 0))
+    constraint wallet_due_kind_check CHECK ((kind = ANY (ARRAY['cdr'::text, 'plan_fee'::text])))
+    constraint wallet_due_driver_id_fkey FOREIGN KEY (driver_id) REFERENCES wallet(driver_id)
+    constraint wallet_due_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint wallet_due_pkey PRIMARY KEY (due_id)
+    constraint wallet_due_party_id_kind_ref_id_key UNIQUE (party_id, kind, ref_id)
+    CREATE INDEX wallet_due_open ON public.wallet_due USING btree (driver_id, created_at) WHERE (NOT is_over)
 
 table web_payment
     -- QR codes that were scanned and whose one-time password was good (OCPP 2.1 C25).
@@ -2026,6 +3389,20 @@ begin
     return null;
 end $function$
 
+CREATE OR REPLACE FUNCTION public.bank_line_stays()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    if tg_op = 'DELETE' or (new.line_id, new.party_id, new.key, new.source, new.currency, new.amount, new.booked_on, new.payer,
+                            new.text, new.bank_ref, new.account, new.payee_iban, new.created_at, new.created_by)
+       is distinct from (old.line_id, old.party_id, old.key, old.source, old.currency, old.amount, old.booked_on, old.payer,
+                         old.text, old.bank_ref, old.account, old.payee_iban, old.created_at, old.created_by) then
+        raise exception 'what a bank told stays as it is' using errcode = 'insufficient_privilege';
+    end if;
+    return new;
+end $function$
+
 CREATE OR REPLACE FUNCTION public.billing_keep()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -2098,6 +3475,45 @@ CREATE OR REPLACE FUNCTION public.grams(words text)
  IMMUTABLE PARALLEL SAFE
 RETURN (SELECT COALESCE(array_agg(DISTINCT substr(lower(grams.words), n.n, 3)), '{}'::text[]) AS "coalesce" FROM generate_series(1, (length(grams.words) - 2)) n(n))
 
+CREATE OR REPLACE FUNCTION public.invoice_range_goes_on()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    if tg_op = 'DELETE' or (new.party_id, new.kind, new.year) <> (old.party_id, old.kind, old.year)
+       or new.last_number <> old.last_number + 1 then
+        raise exception 'numbers follow one another' using errcode = 'insufficient_privilege';
+    end if;
+    return new;
+end $function$
+
+CREATE OR REPLACE FUNCTION public.invoice_rest_begins()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    insert into invoice_rest (invoice_id, party_id, kind, customer, currency, number_key, due_on, amount)
+    select invoice_id, party_id, kind, customer, currency, regexp_replace(upper(number), '[^0-9A-Z]', '', 'g'), due_on, total - paid
+    from added where kind in ('invoice', 'self_billing');
+    update invoice_rest r set amount = r.amount + n.total
+    from (select corrects_id, sum(total) as total from added where corrects_id is not null group by corrects_id) n
+    where r.invoice_id = n.corrects_id;
+    return null;
+end $function$
+
+CREATE OR REPLACE FUNCTION public.invoice_rest_follows()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    update invoice_rest r set amount = r.amount - p.amount
+    from (select coalesce(i.corrects_id, i.invoice_id) as invoice_id,
+                 sum(case when i.corrects_id is null then a.amount else -a.amount end) as amount
+          from added a join invoice i using (invoice_id) group by 1) p
+    where r.invoice_id = p.invoice_id;
+    return null;
+end $function$
+
 CREATE OR REPLACE FUNCTION public.ledger_add_up()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -2169,3 +3585,26 @@ CREATE OR REPLACE FUNCTION public.reservation_slot(lane integer, from_at timesta
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN int8range((((lane)::bigint * '17179869184'::bigint) + (floor(EXTRACT(epoch FROM from_at)))::bigint), (((lane)::bigint * '17179869184'::bigint) + (ceil(EXTRACT(epoch FROM until_at)))::bigint))
+
+CREATE OR REPLACE FUNCTION public.revenue_day_grows()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    insert into revenue_day as r
+        (party_id, level, location_id, station_id, day, currency, n_cdrs, before_taxes, total)
+    select x.party_id, v.level, v.location_id, v.station_id, x.day, x.currency, sum(x.n), sum(x.before_taxes), sum(x.total)
+    from (select a.party_id, coalesce(a.location_id, '00000000-0000-0000-0000-000000000000') as location_id, a.station_id,
+                 (a.started_at at time zone coalesce(l.time_zone, p.time_zone))::date as day, a.currency,
+                 case a.kind when 'charge' then 1 else -1 end as n, a.before_taxes, a.total
+          from added a join party p using (party_id) left join location l on l.location_id = a.location_id) x
+    cross join lateral (values
+        ('party', '00000000-0000-0000-0000-000000000000'::uuid, ''),
+        ('location', x.location_id, ''),
+        ('station', x.location_id, x.station_id)) v (level, location_id, station_id)
+    group by x.party_id, v.level, v.location_id, v.station_id, x.day, x.currency
+    on conflict (party_id, level, location_id, station_id, day, currency) do update set
+        n_cdrs = r.n_cdrs + excluded.n_cdrs, before_taxes = r.before_taxes + excluded.before_taxes,
+        total = r.total + excluded.total;
+    return null;
+end $function$
