@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ohmstead.accounts.scope import Scope
 from ohmstead.core.errors import OhmsteadError
@@ -27,12 +27,14 @@ ACTIONS: Final[dict[str, str]] = {
     "sessions:read": "Read sessions, their samples, events, periods and signed readings.",
     "tariffs:read": "Read tariffs, where they apply and what sessions would cost.",
     "tariffs:write": "Publish tariffs, assign them, write prices of markets.",
-    "billing:read": "Read CDRs, sessions that are not billed, and the ledger.",
-    "billing:write": "Credit CDRs, decide about unbillable sessions, close months of the ledger.",
+    "billing:read": "Read CDRs, sessions that are not billed, the ledger, plans, coupons and companies.",
+    "billing:write": "Credit CDRs, decide about unbillable sessions, close months; keep plans, coupons, companies, wallets.",
+    "payments:read": "Read payments, debts, chargebacks and what does not agree with providers' statements.",
+    "payments:write": "Refund payments, let holds go, forgive debts, set how guests pay.",
     "tokens:read": "Read tokens.",
     "tokens:write": "Create, change, block and delete tokens.",
-    "drivers:read": "Read drivers: people who charge, and what they charged.",
-    "drivers:write": "Create, change, block and erase drivers.",
+    "drivers:read": "Read drivers: people who charge, what they charged, with what they pay, and their wallets.",
+    "drivers:write": "Create, change, block and erase drivers; set with what they pay, and PINs.",
     "reservations:read": "Read reservations.",
     "reservations:write": "Reserve outlets and cancel reservations; set which groups come first.",
     "messages:read": "Read the OCPP message log.",
@@ -40,6 +42,8 @@ ACTIONS: Final[dict[str, str]] = {
     "people:write": "Invite people, give roles, disable people and end their sessions; read who signed in.",
     "people:provision": "Keep people and groups as a directory has them (SCIM).",
     "approvals:decide": "Approve or reject orders to many stations that wait for a second person.",
+    "notifications:read": "Read what people were told and what came of it, the words of messages, what drivers chose.",
+    "notifications:write": "Change the words of messages, send messages again, choose for drivers what they are told.",
     "webhooks:write": "Set webhooks up, read what was sent to them, send it again.",
     "parties:write": "Create and change the parties of the installation, and lend people to them.",
     ADMIN: "Everything, API keys and the audit log included.",
@@ -64,7 +68,10 @@ _READ: Final = frozenset(
 
 ROLES: Final[dict[str, frozenset[str]]] = {
     "owner": frozenset(ACTIONS) - OF_INSTALLATION,
-    "operations": frozenset(ACTIONS) - OF_INSTALLATION - {ADMIN, "people:write", "people:provision", "billing:write"},
+    "operations": frozenset(ACTIONS)
+    - OF_INSTALLATION
+    - {ADMIN, "people:write", "people:provision", "billing:write"}
+    - {"payments:write"},
     "technician": (_READ - {"tokens:read", "drivers:read"})
     | {"stations:write", "commands:send", "commands:raw", "firmware:write"},
     "finance": frozenset(
@@ -75,11 +82,23 @@ ROLES: Final[dict[str, frozenset[str]]] = {
             "tariffs:write",
             "billing:read",
             "billing:write",
+            "payments:read",
+            "payments:write",
             "tokens:read",
+            "drivers:read",
             "events:read",
+            "notifications:read",
         }
     ),
-    "support": _READ | {"commands:send", "tokens:write", "drivers:write", "reservations:write"},
+    "support": _READ
+    | {
+        "commands:send",
+        "tokens:write",
+        "drivers:write",
+        "reservations:write",
+        "notifications:read",
+        "notifications:write",
+    },
     "site_host": _READ - {"tokens:read", "drivers:read"},
     "read_only": _READ,
     # For people who look after programs only: their keys' scopes say what those may do.
@@ -138,6 +157,11 @@ class Actor(Struct, frozen=True, kw_only=True):
     def home(self) -> UUID:
         """The party that keeps their account; they may be at work for another."""
         return self.home_party_id or self.party_id
+
+    @property
+    def at_home(self) -> "Actor":
+        """The same person in the party that keeps their account: what they do to that belongs there."""
+        return structs.replace(self, party_id=self.home)
 
     @property
     def operator_id(self) -> UUID | None:

@@ -149,7 +149,7 @@ async def renew_session(conn: Connection, actor: Actor) -> SignedIn:
     row = await store.renew_web_session(conn, actor.web_session_id, digest(cookie), clock.now())
     if row is None:
         raise NotFound("no such web session")
-    await audit(conn, actor, "operator.proved", f"operator/{operator.operator_id}")
+    await audit(conn, actor.at_home, "operator.proved", f"operator/{operator.operator_id}")
     return SignedIn(cookie=cookie, csrf_token=row["csrf_token"], expires_at=row["expires_at"], operator=operator)
 
 
@@ -195,9 +195,7 @@ async def list_web_sessions(conn: Connection, operator_id: UUID) -> list[WebSess
 
 async def revoke_web_session(conn: Connection, actor: Actor, operator_id: UUID, web_session_id: UUID) -> None:
     """Sign a browser out. Raises NotFound."""
-    operator = await store.find_operator(conn, operator_id)
-    if operator is None or (operator.party_id != actor.party_id and operator_id != actor.operator_id):
-        raise NotFound(f"no operator {operator_id}")
+    actor = await _looking_after(conn, actor, operator_id)
     if not await store.delete_web_session(conn, operator_id, web_session_id):
         raise NotFound("no such web session")
     detail: dict[str, object] = {"web_session_id": str(web_session_id)}
@@ -206,13 +204,23 @@ async def revoke_web_session(conn: Connection, actor: Actor, operator_id: UUID, 
 
 async def end_sessions(conn: Connection, actor: Actor, operator_id: UUID, *, but: UUID | None = None) -> int:
     """Sign the operator's browsers out, all but one when `but` names it; returns how many. Raises NotFound."""
-    operator = await store.find_operator(conn, operator_id)
-    if operator is None or operator.party_id != actor.party_id:
-        raise NotFound(f"no operator {operator_id}")
+    actor = await _looking_after(conn, actor, operator_id)
     n = await store.delete_web_sessions(conn, operator_id, but)
     if n:
         await audit(conn, actor, "web_sessions.ended", f"operator/{operator_id}", {"n": n})
     return n
+
+
+async def _looking_after(conn: Connection, actor: Actor, operator_id: UUID) -> Actor:
+    """The actor in the party that keeps an account: the one they act for, or, of their own account, their own.
+
+    Raises NotFound for the account of somebody else's people.
+    """
+    acting = actor.at_home if operator_id == actor.operator_id else actor
+    operator = await store.find_operator(conn, operator_id)
+    if operator is None or operator.party_id != acting.party_id:
+        raise NotFound(f"no operator {operator_id}")
+    return acting
 
 
 async def create_api_key(
@@ -284,9 +292,56 @@ async def recognise_key(conn: Connection, secret: str, remote_address: str | Non
     )
 
 
+async def is_current(conn: Connection, actor: Actor) -> bool:
+    """Whether somebody who was let in a while ago, and listens since, would be let in as the same again.
+
+    Not once their session or key is over, they are disabled, or they work for another party, have another role or see
+    other locations.
+    """
+    now = clock.now()
+    if actor.web_session_id is not None:
+        row = await store.find_web_session_by_id(conn, actor.web_session_id, now)
+        if row is None:
+            return False
+        today = _operator_actor(
+            row["operator_id"], row["name"], row["party_id"], row["role"], row["location_ids"], actor.remote_address
+        )
+        return (today.scope, today.role) == (actor.scope, actor.role)
+    return await is_at_work(conn, actor.party_id, actor.actor_id)
+
+
+async def is_at_work(conn: Connection, party_id: UUID, actor_id: str) -> bool:
+    """Whether somebody may still act for a party: a person who is neither disabled nor lent no longer, a key that is good."""
+    kind, _, known = actor_id.partition(":")
+    if kind == "operator":
+        return await store.works_for(conn, party_id, UUID(known))
+    if kind == "key":
+        key = await store.find_api_key_by_id(conn, party_id, UUID(known))
+        return key is not None and _is_good(key, clock.now())
+    return True
+
+
+def _is_good(key: ApiKey, now: datetime) -> bool:
+    return key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
+
+
 async def list_api_keys(conn: Connection, party_id: UUID) -> list[ApiKey]:
     """All keys of a party, revoked ones too, newest first."""
     return await store.list_api_keys(conn, party_id)
+
+
+async def list_keys_of(conn: Connection, party_id: UUID, operator_id: UUID) -> list[ApiKey]:
+    """Keys that are good and that somebody made, or that such a key made: they go on when the person is out."""
+    keys, now = await list_api_keys(conn, party_id), clock.now()
+    makers = {f"key:{key.api_key_id}": key.created_by for key in keys}
+
+    def is_theirs(key: ApiKey) -> bool:
+        maker = key.created_by
+        while maker in makers:
+            maker = makers[maker]
+        return maker == f"operator:{operator_id}"
+
+    return [key for key in keys if _is_good(key, now) and is_theirs(key)]
 
 
 async def get_api_key(conn: Connection, party_id: UUID, api_key_id: UUID) -> ApiKey:
@@ -295,6 +350,13 @@ async def get_api_key(conn: Connection, party_id: UUID, api_key_id: UUID) -> Api
     if key is None:
         raise NotFound(f"no API key {api_key_id}")
     return key
+
+
+async def person_behind(conn: Connection, party_id: UUID, actor_id: str) -> str:
+    """Who made a key, or made the key that made it, and so on; whoever is no key is behind themselves. Raises NotFound."""
+    while actor_id.startswith("key:"):
+        actor_id = (await get_api_key(conn, party_id, UUID(actor_id.removeprefix("key:")))).created_by
+    return actor_id
 
 
 async def revoke_api_key(conn: Connection, actor: Actor, api_key_id: UUID) -> ApiKey:

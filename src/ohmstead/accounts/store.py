@@ -21,6 +21,15 @@ left join operator o on o.operator_id =
 left join api_key m on m.party_id = k.party_id and m.api_key_id =
     case when k.created_by ~ '^key:[0-9a-f-]{36}$' then substr(k.created_by, 5)::uuid end
 """
+_SESSION = """
+select w.web_session_id, w.csrf_token, w.created_at, w.last_seen_at, w.proved_at, o.operator_id, o.name,
+       o.party_id as home_party_id, p.party_id, p.owns_installation, coalesce(m.role, o.role) as role,
+       case when m.role is null then o.location_ids else m.location_ids end as location_ids
+from web_session w join operator o using (operator_id)
+left join membership m on m.operator_id = o.operator_id and m.party_id = w.party_id
+join party p on p.party_id = coalesce(m.party_id, o.party_id)
+where w.expires_at > $2 and o.disabled_at is null
+"""
 _FIRST_PARTY_LOCK = 0x0415_0001
 
 
@@ -77,6 +86,18 @@ async def insert_operator(conn: Connection, operator: Operator) -> None:
 async def find_operator(conn: Connection, operator_id: UUID) -> Operator | None:
     row = await conn.fetchrow(f"select {_OPERATOR} from operator where operator_id = $1", operator_id)
     return Operator(**row) if row else None
+
+
+async def works_for(conn: Connection, party_id: UUID, operator_id: UUID) -> bool:
+    """Whether somebody who is not disabled works for a party, as one of its own or lent."""
+    return bool(
+        await conn.fetchval(
+            "select exists (select from operator o where o.operator_id = $2 and o.disabled_at is null and (o.party_id = $1"
+            " or exists (select from membership m where m.operator_id = o.operator_id and m.party_id = $1)))",
+            party_id,
+            operator_id,
+        )
+    )
 
 
 async def list_operators(conn: Connection, party_id: UUID) -> list[Operator]:
@@ -158,17 +179,13 @@ async def find_web_session(conn: Connection, cookie_hash: bytes, at: datetime) -
 
     None when over, unknown or disabled. Who was lent and is no longer, works for their own party again.
     """
-    return await conn.fetchrow(
-        "select w.web_session_id, w.csrf_token, w.created_at, w.last_seen_at, w.proved_at, o.operator_id, o.name,"
-        " o.party_id as home_party_id, p.party_id, p.owns_installation, coalesce(m.role, o.role) as role,"
-        " case when m.role is null then o.location_ids else m.location_ids end as location_ids"
-        " from web_session w join operator o using (operator_id)"
-        " left join membership m on m.operator_id = o.operator_id and m.party_id = w.party_id"
-        " join party p on p.party_id = coalesce(m.party_id, o.party_id)"
-        " where w.cookie_hash = $1 and w.expires_at > $2 and o.disabled_at is null",
-        cookie_hash,
-        at,
-    )
+    return await conn.fetchrow(f"{_SESSION} and w.cookie_hash = $1", cookie_hash, at)
+
+
+# any party: the session was opened by its cookie before
+async def find_web_session_by_id(conn: Connection, web_session_id: UUID, at: datetime) -> Row | None:
+    """As `find_web_session`."""
+    return await conn.fetchrow(f"{_SESSION} and w.web_session_id = $1", web_session_id, at)
 
 
 async def touch_web_session(conn: Connection, cookie_hash: bytes, at: datetime, expires_at: datetime) -> None:

@@ -142,7 +142,8 @@ class Bus:
 
         async def stop() -> None:
             self._listening[subject] -= 1
-            await subscription.unsubscribe()
+            with contextlib.suppress(NatsError):  # the connection may have ended before
+                await subscription.unsubscribe()
 
         return stop
 

@@ -25,6 +25,7 @@ from ohmstead.core.writes import Write, records, to_rows, write_all
 log = logger("ohmstead.outbox")
 
 GATHER_S = 0.25
+MOST_AT_ONCE = 200
 LOOK_EVERY_S = 1.0
 REST_S = 30.0
 
@@ -72,7 +73,7 @@ class _Row(msgspec.Struct):
 Consumer = Callable[[Connection, list[Event]], Awaitable[None]]
 
 
-async def consume(pool: Pool, consumer: str, handle: Consumer, kinds: Sequence[str], limit: int = 200) -> int:
+async def consume(pool: Pool, consumer: str, handle: Consumer, kinds: Sequence[str], limit: int = MOST_AT_ONCE) -> int:
     """Handle the next events of `kinds` for `consumer` in one transaction; returns how many (0: nothing to do now, or
     another process is at it; also 1 when it had to yield, and is to try again).
 
@@ -176,11 +177,46 @@ _PASS_BY = (
 )
 
 
-async def look(conn: Connection, kinds: Mapping[str, Sequence[str]]) -> list[str]:
-    """Of consumers, each with its kinds: those with events that they have not handled, even if nobody may read them yet.
-    The others are taken past what is not theirs, so that none of them has to read it."""
-    await conn.execute(_PASS_BY, list(kinds), kinds)
-    return [row["consumer"] for row in await conn.fetch(_BEHIND, list(kinds), kinds)]
+_SEEN = (
+    "select pg_snapshot_xmin(pg_current_snapshot())::text as horizon,"
+    " array(select distinct kind from outbox where xid >= $1::text::xid8) as kinds"
+)
+_PASS_BY_EVERY = 10
+
+
+class Lookout:
+    """Who has events to read, asked again and again, of consumers each with its kinds.
+
+    Most events concern few consumers. So what is new is read once for all, and only those whom it concerns are looked at, and
+    those who were behind before: someone else may have been at it, and not come to its end.
+    """
+
+    def __init__(self, kinds: Mapping[str, Sequence[str]]) -> None:
+        self._kinds = kinds
+        self._since = 0
+        self._behind = set(kinds)
+        self._n_to_pass = 0
+
+    async def look(self, conn: Connection) -> list[str]:
+        """Those with events that they have not handled, even if nobody may read them yet. Now and then, and as soon as nothing
+        is new, the others are taken past what is not theirs, so that none of them has to read it.
+        """
+        seen = await conn.fetchrow(_SEEN, str(self._since))
+        assert seen is not None
+        new, horizon = set(seen["kinds"]), int(seen["horizon"])
+        # A server that counts anew: nothing is known of it.
+        asked = self._behind | {one for one, kinds in self._kinds.items() if not new.isdisjoint(kinds)}
+        if horizon < self._since:
+            horizon, asked = 0, set(self._kinds)
+        self._n_to_pass += bool(new)
+        if self._n_to_pass >= _PASS_BY_EVERY or (self._n_to_pass and not new):
+            await conn.execute(_PASS_BY, list(self._kinds), self._kinds)
+            self._n_to_pass = 0
+        if asked:
+            rows = await conn.fetch(_BEHIND, sorted(asked), {one: self._kinds[one] for one in asked})
+            self._behind = {row["consumer"] for row in rows}
+        self._since = horizon
+        return sorted(self._behind)
 
 
 _WAITING = (
@@ -246,8 +282,8 @@ class Runner:
     """Runs consumers until stopped: woken by the bus, by a look at the outbox every `look_every_s` seconds for safety, and
     after `rest_s` seconds in any case; backing off on failure.
 
-    Once woken, a reader lets events gather for `gather_s` seconds. What wakes it is never what it goes by: that is in
-    the outbox, and all of it.
+    Once woken, and after a batch that was not full, a reader lets events gather for `gather_s` seconds. What wakes it is
+    never what it goes by: that is in the outbox, and all of it.
     """
 
     def __init__(
@@ -296,12 +332,12 @@ class Runner:
                 reader.wake.set()
 
     async def _watch(self) -> None:
-        kinds = {reader.consumer: reader.kinds for reader in self._readers.values()}
+        lookout = Lookout({reader.consumer: reader.kinds for reader in self._readers.values()})
         while True:
             await asyncio.sleep(self._look_every_s)
             try:
                 async with self._pool.acquire() as conn:
-                    behind = await look(conn, kinds)
+                    behind = await lookout.look(conn)
             except Exception as error:  # noqa: BLE001  (the database may be away; the next look tries again)
                 log.warning("outbox_not_seen", error=repr(error))
                 continue
@@ -323,8 +359,11 @@ class Runner:
             try:
                 reader.wake.clear()
                 trace, reader.trace = reader.trace, None
-                if await self._consume(reader, trace):
+                if n := await self._consume(reader, trace):
                     pause_s = 1.0
+                    if n < MOST_AT_ONCE:
+                        # It has caught up. Looking again at once would find what came in the last millisecond, and so on.
+                        await self._gather()
                     continue
             except Exception as error:  # noqa: BLE001  (a consumer that fails must not end the others; consume() counted it)
                 pause_s = min(pause_s * 2, 60)
@@ -335,8 +374,11 @@ class Runner:
                 # Not wait_for: until Python 3.12 it forgets a cancellation that comes just as what it waits for does.
                 async with asyncio.timeout(self._rest_s):
                     await reader.wake.wait()
-                # Under load a commit comes every few milliseconds; taking each by itself would cost more than it does.
-                await asyncio.sleep(self._gather_s)
+                await self._gather()
+
+    async def _gather(self) -> None:
+        # Under load a commit comes every few milliseconds; taking each by itself would cost more than it does.
+        await asyncio.sleep(self._gather_s)
 
 
 class _Reader:

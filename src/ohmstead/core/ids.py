@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections.abc import Iterable
 from uuid import UUID
 
 _last_ms = 0
@@ -27,6 +28,17 @@ def new_id() -> UUID:
         _last_ms, _counter = ms, secrets.randbelow(0x400)
     tail = int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF
     return UUID(int=ms << 80 | 0x7 << 76 | _counter << 64 | 0b10 << 62 | tail)
+
+
+def ids_of(texts: Iterable[str]) -> list[UUID]:
+    """Those of the texts that are UUIDs, so that rows are looked for by their key."""
+    found = []
+    for text in texts:
+        try:
+            found.append(UUID(text))
+        except ValueError:
+            continue
+    return found
 
 
 def new_secret(n_bytes: int = 24) -> str:

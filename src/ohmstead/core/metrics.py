@@ -146,6 +146,25 @@ outbox_failures = Counter(
     registry=REGISTRY,
 )
 live_clients = Gauge("ohmstead_live_clients", "Browsers and API clients on the live stream", registry=REGISTRY)
+notifications_queued = Counter(
+    "ohmstead_notifications_queued_total",
+    "Messages to people put into the queue",
+    ["kind", "channel"],
+    registry=REGISTRY,
+)
+notifications_ended = Counter(
+    "ohmstead_notifications_ended_total",
+    "Messages to people that are over: sent, failed or dropped, and why",
+    ["channel", "status", "reason"],
+    registry=REGISTRY,
+)
+notification_seconds = Histogram(
+    "ohmstead_notification_seconds",
+    "From a message put into the queue to whoever takes it having taken it",
+    ["channel"],
+    buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600),
+    registry=REGISTRY,
+)
 http_requests = Counter("ohmstead_http_requests_total", "HTTP requests", ["method", "status"], registry=REGISTRY)
 http_seconds = Histogram(
     "ohmstead_http_request_seconds",
@@ -156,6 +175,12 @@ http_seconds = Histogram(
 )
 database_connections = Gauge(
     "ohmstead_database_connections", "Connections of this process's pool: used, idle", ["state"], registry=REGISTRY
+)
+payment_webhooks = Counter(
+    "ohmstead_payment_webhooks_total",
+    "Webhooks of payment providers: taken, repeated, forged, refused",
+    ["provider", "outcome"],
+    registry=REGISTRY,
 )
 file_transfers = Counter(
     "ohmstead_file_transfers_total",

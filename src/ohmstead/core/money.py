@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-# ISO 4217 minor units that differ from 2
-_MINOR_UNITS = {
+# ISO 4217 minor units that differ from 2.
+ODD_MINOR_UNITS = {
     **dict.fromkeys(
         (
             "BIF",
@@ -88,4 +88,4 @@ class Money:
 
 def minor_units(currency: str) -> int:
     """Digits after the decimal point of a currency (ISO 4217)."""
-    return _MINOR_UNITS.get(currency, 2)
+    return ODD_MINOR_UNITS.get(currency, 2)

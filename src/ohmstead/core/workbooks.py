@@ -1,7 +1,8 @@
 """Spreadsheets (XLSX): read with the tolerance and the distrust of `tables`, and written so that nothing in them runs.
 
 A workbook is an archive of XML. Before it is opened it is looked at: how much is in it, and whether any part declares
-entities, which nothing that a spreadsheet writes does.
+entities, which nothing that a spreadsheet writes does. The library is loaded with the first workbook: most processes never
+see one.
 """
 
 from __future__ import annotations
@@ -12,10 +13,6 @@ import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, TypeAlias
-
-from openpyxl import Workbook, load_workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
 
 from ohmstead.core.errors import Invalid
 from ohmstead.core.tables import RUNS, is_marked_text, neutral
@@ -39,6 +36,8 @@ def read_workbook(data: bytes) -> dict[str, Lines]:
 
     Raises Invalid for what is no workbook, or holds more than a table can.
     """
+    from openpyxl import load_workbook
+
     _check_archive(data)
     try:
         book = load_workbook(io.BytesIO(data), read_only=True, data_only=False, keep_links=False)
@@ -74,6 +73,10 @@ def as_csv(lines: Iterable[tuple[int, list[str] | None]]) -> str:
 
 def write_workbook(sheets: dict[str, tuple[Sequence[str], Iterable[Sequence[Any]]]]) -> bytes:
     """A workbook of sheets, each a header and its rows. Text that would run as a formula is marked with an apostrophe."""
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
+
     book = Workbook(write_only=True)
     for title, (header, rows) in sheets.items():
         sheet = book.create_sheet(title)
@@ -104,7 +107,8 @@ def _written(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
     text = value.isoformat() if isinstance(value, datetime | date) else str(value)
-    text = "".join(letter for letter in text if letter >= " " or letter in "\t\n\r")
+    if not text.isprintable():
+        text = "".join(letter for letter in text if letter >= " " or letter in "\t\n\r")
     return neutral(text)
 
 

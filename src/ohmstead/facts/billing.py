@@ -61,3 +61,76 @@ class PeriodLocked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     month: Annotated[str, Meta(description="`2026-02`.")]
     by: By
+
+
+@fact(
+    "Billing",
+    "invoice/<id>",
+    invoice_id="019a9da0-1100-7a10-8b00-2b3c4d5e6f71",
+    number="R-2026-000042",
+    kind="receipt",
+    customer="driver:019a9d5f-2200-7b66-9f00-5e6f7a8b9c0d",
+    total="11.86",
+    currency="EUR",
+    session_id=_CDR["session_id"],
+    by="system",
+)
+class InvoiceIssued(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A receipt, invoice, statement, credit note or statement to a host was issued."""
+
+    invoice_id: Id
+    number: Annotated[str, Meta(description="As it stands on the document; without gaps in its range.")]
+    kind: Annotated[str, Meta(description="`receipt`, `invoice`, `statement`, `credit_note` or `self_billing`.")]
+    customer: Annotated[str, Meta(description="Whom it is for: `driver:<id>`, `company:<id>`, `host:<id>` and so on.")]
+    total: Annotated[str, Meta(description="With taxes; an exact decimal, negative of a credit note.")]
+    currency: str
+    session_id: Annotated[str | None, Meta(description="Of a receipt: its session.")]
+    by: By
+
+
+@fact(
+    "Billing",
+    "invoice/<id>",
+    invoice_id="019a9da0-1100-7a10-8b00-2b3c4d5e6f72",
+    number="INV-2026-000007",
+    customer="company:019a9d5f-3300-7b66-9f00-5e6f7a8b9c0d",
+    currency="EUR",
+    paid_on="2026-03-20",
+    by="system",
+)
+class InvoicePaid(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Nothing is open of an invoice any more: it was paid by bank, or through a provider, after it was issued."""
+
+    invoice_id: Id
+    number: str
+    customer: Annotated[str, Meta(description="Whom it is for: `company:<id>`, `driver:<id>` and so on.")]
+    currency: str
+    paid_on: Annotated[str, Meta(description="The day on which the last of it came in: `2026-03-20`.")]
+    by: By
+
+
+@fact(
+    "Billing",
+    "invoice/<id>",
+    invoice_id="019a9da0-1100-7a10-8b00-2b3c4d5e6f72",
+    number="INV-2026-000007",
+    customer="company:019a9d5f-3300-7b66-9f00-5e6f7a8b9c0d",
+    stage=1,
+    is_final=False,
+    open="71.15",
+    currency="EUR",
+    due_on="2026-04-15",
+    at="2026-04-22T09:00:00+00:00",
+)
+class InvoiceReminded(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A customer is reminded of an invoice that is overdue."""
+
+    invoice_id: Id
+    number: str
+    customer: Annotated[str, Meta(description="Whom it is for: `company:<id>`, `driver:<id>` and so on.")]
+    stage: Annotated[int, Meta(description="1, 2 or 3.")]
+    is_final: Annotated[bool, Meta(description="There will be no other reminder.")]
+    open: Annotated[str, Meta(description="What is open of it; an exact decimal.")]
+    currency: str
+    due_on: Annotated[str, Meta(description="`2026-04-15`.")]
+    at: Annotated[str, Meta(description="When.")]

@@ -7,17 +7,31 @@ is not here stays inside. The tests hold every event that any of them caused aga
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
-from ohmstead.facts import billing, drivers, places, sessions, stations, tariffs, tokens, trust, upkeep, webhooks
+from ohmstead.facts import (
+    billing,
+    drivers,
+    paying,
+    payments,
+    places,
+    sessions,
+    stations,
+    tariffs,
+    tokens,
+    trust,
+    upkeep,
+    webhooks,
+)
 from ohmstead.facts.kinds import KINDS, Kind
 
 __all__ = ["KINDS", "EventKind", "Kind", "described", "fault_of", "in_order", "named", "schemas"]
 
-ROOMS = (sessions, stations, places, tariffs, billing, tokens, drivers, trust, upkeep, webhooks)
+ROOMS = (sessions, stations, places, tariffs, billing, payments, paying, tokens, drivers, trust, upkeep, webhooks)
 _REF = "#/components/schemas/{name}"
 
 
@@ -30,6 +44,7 @@ class EventKind(Struct, frozen=True, kw_only=True):
     subject: Annotated[str, Meta(description="What the `subject` of such an event looks like.")]
     payload_schema: Annotated[dict[str, Any], Meta(description="JSON Schema of its payload.")]
     example: Annotated[dict[str, Any], Meta(description="A payload.")]
+    takes: Annotated[str | None, Meta(description="What hearing of it takes besides `events:read`; null: nothing.")]
 
 
 def named(kind: str) -> Kind:
@@ -47,6 +62,7 @@ def described() -> list[EventKind]:
             subject=one.subject,
             payload_schema=_inlined(one.payload),
             example=one.example,
+            takes=one.takes,
         )
         for one in in_order()
     ]
@@ -56,6 +72,11 @@ def in_order() -> list[Kind]:
     """All kinds, theme by theme."""
     rooms = [room.__name__ for room in ROOMS]
     return sorted(KINDS.values(), key=lambda kind: rooms.index(kind.payload.__module__))
+
+
+def heard_with(may: Callable[[str], bool]) -> list[str]:
+    """The kinds that somebody hears of; `may`: whether they may do an action."""
+    return [kind.name for kind in KINDS.values() if kind.takes is None or may(kind.takes)]
 
 
 def fault_of(kind: str, payload: dict[str, Any]) -> str | None:

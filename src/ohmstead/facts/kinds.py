@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 from msgspec import Meta, Struct
 
@@ -20,6 +20,16 @@ Id: TypeAlias = Annotated[str, Meta(description="A UUID.")]
 Instant: TypeAlias = Annotated[str, Meta(description="RFC 3339.")]
 
 
+# What it takes to hear of what not everybody may read who follows events, by theme.
+TAKES: Final = {
+    "Billing": "billing:read",
+    "Payments": "payments:read",
+    "Wallets and plans": "drivers:read",
+    "Tokens": "tokens:read",
+    "Drivers": "drivers:read",
+}
+
+
 class Kind(Struct, frozen=True, kw_only=True):
     """A kind of event: what its `subject` looks like, and the type of its payload."""
 
@@ -28,6 +38,11 @@ class Kind(Struct, frozen=True, kw_only=True):
     subject: str
     payload: type[Struct]
     example: dict[str, Any]
+
+    @property
+    def takes(self) -> str | None:
+        """What hearing of it takes besides the right to follow events; None: nothing."""
+        return TAKES.get(self.theme)
 
 
 KINDS: dict[str, Kind] = {}

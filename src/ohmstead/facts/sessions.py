@@ -99,3 +99,57 @@ class ChargingNeedsReported(Struct, frozen=True, kw_only=True, forbid_unknown_fi
     station_id: StationId
     at: Instant
     needs_id: Id
+
+
+class CoverFact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much a session costs, and where its limit is."""
+
+    session_id: Id
+    station_id: StationId
+    evse_number: EvseNumber
+    whose: Annotated[
+        Literal["cover", "driver"],
+        Meta(description="cover: as much as is paid for, or can be; driver: as much as they want to pay."),
+    ]
+    limit: Annotated[str, Meta(description="With taxes; an exact decimal.")]
+    total: Annotated[str, Meta(description="What the session costs so far, with taxes; an exact decimal.")]
+    currency: str
+
+
+_COVER: dict[str, Any] = {
+    "session_id": SESSION_ID,
+    "station_id": STATION,
+    "evse_number": 1,
+    "whose": "cover",
+    "limit": "40.00",
+    "currency": "EUR",
+}
+
+
+@fact(_THEME, _SUBJECT, **_COVER, total="36.12")
+class CoverEnding(CoverFact, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A session's cost comes near its limit. Told once for each limit."""
+
+
+@fact(_THEME, _SUBJECT, **_COVER, total="40.07")
+class CoverRanOut(CoverFact, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A session's cost reached its limit: the station is asked to end it. Told once for each limit."""
+
+
+@fact(
+    _THEME,
+    _SUBJECT,
+    session_id=SESSION_ID,
+    station_id=STATION,
+    evse_number=1,
+    verdict="failed",
+    reasons=["the signature is not the meter's"],
+)
+class SignedReadingsFailed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the meter signed in a session did not stand the check."""
+
+    session_id: Id
+    station_id: StationId
+    evse_number: EvseNumber
+    verdict: Literal["failed"]
+    reasons: list[str]

@@ -9,9 +9,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from ipaddress import IPv6Address, ip_address
 from typing import Generic, Literal, TypeAlias, TypeVar
 
+from ohmstead.core.callers import counted_as
 from ohmstead.ocpp.security import Refusal
 
 Clock: TypeAlias = Callable[[], float]
@@ -162,7 +162,7 @@ class AttemptLimiter:
     def _enter(self, identity: str, address: str, key: str) -> _Pair:
         now = self._clock()
         is_proven = self._proven.find(key) is not None
-        bucket = self._addresses.find(_network(address))
+        bucket = self._addresses.find(counted_as(address))
         if not is_proven and bucket is not None and bucket.level(now) < 1:
             raise _too_many("too_many_from_address", bucket.wait_s(now))
         pair = self._pairs.get(key, _Pair)
@@ -190,7 +190,7 @@ class AttemptLimiter:
             doublings = min(pair.failures - allowance, 20)
             pair.locked_until = now + min(longest, self._lock_s * 2.0**doublings)
         _draw(self._identities.get(identity.lower(), lambda: Bucket(*self._identity_rule, now)), now)
-        _draw(self._addresses.get(_network(address), lambda: Bucket(*self._address_rule, now)), now)
+        _draw(self._addresses.get(counted_as(address), lambda: Bucket(*self._address_rule, now)), now)
 
 
 def _draw(bucket: Bucket, now: float) -> None:
@@ -202,18 +202,8 @@ def _too_many(reason: str, retry_after_s: float) -> Refusal:
     return Refusal(429, reason, "Too many attempts; please wait.", retry_after_s=retry_after_s)
 
 
-def _network(address: str) -> str:
-    try:
-        found = ip_address(address.split("%")[0])
-    except ValueError:
-        return address
-    if isinstance(found, IPv6Address):
-        return str(found.ipv4_mapped) if found.ipv4_mapped else f"{int(found) >> 64:x}/64"
-    return str(found)
-
-
 def _key(identity: str, address: str) -> str:
-    return f"{identity.lower()} {_network(address)}"
+    return f"{identity.lower()} {counted_as(address)}"
 
 
 class NewcomerLimiter:
@@ -260,7 +250,7 @@ class SignalLimiter:
         """
         now = self._clock()
         bucket = self._kinds.get(kind, lambda: Bucket(*self._rule, now))
-        own = self._addresses.get(_network(address), lambda: Bucket(*self._address_rule, now)) if address else bucket
+        own = self._addresses.get(counted_as(address), lambda: Bucket(*self._address_rule, now)) if address else bucket
         if min(bucket.level(now), own.level(now)) < 1:
             return False
         for one in {bucket, own}:

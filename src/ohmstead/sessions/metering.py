@@ -358,12 +358,15 @@ def register_points(session: Session, shown: Sequence[Register]) -> list[tuple[d
     points: list[tuple[datetime, Decimal]] = []
     total = Decimal(0)
     last: Decimal | None = None
+    is_whole = session.energy_before_wh == 0 and "register_reset" not in session.anomalies
+    start = session.register_start_wh if is_whole else None
     for at, register in shown:
         if not 0 <= register < LARGEST_WH:
             continue
-        if last is None:
-            last = session.register_start_wh if session.energy_before_wh == 0 else register
-        if last is not None and register > last:
+        if start is not None:
+            # From the start that counts, also past a reading that it corrected.
+            total = min(max(total, register - start), session.energy_wh)
+        elif last is not None and register > last:
             total = min(total + register - last, session.energy_wh)
         last = register
         points.append((at, total))
@@ -401,7 +404,7 @@ def _from_points(
     inside = [p for p in points if start <= p[0] <= end]
     if not inside:
         return [(start, end, unknown)]
-    path = [(start, inside[0][1]), *inside, (end, _energy_at(points, end))]
+    path = [(start, inside[0][1]), *inside, (end, energy_at(points, end))]
     merged: list[_Stretch] = []
     for (a, e0), (b, e1) in pairwise(path):
         if b <= a:
@@ -417,12 +420,13 @@ def _from_points(
 
 def _energy_between(points: list[tuple[datetime, Decimal]], start: datetime, end: datetime) -> Decimal:
     # Cut at each bound rather than rounded between them: so no two neighbours round up the same watt-hour.
-    return _energy_at(points, end).quantize(Decimal(1), ROUND_FLOOR) - _energy_at(points, start).quantize(
+    return energy_at(points, end).quantize(Decimal(1), ROUND_FLOOR) - energy_at(points, start).quantize(
         Decimal(1), ROUND_FLOOR
     )
 
 
-def _energy_at(points: list[tuple[datetime, Decimal]], at: datetime) -> Decimal:
+def energy_at(points: Sequence[tuple[datetime, Decimal]], at: datetime) -> Decimal:
+    """Wh at an instant, on lines between the points, which are in the order of time; nothing before the first one."""
     if not points or at <= points[0][0]:
         return Decimal(0)
     before = points[0]

@@ -12,6 +12,7 @@ from ohmstead.core.conditions import Conditions, like
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound
 from ohmstead.sessions.model import ChargingPeriod, ChargingState, Reading, SessionEvent, Status
+from ohmstead.sessions.signed.model import Verdict
 from ohmstead.sessions.store import parse_reading
 
 
@@ -62,6 +63,11 @@ class SessionView(Struct, frozen=True, kw_only=True):
     idle_s: Annotated[int | None, Meta(description="Seconds plugged in without energy; known once settled.")]
     anomalies: Annotated[list[str], Meta(description="What was odd about it, and was set right or left out.")]
     settled_at: Annotated[datetime | None, Meta(description="Since when nothing about it changes any more.")]
+    cost: Annotated[
+        Decimal | None,
+        Meta(description="What it costs so far, with taxes, as reckoned some seconds ago; null: no price is known."),
+    ] = None
+    cost_currency: str | None = None
 
 
 class SampleView(Struct, frozen=True, kw_only=True):
@@ -86,6 +92,16 @@ class SignedReadingView(Struct, frozen=True, kw_only=True):
     signing_method: str | None
     public_key: str | None
     size_bytes: int
+    format: Annotated[
+        str | None, Meta(description="`OCMF`, or another that is kept and not checked; null: not settled.")
+    ]
+    verdict: Annotated[
+        Verdict | None,
+        Meta(description="Whether the signature is the meter's; null: looked at when the session settles."),
+    ]
+    why: Annotated[str, Meta(description="What is wrong, in words.")]
+    reading_wh: Annotated[Decimal | None, Meta(description="The signed register, Wh.")]
+    checked_with: Annotated[str | None, Meta(description="The public key it was checked with: DER, hexadecimal.")]
 
 
 class SessionFilter(Struct, kw_only=True):
@@ -116,11 +132,13 @@ select s.session_id, s.party_id, s.station_id, st.name as station_name, s.locati
        s.token_type, s.token_id, t.label as token_label, s.group_uid, s.authorization_status, s.is_offline,
        s.is_orphan, s.reservation_id, s.started_at, s.ended_at, s.updated_at, s.stop_reason, s.energy_wh,
        s.energy_source, s.register_start_wh, s.register_last_wh, s.power_w, s.power_at, s.peak_power_w,
-       s.soc_start_percent, s.soc_percent, s.soc_at, s.n_samples, s.charging_s, s.idle_s, s.anomalies, s.settled_at
+       s.soc_start_percent, s.soc_percent, s.soc_at, s.n_samples, s.charging_s, s.idle_s, s.anomalies, s.settled_at,
+       k.total as cost, k.currency as cost_currency
 from {source} s
 join station st on st.station_id = s.station_id
 left join location l on l.location_id = s.location_id
 left join token t on t.token_id = s.token_id
+left join session_cost k on k.session_id = s.session_id
 """
 _SESSION = _VIEW.format(source="session")
 # A page is cut out first: what is joined to it does not decide how sessions are looked for.
@@ -301,7 +319,8 @@ async def list_signed_readings(conn: Connection, party_id: UUID, session_id: UUI
     """What the meter signed, in time order, without the signed bytes."""
     rows = await conn.fetch(
         "select encode(r.digest, 'hex') as digest, r.sampled_at, r.context, r.measurand, r.encoding, r.signing_method,"
-        " r.public_key, octet_length(r.data) as size_bytes from signed_reading r join session s using (session_id)"
+        " r.public_key, octet_length(r.data) as size_bytes, r.format, r.verdict, r.why, r.reading_wh,"
+        " r.key_used as checked_with from signed_reading r join session s using (session_id)"
         " where s.party_id = $1 and r.session_id = $2 order by r.sampled_at, r.digest",
         party_id,
         session_id,

@@ -16,7 +16,7 @@ from ohmstead.core import clock, events
 from ohmstead.core.db import Connection, Row
 from ohmstead.core.errors import NotFound
 from ohmstead.core.writes import Write, write_all
-from ohmstead.sessions import lifecycle, limits, metering, store
+from ohmstead.sessions import lifecycle, limits, metering, pins, store
 from ohmstead.sessions.costs import DriverTerms
 from ohmstead.sessions.memory import STALE, SessionMemory, Stale
 from ohmstead.sessions.model import Change, Outcome, Session, TransactionReport
@@ -129,12 +129,14 @@ async def take_in(
     answered = await tokens.authorize(
         conn, asked, open_sessions=store.open_by_token, unregistered=unregistered, holds=holds
     )
+    answered, guesses = await pins.judge(conn, asked, answered)
     granted: list[Terms | None] = [None] * len(answered)
     if terms is not None and answered:
         answered, granted = await _on_terms(conn, terms, asked, answered)
     remote = await _remote_limits(conn, reports, sessions)
     numbers = await _transaction_numbers(conn, reports, sessions)
     batch = Batch()
+    batch.signals += guesses
     outcomes: list[Outcome] = []
     spoken: set[str] = set()
     for index, item in enumerate(reports):

@@ -35,7 +35,9 @@ def excess(
     transaction_id: str | None,
     transaction_at: datetime | None,
 ) -> Excess | None:
-    """Where a car's schedule passes what all profiles at its outlet allow together; None: nowhere (K15)."""
+    """Where a car's schedule passes what all profiles at its outlet allow together; None: nowhere (K15).
+
+    A profile that the station held and that is on its way anew counts as it will stand."""
     duration_s = min(chosen.schedule.duration_s or HORIZON_S, HORIZON_S)
     ours = [_judged_by(one, chosen.selected_schedule_id) for one in held]
     allowed = profiles.expected(
@@ -67,7 +69,10 @@ def _judged_by(held: HeldProfile, selected_id: int | None) -> HeldProfile:
         schedules[0],
         periods=tuple(msgspec.structs.replace(p, limit=_most(p)) for p in schedules[0].periods),
     )
-    return msgspec.structs.replace(held, profile=msgspec.structs.replace(held.profile, schedules=(first,)))
+    counts = "held" if held.status == "sent" and held.confirmed_at is not None else held.status
+    return msgspec.structs.replace(
+        held, status=counts, profile=msgspec.structs.replace(held.profile, schedules=(first,))
+    )
 
 
 def _most(period: Period) -> Decimal | None:

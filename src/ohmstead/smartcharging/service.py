@@ -274,7 +274,8 @@ async def learn(conn: Connection, commands: Sequence[dict[str, Any]]) -> None:
             if status == "accepted" and await store.find_profile(conn, station_id, profile_id) is None:
                 await _keep_given(conn, command)
                 await have_checked(conn, station_id, int(parameters["evse_number"]))
-            await _learn_set(conn, station_id, profile_id, "lost" if is_lost else status, command["error_text"])
+            outcome, requested_at = "lost" if is_lost else status, _instant(command["requested_at"])
+            await _learn_set(conn, station_id, profile_id, outcome, command["error_text"], requested_at)
         elif command["kind"] == "clear_profiles" and _is_cleared(status, command["error_text"]):
             criteria = {name: parameters.get(name) for name in ("profile_id", "evse_number", "purpose", "stack_level")}
             await store.clear_matching(conn, station_id, **criteria, set_before=_instant(command["requested_at"]))
@@ -314,21 +315,24 @@ async def _learn_update(conn: Connection, station_id: str, parameters: dict[str,
         since = found.profile.updated_at
         if (since is None or since < requested_at) and profiles.updated(found.profile, limits, since) != found.profile:
             await _keep_update(conn, found, limits)
-        await store.needs_answered(conn, station_id, profile_id, "planned", None)
+        await store.needs_answered(conn, station_id, profile_id, "planned", None, requested_at)
 
 
-async def _learn_set(conn: Connection, station_id: str, profile_id: int, status: str, text: str | None) -> None:
+async def _learn_set(
+    conn: Connection, station_id: str, profile_id: int, status: str, text: str | None, requested_at: datetime
+) -> None:
     match status:
         case "accepted":
-            evse_number = await store.profile_answered(conn, station_id, profile_id, "held", None)
+            evse_number = await store.profile_answered(conn, station_id, profile_id, "held", None, requested_at)
             if evse_number is not None:
                 await have_checked(conn, station_id, evse_number)
-            await store.needs_answered(conn, station_id, profile_id, "planned", None)
+            await store.needs_answered(conn, station_id, profile_id, "planned", None, requested_at)
         case "rejected" | "failed" | "cancelled" | "expired":
-            await store.profile_answered(conn, station_id, profile_id, "refused", text or status)
-            await store.needs_answered(conn, station_id, profile_id, "refused", text or status)
+            await store.profile_answered(conn, station_id, profile_id, "refused", text or status, requested_at)
+            await store.needs_answered(conn, station_id, profile_id, "refused", text or status, requested_at)
         case "lost":
-            await store.profile_answered(conn, station_id, profile_id, "unknown", text or "the station did not answer")
+            told = text or "the station did not answer"
+            await store.profile_answered(conn, station_id, profile_id, "unknown", told, requested_at)
 
 
 async def have_checked(conn: Connection, station_id: str, evse_number: int) -> None:

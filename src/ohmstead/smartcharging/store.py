@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from ohmstead.core import clock
 from ohmstead.core.db import Connection, Row, to_json
 from ohmstead.smartcharging.model import (
     CompositeReport,
@@ -92,9 +93,9 @@ async def save_profiles(
     ]
     await conn.execute(
         "insert into charging_profile as c (station_id, profile_id, evse_number, purpose, timing, stack_level,"
-        " transaction_id, valid_from, valid_until, profile, source, status, set_by, confirmed_at)"
+        " transaction_id, valid_from, valid_until, profile, source, status, set_by, set_at, confirmed_at)"
         " select $1, u.profile_id, $2, u.purpose, u.timing, u.stack_level, u.transaction_id, u.valid_from, u.valid_until,"
-        " u.profile, $3, $4, $5, case when $4 = 'held' then now() end"
+        " u.profile, $3, $4, $5, $7, case when $4 = 'held' then now() end"
         " from json_to_recordset($6::json) as u (profile_id integer, purpose text, timing text, stack_level integer,"
         " transaction_id text, valid_from timestamptz, valid_until timestamptz, profile jsonb)"
         " on conflict (station_id, profile_id) do update set evse_number = excluded.evse_number,"
@@ -103,29 +104,38 @@ async def save_profiles(
         " valid_until = excluded.valid_until, profile = excluded.profile, source = excluded.source,"
         " status = excluded.status, detail = null, confirmed_at = coalesce(excluded.confirmed_at, c.confirmed_at),"
         " set_by = case when excluded.status = 'held' then c.set_by else excluded.set_by end,"
-        " set_at = case when excluded.status = 'held' then c.set_at else now() end",
+        " set_at = case when excluded.status = 'held' then c.set_at else excluded.set_at end",
         station_id,
         evse_number,
         source,
         status,
         set_by,
         to_json(rows),
+        # By the clock that orders are timed with.
+        clock.now(),
     )
 
 
 async def profile_answered(
-    conn: Connection, station_id: str, profile_id: int, status: ProfileStatus, detail: str | None
+    conn: Connection,
+    station_id: str,
+    profile_id: int,
+    status: ProfileStatus,
+    detail: str | None,
+    requested_at: datetime,
 ) -> int | None:
-    """The EVSE whose profile it is, when the answer is news."""
+    """The EVSE whose profile it is, when the answer is news. `requested_at`: when what is answered was ordered."""
     found: int | None = await conn.fetchval(
         "update charging_profile set status = $3, detail = left($4, 500),"
         " confirmed_at = case when $3 = 'held' then now() else confirmed_at end"
-        # What is known already, or was cleared since, an answer that is heard of again does not change.
-        " where station_id = $1 and profile_id = $2 and status in ('sent', 'unknown') returning evse_number",
+        # What is known already, was cleared since or is on its way anew, an answer that is heard of again does not change.
+        " where station_id = $1 and profile_id = $2 and status in ('sent', 'unknown') and set_at <= $5"
+        " returning evse_number",
         station_id,
         profile_id,
         status,
         detail,
+        requested_at,
     )
     return found
 
@@ -385,17 +395,25 @@ async def save_plan(
 
 
 async def needs_answered(
-    conn: Connection, station_id: str, profile_id: int, status: NeedsStatus, detail: str | None
+    conn: Connection,
+    station_id: str,
+    profile_id: int,
+    status: NeedsStatus,
+    detail: str | None,
+    requested_at: datetime,
 ) -> None:
-    """The station took the plan, or did not."""
+    """The station took the plan, or did not. `requested_at`: when what is answered was ordered; a plan that is on its
+    way anew since then waits for its own answer."""
     await conn.execute(
         "update charging_needs set status = $3, detail = left($4, 500) where needs_id = (select needs_id from"
         " charging_needs where station_id = $1 and profile_id = $2 order by received_at desc limit 1)"
-        " and status in ('received', 'planned')",
+        " and status in ('received', 'planned') and not exists (select from charging_profile"
+        "   where station_id = $1 and profile_id = $2 and status = 'sent' and set_at > $5)",
         station_id,
         profile_id,
         status,
         detail,
+        requested_at,
     )
 
 

@@ -30,6 +30,7 @@ from ohmstead.stations.signals import service as signals
 
 note_signals = signals.note_signals
 keep_signals = signals.keep_signals
+count_signals = signals.count_signals
 forget_signals = signals.forget_signals
 find_station = store.find_station
 list_addresses = store.list_addresses

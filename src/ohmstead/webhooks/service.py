@@ -46,8 +46,8 @@ _encode = msgspec.json.Encoder().encode
 async def create_webhook(
     conn: Connection, actor: Actor, given: NewWebhook, vault: Vault, allowed_hosts: Collection[str]
 ) -> WithWebhookSecret:
-    """Raises NotAllowed for who may not read events, Invalid, and Refused when the party has as many as it may."""
-    access.require(actor, "events:read")
+    """Raises NotAllowed for who may not read what it would tell, Invalid, and Refused when the party has as many as it may."""
+    _require_for(actor, given.kinds)
     _check(given.url, given.kinds, allowed_hosts)
     if await store.count_webhooks(conn, actor.party_id) >= MOST_WEBHOOKS:
         raise Refused(f"there are {MOST_WEBHOOKS} webhooks already: delete one that nobody needs")
@@ -70,9 +70,13 @@ async def change_webhook(
     if_version: int | None = None,
 ) -> Webhook:
     """Switched on again, it begins with what waits. Raises NotAllowed, NotFound, Invalid, and Conflict (version)."""
-    access.require(actor, "events:read")
     before = await queries.get_webhook(conn, actor.party_id, webhook_id)
     values: dict[str, Any] = {k: v for k, v in msgspec.structs.asdict(given).items() if v is not UNSET}
+    if values.keys() & {"url", "kinds"} or values.get("is_enabled"):
+        _require_for(actor, before.kinds)
+        _require_for(actor, values.get("kinds", before.kinds))
+    else:
+        access.require(actor, "events:read")
     _check(values.get("url", before.url), values.get("kinds", before.kinds), allowed_hosts)
     if "kinds" in values:
         values["kinds"] = _in_order(values["kinds"])
@@ -192,6 +196,14 @@ async def drop_old(conn: Connection) -> int:
 
 
 # ---------------------------------------------------------------------------------------------------------- plumbing
+
+
+def _require_for(actor: Actor, kinds: Sequence[str] | None) -> None:
+    """Raises NotAllowed unless the actor may hear of these kinds themselves; None: of all."""
+    access.require(actor, "events:read")
+    known = catalogue.KINDS.keys() if kinds is None else catalogue.KINDS.keys() & set(kinds)
+    for takes in sorted({takes for kind in known if (takes := catalogue.KINDS[kind].takes) is not None}):
+        access.require(actor, takes)
 
 
 def _check(url: str, kinds: Sequence[str] | None, allowed_hosts: Collection[str]) -> None:

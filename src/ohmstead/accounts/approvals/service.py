@@ -83,14 +83,15 @@ async def hold(conn: Connection, actor: Actor, approval_id: UUID) -> Approval:
         raise Refused("you asked for it yourself: somebody else must agree")
     if actor.operator_id is None:
         raise Refused("a key is nobody's second person")
-    kind, _, key_id = found.asked_by.partition(":")
-    if kind == "key" and (await accounts.get_api_key(conn, actor.party_id, UUID(key_id))).created_by == actor.actor_id:
+    if await accounts.person_behind(conn, actor.party_id, found.asked_by) == actor.actor_id:
         raise Refused("a key of your own asked for it: somebody else must agree")
     return found
 
 
 async def approve(conn: Connection, actor: Actor, held: Approval, result: str) -> None:
-    """It is agreed to, and was carried out in this transaction as `result`."""
+    """It is agreed to, and was carried out in this transaction as `result`. Raises Refused once whoever asked is out."""
+    if not await accounts.is_at_work(conn, actor.party_id, held.asked_by):
+        raise Refused("whoever asked for it may no longer do so: reject it, or ask for it yourself")
     await _decided(conn, actor, held, "approved", None, result)
 
 

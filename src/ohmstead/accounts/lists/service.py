@@ -17,7 +17,17 @@ from ohmstead.core.ids import new_id
 from ohmstead.core.texts import checked
 
 PageName: TypeAlias = Literal[
-    "stations", "sessions", "drivers", "tokens", "locations", "reservations", "reports", "audit"
+    "stations",
+    "sessions",
+    "drivers",
+    "tokens",
+    "locations",
+    "reservations",
+    "reports",
+    "audit",
+    "cdrs",
+    "payments",
+    "invoices",
 ]
 ListName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=80, description="What it is called.")]
 QueryText: TypeAlias = Annotated[

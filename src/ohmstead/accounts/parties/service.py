@@ -89,7 +89,7 @@ async def change(
     if not done:
         raise Conflict("somebody changed the party since you read it", is_stale=True)
     noted: dict[str, object] = {name: {"before": before[name], "after": value} for name, value in values.items()}
-    await accounts.audit(conn, actor, "party.changed", f"party/{party_id}", noted)
+    await _note(conn, actor, party_id, "party.changed", f"party/{party_id}", noted)
     return await get_party(conn, party_id)
 
 
@@ -108,10 +108,7 @@ async def lend(conn: Connection, actor: Actor, party_id: UUID, operator_id: UUID
     places = await _checked(conn, party_id, given.role, given.location_ids)
     await store.upsert_membership(conn, party_id, operator_id, given.role, places, actor.actor_id)
     detail: dict[str, object] = {"party_id": str(party_id), "role": given.role, "location_ids": _texts(places)}
-    for party in {actor.party_id, party_id}:
-        await accounts.audit(
-            conn, msgspec.structs.replace(actor, party_id=party), "membership.given", f"operator/{operator_id}", detail
-        )
+    await _note(conn, actor, party_id, "membership.given", f"operator/{operator_id}", detail)
     return await list_guests(conn, party_id)
 
 
@@ -133,8 +130,8 @@ async def withdraw(conn: Connection, actor: Actor, party_id: UUID, operator_id: 
         access.require(actor, MAKE)
     if not await store.delete_membership(conn, party_id, operator_id):
         raise NotFound(f"no guest {operator_id}")
-    noted = msgspec.structs.replace(actor, party_id=party_id)
-    await accounts.audit(conn, noted, "membership.withdrawn", f"operator/{operator_id}")
+    detail: dict[str, object] = {"party_id": str(party_id)}
+    await _note(conn, actor, party_id, "membership.withdrawn", f"operator/{operator_id}", detail)
 
 
 async def give_locations(
@@ -142,11 +139,12 @@ async def give_locations(
 ) -> Operator:
     """Where one of the party's own people may do what their role says; None: everywhere. It counts at once.
 
-    Raises NotFound, Invalid, and Refused for oneself and for owners.
+    Raises NotFound, Invalid, and Refused for oneself, for owners, and for who may do more than the actor.
     """
     found = await people.get_person(conn, actor.party_id, operator_id)
     if actor.operator_id == operator_id:
         raise Refused("your own locations are for another owner to change")
+    people.check_giving(actor, found.role)
     places = await _checked(conn, actor.party_id, found.role, location_ids)
     changed = await store.set_locations(conn, actor.party_id, operator_id, places)
     if changed is None:
@@ -178,6 +176,14 @@ async def switch(conn: Connection, actor: Actor, party_id: UUID) -> Membership:
             )
             return one
     raise NotFound(f"no party {party_id}")
+
+
+async def _note(
+    conn: Connection, actor: Actor, party_id: UUID, action: str, thing: str, detail: dict[str, object]
+) -> None:
+    """Into the log of the party whose it is, and of the actor's where that is another."""
+    for one in sorted({actor.party_id, party_id}):
+        await accounts.audit(conn, msgspec.structs.replace(actor, party_id=one), action, thing, detail)
 
 
 async def _checked(

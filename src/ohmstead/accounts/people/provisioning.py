@@ -151,13 +151,11 @@ async def rename_group(conn: Connection, actor: Actor, group_id: UUID, name: str
 
 
 async def give_role(conn: Connection, actor: Actor, group_id: UUID, role: Role | None) -> Group:
-    """What the group's members may do from now on. Raises Refused for more than the actor has."""
-    if role is not None:
-        if role not in access.ROLES:
-            raise Invalid(f"there are {', '.join(access.ROLES)}", "role")
-        if beyond := access.beyond(actor, access.for_role(role)):
-            raise Refused(f"this role may do what you may not: {', '.join(beyond)}")
+    """What the group's members may do from now on. Raises Refused for more, now or before, than the actor may do."""
     found = await _group(conn, actor, group_id)
+    for one in (found.role, role):
+        if one is not None:
+            people.check_giving(actor, one)
     changed = msgspec.structs.replace(found, role=role, changed_at=clock.now())
     await store.update_group(conn, actor.party_id, changed)
     detail: dict[str, object] = {"name": found.name, "before": found.role, "after": role}
@@ -237,5 +235,6 @@ find_group = store.find_group
 find_by_email = store.find_by_email
 find_by_identity = store.find_by_identity
 find_party_by_code = store.find_party_by_code
+has_identity = store.has_identity
 insert_identity = store.insert_identity
 insert_operator = store.insert_operator

@@ -39,7 +39,7 @@ async def get_person(conn: Connection, party_id: UUID, operator_id: UUID) -> Ope
 
 async def invite(conn: Connection, actor: Actor, *, name: str, email: str, role: str) -> tuple[Operator, str]:
     """A new operator, and the secret of the link that lets them in once within a week. Raises Invalid and Conflict."""
-    _may_give(actor, role)
+    check_giving(actor, role)
     operator = Operator(
         operator_id=new_id(),
         party_id=actor.party_id,
@@ -59,8 +59,8 @@ async def change_role(conn: Connection, actor: Actor, operator_id: UUID, role: s
     """Raises Refused for one's own role, for the last owner's, and for one that a directory gives."""
     owners = await store.lock_owners(conn, actor.party_id)
     found = await _other(conn, actor, operator_id, "your own role is for another owner to change")
-    _may_give(actor, role)
-    _may_give(actor, found.role)
+    check_giving(actor, role)
+    check_giving(actor, found.role)
     if found.role == role:
         return found
     if found.is_provisioned and await store.list_groups_of(conn, actor.party_id, [operator_id]):
@@ -78,7 +78,7 @@ async def disable(conn: Connection, actor: Actor, operator_id: UUID) -> Operator
     """They are out at once, everywhere. Raises Refused for oneself and for the last owner."""
     owners = await store.lock_owners(conn, actor.party_id)
     found = await _other(conn, actor, operator_id, "you cannot disable yourself")
-    _may_give(actor, found.role)
+    check_giving(actor, found.role)
     if owners == [operator_id]:
         raise Refused("this is the last owner: make somebody else one first")
     if found.disabled_at is not None:
@@ -93,7 +93,7 @@ async def disable(conn: Connection, actor: Actor, operator_id: UUID) -> Operator
 async def enable(conn: Connection, actor: Actor, operator_id: UUID) -> Operator:
     """They may sign in again, with what they had."""
     found = await _other(conn, actor, operator_id, "you are not disabled")
-    _may_give(actor, found.role)
+    check_giving(actor, found.role)
     if found.disabled_at is None:
         return found
     changed = msgspec.structs.replace(found, disabled_at=None)
@@ -108,7 +108,7 @@ async def reset(conn: Connection, actor: Actor, operator_id: UUID) -> str:
     Gives the secret of a link that lets them in once within a week. Raises Refused for oneself.
     """
     found = await _other(conn, actor, operator_id, "your own passkeys and password are on your account page")
-    _may_give(actor, found.role)
+    check_giving(actor, found.role)
     if found.disabled_at is not None:
         raise Refused("this person is disabled: enable them first")
     await signin.forget_factors(conn, operator_id)
@@ -137,12 +137,13 @@ async def change_self(conn: Connection, actor: Actor, *, name: str, email: str) 
         raise Conflict("somebody has this e-mail address already", field="email")
     await store.update_operator(conn, actor.home, changed)
     detail: dict[str, object] = {"before": [found.name, found.email], "after": [changed.name, changed.email]}
-    await accounts.audit(conn, actor, "operator.changed", f"operator/{found.operator_id}", detail)
+    await accounts.audit(conn, actor.at_home, "operator.changed", f"operator/{found.operator_id}", detail)
     return changed
 
 
 async def set_second_person(conn: Connection, actor: Actor, is_needed: bool) -> None:
-    """Whether orders to many stations wait for somebody else's approval."""
+    """Whether orders to many stations wait for somebody else's approval. Raises NotAllowed."""
+    access.require(actor, access.ADMIN)
     party = await accounts.get_party(conn, actor.party_id)
     if party.needs_second_person == is_needed:
         return
@@ -172,8 +173,8 @@ def email_of(text: str) -> str:
     return text
 
 
-def _may_give(actor: Actor, role: str) -> None:
-    """Nobody gives, or takes from somebody, more than they have."""
+def check_giving(actor: Actor, role: str) -> None:
+    """Nobody gives, or takes from somebody, more than they have. Raises Invalid for no role, and Refused."""
     if role not in access.ROLES:
         raise Invalid(f"there are {', '.join(access.ROLES)}", "role")
     if beyond := access.beyond(actor, access.for_role(role)):

@@ -158,6 +158,18 @@ async def find_by_identity(conn: Connection, provider: str, subject: str) -> Ope
     return Operator(**row) if row else None
 
 
+# any party: the operator was found in the provider's
+async def has_identity(conn: Connection, provider: str, operator_id: UUID) -> bool:
+    """Whether somebody at the provider signs in as this operator."""
+    return bool(
+        await conn.fetchval(
+            "select exists (select from provider_identity where provider = $1 and operator_id = $2)",
+            provider,
+            operator_id,
+        )
+    )
+
+
 async def insert_identity(conn: Connection, provider: str, subject: str, operator_id: UUID, at: datetime) -> bool:
     """False when the subject is somebody already."""
     done = await conn.execute(

@@ -59,6 +59,11 @@ async def _linked(conn: Connection, provider: Provider, vouched: Vouched, party_
     found = await provisioning.find_by_email(conn, party_id, vouched.email)
     if found is None:
         return None
+    if await provisioning.has_identity(conn, provider.name, found.operator_id):
+        # Addresses are given to others when people go; who somebody is at the provider stays theirs (OpenID Connect Core §5.7).
+        raise Refused(
+            "somebody else at the provider signs in here with your address: ask an owner to reset that account"
+        )
     await provisioning.insert_identity(conn, provider.name, vouched.subject, found.operator_id, clock.now())
     detail: dict[str, object] = {"provider": provider.name}
     await accounts.audit(conn, access.system(party_id), "provider.linked", f"operator/{found.operator_id}", detail)

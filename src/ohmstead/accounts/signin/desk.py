@@ -26,6 +26,7 @@ from ohmstead.accounts.signin.passkeys import RelyingParty
 from ohmstead.accounts.signin.passwords import BreachList, Keeper
 from ohmstead.accounts.signin.proofs import Note, Seals
 from ohmstead.core import clock
+from ohmstead.core.callers import counted_as
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.errors import Refused
 
@@ -82,7 +83,7 @@ class SignInDesk:
             raise Refused(WRONG)
         if found.has_codes:
             # The password counts as right only together with the code: the attempt stays counted until then.
-            content = [str(found.operator.operator_id), account.hex()]
+            content = [str(found.operator.operator_id), account.hex(), _mark_of(found)]
             return SecondStep(note=self.seals.note_text("code", content, clock.now(), STEP_GOOD_FOR_S))
         async with self._pool.acquire() as conn, conn.transaction():
             await self._renew_hash(conn, found, password)
@@ -91,11 +92,13 @@ class SignInDesk:
     async def by_code(self, visit: Visit, note: str, code: str) -> Welcome:
         """The second step: a code of the app, or a recovery code. Raises Refused and TooManyAttempts as the first does."""
         opened = self.seals.open("code", note, clock.now())
-        operator_id, account = opened.content
+        operator_id, account, began_with = opened.content
         async with self._pool.acquire() as conn:
             found = await store.find_credentials(conn, UUID(operator_id))
         if found is None:
             raise Refused(WRONG)
+        if not found.has_codes or _mark_of(found) != began_with:
+            raise Refused("the password or the codes were changed meanwhile: begin again")
         codes = _key("codes", operator_id)
         await self._count(visit, codes, "password", found, found.operator.email or found.operator.name)
         async with self._pool.acquire() as conn, conn.transaction():
@@ -239,7 +242,7 @@ class SignInDesk:
         """Count an attempt as failed before it is looked at. Raises TooManyAttempts while the account or address waits."""
         now = clock.now()
         held: list[tuple[bytes, Policy]] = sorted(
-            [(account, backoff.ACCOUNT), (_key("address", visit.address), backoff.ADDRESS)]
+            [(account, backoff.ACCOUNT), (_key("address", counted_as(visit.address)), backoff.ADDRESS)]
         )
         async with self._pool.acquire() as conn, conn.transaction():
             memories = [await store.hold_backoff(conn, key, now) for key, _ in held]
@@ -258,7 +261,7 @@ class SignInDesk:
 
     async def _succeeded(self, conn: Connection, visit: Visit, keys: Sequence[bytes]) -> None:
         await store.forget_backoff(conn, keys)
-        await store.give_back(conn, _key("address", visit.address))
+        await store.give_back(conn, _key("address", counted_as(visit.address)))
 
     async def _welcome(
         self,
@@ -315,7 +318,7 @@ class SignInDesk:
                 clock.now(),
                 name[:200].replace("\x00", ""),
                 method,
-                reason[:300],
+                reason[:300].replace("\x00", ""),
                 visit.address,
                 (visit.user_agent or "")[:300] or None,
             )
@@ -339,6 +342,11 @@ class SignInDesk:
 
 def _key(kind: str, what: str) -> bytes:
     return hashlib.sha256(f"{kind}:{what}".encode("utf-8", "surrogatepass")).digest()
+
+
+def _mark_of(found: Credentials) -> str:
+    """What becomes another when the password does, and tells nothing of it."""
+    return hashlib.sha256((found.password_hash or "").encode()).hexdigest()[:32]
 
 
 def _person(actor: Actor) -> UUID:

@@ -92,7 +92,7 @@ async def add_passkey(conn: Connection, desk: SignInDesk, actor: Actor, name: st
     )
     if not await store.insert_passkey(conn, kept, name, made.is_synced, clock.now()):
         raise Conflict("this passkey is registered already")
-    await accounts.audit(conn, actor, "passkey.added", f"operator/{operator_id}", {"name": name})
+    await accounts.audit(conn, actor.at_home, "passkey.added", f"operator/{operator_id}", {"name": name})
     return kept.passkey_id
 
 
@@ -112,7 +112,7 @@ async def remove_passkey(conn: Connection, actor: Actor, passkey_id: UUID) -> No
     if name is None:
         raise NotFound("no such passkey")
     thing = f"operator/{found.operator.operator_id}"
-    await accounts.audit(conn, actor, "passkey.removed", thing, {"name": name})
+    await accounts.audit(conn, actor.at_home, "passkey.removed", thing, {"name": name})
 
 
 def _named(name: str) -> str:
@@ -138,7 +138,7 @@ async def set_password(conn: Connection, desk: SignInDesk, actor: Actor, passwor
     await passwords.check_breaches(desk.breaches, password)
     kept = await desk.keeper.hash(password)
     await store.set_password(conn, operator.operator_id, kept, clock.now())
-    await accounts.audit(conn, actor, "password.set", f"operator/{operator.operator_id}")
+    await accounts.audit(conn, actor.at_home, "password.set", f"operator/{operator.operator_id}")
     await accounts.end_sessions(conn, actor, operator.operator_id, but=actor.web_session_id)
 
 
@@ -149,7 +149,7 @@ async def remove_password(conn: Connection, actor: Actor) -> None:
     if not factors.passkeys and not factors.providers:
         raise Refused("it is your only way to sign in: add a passkey first")
     await store.set_password(conn, found.operator.operator_id, None, clock.now())
-    await accounts.audit(conn, actor, "password.removed", f"operator/{found.operator.operator_id}")
+    await accounts.audit(conn, actor.at_home, "password.removed", f"operator/{found.operator.operator_id}")
 
 
 # ------------------------------------------------------------------------------------------------------------- codes
@@ -185,7 +185,7 @@ async def confirm_codes(conn: Connection, desk: SignInDesk, actor: Actor, code: 
     if step is None:
         raise Invalid("is not what the app shows now: is the phone's clock right?", "code")
     await store.set_codes(conn, operator_id, found.totp_secret, clock.now(), step)
-    await accounts.audit(conn, actor, "codes.set_up", f"operator/{operator_id}")
+    await accounts.audit(conn, actor.at_home, "codes.set_up", f"operator/{operator_id}")
     return await _new_recovery_codes(conn, desk, operator_id)
 
 
@@ -194,7 +194,7 @@ async def remake_recovery_codes(conn: Connection, desk: SignInDesk, actor: Actor
     found = await _of(conn, actor, for_update=True)
     if not found.has_codes:
         raise Refused("recovery codes stand in for codes: set those up first")
-    await accounts.audit(conn, actor, "recovery_codes.made", f"operator/{found.operator.operator_id}")
+    await accounts.audit(conn, actor.at_home, "recovery_codes.made", f"operator/{found.operator.operator_id}")
     return await _new_recovery_codes(conn, desk, found.operator.operator_id)
 
 
@@ -203,7 +203,7 @@ async def remove_codes(conn: Connection, actor: Actor) -> None:
     operator_id = _person(actor)
     await store.set_codes(conn, operator_id, None, None, 0)
     await store.replace_recovery_codes(conn, operator_id, [])
-    await accounts.audit(conn, actor, "codes.removed", f"operator/{operator_id}")
+    await accounts.audit(conn, actor.at_home, "codes.removed", f"operator/{operator_id}")
 
 
 async def _new_recovery_codes(conn: Connection, desk: SignInDesk, operator_id: UUID) -> list[str]:

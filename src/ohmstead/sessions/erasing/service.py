@@ -11,6 +11,7 @@ from ohmstead.core.db import Connection
 from ohmstead.core.errors import Refused
 from ohmstead.core.ids import new_secret
 from ohmstead.drivers import service as drivers
+from ohmstead.sessions.covers import service as covers
 from ohmstead.sessions.erasing import store
 
 
@@ -32,6 +33,7 @@ async def erase_driver(conn: Connection, actor: Actor, driver_id: UUID, if_versi
     await drivers.empty_driver(conn, actor, driver_id, if_version)
     if await store.count_open(conn, actor.party_id, driver_id):
         raise Refused("they charge, or have an outlet reserved: erase them when that is over", code="in_use")
+    await covers.forget_price_limit(conn, actor.party_id, driver_id)
     pseudonym = f"erased-{new_secret(9)}"
     n_sessions = await store.rename_sessions(conn, actor.party_id, driver_id, pseudonym)
     n_reservations = await store.rename_reservations(conn, actor.party_id, driver_id, pseudonym)

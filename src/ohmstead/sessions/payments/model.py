@@ -61,7 +61,7 @@ class Scan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limit: SessionLimit | None = None
 
 
-class Payment(Struct, frozen=True, kw_only=True):
+class WebPayment(Struct, frozen=True, kw_only=True):
     """Leave to pay for a session at an EVSE, and the start that came of it."""
 
     web_payment_id: UUID

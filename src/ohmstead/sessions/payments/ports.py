@@ -21,8 +21,9 @@ class Settled(Struct, frozen=True, kw_only=True):
 class PaymentProvider(Protocol):
     """Who holds drivers' authorized payments."""
 
-    async def settle(self, psp_ref: str, amount: Money, *, key: str) -> Settled:
-        """Take `amount` of an authorized payment and give back the rest; nothing at all releases it.
+    async def settle(self, psp_ref: str, amount: Money | None, *, key: str) -> Settled:
+        """Take `amount` of an authorized payment and give back the rest; nothing at all, or None where nobody
+        knows a price, releases it.
 
         Asked again with the same `key`, it is the same settlement. Raises ExternalFailure when nobody knows whether it
         was done.

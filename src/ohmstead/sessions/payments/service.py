@@ -19,16 +19,16 @@ from ohmstead.sessions.payments import store, totp
 from ohmstead.sessions.payments.model import (
     NewSetup,
     NewStart,
-    Payment,
     Refusal,
     Scan,
     Setup,
     SetupView,
+    WebPayment,
 )
 from ohmstead.stations import service as stations
 from ohmstead.stations.commands import CommandDesk
 from ohmstead.stations.model import Signal
-from ohmstead.stations.orders import AnnounceWebPayment, Command, RemoteStart, SetVariables
+from ohmstead.stations.orders import AnnounceWebPayment, Command, RemoteStart, SessionLimit, SetVariables
 
 PAYS_WITHIN = timedelta(minutes=5)  # card, 3-D Secure, a bad connection in a garage
 _PLACES = ("{evse}", "{totp}")
@@ -83,7 +83,7 @@ async def set_up(
     )
 
 
-async def scan(conn: Connection, pepper: bytes, party_id: UUID, given: Scan, at: datetime) -> Payment | Refusal:
+async def scan(conn: Connection, pepper: bytes, party_id: UUID, given: Scan, at: datetime) -> WebPayment | Refusal:
     """Look at what a QR code says. A refusal is no error: what security is told of it is to be committed."""
     setup = await store.find_setup(conn, party_id, given.station_id)
     found = await _judge(conn, pepper, party_id, setup, given, at)
@@ -91,7 +91,7 @@ async def scan(conn: Connection, pepper: bytes, party_id: UUID, given: Scan, at:
         if found.why in _SIGNALLED:
             await _signal(conn, party_id, given, found, at)
         return found
-    payment = Payment(
+    payment = WebPayment(
         web_payment_id=new_id(),
         party_id=party_id,
         station_id=given.station_id,
@@ -134,7 +134,7 @@ async def _signal(conn: Connection, party_id: UUID, given: Scan, refusal: Refusa
     await stations.keep_signals(conn, [signal])
 
 
-async def announce(desk: CommandDesk, payment: Payment, requested_by: str) -> Command:
+async def announce(desk: CommandDesk, payment: WebPayment, requested_by: str) -> Command:
     """Tell the station that somebody pays, so that nobody begins there meanwhile (C25.FR.21)."""
     return await desk.send(
         AnnounceWebPayment(evse_number=payment.evse_number, timeout_s=int(PAYS_WITHIN.total_seconds())),
@@ -144,6 +144,30 @@ async def announce(desk: CommandDesk, payment: Payment, requested_by: str) -> Co
     )
 
 
+async def use(conn: Connection, party_id: UUID, web_payment_id: UUID, psp_ref: str) -> WebPayment:
+    """A leave to pay is used for a payment; it is good for one.
+
+    Raises NotFound, and Conflict when the leave is over or used, or the payment started another session.
+    """
+    payment = await store.find_payment(conn, party_id, web_payment_id)
+    if payment is None:
+        raise NotFound("no such web payment")
+    if payment.psp_ref is not None:
+        raise Conflict("a session was started with it", code="used")
+    if payment.expires_at <= clock.now():
+        raise Conflict("it is over: the code must be scanned again", code="over")
+    if await store.is_paid_elsewhere(conn, party_id, psp_ref, web_payment_id):
+        raise Conflict("this payment started another session", code="paid_elsewhere")
+    await store.set_paid(conn, party_id, web_payment_id, psp_ref)
+    return payment
+
+
+async def limits_of(conn: Connection, party_id: UUID, web_payment_id: UUID) -> SessionLimit | None:
+    """What the driver chose at the station."""
+    payment = await store.find_payment(conn, party_id, web_payment_id)
+    return payment.limits if payment is not None else None
+
+
 async def start(
     pool: Pool, desk: CommandDesk, party_id: UUID, web_payment_id: UUID, given: NewStart, requested_by: str
 ) -> Command:
@@ -151,18 +175,8 @@ async def start(
 
     Raises NotFound, and Conflict when the leave is over or used, or the payment started another session.
     """
-    now = clock.now()
     async with pool.acquire() as conn, conn.transaction():
-        payment = await store.find_payment(conn, party_id, web_payment_id)
-        if payment is None:
-            raise NotFound("no such web payment")
-        if payment.psp_ref is not None:
-            raise Conflict("a session was started with it", code="used")
-        if payment.expires_at <= now:
-            raise Conflict("it is over: the code must be scanned again", code="over")
-        if await store.is_paid_elsewhere(conn, party_id, given.psp_ref, web_payment_id):
-            raise Conflict("this payment started another session", code="paid_elsewhere")
-        await store.set_paid(conn, party_id, web_payment_id, given.psp_ref)
+        payment = await use(conn, party_id, web_payment_id, given.psp_ref)
     command = await desk.send(
         RemoteStart(
             token_uid=given.psp_ref,

@@ -48,8 +48,8 @@ async def settle(pool: Pool, provider: PaymentProvider, costs: Costs, payload: A
             party_id=session.party_id,
             psp_ref=session.token_uid,
             status=done.status,
-            amount=amount.amount,
-            currency=amount.currency,
+            amount=amount.amount if amount is not None else Decimal(0),
+            currency=amount.currency if amount is not None else None,
             settled_by="us",
             settled_at=session.ended_at or now,
             received_at=now,
@@ -62,9 +62,9 @@ async def settle(pool: Pool, provider: PaymentProvider, costs: Costs, payload: A
             await notices.take_in(conn, [settlement])
 
 
-async def _amount(conn: Connection, costs: Costs, session: Session) -> Money:
+async def _amount(conn: Connection, costs: Costs, session: Session) -> Money | None:
     theirs = await store.find_station_cost(conn, session.party_id, session.station_id, session.transaction_id)
     if theirs is not None:
         return theirs.rounded()
     [cost] = await costs.costs_of(conn, [session])
-    return cost.total.rounded() if cost is not None else Money(Decimal(0), "XXX")  # ISO 4217: no currency
+    return cost.total.rounded() if cost is not None else None

@@ -10,7 +10,7 @@ import msgspec
 
 from ohmstead.core.db import Connection, Row, to_json
 from ohmstead.core.money import Money
-from ohmstead.sessions.payments.model import Payment, Setup
+from ohmstead.sessions.payments.model import Setup, WebPayment
 from ohmstead.stations.orders import SessionLimit
 
 _PAYMENT = "web_payment_id, party_id, station_id, evse_number, limits, begun_at, expires_at, psp_ref, command_id"
@@ -81,7 +81,7 @@ async def is_being_paid(conn: Connection, party_id: UUID, station_id: str, evse_
     )
 
 
-async def insert_payment(conn: Connection, party_id: UUID, payment: Payment, step: int) -> None:
+async def insert_payment(conn: Connection, party_id: UUID, payment: WebPayment, step: int) -> None:
     await conn.execute(
         "insert into web_payment (web_payment_id, party_id, station_id, evse_number, step, limits, begun_at, expires_at)"
         " values ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -96,7 +96,7 @@ async def insert_payment(conn: Connection, party_id: UUID, payment: Payment, ste
     )
 
 
-async def find_payment(conn: Connection, party_id: UUID, web_payment_id: UUID) -> Payment | None:
+async def find_payment(conn: Connection, party_id: UUID, web_payment_id: UUID) -> WebPayment | None:
     """Locked."""
     row = await conn.fetchrow(
         f"select {_PAYMENT} from web_payment where party_id = $1 and web_payment_id = $2 for update",
@@ -136,21 +136,21 @@ async def set_command(conn: Connection, party_id: UUID, web_payment_id: UUID, co
     )
 
 
-def _payment(row: Row) -> Payment:
+def _payment(row: Row) -> WebPayment:
     fields = dict(row)
     if fields["limits"] is not None:
         fields["limits"] = msgspec.convert(fields["limits"], SessionLimit)
-    return Payment(**fields)
+    return WebPayment(**fields)
 
 
 # any party: by id, for the worker
 async def list_to_settle(conn: Connection, session_ids: Sequence[UUID]) -> list[UUID]:
     """Of these sessions, those over that were paid on the web, or at a terminal whose station leaves it to us, and whose
-    payment nobody has settled.
+    payment nobody has settled. Those begun with a token of ours are paid when they are billed.
     """
     rows = await conn.fetch(
         "select s.session_id from session s where s.session_id = any($1) and s.status = 'completed'"
-        " and s.token_type = 'DirectPayment' and s.token_uid is not null"
+        " and s.token_type = 'DirectPayment' and s.token_uid is not null and s.token_id is null"
         " and (exists (select from web_payment w where w.station_id = s.station_id and w.psp_ref = s.token_uid)"
         "  or exists (select from station_variable v where v.station_id = s.station_id and v.component = 'PaymentCtrlr'"
         "   and v.variable = 'SettlementByCSMS' and v.attribute = 'Actual' and lower(v.value) = 'true'))"

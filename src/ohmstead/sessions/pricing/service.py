@@ -9,29 +9,30 @@ from uuid import UUID
 from msgspec import Struct
 
 from ohmstead.core.db import Connection
-from ohmstead.core.errors import Invalid, NotFound
+from ohmstead.core.errors import Conflict, NotFound
 from ohmstead.core.events import Event
 from ohmstead.core.log import logger
 from ohmstead.core.money import Money
 from ohmstead.sessions import metering
-from ohmstead.sessions.costs import Cost
+from ohmstead.sessions.costs import Cost, PaidBy, Payers
+from ohmstead.sessions.metering import Register
 from ohmstead.sessions.model import ChargingPeriod, Session
-from ohmstead.sessions.pricing import pieces, store
+from ohmstead.sessions.pricing import counting, pieces, store
+from ohmstead.sessions.pricing.counting import Counted, Plans
 from ohmstead.sessions.pricing.store import Kept, Measured
 from ohmstead.tariffs import pricing
 from ohmstead.tariffs import service as tariffs
 from ohmstead.tariffs.model import Tariff
-from ohmstead.tariffs.pricing import CostBreakdown, Payer, Plan, Stretch
-from ohmstead.tariffs.queries import find_market
+from ohmstead.tariffs.pricing import CostBreakdown, Payer, Stretch
+from ohmstead.tariffs.queries import find_market, get_tariff
 from ohmstead.tariffs.records import Place
 
 # What OCPP calls paying on the spot; everybody else has a contract with somebody.
 AD_HOC = frozenset({"DirectPayment"})
-_MOST_PLANS = 1000
-# What pricing raises over a tariff or a session that makes no sense to it: a time zone that there is not, overlaps.
-_NO_PRICE = (Invalid, KeyError, ValueError, ArithmeticError)
 
 log = logger("ohmstead.pricing")
+
+list_sessions = store.list_sessions
 
 
 class SessionCost(Struct, frozen=True, kw_only=True):
@@ -53,76 +54,116 @@ class Reckoned(Struct, frozen=True, kw_only=True):
     periods: list[ChargingPeriod]
 
 
-class Plans:
-    """Tariffs made ready, kept: they learn."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[UUID, int, str], Plan] = {}
-
-    def of(self, kept: Kept) -> Plan:
-        """Raises KeyError for a time zone that there is not."""
-        key = (kept.tariff_id, kept.version, kept.time_zone)
-        plan = self._known.get(key)
-        if plan is None:
-            if len(self._known) >= _MOST_PLANS:
-                self._known.clear()
-            plan = self._known[key] = pricing.plan_of(kept.tariff, kept.time_zone)
-        return plan
-
-
 class TariffCosts:
-    """Whoever knows prices: tariffs do."""
+    """Whoever knows prices: tariffs do.
 
-    def __init__(self) -> None:
+    `looks_up` False: of sessions that go on only the tariff that they keep already counts. It is kept as they begin, and a
+    gateway's batch is no time to look for one. `payers`: whoever knows of plans and coupons and of what is taken off; without,
+    the token's group alone counts.
+    """
+
+    def __init__(self, payers: Payers | None = None, *, looks_up: bool = True) -> None:
         self._plans = Plans()
+        self._payers = payers
+        self._looks_up = looks_up
 
     async def costs_of(self, conn: Connection, sessions: Sequence[Session]) -> list[Cost | None]:
-        """None where no tariff applies."""
-        priced = await self.break_down(conn, sessions)
-        kept = await store.list_kept(conn, [session.session_id for session in sessions])
+        """None where no tariff applies. A session that goes on is gone on with; one that is over is priced as a whole."""
+        kept = await keep_tariffs(conn, [s for s in sessions if self._looks_up or not is_going_on(s)])
+        if not self._looks_up:
+            kept |= await store.list_kept(conn, [s.session_id for s in sessions if is_going_on(s)])
+        payers = await self._payers_of(conn, [s for s in sessions if s.session_id in kept])
+        counted = await self._count(conn, sessions, kept, payers)
+        priced = await self._whole(conn, [s for s in sessions if s.session_id not in counted], kept, payers)
         return [
-            None
-            if found is None
-            else Cost(
-                total=Money(found.cost.total, found.cost.currency),
-                price_kwh=_only_price(kept[session.session_id].tariff),
+            self._cost(
+                kept[s.session_id], counted.get(s.session_id), priced.get(s.session_id), payers.get(s.session_id)
             )
-            for session, found in zip(sessions, priced, strict=True)
+            if s.session_id in counted or s.session_id in priced
+            else None
+            for s in sessions
         ]
 
     async def break_down(self, conn: Connection, sessions: Sequence[Session]) -> list[SessionCost | None]:
         """The cost of each session with its lines; None where no tariff applies, or nothing was measured yet."""
         kept = await keep_tariffs(conn, sessions)
+        payers = await self._payers_of(conn, [s for s in sessions if s.session_id in kept])
+        counted = await self._count(conn, sessions, kept, payers)
+        found = await self._whole(conn, [s for s in sessions if s.session_id not in counted], kept, payers)
+        for session in sessions:
+            one = counted.get(session.session_id)
+            if one is not None and session.last_event_at > session.started_at:
+                cost = pricing.break_down(one.plan, one.tally, _payer(session, payers.get(session.session_id)))
+                if one.concession is not None:
+                    cost = pricing.applied(cost, one.concession)
+                found[session.session_id] = _of(session, kept[session.session_id], cost)
+        return [found.get(session.session_id) for session in sessions]
+
+    async def _count(
+        self, conn: Connection, sessions: Sequence[Session], kept: dict[UUID, Kept], payers: dict[UUID, PaidBy]
+    ) -> dict[UUID, Counted]:
+        grants = {session_id: paid.grant for session_id, paid in payers.items() if paid.grant is not None}
+        return await counting.count(conn, self._plans, [s for s in sessions if is_going_on(s)], kept, grants)
+
+    async def _whole(
+        self, conn: Connection, sessions: Sequence[Session], kept: dict[UUID, Kept], payers: dict[UUID, PaidBy]
+    ) -> dict[UUID, SessionCost]:
+        """From all that was measured of each; one that cannot be priced stops no other."""
         wanted = [session for session in sessions if session.session_id in kept]
-        measured = await measured_of(conn, wanted, kept)
+        measured = await measured_of(conn, wanted, kept) if wanted else {}
         found: dict[UUID, SessionCost] = {}
         for session in wanted:
-            of = kept[session.session_id]
-            stretches = stretches_of(session, measured[session.session_id])
-            if not stretches:
+            of, paid = kept[session.session_id], payers.get(session.session_id)
+            try:
+                stretches = stretches_of(session, measured[session.session_id])
+                if not stretches:
+                    continue
+                names, start, end = tariffs.series_of(of.tariff), stretches[0].started_at, stretches[-1].ended_at
+                market = await find_market(conn, session.party_id, names, start, end)
+                cost = pricing.price(self._plans.of(of), stretches, _payer(session, paid), market)
+                if paid is not None and paid.grant is not None:
+                    periods = periods_of(session, measured[session.session_id])
+                    cost = pricing.applied(cost, paid.grant.concession(periods))
+            except counting.NO_PRICE as error:
+                log.warning("session_without_price", session_id=str(session.session_id), error=repr(error))
                 continue
-            end = stretches[-1].ended_at
-            market = await find_market(
-                conn, session.party_id, tariffs.series_of(of.tariff), stretches[0].started_at, end
-            )
-            found[session.session_id] = SessionCost(
-                session_id=session.session_id,
-                tariff_id=of.tariff_id,
-                version=of.version,
-                is_final=session.settled_at is not None,
-                cost=pricing.price(self._plans.of(of), stretches, payer_of(session), market),
-            )
-        return [found.get(session.session_id) for session in sessions]
+            found[session.session_id] = _of(session, of, cost)
+        return found
+
+    async def _payers_of(self, conn: Connection, sessions: Sequence[Session]) -> dict[UUID, PaidBy]:
+        return await self._payers.payers_of(conn, sessions) if self._payers is not None and sessions else {}
+
+    def _cost(self, kept: Kept, counted: Counted | None, priced: SessionCost | None, paid: PaidBy | None) -> Cost:
+        # Where something is taken off, there is more to say about the price than what a kWh costs.
+        price_kwh = _only_price(kept.tariff) if paid is None or paid.grant is None else None
+        if counted is None:
+            assert priced is not None
+            return Cost(total=Money(priced.cost.total, priced.cost.currency), price_kwh=price_kwh)
+        payer = _payer(counted.session, paid)
+        _, total = pricing.total_of(counted.plan, counted.tally, payer, counted.concession)
+        return Cost(total=Money(total, kept.tariff.currency), price_kwh=price_kwh, progress=counted.progress)
+
+
+def is_going_on(session: Session) -> bool:
+    """Is its end yet to come, or messages before it?"""
+    return session.status in ("pending", "active", "closing")
+
+
+def _of(session: Session, kept: Kept, cost: CostBreakdown) -> SessionCost:
+    return SessionCost(
+        session_id=session.session_id,
+        tariff_id=kept.tariff_id,
+        version=kept.version,
+        is_final=session.settled_at is not None,
+        cost=cost,
+    )
 
 
 async def reckon(conn: Connection, costs: TariffCosts, session_ids: Sequence[UUID]) -> list[Reckoned]:
     """Those of the sessions that are settled, with what they cost in the end. One that cannot be priced stops no other."""
     found = [one for one in await store.list_sessions(conn, session_ids) if one.settled_at is not None]
     kept = await keep_tariffs(conn, found)
-    try:
-        priced = await costs.break_down(conn, found)
-    except _NO_PRICE:
-        priced = [await _alone(conn, costs, session) for session in found]
+    priced = await costs.break_down(conn, found)
     measured = await store.list_measured(conn, [session.session_id for session in found])
     return [
         Reckoned(
@@ -133,15 +174,6 @@ async def reckon(conn: Connection, costs: TariffCosts, session_ids: Sequence[UUI
         )
         for session, one in zip(found, priced, strict=True)
     ]
-
-
-async def _alone(conn: Connection, costs: TariffCosts, session: Session) -> SessionCost | None:
-    try:
-        (found,) = await costs.break_down(conn, [session])
-    except _NO_PRICE as error:
-        log.warning("session_without_price", session_id=str(session.session_id), error=repr(error))
-        return None
-    return found
 
 
 async def get_cost(conn: Connection, costs: TariffCosts, party_id: UUID, session_id: UUID) -> SessionCost:
@@ -184,12 +216,27 @@ async def keep_tariffs(conn: Connection, sessions: Sequence[Session]) -> dict[UU
     return kept
 
 
+async def give_tariff(conn: Connection, party_id: UUID, session_id: UUID, tariff_id: UUID) -> None:
+    """A session that keeps no tariff keeps the newest version of this one from now on.
+
+    Raises NotFound for what is not the party's, Conflict where the session keeps a tariff already.
+    """
+    session = await store.find_session(conn, party_id, session_id)
+    if session is None:
+        raise NotFound(f"no session {session_id}")
+    tariff = await get_tariff(conn, party_id, tariff_id)
+    zones = await tariffs.find_zones(conn, party_id, [session.location_id] if session.location_id else [])
+    zone = zones.get(session.location_id, "UTC") if session.location_id else "UTC"
+    if not await store.give(conn, party_id, session_id, tariff_id, tariff.version, zone):
+        raise Conflict("the session keeps a tariff already", code="has_tariff")
+
+
 async def measured_of(
     conn: Connection, sessions: Sequence[Session], kept: dict[UUID, Kept] | None = None
 ) -> dict[UUID, Measured]:
     """What was measured of sessions; currents only where a tariff (or whoever passes none) asks for them."""
     measured = await store.list_measured(conn, [session.session_id for session in sessions])
-    asked = [s.session_id for s in sessions if kept is None or _wants_current(kept[s.session_id].tariff)]
+    asked = [s.session_id for s in sessions if kept is None or counting.wants_current(kept[s.session_id].tariff)]
     if asked:
         for session_id, currents in (await store.list_currents(conn, asked)).items():
             measured[session_id].currents.extend(currents)
@@ -198,10 +245,25 @@ async def measured_of(
 
 def stretches_of(session: Session, measured: Measured) -> list[Stretch]:
     """What pricing takes: of a session that is not settled yet as it would settle now."""
-    periods = measured.periods
-    if session.settled_at is None or not periods:
-        periods = metering.periods(session, measured.events, measured.registers)
-    return pieces.stretches_of(periods, metering.register_points(session, measured.registers), measured.currents)
+    points = metering.register_points(session, _registers(session, measured))
+    return pieces.stretches_of(periods_of(session, measured), points, measured.currents)
+
+
+def periods_of(session: Session, measured: Measured) -> list[ChargingPeriod]:
+    """Its charging periods; of a session that is not settled yet as it would settle now."""
+    if session.settled_at is not None and measured.periods:
+        return measured.periods
+    return metering.periods(session, measured.events, _registers(session, measured))
+
+
+def _registers(session: Session, measured: Measured) -> list[Register]:
+    """A reading that is in the session and not among its samples yet is its latest."""
+    registers = measured.registers
+    last_at, last_wh = session.register_last_at, session.register_last_wh
+    is_told_later = last_at is not None and (not registers or registers[-1][0] < last_at)
+    if session.settled_at is None and is_told_later and last_at is not None and last_wh is not None:
+        return [*registers, (last_at, last_wh)]
+    return registers
 
 
 def place_of(session: Session) -> Place:
@@ -218,17 +280,13 @@ def place_of(session: Session) -> Place:
     )
 
 
+def _payer(session: Session, paid: PaidBy | None) -> Payer:
+    return paid.payer if paid is not None and paid.payer is not None else payer_of(session)
+
+
 def payer_of(session: Session) -> Payer:
     """Who pays, as far as the session tells."""
     return Payer(groups=[session.group_uid] if session.group_uid else [])
-
-
-def _wants_current(tariff: Tariff) -> bool:
-    return any(
-        r.min_current is not None or r.max_current is not None
-        for r in (element.restrictions for element in tariff.elements)
-        if r is not None
-    )
 
 
 def _only_price(tariff: Tariff) -> Decimal | None:

@@ -148,6 +148,20 @@ async def get_simulation(conn: Connection, party_id: UUID, simulation_id: UUID) 
     return msgspec.convert(dict(row), TariffSimulation, strict=False)
 
 
+async def get_tried(conn: Connection, party_id: UUID, simulation_id: UUID) -> Tariff:
+    """The tariff that was asked about, as it was then. Raises NotFound."""
+    content = await store.find_tried(conn, party_id, simulation_id)
+    if content is None:
+        raise NotFound(f"no simulation {simulation_id}")
+    return tariff_of(content)
+
+
+async def list_simulations(conn: Connection, party_id: UUID, *, limit: int) -> list[tuple[TariffSimulation, Tariff]]:
+    """The latest that were asked for, each with its tariff, newest first."""
+    rows = [dict(row) for row in await store.list_simulations(conn, party_id, limit)]
+    return [(msgspec.convert(row, TariffSimulation, strict=False), tariff_of(row["content"])) for row in rows]
+
+
 async def run(pool: Pool, payload: Any) -> None:
     """Job: answer one. Sessions are read a few hundred at a time, each time with a connection of its own."""
     simulation_id = UUID(payload["simulation_id"])

@@ -95,6 +95,22 @@ async def keep(conn: Connection, party_id: UUID, rows: Sequence[tuple[UUID, UUID
     )
 
 
+async def give(
+    conn: Connection, party_id: UUID, session_id: UUID, tariff_id: UUID, version: int, time_zone: str
+) -> bool:
+    """A tariff for a session that keeps none; nobody assigned it. False: it keeps one."""
+    row = await conn.fetchrow(
+        "insert into session_tariff (session_id, party_id, tariff_id, version, assignment_id, time_zone)"
+        " values ($2, $1, $3, $4, '00000000-0000-0000-0000-000000000000', $5) on conflict do nothing returning session_id",
+        party_id,
+        session_id,
+        tariff_id,
+        version,
+        time_zone,
+    )
+    return row is not None
+
+
 _MEASURED = """
 select s.session_id,
        (select jsonb_agg(jsonb_build_array(v.at, v.kind) order by v.at, v.received_at)
@@ -121,16 +137,154 @@ async def list_measured(conn: Connection, session_ids: Sequence[UUID]) -> dict[U
     return found
 
 
+class ToldRow(Struct, frozen=True):
+    """A session with what was told of it since it was last counted; `until_at` and `tally`: what is kept of that."""
+
+    session: Session
+    until_at: datetime | None
+    tally: bytes | None
+    states: list[tuple[datetime, str]]
+    samples: list[datetime]
+    registers: list[tuple[datetime, Decimal]]
+
+
+# What a station's clock told of a day before the session's begin is none of its readings.
+_TOLD = f"""
+select {", ".join(f"s.{name}" for name in SESSION_COLUMNS)}, s.xmin as version, c.until_at, c.tally, p.ats, p.registers,
+       (select jsonb_agg(jsonb_build_array(v.at, v.kind) order by v.at, v.kind)
+          from session_event v where v.session_id = s.session_id and v.kind = any ($2)) as states
+  from session s left join session_cost c on c.session_id = s.session_id and not $3
+ cross join lateral (
+       select array_agg(p.sampled_at order by p.sampled_at) as ats,
+              array_agg(p.energy_wh::text order by p.sampled_at) as registers
+         from sample p where p.session_id = s.session_id
+          and p.sampled_at > coalesce(c.until_at, s.started_at - interval '1 day')) p
+ where s.session_id = any ($1)
+"""
+
+
 # any party: by id, as list_sessions
-async def list_currents(conn: Connection, session_ids: Sequence[UUID]) -> dict[UUID, list[tuple[datetime, Decimal]]]:
-    """Current over all phases, where stations tell it by phase; a whole value counts where there are no phases."""
+async def list_told(
+    conn: Connection, session_ids: Sequence[UUID], states: Sequence[str], *, is_whole: bool
+) -> dict[UUID, ToldRow]:
+    """Sessions with their states, and their samples since they were last counted; `is_whole`: with all of them.
+
+    One statement, so that a session is told of as it was at one instant.
+    """
+    found = {}
+    for row in await conn.fetch(_TOLD, list(session_ids), list(states), is_whole):
+        fields = dict(row)
+        happened, ats, shown = fields.pop("states") or (), fields.pop("ats") or [], fields.pop("registers") or []
+        until_at, tally = fields.pop("until_at"), fields.pop("tally")
+        found[row["session_id"]] = ToldRow(
+            session=session_of(fields),
+            until_at=until_at,
+            tally=tally,
+            states=[(_at(at), kind) for at, kind in happened],
+            samples=ats,
+            registers=[(at, Decimal(one)) for at, one in zip(ats, shown, strict=True) if one is not None],
+        )
+    return found
+
+
+# any party: the worker looks at everybody's sessions
+async def list_changed(
+    conn: Connection, now: datetime, nothing_since: datetime, begun_since: datetime, limit: int
+) -> list[Session]:
+    """Sessions that go on and changed since they were last looked at, those first that were looked at longest ago; and
+    those that settled and whose final cost is not kept yet.
+
+    Where no price is known, `nothing_since` says how long ago the last look must be, unless a tariff is kept since. Those that
+    began since `begun_since` are among them in any case, unless they were looked at `now`.
+    """
+    columns = ", ".join(f"s.{name}" for name in SESSION_COLUMNS)
     rows = await conn.fetch(
-        "select p.session_id, p.sampled_at, sum((r.value ->> 0)::numeric) as current_a from sample p"
+        f"select {columns}, s.xmin as version from ("
+        " (select s.session_id, c.looked_at from session s left join session_cost c using (session_id)"
+        "   where s.status in ('pending', 'active', 'closing')"
+        "   and (c.seen is distinct from s.xmin::text::bigint or s.first_received_at >= $3 and s.token_uid is not null"
+        "     and c.looked_at < $4)"
+        "   and (c.total is not null or c.looked_at is null or c.looked_at < $1"
+        "     or exists (select from session_tariff t where t.session_id = s.session_id))"
+        "   order by c.looked_at nulls first limit $2)"
+        " union all"
+        " (select s.session_id, c.looked_at from session_cost c join session s using (session_id)"
+        "   where not c.is_final and s.settled_at is not null limit $2)) n"
+        " join session s using (session_id) order by n.looked_at nulls first limit $2",
+        nothing_since,
+        limit,
+        begun_since,
+        now,
+    )
+    return [session_of(dict(row)) for row in rows]
+
+
+class CostRow(Struct, frozen=True, kw_only=True):
+    """What is kept of a session's cost."""
+
+    session_id: UUID
+    party_id: UUID
+    total: Decimal | None
+    currency: str | None
+    price_kwh: Decimal | None
+    price_text: str | None
+    at: datetime
+    is_final: bool
+    seen: int
+    until_at: datetime | None
+    tally: bytes | None
+
+
+# any party: rows carry theirs
+async def save_costs(conn: Connection, rows: Sequence[CostRow], at: datetime) -> set[UUID]:
+    """What was reckoned last counts. Returns the sessions whose amount is another than before."""
+    ordered = sorted(rows, key=lambda row: row.session_id)
+    found = await conn.fetch(
+        "with before as (select session_id, total, currency from session_cost where session_id = any ($1::uuid[])),"
+        " saved as (insert into session_cost (session_id, party_id, total, currency, price_kwh, price_text, at, is_final,"
+        " seen, until_at, tally, looked_at) select u.*, $12 from unnest($1::uuid[], $2::uuid[], $3::numeric[], $4::text[],"
+        " $5::numeric[], $6::text[], $7::timestamptz[], $8::boolean[], $9::bigint[], $10::timestamptz[], $11::bytea[]) as u"
+        " on conflict (session_id) do update set total = excluded.total, currency = excluded.currency,"
+        " price_kwh = excluded.price_kwh, price_text = excluded.price_text, at = excluded.at,"
+        " is_final = excluded.is_final, seen = excluded.seen, until_at = excluded.until_at, tally = excluded.tally,"
+        " looked_at = excluded.looked_at where session_cost.looked_at <= excluded.looked_at"
+        " returning session_id, total, currency)"
+        " select a.session_id from saved a left join before b using (session_id)"
+        " where a.total is not null and (a.total, a.currency) is distinct from (b.total, b.currency)",
+        [row.session_id for row in ordered],
+        [row.party_id for row in ordered],
+        [row.total for row in ordered],
+        [row.currency for row in ordered],
+        [row.price_kwh for row in ordered],
+        [row.price_text for row in ordered],
+        [row.at for row in ordered],
+        [row.is_final for row in ordered],
+        [row.seen for row in ordered],
+        [row.until_at for row in ordered],
+        [row.tally for row in ordered],
+        at,
+    )
+    return {row["session_id"] for row in found}
+
+
+# any party: by id, as list_sessions
+async def list_currents(
+    conn: Connection, session_ids: Sequence[UUID], after: Sequence[datetime | None] = ()
+) -> dict[UUID, list[tuple[datetime, Decimal]]]:
+    """Current over all phases, where stations tell it by phase; a whole value counts where there are no phases.
+
+    `after`: for each session only what was read later than that.
+    """
+    rows = await conn.fetch(
+        "select p.session_id, p.sampled_at, sum((r.value ->> 0)::numeric) as current_a"
+        " from unnest($1::uuid[], $2::timestamptz[]) as u (session_id, after)"
+        " join sample p on p.session_id = u.session_id and (u.after is null or p.sampled_at > u.after)"
         " cross join lateral jsonb_each(p.readings) as r (key, value)"
-        " where p.session_id = any ($1) and (r.key ~ '^Current.Import/L[123]$'"
-        "   or (r.key = 'Current.Import' and not p.readings ? 'Current.Import/L1'))"
+        " where r.key ~ '^Current.Import/L[123]$'"
+        "   or (r.key = 'Current.Import' and not p.readings ? 'Current.Import/L1')"
         " group by p.session_id, p.sampled_at order by p.session_id, p.sampled_at",
         list(session_ids),
+        list(after) if after else [None] * len(session_ids),
     )
     found: dict[UUID, list[tuple[datetime, Decimal]]] = {}
     for row in rows:
@@ -215,6 +369,22 @@ async def find_simulation(conn: Connection, party_id: UUID, simulation_id: UUID)
         simulation_id,
     )
     return row
+
+
+async def list_simulations(conn: Connection, party_id: UUID, limit: int) -> list[Row]:
+    rows: list[Row] = await conn.fetch(
+        "select simulation_id, from_at, to_at, location_id, status, result, asked_by, asked_at, finished_at, content"
+        " from tariff_simulation where party_id = $1 order by asked_at desc, simulation_id desc limit $2",
+        party_id,
+        limit,
+    )
+    return rows
+
+
+async def find_tried(conn: Connection, party_id: UUID, simulation_id: UUID) -> Any:
+    return await conn.fetchval(
+        "select content from tariff_simulation where party_id = $1 and simulation_id = $2", party_id, simulation_id
+    )
 
 
 def _at(text: str) -> datetime:

@@ -13,6 +13,7 @@ from ohmstead.sessions import store as sessions
 from ohmstead.sessions.model import ChargingPeriod, Session
 from ohmstead.sessions.service import fact
 from ohmstead.sessions.settling import store
+from ohmstead.sessions.signed import service as signed
 
 JOULES_PER_WH = 3600
 
@@ -43,6 +44,7 @@ async def settle(conn: Connection, session_ids: Sequence[UUID]) -> list[Session]
         one.is_settled_again = is_settled_again
     await store.drop_periods(conn, [e.session.session_id for e in ended if e.is_settled_again])
     await sessions.update_sessions(conn, [e.session for e in again])
+    await signed.check(conn, [e.session for e in ended])
     await write_all(
         conn,
         [

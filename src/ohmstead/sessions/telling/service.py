@@ -12,9 +12,9 @@ from ohmstead.core import clock, jobs
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.events import Event
 from ohmstead.core.log import logger
-from ohmstead.sessions import store as sessions
 from ohmstead.sessions.costs import Cost, Costs
 from ohmstead.sessions.model import Session
+from ohmstead.sessions.pricing import service as prices
 from ohmstead.sessions.telling import store
 from ohmstead.stations.commands import CommandDesk
 from ohmstead.stations.orders import UpdateCost
@@ -26,15 +26,17 @@ FINAL_JOB = "tell_final_cost"
 _AT_ONCE = 50
 _WAIT_S = 20.0
 _FINAL_FOR_S = 600.0  # a bill that comes later finds nobody at the screen
+# One that the station refused is not told again until it changes: it would refuse it again.
+_TOLD = ("accepted", "rejected", "failed", "queued")
 
 
-async def tell_running(pool: Pool, desk: CommandDesk, costs: Costs, *, every: timedelta = EVERY) -> int:
+async def tell_running(pool: Pool, desk: CommandDesk, *, every: timedelta = EVERY) -> int:
     """Timer: tell costs that changed since they were last told. Returns how many stations heard of one."""
     async with pool.acquire() as conn:
         due = await store.list_due(conn, clock.now(), every)
     n = 0
     for start in range(0, len(due), _AT_ONCE):
-        n += await _tell(pool, desk, costs, due[start : start + _AT_ONCE], is_final=False)
+        n += sum(await asyncio.gather(*(_send_running(pool, desk, one) for one in due[start : start + _AT_ONCE])))
     return n
 
 
@@ -48,52 +50,59 @@ async def tell_final(pool: Pool, desk: CommandDesk, costs: Costs, payload: Any) 
     """Job: one session's final cost, once."""
     async with pool.acquire() as conn:
         due = await store.list_final(conn, [UUID(payload["session_id"])])
-    await _tell(pool, desk, costs, due, is_final=True)
-
-
-async def _tell(pool: Pool, desk: CommandDesk, costs: Costs, session_ids: Sequence[UUID], *, is_final: bool) -> int:
-    async with pool.acquire() as conn, conn.transaction():
-        found = list((await sessions.get_for_update(conn, session_ids)).values())
+        found = await prices.list_sessions(conn, due)
         priced = await costs.costs_of(conn, found)
-        told = await store.find_told(conn, [s.session_id for s in found])
-    changed = []
     for session, cost in zip(found, priced, strict=True):
-        before = told.get(session.session_id)
-        if cost is None or (not is_final and before is not None and before.amount == cost.total.rounded().amount):
-            continue
-        changed.append((session, cost, before is None))
-    heard = await asyncio.gather(
-        *(_send(pool, desk, session, cost, is_first, is_final) for session, cost, is_first in changed)
+        if cost is not None:
+            await _send_final(pool, desk, session, cost)
+
+
+async def _send_running(pool: Pool, desk: CommandDesk, due: store.Due) -> bool:
+    order = UpdateCost(
+        transaction_id=due.transaction_id,
+        total_cost=due.total,
+        is_final=False,
+        meter_wh=int(due.register_last_wh) if due.register_last_wh is not None else None,
+        state="charging" if due.charging_state == "charging" else "idle",
+        at=due.at,
+        price_kwh=due.price_kwh,
+        price_text=due.price_text if due.is_first else None,
+        token_uid=due.token_uid,
     )
-    return sum(heard)
+    status = await _send(desk, due.party_id, due.station_id, order)
+    if status in _TOLD:
+        async with pool.acquire() as conn, conn.transaction():
+            await store.save_told(conn, due.session_id, due.total, due.currency, clock.now(), is_final=False)
+    return status == "accepted"
 
 
-async def _send(pool: Pool, desk: CommandDesk, session: Session, cost: Cost, is_first: bool, is_final: bool) -> bool:
+async def _send_final(pool: Pool, desk: CommandDesk, session: Session, cost: Cost) -> None:
     total = cost.total.rounded()
     order = UpdateCost(
         transaction_id=session.transaction_id,
         total_cost=total.amount,
-        is_final=is_final,
+        is_final=True,
         meter_wh=int(session.register_last_wh) if session.register_last_wh is not None else None,
-        state="charging" if session.charging_state == "charging" else "idle",
+        state="idle",
         at=session.last_event_at,
         price_kwh=cost.price_kwh,
-        price_text=cost.price_text if is_first or is_final else None,
+        price_text=cost.price_text,
         token_uid=session.token_uid,
     )
+    status = await _send(desk, session.party_id, session.station_id, order)
+    if status in _TOLD:
+        async with pool.acquire() as conn, conn.transaction():
+            await store.save_told(conn, session.session_id, total.amount, total.currency, clock.now(), is_final=True)
+
+
+async def _send(desk: CommandDesk, party_id: UUID, station_id: str, order: UpdateCost) -> str:
     command = await desk.send(
         order,
-        party_id=session.party_id,
-        station_id=session.station_id,
+        party_id=party_id,
+        station_id=station_id,
         requested_by="system:costs",
         timeout_s=_WAIT_S,
-        queue_for_s=_FINAL_FOR_S if is_final else None,
+        queue_for_s=_FINAL_FOR_S if order.is_final else None,
     )
-    log.info("cost_told", session_id=str(session.session_id), status=command.status, is_final=is_final)
-    # One that the station refused is not told again until it changes: it would refuse it again.
-    if command.status in ("accepted", "rejected", "failed", "queued"):
-        async with pool.acquire() as conn, conn.transaction():
-            await store.save_told(
-                conn, session.session_id, total.amount, total.currency, clock.now(), is_final=is_final
-            )
-    return command.status == "accepted"
+    log.info("cost_told", station_id=station_id, status=command.status, is_final=order.is_final)
+    return command.status

@@ -14,8 +14,8 @@ _UNWANTED = re.compile(r"[^\w .()+@=,#-]", re.UNICODE)
 def safe_name(name: str, otherwise: str = "file") -> str:
     """The last part of a file's name without what a path, a header, a terminal or a page could stumble over."""
     text = unicodedata.normalize("NFKC", name).replace("\\", "/").rstrip("/").rpartition("/")[2]
-    # Marks that turn the direction of writing make `gpj.exe` read `exe.jpg`.
-    text = "".join(c for c in text if unicodedata.category(c)[0] != "C")
+    # Marks that turn the direction of writing make `gpj.exe` read `exe.jpg`; U+FFFD stands for what was no character.
+    text = "".join(c for c in text if unicodedata.category(c)[0] != "C" and c != "\ufffd")
     text = _UNWANTED.sub("_", text).strip(" .")
     if len(text) > MOST_NAME:
         stem, dot, ending = text.rpartition(".")

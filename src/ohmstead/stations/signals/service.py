@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ohmstead.core import clock
 from ohmstead.core.db import Connection, Pool
@@ -32,6 +32,11 @@ async def keep_signals(conn: Connection, signals: Sequence[Signal]) -> None:
     """The same, written."""
     writes, facts = note_signals(signals)
     await write_all(conn, [*writes, *written(facts)])
+
+
+async def count_signals(conn: Connection, station_ids: Sequence[str], kind: str, since: datetime) -> dict[str, int]:
+    """How often something was noticed at stations since an instant; where it never was, they are left out."""
+    return await store.count_recent(conn, station_ids, kind, since)
 
 
 async def forget_signals(pool: Pool, days: int, at_once: int = 20_000) -> int:

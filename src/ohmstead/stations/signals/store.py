@@ -23,6 +23,19 @@ signals as (
            remote_address text, kind text, detail jsonb))"""
 
 
+# any party: by station, for whoever looks at what a station tells
+async def count_recent(conn: Connection, station_ids: Sequence[str], kind: str, since: datetime) -> dict[str, int]:
+    """How often something was noticed at each of these stations; where it never was, they are left out."""
+    rows = await conn.fetch(
+        "select station_id, count(*) as n from security_signal where station_id = any ($1) and at >= $3 and kind = $2"
+        " group by station_id",
+        list(station_ids),
+        kind,
+        since,
+    )
+    return {row["station_id"]: row["n"] for row in rows}
+
+
 # any party: retention is the installation's
 async def drop_signals(conn: Connection, before: datetime, limit: int) -> int:
     """Forget what was noticed before an instant, at most `limit` rows; returns how many went."""

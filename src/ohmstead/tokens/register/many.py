@@ -15,7 +15,7 @@ from ohmstead.core.errors import Invalid
 from ohmstead.core.language import R_
 from ohmstead.tokens.queries import TokenFilter, conditions
 from ohmstead.tokens.register import store
-from ohmstead.tokens.register.service import DRIVER_BLOCKED, Uid, note
+from ohmstead.tokens.register.service import DRIVER_BLOCKED, Uid, note, told_uid
 
 MOST = 20_000
 
@@ -135,7 +135,7 @@ async def _write(
         conn,
         actor,
         what,
-        [(t["token_id"], t["uid"]) for t in tokens],
+        [(t["token_id"], told_uid(t["uid"], t["type"])) for t in tokens],
         {"fields": sorted(told)} if what == "changed" else None,
         changes=[({name: t[name] for name in told}, told) for t in tokens],
     )

@@ -148,7 +148,7 @@ async def create_token(conn: Connection, actor: Actor, given: NewToken) -> Token
         raise Conflict(f"there is a token {given.uid}", code="taken")
     if given.driver_id is not None:
         await store.note_holders(conn, actor.party_id, [values["uid"].lower()])
-    await note(conn, actor, "created", [(token_id, values["uid"])])
+    await note(conn, actor, "created", [(token_id, told_uid(values["uid"], given.type))])
     return await queries.get_token(conn, actor.party_id, token_id)
 
 
@@ -166,8 +166,26 @@ async def change_token(
     if "driver_id" in values:
         await store.note_holders(conn, actor.party_id, [before.uid.lower()])
     changes = [(msgspec.structs.asdict(before), values)]
-    await note(conn, actor, "changed", [(token_id, before.uid)], {"fields": sorted(values)}, changes=changes)
+    uid = told_uid(before.uid, before.type)
+    await note(conn, actor, "changed", [(token_id, uid)], {"fields": sorted(values)}, changes=changes)
     return await queries.get_token(conn, actor.party_id, token_id)
+
+
+async def claim_token(conn: Connection, actor: Actor, uid: str, driver_id: UUID, since: datetime) -> TokenView | None:
+    """Give a card to a driver who has shown that it is in their hand: one that nobody holds, and that began a session
+    after `since`. What it did before stays nobody's. None where it is not so, whatever the reason.
+    """
+    found = await store.find_claimable(conn, actor.party_id, uid, since)
+    if found is None:
+        return None
+    before = await queries.get_token(conn, actor.party_id, found)
+    values: dict[str, Any] = {"driver_id": driver_id}
+    await _check(conn, actor, {**msgspec.structs.asdict(before), **values}, values)
+    await _write(conn, actor, found, values, before.version)
+    await store.note_holders(conn, actor.party_id, [before.uid.lower()], since)
+    changes = [(msgspec.structs.asdict(before), values)]
+    await note(conn, actor, "changed", [(found, before.uid)], {"fields": sorted(values)}, changes=changes)
+    return await queries.get_token(conn, actor.party_id, found)
 
 
 async def set_status(
@@ -187,7 +205,7 @@ async def set_status(
     await store.set_paired_status(conn, actor.party_id, token_id, status)
     what = "blocked" if status == "blocked" else "unblocked"
     changes = [({"status": before.status}, {"status": status})]
-    await note(conn, actor, what, [(token_id, before.uid)], changes=changes)
+    await note(conn, actor, what, [(token_id, told_uid(before.uid, before.type))], changes=changes)
     return await queries.get_token(conn, actor.party_id, token_id)
 
 
@@ -216,7 +234,14 @@ async def delete_token(conn: Connection, actor: Actor, token_id: UUID, if_versio
     if not await store.delete_token(conn, actor.party_id, token_id, if_version):
         raise Conflict("it has changed since you read it: read it again", is_stale=True)
     await store.note_holders(conn, actor.party_id, [before.uid.lower()])
-    await note(conn, actor, "deleted", [(token_id, before.uid)])
+    await note(conn, actor, "deleted", [(token_id, told_uid(before.uid, before.type))])
+
+
+async def drop_over(conn: Connection, kind: str, label: str, before: datetime) -> int:
+    """Tokens of a type and with a label that begins so, which nobody made by hand, and that were good until before then;
+    their sessions stay, with their uid. How many.
+    """
+    return await store.drop_over(conn, kind, label, before)
 
 
 async def import_tokens(conn: Connection, actor: Actor, data: bytes, *, all_or_none: bool = False) -> TokenReport:
@@ -349,6 +374,11 @@ async def _write(
 ) -> None:
     if not await store.update_token(conn, actor.party_id, token_id, values, if_version):
         raise Conflict("it has changed since you read it: read it again", is_stale=True)
+
+
+def told_uid(uid: str, kind: str) -> str:
+    """What records and audit tell of a token: not what is typed at keypads (KeyCode), which would outlive its use."""
+    return "" if kind == "KeyCode" else uid
 
 
 async def note(

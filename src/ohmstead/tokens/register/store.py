@@ -1,6 +1,7 @@
 """The token register in PostgreSQL: what people write."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -167,10 +168,13 @@ async def find_driver(conn: Connection, party_id: UUID, driver_id: UUID) -> Row 
     )
 
 
-async def note_holders(conn: Connection, party_id: UUID, uid_keys: Sequence[str]) -> None:
+async def note_holders(
+    conn: Connection, party_id: UUID, uid_keys: Sequence[str], first_from: datetime | None = None
+) -> None:
     """Write down whose these tokens are from now on; vehicles paired with them go along.
 
-    Who is the first to hold a token has had it always: what was charged before it was registered is theirs too.
+    Who is the first to hold a token has had it always: what was charged before it was registered is theirs too. Unless
+    `first_from` says since when.
     """
     vehicles = await conn.fetch(
         "update token v set driver_id = c.driver_id, version = v.version + 1, updated_at = now() from token c"
@@ -190,12 +194,28 @@ async def note_holders(conn: Connection, party_id: UUID, uid_keys: Sequence[str]
     await conn.execute(
         "insert into token_holding (party_id, driver_id, uid_key, from_at)"
         " select t.party_id, t.driver_id, t.uid_key, case when exists (select from token_holding h"
-        "  where h.party_id = t.party_id and h.uid_key = t.uid_key) then now() else timestamptz '2000-01-01Z' end"
+        "  where h.party_id = t.party_id and h.uid_key = t.uid_key) then now() else coalesce($3, timestamptz '2000-01-01Z') end"
         " from token t where t.party_id = $1 and t.uid_key = any($2) and t.driver_id is not null"
         " on conflict (party_id, uid_key) where until_at is null do nothing",
         party_id,
         keys,
+        first_from,
     )
+
+
+async def find_claimable(conn: Connection, party_id: UUID, uid: str, since: datetime) -> UUID | None:
+    """A card that nobody holds and ever held, locked; None unless it began a session since."""
+    found: UUID | None = await conn.fetchval(
+        "select t.token_id from token t where t.party_id = $1 and t.uid_key = lower($2) and t.driver_id is null"
+        " and t.status = 'active' and not t.is_master and t.type in ('ISO14443', 'ISO15693') and t.contract_id is null"
+        " and not exists (select from token_holding h where h.party_id = t.party_id and h.uid_key = t.uid_key)"
+        " and exists (select from session s where s.party_id = t.party_id and s.token_key = t.uid_key"
+        "  and s.token_uid is not null and s.first_received_at >= $3) for update of t",
+        party_id,
+        uid,
+        since,
+    )
+    return found
 
 
 async def hold_drivers(conn: Connection, where: str, values: Sequence[object], party_id: UUID) -> None:
@@ -214,7 +234,7 @@ async def hold_drivers(conn: Connection, where: str, values: Sequence[object], p
 async def lock_many(conn: Connection, where: str, values: Sequence[object], party_id: UUID, most: int) -> list[Row]:
     """Tokens that fulfil conditions, the party's among them, locked in one order for all; at most `most`."""
     return await conn.fetch(
-        "select token_id, uid, uid_key, status, group_uid, driver_id, is_blocked_with_driver, paired_with,"
+        "select token_id, uid, uid_key, type, status, group_uid, driver_id, is_blocked_with_driver, paired_with,"
         " (select d.status from driver d where d.party_id = token.party_id and d.driver_id = token.driver_id)"
         f" as driver_status from token where {where} and party_id = ${len(values) + 1} order by token_id"
         f" limit ${len(values) + 2} for update of token",
@@ -246,3 +266,17 @@ async def update_many(conn: Connection, party_id: UUID, token_ids: Sequence[UUID
 
 async def delete_many(conn: Connection, party_id: UUID, token_ids: Sequence[UUID]) -> None:
     await conn.execute("delete from token where party_id = $1 and token_id = any($2)", party_id, list(token_ids))
+
+
+# any party: the worker tidies up for everybody
+async def drop_over(conn: Connection, kind: str, label: str, before: datetime) -> int:
+    """Tokens of a type, with a label that begins so, that were good until before then."""
+    done = await conn.execute(
+        "delete from token t where t.type = $1 and starts_with(t.label, $2) and t.valid_until < $3 and t.driver_id is null"
+        " and not exists (select from session s where s.party_id = t.party_id and s.token_key = t.uid_key"
+        " and s.status in ('pending', 'active'))",
+        kind,
+        label,
+        before,
+    )
+    return int(done.rpartition(" ")[2])
