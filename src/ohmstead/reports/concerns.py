@@ -118,7 +118,7 @@ def _offline(row: Mapping[str, Any], *, is_fresh: bool = False) -> Concern:
         text=_sentences(_place_of(row), said, why),
         since_at=row["disconnected_at"],
         path=station_path(row["station_id"]),
-        action=_("Open"),
+        action=p_("a page", "Open"),
         station_id=row["station_id"],
     )
 
@@ -162,7 +162,7 @@ def of_faults(rows: Rows) -> list[Concern]:
                 text=_sentences(_place_of(row), fault(row["error_code"]), more),
                 since_at=row["status_at"],
                 path=station_path(row["station_id"]),
-                action=_("Open"),
+                action=p_("a page", "Open"),
                 station_id=row["station_id"],
             )
         )
@@ -222,7 +222,7 @@ def of_refusals(rows: Rows) -> list[Concern]:
         station_id = row["station_id"]
         path, action = "/stations", _("Stations")
         if station_id and row["is_known"]:
-            path, action = station_path(station_id), _("Open")
+            path, action = station_path(station_id), p_("a page", "Open")
         elif station_id:
             path, action = f"/stations/new?station={quote(station_id)}", _("Register it")
         found.append(
@@ -297,7 +297,7 @@ def of_profiles(rows: Rows) -> list[Concern]:
             text=_begun(told(row["detail"])) + "." if row["detail"] else _("It allows more than it accepted."),
             since_at=row["since"],
             path=station_path(row["station_id"]) + "/profiles",
-            action=_("Open"),
+            action=p_("a page", "Open"),
             station_id=row["station_id"],
         )
         for row in rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -158,3 +159,37 @@ async def find_market(
     for row in rows:
         found[row["name"]].append((row["starts_at"], row["ends_at"], row["price_kwh"]))
     return {name: MarketPrices.of(prices) for name, prices in found.items()}
+
+
+# any party: what a place asks for is told to everybody who may charge there
+async def find_markets(
+    conn: Connection, wanted: Set[tuple[UUID, str]], from_at: datetime, to_at: datetime
+) -> dict[UUID, dict[str, MarketPrices]]:
+    """The same for series of several parties, (party, name) each; by party."""
+    if not wanted:
+        return {}
+    asked = sorted(wanted)
+    rows = await conn.fetch(
+        "select i.party_id, i.name, i.starts_at, i.ends_at, i.price_kwh"
+        " from unnest($1::uuid[], $2::text[]) as s (party_id, name) join price_interval i using (party_id, name)"
+        " where i.ends_at > $3 and i.starts_at < $4",
+        [party_id for party_id, _ in asked],
+        [name for _, name in asked],
+        from_at,
+        to_at,
+    )
+    told: dict[tuple[UUID, str], list[Any]] = {one: [] for one in asked}
+    for row in rows:
+        told[row["party_id"], row["name"]].append((row["starts_at"], row["ends_at"], row["price_kwh"]))
+    found: dict[UUID, dict[str, MarketPrices]] = {}
+    for (party_id, name), prices in told.items():
+        found.setdefault(party_id, {})[name] = MarketPrices.of(prices)
+    return found
+
+
+async def find_edition(conn: Connection, party_id: UUID, names: set[str]) -> datetime | None:
+    """When prices of any of the series were last written."""
+    found: datetime | None = await conn.fetchval(
+        "select max(updated_at) from price_series where party_id = $1 and name = any ($2)", party_id, sorted(names)
+    )
+    return found

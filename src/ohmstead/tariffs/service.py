@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -131,6 +132,15 @@ async def assign(conn: Connection, actor: Actor, given: NewTariffAssignment) -> 
     return found
 
 
+async def made_up(conn: Connection, actor: Actor, given: TariffDraft, since: datetime) -> None:
+    """For networks that are made up: a tariff that applies everywhere and has since then, unless there is one already."""
+    if await queries.list_tariffs(conn, actor.party_id, limit=1):
+        return
+    made = await create_tariff(conn, actor, given)
+    await assign(conn, actor, NewTariffAssignment(tariff_id=made.tariff_id))
+    await store.date_back(conn, actor.party_id, made.tariff_id, since)
+
+
 async def unassign(conn: Connection, actor: Actor, assignment_id: UUID) -> None:
     """From now on. Sessions that began with it keep it. Raises NotFound, and Conflict when it ended already."""
     found = await queries.get_assignment(conn, actor.party_id, assignment_id)
@@ -194,6 +204,12 @@ async def choose_all(
     """For each place of a party what applies there."""
     found = await store.list_candidates(conn, places, party_id)
     return [choose(place, candidates) for place, candidates in zip(places, found, strict=True)]
+
+
+async def choose_anywhere(conn: Connection, places: Sequence[Place]) -> list[Candidate | None]:
+    """For each place, whichever party's it is, what applies there: for those to whom all parties' prices are told."""
+    found = await store.list_candidates_anywhere(conn, places)
+    return [choose(place, candidates)[0] for place, candidates in zip(places, found, strict=True)]
 
 
 async def find_zones(conn: Connection, party_id: UUID, location_ids: Sequence[UUID]) -> dict[UUID, str]:

@@ -122,24 +122,38 @@ async def lacks_place(conn: Connection, party_id: UUID, given: NewTariffAssignme
 
 async def list_candidates(conn: Connection, places: Sequence[Place], party_id: UUID) -> list[list[Candidate]]:
     """What reaches each place of a party at its time, in any order."""
+    return await _candidates(conn, places, [party_id] * len(places))
+
+
+async def list_candidates_anywhere(conn: Connection, places: Sequence[Place]) -> list[list[Candidate]]:
+    """The same for places of several parties: at each what its own party assigned."""
+    return await _candidates(conn, places, [place.party_id for place in places])
+
+
+# any party: each place names the one whose assignments reach it
+async def _candidates(conn: Connection, places: Sequence[Place], parties: Sequence[UUID]) -> list[list[Candidate]]:
     rows = await conn.fetch(
-        "select p.place, a.assignment_id, a.tariff_id, t.name, v.version, v.content, a.level,"
+        "select p.place, a.assignment_id, a.tariff_id, t.name, v.version, a.level,"
+        # A tariff may apply at thousands of plugs: what it says comes with the first of them.
+        " case when row_number() over (partition by a.tariff_id, v.version order by p.place) = 1 then v.content end"
+        "   as content,"
         " a.connector_number is not null as is_one_connector, a.group_uid, a.assigned_at"
-        " from unnest($2::integer[], $3::text[], $4::uuid[], $5::integer[], $6::integer[], $7::text[], $8::timestamptz[])"
-        "   as p (place, station_id, location_id, evse_number, connector_number, group_uid, at)"
+        " from unnest($1::uuid[], $2::integer[], $3::text[], $4::uuid[], $5::integer[], $6::integer[], $7::text[],"
+        "     $8::timestamptz[])"
+        "   as p (party_id, place, station_id, location_id, evse_number, connector_number, group_uid, at)"
         # Each level by its own index: a network may assign one to every station.
         " cross join lateral ("
         "   select * from tariff_assignment where station_id = p.station_id"
         "     and (evse_number is null or evse_number = p.evse_number)"
         "     and (connector_number is null or connector_number = p.connector_number)"
         "   union all select * from tariff_assignment where location_id = p.location_id"
-        "   union all select * from tariff_assignment where party_id = $1 and level = 'party') a"
+        "   union all select * from tariff_assignment where party_id = p.party_id and level = 'party') a"
         " join tariff t on t.tariff_id = a.tariff_id"
         " cross join lateral (select v.version, v.content from tariff_version v"
         "   where v.tariff_id = a.tariff_id and v.published_at <= p.at order by v.version desc limit 1) v"
-        " where a.party_id = $1 and a.assigned_at <= p.at and (a.ended_at is null or a.ended_at > p.at)"
+        " where a.party_id = p.party_id and a.assigned_at <= p.at and (a.ended_at is null or a.ended_at > p.at)"
         "   and (a.group_uid is null or a.group_uid = lower(p.group_uid))",
-        party_id,
+        list(parties),
         list(range(len(places))),
         [place.station_id for place in places],
         [place.location_id for place in places],
@@ -148,19 +162,18 @@ async def list_candidates(conn: Connection, places: Sequence[Place], party_id: U
         [place.group_uid for place in places],
         [place.at for place in places],
     )
+    known: dict[tuple[UUID, int], Tariff] = {
+        (row["tariff_id"], row["version"]): tariff_of(row["content"]) for row in rows if row["content"] is not None
+    }
     found: list[list[Candidate]] = [[] for _ in places]
-    known: dict[tuple[UUID, int], Tariff] = {}
     for row in rows:
-        key = (row["tariff_id"], row["version"])
-        if key not in known:
-            known[key] = tariff_of(row["content"])
         found[row["place"]].append(
             Candidate(
                 row["assignment_id"],
                 row["tariff_id"],
                 row["name"],
                 row["version"],
-                known[key],
+                known[row["tariff_id"], row["version"]],
                 row["level"],
                 row["is_one_connector"],
                 row["group_uid"],
@@ -235,4 +248,14 @@ async def write_prices(conn: Connection, party_id: UUID, name: str, prices: Sequ
         starts,
         ends,
         [one.price_kwh for one in prices],
+    )
+
+
+async def date_back(conn: Connection, party_id: UUID, tariff_id: UUID, at: datetime) -> None:
+    """For networks that are made up: as if the tariff had applied since then."""
+    await conn.execute(
+        "update tariff_version set published_at = $3 where party_id = $1 and tariff_id = $2", party_id, tariff_id, at
+    )
+    await conn.execute(
+        "update tariff_assignment set assigned_at = $3 where party_id = $1 and tariff_id = $2", party_id, tariff_id, at
     )

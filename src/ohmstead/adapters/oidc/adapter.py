@@ -174,7 +174,7 @@ class OidcProviders:
         # It counts only when it is about the same person (Core §5.3.2).
         if told.get("sub") != claims["sub"]:
             raise Refused("the provider's user information is about somebody else")
-        return told | claims
+        return told | claims | _address_of(claims, told)
 
     async def _metadata_of(self, provider: Provider) -> Metadata:
         known = self._metadata.get(provider.issuer)
@@ -211,6 +211,13 @@ def _object(answer: outgoing.Answer, what: str) -> dict[str, Any]:
         return msgspec.json.decode(answer.body, type=dict[str, Any])
     except msgspec.MsgspecError as error:
         raise ExternalFailure(f"the provider's {what} cannot be read") from error
+
+
+def _address_of(*said: dict[str, Any]) -> dict[str, Any]:
+    """The first address that is told, verified only where that is said beside this very address."""
+    address = next((one["email"] for one in said if one.get("email")), None)
+    beside = [one.get("email_verified") for one in said if one.get("email") == address]
+    return {"email": address, "email_verified": any(one in (True, "true") for one in beside)}
 
 
 def _groups(claim: Any) -> list[str]:

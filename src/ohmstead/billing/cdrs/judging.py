@@ -34,8 +34,13 @@ class Doubt(NamedTuple):
     detail: str
 
 
-def doubt_of(session: Session, *, is_test: bool, has_tariff: bool, cost: CostBreakdown | None) -> Doubt | None:
-    """The first reason that applies; None: bill it. `is_test`: the station is on trial. `cost`: None where none is known."""
+def doubt_of(
+    session: Session, *, is_test: bool, has_tariff: bool, cost: CostBreakdown | None, signed: str | None = None
+) -> Doubt | None:
+    """The first reason that applies; None: bill it. `is_test`: the station is on trial. `cost`: None where none is known.
+
+    `signed`: what speaks against it in what its meter signed, where the party wants to be asked.
+    """
     if is_test:
         return Doubt("test", N_("the station is on trial"))
     if session.is_orphan:
@@ -47,6 +52,8 @@ def doubt_of(session: Session, *, is_test: bool, has_tariff: bool, cost: CostBre
     assert session.ended_at is not None
     if session.ended_at - session.started_at < SHORTEST and session.energy_wh < LEAST_WH:
         return Doubt("too_short", N_("less than a minute and less than 100 Wh"))
+    if signed is not None:
+        return Doubt("implausible", signed)
     if not has_tariff:
         return Doubt("no_tariff", N_("no tariff applied when it began"))
     if cost is None:

@@ -141,8 +141,27 @@ class CreditOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     reason: Why
     bill_again: Annotated[
-        bool, Meta(description="Make a new one from the session as it is now; else the session is not billed any more.")
+        bool,
+        Meta(
+            description="Make a new one from the session as it is now, less what it was reduced by; else the session is not"
+            " billed any more."
+        ),
     ] = False
+
+
+class ReduceOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Take something off what was billed, or all of it."""
+
+    reason: Annotated[
+        str, Meta(min_length=1, max_length=500, description="Why. Whoever pays reads it on their documents.")
+    ]
+    amount: Annotated[
+        Decimal | None, Meta(description="How much, with taxes, in the CDR's currency; null: all of it.")
+    ] = None
+    currency: Annotated[
+        Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")] | None,
+        Meta(description="Refused where the CDR is in another one; null: not looked at."),
+    ] = None
 
 
 class UnbillableSession(Struct, frozen=True, kw_only=True):
@@ -170,6 +189,10 @@ class UnbillableDecision(Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     decision: Annotated[Decision, Meta(description="bill: after all, by its tariff; never: it stays free.")]
     note: Why
+    tariff_id: Annotated[
+        UUID | None,
+        Meta(description="Of a session without a tariff (`no_tariff`): bill it by the newest version of this one."),
+    ] = None
 
 
 class DecidedSession(Struct, frozen=True, kw_only=True):

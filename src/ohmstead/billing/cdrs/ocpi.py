@@ -6,9 +6,10 @@ What OCPI wants and nobody told us is what it most often is: `#NA` is for reserv
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -17,12 +18,17 @@ from ohmstead.billing.cdrs.model import Cdr, CdrPlace
 from ohmstead.billing.cdrs.reckoning import REVENUE, net_lines
 from ohmstead.billing.ledger.entries import RevenueKind
 from ohmstead.sessions.model import ChargingPeriod
+from ohmstead.sessions.signed.model import SignedReading
+from ohmstead.sessions.signed.records import text_of
 from ohmstead.stations.sites.countries import in_three
 from ohmstead.tariffs.model import PriceComponent, Tariff, TariffElement, TariffRestrictions
 
 _FOUR: Final = Decimal("0.0001")
 _HOUR: Final = 3600
 _ONE_PHASE_W: Final = 7400
+_MOST_SIGNED: Final = 5000
+_MOST_PLAIN: Final = 512
+AuthMethod: TypeAlias = Literal["AUTH_REQUEST", "COMMAND", "WHITELIST"]
 _TOKEN_TYPES: Final = {
     "Central": "APP_USER",
     "DirectPayment": "AD_HOC_USER",
@@ -68,6 +74,7 @@ class OcpiCdr(Struct, frozen=True, kw_only=True, omit_defaults=True):
     total_time: Decimal
     total_parking_time: Decimal
     last_updated: str
+    signed_data: dict[str, Any] | None = None
     total_fixed_cost: OcpiPrice | None = None
     total_energy_cost: OcpiPrice | None = None
     total_time_cost: OcpiPrice | None = None
@@ -78,10 +85,18 @@ class OcpiCdr(Struct, frozen=True, kw_only=True, omit_defaults=True):
     credit_reference_id: str | None = None
 
 
-def cdr_object(cdr: Cdr, country_code: str, party_code: str, tariff: Tariff) -> OcpiCdr:
+def cdr_object(
+    cdr: Cdr,
+    country_code: str,
+    party_code: str,
+    tariff: Tariff,
+    *,
+    auth_method: AuthMethod = "WHITELIST",
+    signed: Sequence[SignedReading] = (),
+) -> OcpiCdr:
     """The object `CDR`. `country_code` and `party_code` are the network operator's, `tariff` the rules that it kept.
 
-    A credit has all that its charge has, and the negative `total_cost`.
+    A credit has all that its charge has, and the negative `total_cost`. `signed`: what the meter signed in the session.
     """
     parked_s = sum(_seconds(one) for one in cdr.periods if one.kind not in _CHARGING)
     found: dict[str, Any] = {
@@ -92,7 +107,7 @@ def cdr_object(cdr: Cdr, country_code: str, party_code: str, tariff: Tariff) -> 
         "end_date_time": _instant(cdr.ended_at),
         "session_id": str(cdr.session_id),
         "cdr_token": _token(cdr),
-        "auth_method": "WHITELIST",
+        "auth_method": auth_method,
         "cdr_location": _location(cdr, country_code, party_code),
         "currency": cdr.currency,
         "tariffs": [_tariff(cdr, country_code, party_code, tariff)],
@@ -104,6 +119,8 @@ def cdr_object(cdr: Cdr, country_code: str, party_code: str, tariff: Tariff) -> 
         "last_updated": _instant(cdr.created_at),
     }
     found |= _costs(cdr)
+    if (evidence := _signed(signed)) is not None:
+        found["signed_data"] = evidence
     if cdr.reason:
         found["remark"] = cdr.reason[:255]
     if cdr.credits_id is not None:
@@ -118,6 +135,28 @@ def _costs(cdr: Cdr) -> dict[str, Any]:
         kind = REVENUE[line.kind]
         sums[kind] = sums.get(kind, Decimal(0)) + net
     return {name: {"excl_vat": _number(sums[kind])} for name, kind in _COSTS.items() if kind in sums}
+
+
+def _signed(readings: Sequence[SignedReading]) -> dict[str, Any] | None:
+    """OCPI's SignedData: of one encoding, the session's first; values longer than OCPI takes are left out."""
+    if not readings:
+        return None
+    encoding = readings[0].format
+    values = []
+    for place, one in enumerate(of := [one for one in readings if one.format == encoding]):
+        text = text_of(one.raw)
+        blob = text if text is not None else one.raw.decode("ascii", "replace")
+        if len(blob) > _MOST_SIGNED:
+            continue
+        nature = "Start" if place == 0 else "End" if place == len(of) - 1 else "Intermediate"
+        plain = text.split("|", 2)[1] if text is not None else ""
+        values.append({"nature": nature, "plain_data": plain[:_MOST_PLAIN], "signed_data": blob})
+    if not values:
+        return None
+    found: dict[str, Any] = {"encoding_method": encoding[:36], "signed_values": values}
+    if of[0].public_key is not None:
+        found["public_key"] = of[0].public_key[:512]
+    return found
 
 
 def _token(cdr: Cdr) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -10,6 +11,7 @@ from msgspec import Meta, Struct
 
 from ohmstead.accounts.scope import Scope
 from ohmstead.billing.cdrs.model import Cdr, CdrKind, Decision, Reason, UnbillableSession
+from ohmstead.billing.cdrs.ocpi import AuthMethod
 from ohmstead.billing.cdrs.store import CDR, cdr_of
 from ohmstead.core.conditions import Conditions
 from ohmstead.core.db import Connection
@@ -80,6 +82,14 @@ async def get_cdr(conn: Connection, party_id: UUID, cdr_id: UUID) -> Cdr:
     return cdr_of(row)
 
 
+async def list_by_ids(conn: Connection, party_id: UUID, cdr_ids: Sequence[UUID]) -> list[Cdr]:
+    """Those of the ids that are the party's, in the order in which their sessions began."""
+    rows = await conn.fetch(
+        f"{CDR} where c.party_id = $1 and c.cdr_id = any ($2) order by c.started_at, c.cdr_id", party_id, list(cdr_ids)
+    )
+    return [cdr_of(row) for row in rows]
+
+
 async def get_owner(conn: Connection, party_id: UUID, cdr: Cdr) -> tuple[str, str, TariffVersion]:
     """Whose a CDR is in OCPI's words (country and party code), and the rules by which it was priced."""
     row = await conn.fetchrow("select country_code, party_code from party where party_id = $1", party_id)
@@ -87,6 +97,23 @@ async def get_owner(conn: Connection, party_id: UUID, cdr: Cdr) -> tuple[str, st
         raise NotFound(f"no party {party_id}")
     version = await get_version(conn, party_id, cdr.tariff_id, cdr.tariff_version)
     return row["country_code"], row["party_code"], version
+
+
+async def find_auth_method(conn: Connection, party_id: UUID, session_id: UUID) -> AuthMethod:
+    """How a session was authorised, in OCPI's words: by our own command, by a question that the station asked, or by what
+    the station knew already while it was offline."""
+    row = await conn.fetchrow(
+        "select s.is_offline, s.remote_start_id is not null or exists (select from command c where c.station_id = s.station_id"
+        "  and c.session_id = s.session_id and c.kind = 'remote_start') as is_ours, s.authorization_status is not null as"
+        " is_asked from session s where s.party_id = $1 and s.session_id = $2",
+        party_id,
+        session_id,
+    )
+    if row is None:
+        return "WHITELIST"
+    if row["is_ours"]:
+        return "COMMAND"
+    return "AUTH_REQUEST" if row["is_asked"] and not row["is_offline"] else "WHITELIST"
 
 
 _UNBILLABLE = """
@@ -133,9 +160,19 @@ async def get_unbillable(conn: Connection, party_id: UUID, session_id: UUID) -> 
 async def list_for_checking(conn: Connection, party_id: UUID, *, after: UUID | None, limit: int) -> list[Cdr]:
     """All of a party's, by id, in pieces."""
     rows = await conn.fetch(
-        f"{CDR} where c.party_id = $1 and ($2::uuid is null or c.cdr_id > $2) order by c.cdr_id limit $3",
+        f"{CDR} where c.party_id = $1 and c.cdr_id > $2 order by c.cdr_id limit $3",
         party_id,
-        after,
+        after or UUID(int=0),
         limit,
     )
     return [cdr_of(row) for row in rows]
+
+
+# any party: for who runs the installation
+async def list_owners(conn: Connection) -> list[tuple[UUID, str]]:
+    """Parties with sessions that settled."""
+    rows = await conn.fetch(
+        "select p.party_id, p.name from party p where exists (select from session s where s.party_id = p.party_id"
+        " and s.settled_at is not null) order by p.created_at"
+    )
+    return [(row["party_id"], row["name"]) for row in rows]

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 
 from ohmstead.billing.cdrs.model import Cdr, CdrPlace, CdrToken, Decision, Reason, content_of
-from ohmstead.billing.ledger.entries import NOBODY
+from ohmstead.billing.paying.covering import customer_of
 from ohmstead.core.db import Connection, Row
 from ohmstead.stations.sites.countries import in_two
 
+# What a driver typed at a keypad stands on no bill.
+PIN: Final = "PIN"
+
 
 class Surroundings(Struct, frozen=True, kw_only=True):
-    """What a CDR tells of a session beside its price. `is_test`: its station is on trial."""
+    """What a CDR tells of a session beside its price. `is_test`: its station is on trial; `is_free`: nothing is asked for
+    it; `driver_id`: who held the token when it began.
+    """
 
     place: CdrPlace
     token: CdrToken
     customer: str
     is_test: bool
+    is_free: bool = False
+    driver_id: UUID | None = None
 
 
 class Listed(Struct, frozen=True, kw_only=True):
@@ -41,12 +49,15 @@ select s.session_id, s.location_id, coalesce(l.name, '') as name, coalesce(l.add
        s.connector_number, c.standard as connector_standard, e.current_type,
        coalesce(e.max_power_w, st.max_power_w) as max_power_w,
        st.is_lab as is_test, s.token_uid as uid, s.token_type as type, s.token_id, t.contract_id,
+       v.kind as cover_kind, v.ref as cover_ref,
        (select h.driver_id from token_holding h where h.party_id = s.party_id and h.uid_key = s.token_key
          and s.token_uid is not null and h.from_at <= s.started_at and (h.until_at is null or s.started_at < h.until_at)
-         order by h.from_at desc limit 1) as driver_id
+         order by h.from_at desc limit 1) as driver_id,
+       (select p.payment_id from payment p where p.party_id = s.party_id and p.token_key = s.token_key) as payment_id
 from session s join station st using (station_id) join party y on y.party_id = s.party_id
 left join location l on l.location_id = s.location_id
 left join token t on t.token_id = s.token_id
+left join session_cover v on v.session_id = s.session_id
 left join evse e on e.station_id = s.station_id and e.evse_number = s.evse_number
 left join connector c on c.station_id = s.station_id and c.evse_number = s.evse_number
   and c.connector_number = s.connector_number
@@ -59,14 +70,20 @@ async def find_surroundings(conn: Connection, party_id: UUID, session_ids: Seque
     for row in await conn.fetch(_SURROUNDINGS, party_id, list(session_ids)):
         fields = dict(row)
         session_id, driver_id = fields.pop("session_id"), fields.pop("driver_id")
+        cover, ref, payment_id = fields.pop("cover_kind"), fields.pop("cover_ref"), fields.pop("payment_id")
         is_test = fields.pop("is_test")
+        if fields["type"] == "KeyCode":
+            fields["uid"] = PIN
         token = CdrToken(**{name: fields.pop(name) for name in ("uid", "type", "token_id", "contract_id")})
         fields["country"] = in_two(fields["country"].upper())
-        if driver_id is not None:
-            customer = f"driver:{driver_id}"
-        else:
-            customer = f"token:{token.token_id}" if token.token_id else NOBODY
-        found[session_id] = Surroundings(place=CdrPlace(**fields), token=token, customer=customer, is_test=is_test)
+        found[session_id] = Surroundings(
+            place=CdrPlace(**fields),
+            token=token,
+            customer=customer_of(cover, ref, driver_id=driver_id, token_id=token.token_id, payment_id=payment_id),
+            is_test=is_test,
+            is_free=cover == "free",
+            driver_id=driver_id,
+        )
     return found
 
 
@@ -141,6 +158,22 @@ async def insert_cdrs(conn: Connection, party_id: UUID, cdrs: Sequence[Cdr]) -> 
     )
 
 
+async def list_unbilled(conn: Connection, party_id: UUID, after: UUID | None, limit: int) -> list[UUID]:
+    """Settled sessions without a CDR that are not on the list either, by id."""
+    rows = await conn.fetch(
+        # Not "$2 is null or": a plan that is kept for all values of $2 would walk the index from its beginning.
+        "select s.session_id from session s where s.party_id = $1 and s.settled_at is not null"
+        # Said of the others as well: a merge begins at the first of theirs otherwise.
+        " and s.session_id > $2 and not exists (select from cdr c where c.session_id = s.session_id and c.session_id > $2)"
+        " and not exists (select from unbillable_session u where u.session_id = s.session_id and u.session_id > $2)"
+        " order by s.session_id limit $3",
+        party_id,
+        after or UUID(int=0),
+        limit,
+    )
+    return [row["session_id"] for row in rows]
+
+
 async def list_unbillable(conn: Connection, party_id: UUID, session_ids: Sequence[UUID]) -> dict[UUID, Listed]:
     rows = await conn.fetch(
         "select session_id, reason, detail, decision from unbillable_session where party_id = $1 and session_id = any ($2)",
@@ -188,6 +221,51 @@ async def decide(
         note,
         at,
         by,
+    )
+
+
+class Reduction(Struct, frozen=True, kw_only=True):
+    """What a person took off a bill. `amount`: with taxes."""
+
+    cdr_id: UUID
+    reduces_id: UUID
+    session_id: UUID
+    currency: str
+    amount: Decimal
+    reason: str
+    created_at: datetime
+    created_by: str
+
+
+async def insert_reduction(conn: Connection, party_id: UUID, made: Reduction) -> None:
+    await conn.execute(
+        "insert into cdr_reduction (party_id, cdr_id, reduces_id, session_id, currency, amount, reason, created_at, created_by)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        party_id,
+        *msgspec.structs.astuple(made),
+    )
+
+
+async def list_reductions(conn: Connection, party_id: UUID, session_ids: Sequence[UUID]) -> dict[UUID, list[Reduction]]:
+    """Of each session those that hold, in the order in which they were made."""
+    rows = await conn.fetch(
+        "select cdr_id, reduces_id, session_id, currency, amount, reason, created_at, created_by from cdr_reduction"
+        " where party_id = $1 and session_id = any ($2) and ended_at is null order by created_at, cdr_id",
+        party_id,
+        list(session_ids),
+    )
+    found: dict[UUID, list[Reduction]] = {}
+    for row in rows:
+        found.setdefault(row["session_id"], []).append(Reduction(**dict(row)))
+    return found
+
+
+async def end_reductions(conn: Connection, party_id: UUID, session_id: UUID, at: datetime) -> None:
+    await conn.execute(
+        "update cdr_reduction set ended_at = $3 where party_id = $1 and session_id = $2 and ended_at is null",
+        party_id,
+        session_id,
+        at,
     )
 
 

@@ -21,7 +21,7 @@ from ohmstead.core.errors import Invalid
 from ohmstead.core.money import Money, minor_units
 
 AccountKind: TypeAlias = Literal[
-    "psp_clearing", "receivable", "wallet", "revenue", "tax", "fees", "host_share", "rounding"
+    "psp_clearing", "receivable", "wallet", "revenue", "tax", "fees", "host_share", "rounding", "bank"
 ]
 RevenueKind: TypeAlias = Literal["energy", "time", "parking", "flat", "reservation", "adjustments"]
 KINDS: Final[tuple[AccountKind, ...]] = get_args(AccountKind)
@@ -100,6 +100,11 @@ def host_share(host: str, currency: str) -> Account:
 def rounding(currency: str) -> Account:
     """What is left over where parts were rounded each by itself."""
     return Account("rounding", "", currency)
+
+
+def bank(currency: str) -> Account:
+    """What reached our own account at a bank."""
+    return Account("bank", "", currency)
 
 
 def minor_of(posting: Posting) -> int:

@@ -84,3 +84,8 @@ def day_of(at: datetime, time_zone: str) -> date:
         return at.astimezone(ZoneInfo(time_zone)).date()
     except (ZoneInfoNotFoundError, ValueError):
         return at.date()
+
+
+async def zone_of(conn: Connection, party_id: UUID) -> str:
+    """Where a party's books are kept, without holding them."""
+    return (await accounts.get_party(conn, party_id)).time_zone

@@ -46,8 +46,10 @@ async def insert_lock(conn: Connection, party_id: UUID, month: date, first_open:
 async def find_by_keys(conn: Connection, party_id: UUID, keys: Sequence[str]) -> dict[str, tuple[bytes, KeptEntry]]:
     """Entries of these keys, each with its digest."""
     rows = await conn.fetch(
-        "select idempotency_key, digest, entry_id, number, booked_on from ledger_entry"
-        " where party_id = $1 and idempotency_key = any ($2)",
+        # Key by key: with "= any", a plan that was made while the table was empty walks all of the party's days.
+        "select e.* from unnest($2::text[]) as k (idempotency_key) cross join lateral ("
+        " select idempotency_key, digest, entry_id, number, booked_on from ledger_entry"
+        " where party_id = $1 and idempotency_key = k.idempotency_key) e",
         party_id,
         list(keys),
     )

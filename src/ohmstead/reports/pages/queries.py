@@ -51,11 +51,21 @@ _LAST_SESSION = """left join lateral (
     order by s.started_at desc limit 1
 ) z on true"""
 
-# When it began alone, which an index tells, to put stations in order by it.
-_LAST_BEGUN = """left join lateral (
-    select max(s.started_at) as begun_at from session s
-    where s.station_id = f.station_id and ($2::uuid[] is null or s.location_id = any ($2))
-) z on true"""
+# To put whole networks in order by it: the session that is not settled yet, else the last one that is, which reports keep
+# aside. A look at each station's sessions would be tens of thousands.
+_LAST_OF_ALL = """left join (
+    select distinct on (station_id) station_id, started_at, energy_wh from session
+    where party_id = $1 and status in ('pending', 'active', 'closing') and ($2::uuid[] is null or location_id = any ($2))
+    order by station_id, started_at desc
+) o using (station_id) left join (
+    select station_id, started_at, energy_wh from usage_last
+    where party_id = $1 and ($2::uuid[] is null or location_id = any ($2))
+) u using (station_id)"""
+_IS_OPEN_LAST = "u.started_at is null or o.started_at >= u.started_at"
+_KEYS = {
+    "last": f", case when {_IS_OPEN_LAST} then o.started_at else u.started_at end as ordering",
+    "energy": f", case when {_IS_OPEN_LAST} then o.energy_wh else u.energy_wh end as ordering",
+}
 
 _CHIPS = {
     "all": "true",
@@ -69,7 +79,7 @@ _CHIPS = {
 }
 STATION_CHIPS = tuple(_CHIPS)
 # What the rows have beside the stations.
-_ASIDE = frozenset({*(f"count_{name}" for name in _CHIPS), "begun_at"})
+_ASIDE = frozenset({*(f"count_{name}" for name in _CHIPS), "ordering"})
 
 
 def escaped(text: str) -> str:
@@ -85,8 +95,8 @@ _STATION_ORDERS = {
     "location": "location_name nulls last, station_id",
     "connection": "state, state_at desc nulls last, station_id",
     "power": "power_w nulls first, station_id",
-    "last": "begun_at nulls first, station_id",
-    "energy": "last_session_energy_wh nulls first, station_id",
+    "last": "ordering nulls first, station_id",
+    "energy": "ordering nulls first, station_id",
     "version": "ocpp_version nulls last, station_id",
     "firmware": "firmware_version nulls last, station_id",
     "urgency": f"{_URGENCY}, state_at desc nulls last, station_id",
@@ -125,14 +135,13 @@ async def list_stations(
 ) -> StationPage:
     """A page of stations with their connectors, and the counts under each chip for the same text and location."""
     order = _STATION_ORDERS[sort]
-    # Only these two need every station's last session; otherwise those of the page are enough.
-    sorted_by = {"last": _LAST_BEGUN, "energy": _LAST_SESSION}.get(sort, "")
+    beside = _LAST_OF_ALL if sort in _KEYS else ""
     rows = await conn.fetch(
         f"{_FOUND}, counts as (select "
         + ", ".join(f'count(*) filter (where {rule}) as "count_{name}"' for name, rule in _CHIPS.items())
-        + f" from found), f as (select * from found f {sorted_by} where {_CHIPS[chip]}"
+        + f" from found), f as (select f.*{_KEYS.get(sort, '')} from found f {beside} where {_CHIPS[chip]}"
         f" order by {_turned(order) if is_descending else order} limit $5 offset $6)"
-        f" select * from counts left join (select * from f {'' if sort == 'energy' else _LAST_SESSION}) r on true"
+        f" select * from counts left join (select * from f {_LAST_SESSION}) r on true"
         f" order by {_turned(order) if is_descending else order}",
         scope.party_id,
         scope.locations,
@@ -205,6 +214,16 @@ async def find_station(conn: Connection, party_id: UUID, station_id: str) -> Row
         party_id,
         station_id,
     )
+
+
+async def count_stations(conn: Connection, scope: Scope) -> int:
+    """How many there are."""
+    n: int = await conn.fetchval(
+        "select count(*) from station where party_id = $1 and ($2::uuid[] is null or location_id = any ($2))",
+        scope.party_id,
+        scope.locations,
+    )
+    return n
 
 
 async def neighbours(conn: Connection, scope: Scope, station_id: str) -> tuple[str | None, str | None]:
@@ -443,16 +462,6 @@ async def session_periods(conn: Connection, party_id: UUID, session_id: UUID) ->
     return await conn.fetch(
         "select c.started_at, c.ended_at, c.kind, c.energy_wh from session s join charging_period c using (session_id)"
         " where s.party_id = $1 and s.session_id = $2 order by c.started_at",
-        party_id,
-        session_id,
-    )
-
-
-async def signed_readings(conn: Connection, party_id: UUID, session_id: UUID) -> list[Row]:
-    return await conn.fetch(
-        "select g.sampled_at, g.context, g.measurand, g.encoding, g.signing_method, octet_length(g.data) as n_bytes"
-        " from session s join signed_reading g using (session_id) where s.party_id = $1 and s.session_id = $2"
-        " order by g.sampled_at",
         party_id,
         session_id,
     )

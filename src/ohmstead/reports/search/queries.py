@@ -14,7 +14,7 @@ from ohmstead.accounts.scope import Scope
 from ohmstead.core.conditions import like
 from ohmstead.core.db import Connection, Row
 
-Kind: TypeAlias = Literal["station", "location", "driver", "token", "session"]
+Kind: TypeAlias = Literal["station", "location", "driver", "token", "session", "cdr", "payment", "invoice", "entry"]
 # In this order they are shown; what it takes to see them.
 KINDS: dict[Kind, str] = {
     "station": "stations:read",
@@ -22,6 +22,10 @@ KINDS: dict[Kind, str] = {
     "driver": "drivers:read",
     "token": "tokens:read",
     "session": "sessions:read",
+    "cdr": "billing:read",
+    "payment": "payments:read",
+    "invoice": "billing:read",
+    "entry": "billing:read",
 }
 
 
@@ -86,12 +90,20 @@ async def search(conn: Connection, scope: Scope, text: str, kinds: Collection[Ki
             hits += [_hit(kind, row) for row in rows]
     if "session" in kinds:
         hits += await _sessions(conn, scope, text, limit)
+    if "cdr" in kinds:
+        hits += await _cdrs(conn, scope, text, limit)
+    if "payment" in kinds and scope.locations is None:
+        hits += await _payments(conn, scope, text, limit)
+    if "invoice" in kinds and scope.locations is None:
+        hits += await _invoices(conn, scope, text, limit)
+    if "entry" in kinds and scope.locations is None:
+        hits += await _entries(conn, scope, text, limit)
     return hits
 
 
 async def _sessions(conn: Connection, scope: Scope, text: str, limit: int) -> list[Hit]:
     """By transaction, by session id or its beginning, by the token that was shown: what an index finds."""
-    bounds = _id_bounds(text)
+    bounds = id_bounds(text)
     rows = await conn.fetch(
         f"select * from ((select {_SESSION}, case when s.transaction_id = $4 then 3 else 2 end as rank from session s"
         "   where s.party_id = $1 and ($2::uuid[] is null or s.location_id = any ($2))"
@@ -117,7 +129,78 @@ async def _sessions(conn: Connection, scope: Scope, text: str, limit: int) -> li
     return list(seen.values())
 
 
-def _id_bounds(text: str) -> tuple[UUID, UUID] | None:
+async def _cdrs(conn: Connection, scope: Scope, text: str, limit: int) -> list[Hit]:
+    """By its id or the beginning of that, and all of a session that is named in full."""
+    bounds = id_bounds(text)
+    if bounds is None:
+        return []
+    rows = await conn.fetch(
+        "select c.cdr_id::text as id, c.total || ' ' || c.currency as title,"
+        " concat_ws(' · ', c.station_id, c.token_uid, case c.kind when 'credit' then 'credit' end) as text,"
+        " c.created_at as at, case when c.cdr_id = $3::uuid and $3::uuid = $4::uuid then 3 else 2 end as rank from cdr c"
+        " where c.party_id = $1 and ($2::uuid[] is null or c.location_id = any ($2))"
+        " and (c.cdr_id between $3::uuid and $4::uuid or ($3::uuid = $4::uuid and c.session_id = $3::uuid))"
+        " order by rank desc, c.created_at desc limit $5",
+        scope.party_id,
+        scope.locations,
+        *bounds,
+        limit,
+    )
+    return [_hit("cdr", row) for row in rows]
+
+
+async def _payments(conn: Connection, scope: Scope, text: str, limit: int) -> list[Hit]:
+    """By id or the beginning of that, or by what the provider calls it."""
+    rows = await conn.fetch(
+        "select p.payment_id::text as id, p.amount || ' ' || p.currency as title,"
+        " concat_ws(' · ', p.provider, p.email, p.station_id) as text, p.created_at as at,"
+        " case when p.payment_id = $2::uuid and $2::uuid = $3::uuid then 3 else 2 end as rank from payment p"
+        " where p.party_id = $1 and (p.payment_id between $2::uuid and $3::uuid or p.provider_ref = $4"
+        " or p.checkout_ref = $4 or p.email = lower($4)) order by rank desc, p.created_at desc limit $5",
+        scope.party_id,
+        *(id_bounds(text) or (None, None)),
+        text,
+        limit,
+    )
+    return [_hit("payment", row) for row in rows]
+
+
+async def _invoices(conn: Connection, scope: Scope, text: str, limit: int) -> list[Hit]:
+    """By number, by id or the beginning of that."""
+    rows = await conn.fetch(
+        "select i.invoice_id::text as id, i.number as title, concat_ws(' · ', nullif(i.buyer_name, ''),"
+        " i.total || ' ' || i.currency) as text, i.created_at as at, case when lower(i.number) = lower($4)"
+        " or (i.invoice_id = $2::uuid and $2::uuid = $3::uuid) then 3 else 2 end as rank from invoice i"
+        " where i.party_id = $1 and (i.invoice_id between $2::uuid and $3::uuid or i.number = $4 or i.number = upper($4))"
+        " order by rank desc, i.created_at desc limit $5",
+        scope.party_id,
+        *(id_bounds(text) or (None, None)),
+        text,
+        limit,
+    )
+    return [_hit("invoice", row) for row in rows]
+
+
+async def _entries(conn: Connection, scope: Scope, text: str, limit: int) -> list[Hit]:
+    """By number, or by id or the beginning of that."""
+    bounds = id_bounds(text)
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+    if bounds is None and number is None:
+        return []
+    rows = await conn.fetch(
+        "select e.entry_id::text as id, e.number::text as title, concat_ws(' · ', e.kind, e.text) as text,"
+        " e.created_at as at, case when e.entry_id = $2::uuid and $2::uuid = $3::uuid then 3 else 2 end as rank"
+        " from ledger_entry e where e.party_id = $1 and (e.number = $4 or e.entry_id between $2::uuid and $3::uuid)"
+        " order by rank desc, e.number desc limit $5",
+        scope.party_id,
+        *(bounds or (None, None)),
+        number,
+        limit,
+    )
+    return [_hit("entry", row) for row in rows]
+
+
+def id_bounds(text: str) -> tuple[UUID, UUID] | None:
     """The first and last id that begins so; None when none does, or nearly all would."""
     digits = text.lower().replace("-", "")
     if not 6 <= len(digits) <= 32 or any(digit not in "0123456789abcdef" for digit in digits):
@@ -131,6 +214,10 @@ _PLACES: dict[Kind, str] = {
     "driver": "/drivers/",
     "token": "/tokens/",
     "session": "/sessions/",
+    "cdr": "/cdrs/",
+    "payment": "/payments/",
+    "invoice": "/invoices/",
+    "entry": "/ledger/entries/",
 }
 
 

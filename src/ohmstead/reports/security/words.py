@@ -48,6 +48,7 @@ GRAVE: Final = frozenset(
         *("station_maintenance_login_failed", "station_invalid_csms_certificate", "station_invalid_messages"),
         *("station_invalid_central_system_certificate", "station_csms_failed_to_authenticate"),
         *("foreign_transaction", "identity_flapping", "firmware_refused", "log_bomb", "file_link_misused"),
+        *("meter_key_changed", "pin_locked"),
     )
 )
 
@@ -70,7 +71,10 @@ KINDS: Final = {
     "foreign_transaction": N_("A station spoke of a session of another station."),
     "identity_flapping": N_("Two devices use one identity, and push each other out."),
     "log_bomb": N_("A log that unpacks to far too much was refused."),
+    "meter_key_changed": N_("A meter signed with another key than the one that is pinned to its connector."),
     "no_common_version": N_("A station speaks no version of OCPP that we do."),
+    "pin_locked": N_("Too many wrong PINs were typed at a station: none is taken there for a while."),
+    "pin_wrong": N_("A wrong PIN was typed at a station."),
     "ocsp_not_believed": N_("The word on whether a certificate is good could not be believed."),
     "revocation_unknown": N_("A station was let in though nobody could say whether its certificate was revoked."),
     "station_attempted_replay_attacks": N_("It was sent messages that had been sent before."),

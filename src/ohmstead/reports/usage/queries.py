@@ -44,8 +44,10 @@ def _seen(scope: Scope) -> Conditions:
     return where
 
 
-def _days(scope: Scope, subject: Subject, period: UsagePeriod) -> Conditions:
-    """Which rows of `usage_day` add up to the subject's days. The whole party has its own, some locations have theirs."""
+def days_of(scope: Scope, subject: Subject, period: UsagePeriod) -> Conditions:
+    """Which rows of `usage_day`, or of another table that is kept by the same levels, add up to the subject's days. The
+    whole party has its own, some locations have theirs.
+    """
     where = _seen(scope)
     if subject.station_id is not None:
         where.add("u.level = 'station' and u.station_id = {}", subject.station_id)
@@ -80,7 +82,7 @@ def _hours(scope: Scope, subject: Subject, period: UsagePeriod) -> tuple[str, Co
 
 async def by_day(conn: Connection, scope: Scope, subject: Subject, period: UsagePeriod) -> dict[date, Totals]:
     """The days on which anything was."""
-    where = _days(scope, subject, period)
+    where = days_of(scope, subject, period)
     rows = await conn.fetch(
         f"select u.day, {_ADDED} from usage_day u where {where.sql} group by u.day order by u.day", *where.values
     )
@@ -117,6 +119,23 @@ async def peaks(conn: Connection, scope: Scope, subject: Subject, period: UsageP
     )
 
 
+def places_of(scope: Scope, subject: Subject, period: UsagePeriod) -> tuple[Conditions, str, str, str]:
+    """Rows of the locations that the scope sees, or of the stations of one: which, what they are known by, and, of what is
+    found as `k`, its name and what it is joined to for that.
+    """
+    where = _seen(scope)
+    if subject.location_id is not None:
+        where.add("u.level = 'station' and u.location_id = {}", subject.location_id)
+        name = "coalesce(nullif(st.name, ''), k.key)"
+        join = "left join station st on st.station_id = k.key and st.party_id = $1"
+    else:
+        where.add("u.level = 'location'")
+        name = "coalesce(l.name, 'Without a location')"
+        join = "left join location l on l.location_id = k.key and l.party_id = $1"
+    where.add("u.day between {} and {}", period.first, period.last)
+    return where, "u.station_id" if subject.location_id is not None else "u.location_id", name, join
+
+
 async def places(
     conn: Connection, scope: Scope, subject: Subject, period: UsagePeriod, other: UsagePeriod | None
 ) -> list[PlaceRow]:
@@ -126,19 +145,7 @@ async def places(
     if subject.station_id is not None:
         return []
     is_inside = subject.location_id is not None
-    where = _seen(scope)
-    if is_inside:
-        where.add("u.level = 'station' and u.location_id = {}", subject.location_id)
-    else:
-        where.add("u.level = 'location'")
-    where.add("u.day between {} and {}", period.first, period.last)
-    key = "u.station_id" if is_inside else "u.location_id"
-    name = "coalesce(nullif(st.name, ''), k.key)" if is_inside else "coalesce(l.name, 'Without a location')"
-    join = (
-        "left join station st on st.station_id = k.key and st.party_id = $1"
-        if is_inside
-        else "left join location l on l.location_id = k.key and l.party_id = $1"
-    )
+    where, key, name, join = places_of(scope, subject, period)
     rows = await conn.fetch(
         f"with k as (select {key} as key, {_ADDED} from usage_day u where {where.sql} group by 1"
         f" order by energy_wh desc, 1 limit {where.parameter(MOST_PLACES)})"

@@ -54,6 +54,7 @@ async def count(conn: Connection, session_ids: Sequence[UUID]) -> None:
         given.append((one, shares(counted)))
     await store.take_out(conn, wanted)
     await store.put_in(conn, given)
+    await store.keep_last(conn, wanted)
 
 
 async def fill(pool: Pool) -> int:
@@ -104,7 +105,7 @@ async def usage(conn: Connection, scope: Scope, subject: Subject, period: UsageP
     other = periods.compared(period, comparison, today)
     days = await queries.by_day(conn, scope, subject, come)
     past_days = await queries.by_day(conn, scope, subject, other) if other else {}
-    whole_other = _other(period, comparison)
+    whole_other = other_period(period, comparison)
     return Usage(
         period=period,
         until=come.last,
@@ -123,7 +124,7 @@ async def usage(conn: Connection, scope: Scope, subject: Subject, period: UsageP
         peaks=[
             Peak(
                 hour_at=row["hour_at"],
-                wall_at=_wall(row["wall_at"]),
+                wall_at=wall(row["wall_at"]),
                 mean_plugs=round(row["plug_s"] / 3600, 2),
                 mean_power_w=round(float(row["delivered_wh"]), 1),
             )
@@ -133,7 +134,7 @@ async def usage(conn: Connection, scope: Scope, subject: Subject, period: UsageP
     )
 
 
-def _other(period: UsagePeriod, comparison: Comparison) -> UsagePeriod | None:
+def other_period(period: UsagePeriod, comparison: Comparison) -> UsagePeriod | None:
     """The whole of the other period, for the chart."""
     if comparison == "none":
         return None
@@ -152,7 +153,7 @@ async def _bars(
             for day in periods.days(period)
             for hour in range(24)
         ]
-        return [Bar(begins=_wall(at), totals=known.get(at, Totals())) for at in hours]
+        return [Bar(begins=wall(at), totals=known.get(at, Totals())) for at in hours]
     if days is None:
         days = await queries.by_day(conn, scope, subject, period)
     if period.step == "day":
@@ -189,5 +190,6 @@ def _week(rows: Sequence[Row], period: UsagePeriod) -> list[Cell]:
     return cells
 
 
-def _wall(at: datetime) -> str:
+def wall(at: datetime) -> str:
+    """An hour on the wall, as reports tell it."""
     return at.isoformat(timespec="minutes")

@@ -60,7 +60,7 @@ async def set_walk(conn: Connection, walked_to: UUID, *, is_whole: bool) -> None
 # any party: the installation's sums are made anew
 async def forget_all(conn: Connection) -> None:
     """All sums are gone; the walk begins anew."""
-    await conn.execute("truncate usage_share, usage_hour, usage_day")
+    await conn.execute("truncate usage_share, usage_hour, usage_day, usage_last")
     await set_walk(conn, NOWHERE, is_whole=False)
 
 
@@ -190,3 +190,23 @@ async def put_in(conn: Connection, given: Sequence[tuple[Settled, Sequence[Share
     ]
     if rows:
         await conn.execute(_IN, to_rows(rows))
+
+
+# any party: by id, for the worker
+async def keep_last(conn: Connection, session_ids: Sequence[UUID]) -> None:
+    """Which settled session of each station began last, invalid ones too: anew for the stations of these sessions."""
+    rows = await conn.fetch(
+        "delete from usage_last where session_id = any ($1)"
+        " or station_id in (select station_id from session where session_id = any ($1)) returning station_id",
+        list(session_ids),
+    )
+    await conn.execute(
+        "insert into usage_last (station_id, party_id, session_id, location_id, started_at, energy_wh)"
+        " select of_station, z.party_id, z.session_id, coalesce(z.location_id, $3), z.started_at, z.energy_wh"
+        " from (select station_id from session where session_id = any ($1) union select unnest($2::text[])) t (of_station)"
+        " cross join lateral (select * from session s where s.station_id = of_station and s.settled_at is not null"
+        "   order by s.started_at desc, s.session_id limit 1) z",
+        list(session_ids),
+        [row["station_id"] for row in rows],
+        NOWHERE,
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ohmstead.core.errors import Invalid
+from ohmstead.tariffs.pricing.concessions import Concession, Included, applied, reduced
 from ohmstead.tariffs.pricing.cost import CostBreakdown, CostLine, CostPart, CostTax, Payer
 from ohmstead.tariffs.pricing.plan import Plan, plan_of
 from ohmstead.tariffs.pricing.reckoning import NOBODY, break_down, total_of
@@ -16,8 +17,9 @@ from ohmstead.tariffs.pricing.stretches import Shown, stretches_of
 from ohmstead.tariffs.pricing.tally import MarketPrices, Meter, Stretch, StretchKind, Tally, as_json, from_json
 
 __all__ = [
-    "CostBreakdown", "CostLine", "CostPart", "CostTax", "MarketPrices", "Meter", "Payer", "Plan", "Shown", "Stretch",
-    "StretchKind", "Tally", "as_json", "break_down", "from_json", "plan_of", "price", "stretches_of", "tallied", "total_of",
+    "Concession", "CostBreakdown", "CostLine", "CostPart", "CostTax", "Included", "MarketPrices", "Meter", "Payer", "Plan",
+    "Shown", "Stretch", "StretchKind", "Tally", "applied", "as_json", "break_down", "from_json", "plan_of", "price", "reduced",
+    "stretches_of", "tallied", "total_of",
 ]  # fmt: skip
 
 

@@ -92,7 +92,7 @@ def put(amounts: Amounts, more: int, otherwise: TaxSet) -> None:
 def hold_below(amounts: Amounts, before: int, after: int | None, includes_taxes: bool) -> None:
     """No more than `before` without and `after` with taxes."""
     given = dict(amounts)
-    _lower(amounts, 0, before, includes_taxes)
+    lower(amounts, 0, before, includes_taxes)
     if after is None or totals(amounts, includes_taxes)[1] <= after:
         return
     wanted = sum(given.values()) - sum(amounts.values())
@@ -101,8 +101,8 @@ def hold_below(amounts: Amounts, before: int, after: int | None, includes_taxes:
         taken = min(wanted, max(0, amounts[taxes]))
         amounts[taxes] -= taken
         wanted -= taken
-    _lower(amounts, 0, before, includes_taxes)
-    _lower(amounts, 1, after, includes_taxes)
+    lower(amounts, 0, before, includes_taxes)
+    lower(amounts, 1, after, includes_taxes)
 
 
 def hold_above(amounts: Amounts, before: int, after: int | None, includes_taxes: bool, otherwise: TaxSet) -> None:
@@ -115,7 +115,8 @@ def hold_above(amounts: Amounts, before: int, after: int | None, includes_taxes:
             put(amounts, max(1, lack * listed // counted - 1 if counted > 0 else lack // 2), otherwise)
 
 
-def _lower(amounts: Amounts, which: int, bound: int, includes_taxes: bool) -> None:
+def lower(amounts: Amounts, which: int, bound: int, includes_taxes: bool) -> None:
+    """Take from what is above zero, in proportion, until the total (0: before, 1: after taxes) is no more than `bound`."""
     while (excess := totals(amounts, includes_taxes)[which] - bound) > 0:
         listed, counted = sum(amounts.values()), totals(amounts, includes_taxes)[which]
         # One less than it should be, then one by one: rounding of taxes must not take too much.

@@ -12,7 +12,8 @@ from typing import Literal
 from ohmstead.tariffs.model import PriceLimit, TariffAdjustment
 from ohmstead.tariffs.pricing import limits
 from ohmstead.tariffs.pricing.calendar import instant_of, us_of
-from ohmstead.tariffs.pricing.cost import CostBreakdown, CostKind, CostLine, CostPart, CostTax, Payer
+from ohmstead.tariffs.pricing.concessions import Concession, taken_off, told_taxes
+from ohmstead.tariffs.pricing.cost import CostBreakdown, CostKind, CostLine, CostPart, Payer
 from ohmstead.tariffs.pricing.limits import Amounts, TaxSet, half_up
 from ohmstead.tariffs.pricing.plan import KWH_UWH, SCALE, Plan
 from ohmstead.tariffs.pricing.tally import Cell, Tally
@@ -69,9 +70,17 @@ def rows_of(plan: Plan, tally: Tally, payer: Payer = NOBODY) -> list[Row]:
     return rows
 
 
-def total_of(plan: Plan, tally: Tally, payer: Payer = NOBODY) -> tuple[Decimal, Decimal]:
-    """Before and after taxes, without the explanation."""
-    before, after = limits.totals(_by_taxes(rows_of(plan, tally, payer)), plan.tariff.tax_included == "YES")
+def total_of(
+    plan: Plan, tally: Tally, payer: Payer = NOBODY, given: Concession | None = None
+) -> tuple[Decimal, Decimal]:
+    """Before and after taxes, less what is taken off, without the explanation."""
+    rows = rows_of(plan, tally, payer)
+    amounts = _by_taxes(rows)
+    if given is not None:
+        for _, taken in taken_off(given, amounts, _by_taxes(row for row in rows if row.kind == "ENERGY")):
+            for taxes, amount in taken.items():
+                amounts[taxes] -= amount
+    before, after = limits.totals(amounts, plan.tariff.tax_included == "YES")
     return _money(plan, before), _money(plan, after)
 
 
@@ -84,12 +93,7 @@ def break_down(plan: Plan, tally: Tally, payer: Payer = NOBODY) -> CostBreakdown
     return CostBreakdown(
         currency=plan.tariff.currency,
         before_taxes=_money(plan, before),
-        taxes=[
-            CostTax(name=tax.name, percentage=tax.percentage, base=_money(plan, base), amount=_money(plan, due))
-            for tax, (base, due) in sorted(
-                limits.taxes_of(amounts, includes).items(), key=lambda item: (-item[0].percentage, item[0].name)
-            )
-        ],
+        taxes=told_taxes(limits.taxes_of(amounts, includes), plan.tariff.currency),
         total=_money(plan, after),
         includes_taxes=includes,
         lines=[_line(plan, row) for row in rows],
