@@ -1,4 +1,7 @@
-"""The composition root: settings → pool and bus → the three roles. The one file that knows everybody."""
+"""The composition root: settings → pool and bus → the three roles. The one file that knows everybody.
+
+Each role imports what only it needs when it starts: the others start sooner.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,10 @@ import gc
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote
 from uuid import UUID
 
@@ -19,7 +23,6 @@ import msgspec
 from aiohttp import web as aiohttp_web
 from msgspec import structs
 
-from ohmstead import worker
 from ohmstead.accounts import access
 from ohmstead.accounts import service as accounts
 from ohmstead.accounts.audit import queries as audit_log
@@ -27,26 +30,23 @@ from ohmstead.accounts.audit import service as audit
 from ohmstead.accounts.audit.chain import anchor_of
 from ohmstead.accounts.parties import service as parties
 from ohmstead.accounts.parties.model import NewParty, PartyView
-from ohmstead.adapters.crl.adapter import HttpLists
-from ohmstead.adapters.ocsp.adapter import HttpResponders
-from ohmstead.adapters.pnc.adapter import HttpPool
-from ohmstead.adapters.pnc.settings import PoolSettings
-from ohmstead.adapters.vat.adapter import HttpVatRegister
 from ohmstead.billing import verifying as books
+from ohmstead.billing.cdrs import service as cdrs
+from ohmstead.billing.cdrs.queries import list_owners
 from ohmstead.billing.ledger import service as ledger
 from ohmstead.billing.ledger.model import LedgerLock
 from ohmstead.billing.ledger.queries import list_books
-from ohmstead.core import events, health, metrics, migrations, tracing
+from ohmstead.billing.paying.payers import PlanPayers
+from ohmstead.core import clock, events, health, metrics, migrations, tracing
 from ohmstead.core.bus import Bus
 from ohmstead.core.db import Connection, Pool, connect_one, connect_pool
 from ohmstead.core.errors import Invalid, NotFound
 from ohmstead.core.health import Watch
 from ohmstead.core.log import logger
 from ohmstead.core.validation import fault_of
-from ohmstead.ocpp import tls
-from ohmstead.ocpp.gateway import Gateway
-from ohmstead.ocpp.inquiries import Inquiries
+from ohmstead.reports.revenue import service as revenue
 from ohmstead.reports.usage import service as usage
+from ohmstead.sessions.pricing.service import TariffCosts
 from ohmstead.settings import Settings
 from ohmstead.stations.certificates import servers
 from ohmstead.stations.certificates.authority import InternalAuthority
@@ -54,10 +54,15 @@ from ohmstead.stations.certificates.model import KeyKind
 from ohmstead.stations.certificates.servers import Written
 from ohmstead.stations.certificates.vault import Vault
 
+if TYPE_CHECKING:
+    from ohmstead.ocpp.inquiries import Inquiries
+
 log = logger("ohmstead.app")
 
 # Stations wait behind the gateway's statements, and none of those is long: a database that stalls is told to them soon.
 _COMMAND_TIMEOUT_S = {"gateway": 8.0, "web": 30.0, "worker": 30.0}
+# What is left of the energy in a driver's plan is read so often while they charge, not with every reading of the meter.
+PLANS_AGAIN_S = 60.0
 DEMO_KEY_NAME = "Demo simulator"
 DEMO_SCOPES = (
     "stations:read",
@@ -67,6 +72,11 @@ DEMO_SCOPES = (
     "commands:send",
     "firmware:write",
     "reservations:write",
+    "drivers:read",
+    "drivers:write",
+    "tariffs:read",
+    "billing:read",
+    "billing:write",
 )
 
 
@@ -77,9 +87,13 @@ async def migrate(settings: Settings) -> list[str]:
 
 async def run_gateway(settings: Settings) -> None:
     """Stations' sockets, until SIGTERM or SIGINT; then they are let go politely."""
+    from ohmstead.billing.paying.covers import CoverTerms
+    from ohmstead.ocpp.gateway import Gateway
+
     async with contextlib.AsyncExitStack() as stack:
         pool, bus = await stack.enter_async_context(_deps(settings, "gateway"))
-        gateway = Gateway(settings, pool, bus, inquiries=_inquiries(settings, pool))
+        costs = TariffCosts(PlanPayers(again_s=PLANS_AGAIN_S), looks_up=False)
+        gateway = Gateway(settings, pool, bus, costs=costs, terms=CoverTerms(), inquiries=_inquiries(settings, pool))
         watch = Watch(pool, bus, (health.Load(),))
         await stack.enter_async_context(_watched(settings.metrics_gateway_port, watch, lambda: gateway.is_draining))
         stations = gateway.runner()
@@ -117,6 +131,13 @@ async def run_gateway(settings: Settings) -> None:
 
 def _inquiries(settings: Settings, pool: Pool) -> Inquiries:
     """Whom the gateway asks outside while a station waits."""
+    from ohmstead.adapters.crl.adapter import HttpLists
+    from ohmstead.adapters.ocsp.adapter import HttpResponders
+    from ohmstead.adapters.pnc.adapter import HttpPool
+    from ohmstead.adapters.pnc.settings import PoolSettings
+    from ohmstead.adapters.vat.adapter import HttpVatRegister
+    from ohmstead.ocpp.inquiries import Inquiries
+
     ev_pool = None
     if settings.pnc_pool_url is not None:
         ev_pool = HttpPool(PoolSettings(url=settings.pnc_pool_url, token=settings.pnc_pool_token))
@@ -129,6 +150,7 @@ async def run_web(settings: Settings) -> None:
     """REST API and console, until SIGTERM or SIGINT."""
     import uvicorn
 
+    from ohmstead.ocpp import tls
     from ohmstead.web import create_web, ftp_door
 
     class Server(uvicorn.Server):
@@ -164,11 +186,16 @@ async def run_web(settings: Settings) -> None:
 
 async def run_worker(settings: Settings) -> None:
     """Consumers, jobs, timers and control loops, until SIGTERM or SIGINT."""
+    from ohmstead import worker
+    from ohmstead.billing.paying.limits import CoverLimits
+
     async with (
         _deps(settings, "worker") as (pool, bus),
         _watched(settings.worker_health_port, Watch(pool, bus)),
     ):
-        working = asyncio.create_task(worker.run(settings, pool, bus))
+        working = asyncio.create_task(
+            worker.run(settings, pool, bus, costs=TariffCosts(PlanPayers(again_s=PLANS_AGAIN_S)), covers=CoverLimits())
+        )
         try:
             _calm_collector()
             log.info("worker_ready")
@@ -222,12 +249,14 @@ async def new_party(
 
 
 async def rebuild_reports(settings: Settings) -> int:
-    """Drop the sums of the reports and count all sessions anew; gives how many it looked at.
+    """Drop the sums of the reports and count all sessions and CDRs anew; gives how many sessions it looked at.
 
     Broken off, or beside a worker that does the same, it is gone on with by the worker.
     """
     pool = await connect_pool(_required(settings.database_url), size=1, name="ohmstead-reports")
     try:
+        async with pool.acquire() as conn, conn.transaction():
+            await revenue.count_anew(conn)
         async with pool.acquire() as conn, conn.transaction():
             await events.begin(conn, usage.CONSUMER)
             await usage.forget(conn)
@@ -268,7 +297,7 @@ async def verify_audit(
         return [(name, await audit.verify(conn, party_id, noted)) for party_id, name in found]
 
 
-async def verify_ledger(settings: Settings, party: str | None) -> list[tuple[str, books.Verdict]]:
+async def verify_ledger(settings: Settings, party: str | None) -> list[tuple[str, books.BookVerdict]]:
     """The books of every party, or of the one of that name or id, reckoned anew. Raises NotFound."""
     async with _connection(settings) as conn:
         found = await _books_of(conn, party)
@@ -285,6 +314,40 @@ async def lock_ledger(settings: Settings, month: str, party: str | None) -> tupl
         return name, await ledger.lock(conn, access.system(party_id), month)
 
 
+async def reconcile_payments(settings: Settings) -> int:
+    """Compare providers' statements with the books and the CDRs now; how many differences are open."""
+    from ohmstead.adapters.payments import providers_of
+    from ohmstead.billing.payments.reconciling import service as reconciling
+
+    pool = await connect_pool(_required(settings.database_url), size=2, name="ohmstead-reconcile")
+    providers = providers_of(settings, pool)
+    try:
+        return await reconciling.reconcile(pool, providers)
+    finally:
+        await providers.close()
+        await pool.close()
+
+
+async def catch_up_billing(settings: Settings, party: str | None) -> AsyncIterator[tuple[str, int]]:
+    """Bill settled sessions of every party, or of one, that are neither billed nor listed: whose, and how many so far.
+
+    Each piece is a transaction of its own. Raises NotFound.
+    """
+    async with _connection(settings) as conn:
+        found = [(i, n) for i, n in await list_owners(conn) if party in (None, n, str(i))]
+        if not found:
+            raise NotFound(f"no party {party}" if party else "there is no party yet")
+        for party_id, name in found:
+            after, done = None, 0
+            while True:
+                async with conn.transaction():
+                    after, n = await cdrs.catch_up(conn, party_id, after, 200)
+                done += n
+                if after is None:
+                    break
+            yield name, done
+
+
 async def _books_of(conn: Connection, party: str | None) -> list[tuple[UUID, str]]:
     found = [(i, n) for i, n in await list_books(conn) if party in (None, n, str(i))]
     if not found:
@@ -293,7 +356,21 @@ async def _books_of(conn: Connection, party: str | None) -> list[tuple[UUID, str
 
 
 async def prepare_demo(settings: Settings) -> dict[str, str]:
-    """What the demo's simulator needs in its environment: an API key of its own, the earlier ones revoked."""
+    """What the demo's simulator needs in its environment: an API key of its own, the earlier ones revoked.
+
+    The network gets a price, which its past had too, unless it has one.
+    """
+    from ohmstead.tariffs import service as tariffs
+    from ohmstead.tariffs.model import IdleFee, PriceComponent, Tariff, TariffElement, TariffTax
+    from ohmstead.tariffs.records import TariffDraft
+
+    vat = [TariffTax(percentage=Decimal(20))]
+    tariff = Tariff(
+        currency=settings.currency,
+        tax_included="YES",
+        elements=[TariffElement(price_components=[PriceComponent(type="ENERGY", price=Decimal("0.49"), taxes=vat)])],
+        idle_fee=IdleFee(price_per_minute=Decimal("0.05"), grace_minutes=240, max_amount=Decimal(12), taxes=vat),
+    )
     async with _connection(settings) as conn, conn.transaction():
         operator = await accounts.ensure_first_operator(conn, currency=settings.currency, time_zone=settings.time_zone)
         actor = access.system(operator.party_id)
@@ -301,6 +378,8 @@ async def prepare_demo(settings: Settings) -> dict[str, str]:
             if key.name == DEMO_KEY_NAME and key.revoked_at is None:
                 await accounts.revoke_api_key(conn, actor, key.api_key_id)
         _, secret = await accounts.create_api_key(conn, actor, name=DEMO_KEY_NAME, scopes=DEMO_SCOPES)
+        since = clock.now() - timedelta(days=60)
+        await tariffs.made_up(conn, actor, TariffDraft(name="Everywhere", tariff=tariff), since)
     return {"OHMSTEAD_API_KEY": secret}
 
 

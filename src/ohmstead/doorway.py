@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+import msgspec
 import structlog
 from litestar import Litestar, Request
 from litestar.connection import ASGIConnection
@@ -31,18 +32,23 @@ from litestar.types import (
     Scope,
     Send,
 )
+from msgspec import Struct
 
 from ohmstead.accounts import access, service
 from ohmstead.accounts.access import Actor, NotAllowed, NotSignedIn, ProofNeeded, TooManyAttempts
 from ohmstead.accounts.signin import service as signin
 from ohmstead.accounts.signin.model import Visit
 from ohmstead.core import clock, language, metrics, tracing
+from ohmstead.core.callers import counted_as
 from ohmstead.core.db import Pool
 from ohmstead.core.errors import NotFound
 from ohmstead.core.ids import new_id
+from ohmstead.core.language import R_
 from ohmstead.core.log import logger
+from ohmstead.drivers.signin import service as driver_signin
 from ohmstead.reports.reach import queries as reach
 from ohmstead.settings import Settings
+from ohmstead.ui.templating import inline_style_hash
 
 log = logger("ohmstead.web")
 
@@ -51,9 +57,14 @@ WITHIN = {"within": True}
 STATIC_PATH = "/static/"
 API_PATH = "/api/"
 FILES_PATH = "/files/"
+DRIVE_PATH = "/drive"
+DOCUMENTS_PATH = "/documents/"
+# What follows them is as good as a password: for a document, a charge, somebody's mails, a page on which somebody pays.
+_SECRET_PATHS = (DOCUMENTS_PATH, DRIVE_PATH + "/s/", "/unsubscribe/", "/pay/sandbox/")
 LANGUAGE_COOKIE = "ohmstead_language"
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _QUIET_PATHS = ("/healthz", "/readyz", "/metrics")
+BAD_CREDENTIALS = R_("too many bad credentials came from your address")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -87,6 +98,8 @@ class _Passage:
         # Noted here: the router takes the beginning off the path.
         state["is_transfer"] = self._scope["path"].startswith(FILES_PATH)
         state["remote_address"] = client_address(self._scope, self._settings)
+        if not self._scope["path"].startswith(API_PATH):
+            _take_nul_out(self._scope)
         with language.speaking(self._language()), structlog.contextvars.bound_contextvars(request_id=self._request_id):
             try:
                 if not tracing.is_on() or self._scope["path"] in _QUIET_PATHS:
@@ -151,6 +164,8 @@ class _Passage:
             return
         if self._scope["state"]["is_transfer"]:
             path = f"{FILES_PATH}…"  # what follows is as good as a password
+        else:
+            path = _without_secret(path)
         state = self._scope["state"]
         actor = state.get("actor")
         log.info(
@@ -164,6 +179,21 @@ class _Passage:
         )
 
 
+def _take_nul_out(scope: HTTPScope) -> None:
+    """Addresses of pages hold no U+0000, which no database keeps. The API refuses it by itself, with the field."""
+    scope["path"] = scope["path"].replace("\0", "\ufffd")
+    scope["query_string"] = scope["query_string"].replace(b"%00", b"%EF%BF%BD")
+
+
+def _without_secret(path: str) -> str:
+    """A path as logs have it: without what opens something to whoever has it."""
+    for beginning in _SECRET_PATHS:
+        if path.startswith(beginning):
+            _secret, slash, rest = path.removeprefix(beginning).partition("/")
+            return f"{beginning}…{slash}{rest}"
+    return path
+
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -174,10 +204,13 @@ def _request_id(scope: Scope) -> str:
 
 
 def security_headers(settings: Settings) -> list[tuple[bytes, bytes]]:
-    """Headers of every answer. The policy allows no inline script or style, and no outside host but the map's tiles."""
+    """Headers of every answer. The policy allows no inline script, one inline style by its hash, and no outside host but
+    the map's tiles.
+    """
     tiles = _tile_origin(settings.tile_url)
     policy = (
-        f"default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data: blob:{tiles};"
+        f"default-src 'none'; script-src 'self'; style-src 'self' {inline_style_hash()}; font-src 'self';"
+        f" img-src 'self' data: blob:{tiles};"
         f" connect-src 'self'{tiles}; worker-src 'self' blob:; manifest-src 'self'; form-action 'self';"
         " base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
     )
@@ -239,38 +272,42 @@ def _is_trusted(text: str, settings: Settings) -> bool:
 
 
 class Attempts:
-    """Bad credentials by address: after `limit` within a minute the address waits the minute out.
+    """Bad credentials, or what else is to stay rare, by address: after `limit` within a minute (`window_s`) the address
+    waits it out.
 
-    Known addresses are bounded, so that an attacker with many cannot fill the memory.
+    IPv6 addresses count by their /64, of which one connection has all. Known addresses are bounded, so that an attacker
+    with many cannot fill the memory.
     """
 
-    WINDOW_S = 60
-
-    def __init__(self, limit: int = 30, n_addresses: int = 10_000) -> None:
+    def __init__(
+        self, limit: int = 30, n_addresses: int = 10_000, window_s: int = 60, text: str = BAD_CREDENTIALS
+    ) -> None:
         self._limit = limit
         self._n_addresses = n_addresses
+        self._window_s = window_s
+        self._text = text
         self._bad: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     def check(self, address: str) -> None:
         """Raises TooManyAttempts."""
-        since, count = self._bad.get(address, (0.0, 0))
-        left_s = since + self.WINDOW_S - time.monotonic()
+        since, count = self._bad.get(counted_as(address), (0.0, 0))
+        left_s = since + self._window_s - time.monotonic()
         if count >= self._limit and left_s > 0:
-            raise TooManyAttempts("too many bad credentials came from your address", retry_after_s=int(left_s) + 1)
+            raise TooManyAttempts(self._text, retry_after_s=int(left_s) + 1)
 
     def failed(self, address: str) -> None:
         """Count one more."""
-        now = time.monotonic()
-        since, count = self._bad.pop(address, (now, 0))
-        if now - since >= self.WINDOW_S:
+        now, counted = time.monotonic(), counted_as(address)
+        since, count = self._bad.pop(counted, (now, 0))
+        if now - since >= self._window_s:
             since, count = now, 0
-        self._bad[address] = (since, count + 1)
+        self._bad[counted] = (since, count + 1)
         while len(self._bad) > self._n_addresses:
             self._bad.popitem(last=False)
 
     def forget(self, address: str) -> None:
         """Let an address begin anew."""
-        self._bad.pop(address, None)
+        self._bad.pop(counted_as(address), None)
 
 
 class KnownKeys:
@@ -299,6 +336,7 @@ class Authentication(ASGIMiddleware):
     def __init__(self, pool: Pool, settings: Settings, attempts: Attempts) -> None:
         self._pool = pool
         self._cookie_name = cookie_name(settings)
+        self._driver_cookie_name = driver_cookie_name(settings)
         self._attempts = attempts
         self._known = KnownKeys()
 
@@ -310,7 +348,10 @@ class Authentication(ASGIMiddleware):
             and scope["path"] not in _QUIET_PATHS
         ):
             connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(scope)
-            if "authorization" in connection.headers:
+            if is_for_drivers(scope["path"]):
+                # An operator is nobody here, and a driver is nobody elsewhere.
+                await self._by_driver_cookie(connection)
+            elif "authorization" in connection.headers:
                 await self._by_key(connection)
             elif (cookie := connection.cookies.get(self._cookie_name)) is not None:
                 await self._by_cookie(connection, cookie)
@@ -339,6 +380,21 @@ class Authentication(ASGIMiddleware):
         if found is not None:
             connection.scope["state"]["actor"] = found.actor
             connection.scope["state"]["csrf_token"] = found.csrf_token
+
+    async def _by_driver_cookie(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+        cookie = connection.cookies.get(self._driver_cookie_name)
+        if cookie is None:
+            return
+        async with self._pool.acquire() as conn:
+            found = await driver_signin.recognise(conn, cookie)
+        if found is not None:
+            connection.scope["state"]["driver"] = found
+            connection.scope["state"]["csrf_token"] = found.csrf_token
+
+
+def is_for_drivers(path: str) -> bool:
+    """Whether a path is one of the driver's pages."""
+    return path == DRIVE_PATH or path.startswith(DRIVE_PATH + "/")
 
 
 def current_actor(request: Request[Any, Any, Any]) -> Actor:
@@ -446,6 +502,28 @@ async def _hold(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
     connection.scope["state"]["held"] = {"path": local_path(_target_of(connection)), "fields": fields}
 
 
+class Held(Struct, forbid_unknown_fields=True):
+    """What a form was about to send when its person was asked to sign in, or for a proof."""
+
+    path: str
+    fields: list[tuple[str, str]]
+
+
+def held_in(text: str) -> Held | None:
+    """What a page of ours carries along; None of what is none."""
+    try:
+        found = msgspec.json.decode(text, type=Held) if text else None
+    except msgspec.MsgspecError:
+        return None
+    return found if found is not None and local_path(found.path) == found.path else None
+
+
+def held_of(request: Request[Any, Any, Any]) -> str:
+    """What the request was about to send, as pages carry it along."""
+    held = request.scope["state"].get("held")
+    return msgspec.json.encode(held).decode() if held else ""
+
+
 def _target_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     scope = cast(HTTPScope, connection.scope)
     query = scope["query_string"].decode("latin-1")
@@ -496,6 +574,11 @@ def browser_cookie(settings: Settings, value: str, max_age_s: int) -> Cookie:
 def cookie_name(settings: Settings) -> str:
     """`__Host-` ties the cookie to this host by the browser's own rule; it needs https."""
     return "__Host-ohmstead" if is_https(settings) else "ohmstead"
+
+
+def driver_cookie_name(settings: Settings) -> str:
+    """The cookie of a driver who is signed in; as `cookie_name`."""
+    return "__Host-ohmstead-driver" if is_https(settings) else "ohmstead-driver"
 
 
 def session_cookie(settings: Settings, value: str, max_age_s: int) -> Cookie:

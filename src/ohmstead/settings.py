@@ -18,7 +18,12 @@ import msgspec
 from msgspec import Meta, Struct
 
 PREFIX = "OHMSTEAD_"
-SECRETS = frozenset({"database_url", "nats_url", "secret_key", "est_password", "pnc_pool_token", "files_bucket_url"})
+SECRETS = frozenset(
+    {
+        *("database_url", "nats_url", "secret_key", "est_password", "pnc_pool_token", "files_bucket_url"),
+        *("stripe_secret_key", "stripe_webhook_secret", "smtp_url", "sms_url"),
+    }
+)
 # Read by the `ohmstead` script, its commands `api` and `mcp`, the simulator, the tests and the benchmarks, not by the
 # running system.
 OUTSIDE = frozenset(
@@ -33,6 +38,10 @@ Port: TypeAlias = Annotated[int, Meta(ge=1, le=65535)]
 PublicUrl: TypeAlias = Annotated[str, Meta(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*[^/?#\s])?$")]
 HttpUrl: TypeAlias = Annotated[str, Meta(pattern=r"^https?://[^\s]+[^\s/]$")]
 _S3_URL = re.compile(r"^https?://[^:@/\s]+:[^@/\s]+@[^/@?#\s]+/[^?#\s]+(\?region=[\w-]+)?$")
+_SMTP_URL = re.compile(
+    r"^smtps?://([^:@/\s]+(:[^@/\s]*)?@)?[^@/?#\s]+/?(\?(tls=none|ca=/[^&\s]+)(&(tls=none|ca=/[^&\s]+))?)?$"
+)
+_MAIL_FROM = re.compile(r"^([^<>\r\n]*<[^\s@<>]+@[^\s@<>]+>|[^\s@<>]+@[^\s@<>]+)$")
 KeyText: TypeAlias = Annotated[str, Meta(pattern=r"^([0-9a-fA-F]{2}){32,}$")]
 Days: TypeAlias = Annotated[int, Meta(ge=1, le=36500)]
 
@@ -201,6 +210,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     tile_url: Annotated[
         str | None, _about("Map tiles, a template with `{z}`, `{x}`, `{y}`. Unset: the map draws no background.")
     ] = None
+    help_phone: Annotated[
+        str | None,
+        Meta(pattern=r"^\+?[0-9 ()/.-]{3,30}$"),
+        _about("Number that drivers call for help where a location names none of its own."),
+    ] = None
+    carbon_g_per_kwh: Annotated[
+        Annotated[int, Meta(ge=0, le=2000)] | None,
+        _about("Grams of CO₂ for a kWh of the electricity sold, for drivers' history. Unset: they are told none."),
+    ] = None
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$"), _about("Currency of a new installation, ISO 4217.")] = "EUR"
     time_zone: Annotated[str, _about("Time zone of a new installation, IANA name.")] = "UTC"
 
@@ -261,6 +279,17 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = 2 * 1024**3
     log_retention_days: Annotated[Days, _about("Logs sent by stations are dropped after so many days.")] = 90
 
+    sandbox_payments: Annotated[
+        bool, _about("Let people pay in the sandbox, where no money moves. For trials; `demo` switches it on.")
+    ] = False
+    stripe_secret_key: Annotated[str | None, _about("Secret key at Stripe. Unset: nobody pays through Stripe.")] = None
+    stripe_webhook_secret: Annotated[
+        str | None, _about("Signing secret of the webhook endpoint at Stripe, `whsec_…`.")
+    ] = None
+    stripe_api_base: Annotated[
+        HttpUrl | None, _about("Another address of Stripe's API, for tests. Unset: Stripe's own.")
+    ] = None
+
     webhook_hosts: Annotated[
         tuple[str, ...],
         _about(
@@ -271,6 +300,26 @@ class Settings(Struct, frozen=True, kw_only=True):
     webhook_timeout_s: Annotated[
         int, Meta(ge=1, le=60), _about("How long a webhook's receiver may take to answer, in seconds.")
     ] = 15
+
+    smtp_url: Annotated[
+        str | None,
+        _about(
+            "Mail server, `smtp://user:password@host:587` (STARTTLS) or `smtps://…:465`, special characters percent-encoded."
+            " Unset: no mail is sent, and the log says so."
+        ),
+    ] = None
+    mail_from: Annotated[
+        str | None,
+        _about("Who mails come from, `Name <address>`. Unset: `no-reply` at the host of `OHMSTEAD_PUBLIC_URL`."),
+    ] = None
+    sms_url: Annotated[
+        str | None,
+        _about("Who sends SMS, as an address of Apprise with `{phone}` for the number. Unset: no SMS is sent."),
+    ] = None
+    push_hosts: Annotated[
+        tuple[str, ...],
+        _about("Push services, with commas, `host:port`, that may be private or speak plain HTTP: for trying it out."),
+    ] = ()
 
     message_retention_days: Annotated[Days, _about("OCPP messages older than this are dropped.")] = 14
     sample_retention_days: Annotated[Days, _about("Meter samples older than this are dropped; sessions stay.")] = 1095
@@ -398,7 +447,9 @@ def _parsed(name: str, raw: str, hint: Any) -> Any:
     try:
         if hint == _TYPES["trusted_proxies"]:
             return tuple(ip_network(part.strip(), strict=False) for part in raw.split(",") if part.strip())
-        if hint in tuple(_TYPES[name] for name in ("file_hosts", "ocsp_hosts", "crl_hosts", "webhook_hosts")):
+        if hint in tuple(
+            _TYPES[name] for name in ("file_hosts", "ocsp_hosts", "crl_hosts", "webhook_hosts", "push_hosts")
+        ):
             return tuple(part.strip().lower() for part in raw.split(",") if part.strip())
         return msgspec.convert(value, hint, strict=False, dec_hook=_decode)
     except (msgspec.ValidationError, ValueError) as error:
@@ -447,12 +498,25 @@ def _check_together(settings: Settings) -> None:
         refuse("nats_url", "expected nats://… or tls://…")
     if settings.files_bucket_url and not _S3_URL.match(settings.files_bucket_url):
         refuse("files_bucket_url", "expected https://key-id:secret@host/bucket, special characters percent-encoded")
+    if settings.smtp_url and not _SMTP_URL.match(settings.smtp_url):
+        refuse("smtp_url", "expected smtp://user:password@host:port or smtps://…, with ?tls=none or ?ca=/path after it")
+    if settings.mail_from and not _MAIL_FROM.match(settings.mail_from):
+        refuse(
+            "mail_from", "expected an address, as no-reply@harbour.example or Harbour Power <no-reply@harbour.example>"
+        )
+    if settings.sms_url and ("{phone}" not in settings.sms_url or "://" not in settings.sms_url):
+        refuse("sms_url", "expected an address of Apprise with {phone} in it, as twilio://SID:TOKEN@FROM/{phone}")
     try:
         zoneinfo.ZoneInfo(settings.time_zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         refuse("time_zone", "expected an IANA time zone, such as Europe/Amsterdam")
     if settings.ftps_port is not None and not settings.has_tls:
         refuse("ftps_port", "needs a server certificate (OHMSTEAD_TLS_EC_CERT or OHMSTEAD_TLS_RSA_CERT)")
+    if settings.stripe_secret_key and not settings.stripe_webhook_secret:
+        refuse(
+            "stripe_secret_key",
+            f"needs {PREFIX}STRIPE_WEBHOOK_SECRET beside it: what Stripe tells is not believed without",
+        )
     first, last = (int(part) for part in settings.ftp_passive_ports.split("-"))
     if not first <= last <= 65535:
         refuse("ftp_passive_ports", "expected two ports, the first no higher than the last")

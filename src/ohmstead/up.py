@@ -66,6 +66,8 @@ async def _run(settings: Settings, env: Mapping[str, str], console: Console, dem
             )
 
         environment = child_environment(settings, env)
+        if demo is not None:
+            environment.setdefault(PREFIX + "SANDBOX_PAYMENTS", "true")
         children += keepers(settings, environment, changed)
         await _start(children)
         if demo is not None:

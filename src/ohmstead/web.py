@@ -19,8 +19,9 @@ from ohmstead.accounts.signin.passkeys import relying_party
 from ohmstead.accounts.signin.proofs import Seals
 from ohmstead.adapters.breaches.adapter import HttpBreachList
 from ohmstead.adapters.oidc.adapter import OidcProviders
+from ohmstead.adapters.payments import providers_of, sandbox_of
 from ohmstead.adapters.storage import storage_of
-from ohmstead.api import pki, problems
+from ohmstead.api import payment_webhooks, pki, problems
 from ohmstead.api import routes as api_routes
 from ohmstead.api.scim import routes as scim_routes
 from ohmstead.console import door, proving
@@ -31,6 +32,7 @@ from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.errors import Invalid, OhmsteadError
 from ohmstead.core.health import Watch
+from ohmstead.core.language import R_
 from ohmstead.core.live import LiveNews
 from ohmstead.core.log import logger
 from ohmstead.doorway import (
@@ -43,7 +45,13 @@ from ohmstead.doorway import (
     guard_against_forgery,
     guard_dangerous,
     guard_scope,
+    is_for_drivers,
 )
+from ohmstead.driver import documents, sandbox_pages, unsubscribe
+from ohmstead.driver import door as driver_door
+from ohmstead.driver import frame as driver_frame
+from ohmstead.driver import routes as driver_routes
+from ohmstead.driver.snapshot import Snapshot
 from ohmstead.settings import PREFIX, Settings, SettingsError
 from ohmstead.stations.commands import CommandDesk
 from ohmstead.stations.files.addresses import Guard
@@ -59,6 +67,9 @@ from ohmstead.ui.templating import page
 log = logger("ohmstead.web")
 
 MAX_BODY_BYTES = 1024 * 1024
+# Charges that one address may begin without being known: each keeps a plug from others until its ten minutes to pay are over.
+MOST_BEGINNINGS = 20
+BEGINNINGS_WITHIN_S = 600
 _Request: TypeAlias = Request[Any, Any, State]
 
 
@@ -70,9 +81,14 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
         route_handlers=[
             *PAGES,
             *pki.HANDLERS,
+            *payment_webhooks.HANDLERS,
+            *(sandbox_pages.HANDLERS if settings.sandbox_payments else ()),
             api_routes.router,
             scim_routes.router,
             console_routes.router,
+            driver_routes.router,
+            *documents.HANDLERS,
+            *unsubscribe.HANDLERS,
             # Static files only are packed: a compressed page that shows both a token and what was asked for gives the
             # token away.
             static_files,
@@ -82,7 +98,7 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
         dependencies={name: _given(parts[part]) for name, part in _INJECTED.items()}
         | {"actor": Provide(current_actor, sync_to_thread=False)},
         on_startup=[_sweep],
-        on_shutdown=[parts["storage"].close, parts["sign_in_desk"].keeper.close],
+        on_shutdown=[parts["payment_providers"].close, parts["storage"].close, parts["sign_in_desk"].keeper.close],
         middleware=[Authentication(pool, settings, parts["attempts"])],
         guards=[guard_against_forgery, guard_scope, guard_dangerous],
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
@@ -95,7 +111,8 @@ def create_web(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None = N
 
 # Name in handlers → part of the application's state.
 _INJECTED = {name: name for name in ("pool", "bus", "desk", "settings", "storage", "spool", "file_desk")} | {
-    "sign_in": "sign_in_desk"
+    "sign_in": "sign_in_desk",
+    "providers": "payment_providers",
 }
 
 
@@ -106,14 +123,21 @@ def _parts(settings: Settings, pool: Pool, bus: Bus, watch: Watch | None) -> dic
     book = book_at(settings.quirks_dir)
     desk = CommandDesk(pool, bus, Guard(links.ours, settings.file_hosts), book)
     news = LiveNews(bus)
+    sandbox = sandbox_of(settings, pool)
     return {
+        "payment_providers": providers_of(settings, pool, sandbox),
+        "sandbox": sandbox,
         "settings": settings,
         "pool": pool,
         "bus": bus,
         "desk": desk,
         "attempts": Attempts(),
+        "beginnings": Attempts(
+            MOST_BEGINNINGS, window_s=BEGINNINGS_WITHIN_S, text=R_("too many charges were begun from your address")
+        ),
         "pepper": settings.secret(),
         "live_news": news,
+        "places": Snapshot(pool),
         "live_channels": Channels(news, pool),
         "watch": watch or Watch(pool, bus),
         "storage": storage_of(settings),
@@ -193,6 +217,24 @@ def _is_neighbour(request: _Request) -> bool:
 PAGES = [healthz, readyz, metrics_page]
 
 
+def _answer_driver(request: _Request, error: Exception) -> Response[Any]:
+    if isinstance(error, NotSignedIn):
+        return driver_door.not_signed_in(request)
+    problem = problems.problem_of(error, request.scope["path"])
+    if problem.status >= 500 and not isinstance(error, OhmsteadError):
+        log.error("request_failed", path=request.scope["path"], status=problem.status, exc_info=error)
+    problem = problems.for_people(problem)
+    return driver_frame.drawn(
+        request,
+        "error.html",
+        status=problem.status,
+        headers=problems.headers_of(error),
+        title=problem.title,
+        detail=problem.detail,
+        request_id=request.scope["state"].get("request_id", ""),
+    )
+
+
 def answer_error(request: _Request, error: Exception) -> Response[Any]:
     """Problem documents under /api, pages elsewhere."""
     path = request.scope["path"]
@@ -202,6 +244,8 @@ def answer_error(request: _Request, error: Exception) -> Response[Any]:
         return scim_routes.answer_error(request, error)
     if request.headers.get("content-type", "").startswith("application/json"):
         return problems.problem_response(request, error, is_for_people=True)  # a page's script asks
+    if is_for_drivers(path):
+        return _answer_driver(request, error)
     if isinstance(error, NotSignedIn):
         return door.not_signed_in(request)
     if isinstance(error, ProofNeeded):

@@ -33,14 +33,18 @@ from ohmstead.billing.cdrs.model import (
     DecidedSession,
     Decision,
     Reason,
+    ReduceOrder,
     UnbillableDecision,
     UnbillableSession,
 )
 from ohmstead.billing.cdrs.ocpi import OcpiCdr
 from ohmstead.billing.cdrs.queries import CdrFilter, UnbillableFilter
+from ohmstead.billing.refunds import service as refunds
+from ohmstead.billing.refunds.model import Reduced, RefundPreview
 from ohmstead.core.db import Connection
 from ohmstead.core.events import NUDGE
 from ohmstead.doorway import WITHIN
+from ohmstead.sessions.signed import service as signed
 
 KEYSET = Keyset(item=Cdr, type=tuple[datetime, UUID], of=lambda cdr: (cdr.created_at, cdr.cdr_id))
 UNBILLABLE = Keyset(
@@ -105,7 +109,9 @@ async def get_ocpi_cdr(pool: ThePool, actor: TheActor, cdr_id: FromPath[UUID]) -
     async with pool.acquire() as conn:
         cdr = await queries.get_cdr(conn, actor.party_id, cdr_id)
         country_code, party_code, version = await queries.get_owner(conn, actor.party_id, cdr)
-    return answer(ocpi.cdr_object(cdr, country_code, party_code, version.tariff))
+        method = await queries.find_auth_method(conn, actor.party_id, cdr.session_id)
+        readings = await signed.readings_of(conn, actor.party_id, cdr.session_id)
+    return answer(ocpi.cdr_object(cdr, country_code, party_code, version.tariff, auth_method=method, signed=readings))
 
 
 @post(
@@ -121,6 +127,35 @@ async def credit_cdr(
         made = await cdrs.credit(conn, actor, cdr_id, given)
     await bus.publish(NUDGE, {})
     return answer(made, status=201, headers={"Location": f"/api/v1/cdrs/{made.credit.cdr_id}"})
+
+
+@post(
+    "/cdrs/{cdr_id:uuid}/reduce",
+    status_code=201,
+    opt=operation("billing:write", errors=(404, 409)) | {"needs_proof": True},
+)
+async def reduce_cdr(
+    pool: ThePool, bus: TheBus, actor: TheActor, cdr_id: FromPath[UUID], given: NamedDependency[ReduceOrder]
+) -> Response[Reduced]:
+    """Take an amount off what a session was billed, or all of it.
+
+    The CDR is credited, and one that comes to exactly so much less is made instead. Documents are corrected by credit notes,
+    and what was paid too much is given back.
+    """
+    async with pool.acquire() as conn, conn.transaction():
+        made = await refunds.reduce(conn, actor, cdr_id, given)
+    await bus.publish(NUDGE, {})
+    shown = made.replacement or made.credit
+    return answer(made, status=201, headers={"Location": f"/api/v1/cdrs/{shown.cdr_id}"})
+
+
+@post("/cdrs/{cdr_id:uuid}/reduction-preview", status_code=200, opt=operation("billing:write", errors=(404, 409)))
+async def preview_cdr_reduction(
+    pool: ThePool, actor: TheActor, cdr_id: FromPath[UUID], given: NamedDependency[ReduceOrder]
+) -> Response[RefundPreview]:
+    """Say what a reduction would do, without doing it: what goes back, and which documents are corrected."""
+    async with pool.acquire() as conn:
+        return answer(await refunds.preview(conn, actor, cdr_id, given))
 
 
 @get("/unbillable-sessions", opt=operation("billing:read", exports=(CSV, NDJSON)) | WITHIN)
@@ -157,4 +192,13 @@ async def decide_unbillable_session(
     return answer(decided)
 
 
-HANDLERS = [list_cdrs, get_cdr, get_ocpi_cdr, credit_cdr, list_unbillable_sessions, decide_unbillable_session]
+HANDLERS = [
+    list_cdrs,
+    get_cdr,
+    get_ocpi_cdr,
+    credit_cdr,
+    reduce_cdr,
+    preview_cdr_reduction,
+    list_unbillable_sessions,
+    decide_unbillable_session,
+]

@@ -8,11 +8,14 @@ from ohmstead.billing.cdrs.model import (
     CdrCredit,
     CreditOrder,
     DecidedSession,
+    ReduceOrder,
     UnbillableDecision,
     UnbillableSession,
 )
 from ohmstead.billing.cdrs.ocpi import OcpiCdr
 from ohmstead.billing.ledger.model import LedgerAccount, LedgerLock, LedgerPosting, NewLedgerLock
+from ohmstead.billing.refunds.model import Reduced, RefundedPayment, RefundPreview
+from ohmstead.billing.verifying import BookVerdict
 from ohmstead.tariffs.pricing import CostBreakdown
 
 _PARTY = "019a9d5e-7b00-7c3e-8a11-4f1f6f2f0001"
@@ -136,6 +139,30 @@ _CREDIT = {
     "reason": _WHY,
     "created_by": _BY,
 }
+_LATE = "The charger was slow"
+_COST: dict[str, Any] = TARIFF_EXAMPLES[CostBreakdown]
+_TAXES = _COST["lines"][0]["taxes"]
+_REDUCED = {
+    **_CDR,
+    "cdr_id": "019a9d90-6600-7a10-8b00-2b3c4d5e6f71",
+    "version": 2,
+    "replaces_id": _CDR_ID,
+    "before_taxes": 7.73,
+    "total": 9.36,
+    "cost": {
+        **_COST,
+        "before_taxes": 7.73,
+        "taxes": [{**_COST["taxes"][0], "base": 7.73, "amount": 1.63}],
+        "total": 9.36,
+        "lines": [
+            *_COST["lines"],
+            {"kind": "ADJUSTMENT", "rule": f"Reduced: {_LATE}", "amount": -2.07, "taxes": _TAXES},
+        ],
+    },
+    "reason": _LATE,
+    "created_by": _BY,
+}
+_BACK = {"payment_id": "019a9d90-8800-7a10-8b00-2b3c4d5e6f71", "provider": "stripe", "amount": 2.5}
 _UNBILLABLE = {
     "session_id": _SESSION_ID,
     "party_id": _PARTY,
@@ -161,6 +188,23 @@ BILLING_EXAMPLES: dict[Any, Any] = {
     OcpiCdr: _OCPI,
     CreditOrder: {"reason": _WHY},
     CdrCredit: {"credit": _CREDIT, "replacement": None},
+    ReduceOrder: {"reason": _LATE, "amount": 2.5, "currency": "EUR"},
+    Reduced: {
+        "credit": {**_CREDIT, "reason": _LATE},
+        "replacement": _REDUCED,
+        "credit_note_ids": ["019a9d90-7700-7a10-8b00-2b3c4d5e6f71"],
+    },
+    RefundedPayment: _BACK,
+    RefundPreview: {
+        "currency": "EUR",
+        "before": 11.86,
+        "after": 9.36,
+        "payments": [_BACK],
+        "wallet": 0,
+        "debt": 0,
+        "rest": 0,
+        "documents": ["R-2026-000123"],
+    },
     UnbillableSession: _UNBILLABLE,
     UnbillableDecision: _DECISION,
     DecidedSession: {
@@ -193,4 +237,9 @@ BILLING_EXAMPLES: dict[Any, Any] = {
     },
     NewLedgerLock: {"month": "2026-02"},
     LedgerLock: _LOCK,
+    BookVerdict: {
+        "n_entries": 1482,
+        "n_cdrs": 1204,
+        "faults": [{"check": "gap", "text": "number 17 is missing"}],
+    },
 }

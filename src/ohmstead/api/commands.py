@@ -180,7 +180,7 @@ async def list_capabilities(pool: ThePool, actor: TheActor, station_id: FromPath
 @post(
     "/stations/{station_id:str}/ocpp/{action:str}",
     status_code=200,
-    opt=operation("commands:raw", errors=(404, 409, 502, 504), takes="application/json;raw"),
+    opt=operation("commands:raw", errors=(404, 409, 502, 504), takes="application/json;raw") | {"needs_proof": True},
 )
 async def send_message(
     request: ApiRequest,

@@ -7,6 +7,7 @@ from ohmstead.api.activity import Activity
 from ohmstead.api.lists import ListLayout, SavedLists
 from ohmstead.api.search import Hits
 from ohmstead.drivers.model import Driver, DriverChange, NewDriver
+from ohmstead.drivers.phones.model import SentPhoneCode, TypedPhoneCode
 from ohmstead.reports.people.queries import TokenUsage
 from ohmstead.sessions.erasing.service import Erased
 from ohmstead.tokens.register.many import ManyReport, ManyTokens
@@ -40,6 +41,7 @@ DRIVER_EXAMPLES: dict[Any, Any] = {
         **_NEW,
         "driver_id": _DRIVER_ID,
         "party_id": "019a9d5e-7b00-7c3e-8a11-4f1f6f2f0001",
+        "phone_confirmed_at": "2026-03-02T08:05:00Z",
         "notes": "",
         "status": "active",
         "n_tokens": 1,
@@ -48,6 +50,8 @@ DRIVER_EXAMPLES: dict[Any, Any] = {
         "created_at": "2026-03-02T08:00:00Z",
         "updated_at": "2026-03-02T08:00:00Z",
     },
+    SentPhoneCode: {"phone": "+31 10 1234567", "expires_at": "2026-03-02T08:14:00Z"},
+    TypedPhoneCode: {"code": "482 913"},
     Erased: {"driver_id": _DRIVER_ID, "pseudonym": "erased-Vq3xYt0aKd8m", "n_sessions": 41, "n_reservations": 0},
     TokenUsage: {
         "n_sessions": 41,

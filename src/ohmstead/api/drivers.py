@@ -18,17 +18,22 @@ from ohmstead.api.operations import (
     TheActor,
     TheBus,
     ThePool,
+    TheSettings,
     answer,
     expected_version,
     listed,
     operation,
 )
 from ohmstead.core.db import Connection
+from ohmstead.core.errors import Refused
 from ohmstead.core.events import NUDGE
 from ohmstead.drivers import queries
 from ohmstead.drivers import service as drivers
 from ohmstead.drivers.model import Driver, DriverChange, NewDriver
+from ohmstead.drivers.phones import service as phones
+from ohmstead.drivers.phones.model import SentPhoneCode, TypedPhoneCode
 from ohmstead.drivers.queries import DriverFilter, Sort
+from ohmstead.notifications import confirming
 from ohmstead.reports.people import queries as people
 from ohmstead.reports.people.queries import TokenUsage
 from ohmstead.sessions.erasing import service as erasing
@@ -150,6 +155,47 @@ async def erase_driver(
     return answer(erased)
 
 
+@post("/drivers/{driver_id:uuid}/phone-code", status_code=202, opt=operation("drivers:write", errors=(404, 409)))
+async def send_phone_code(
+    request: ApiRequest,
+    pool: ThePool,
+    bus: TheBus,
+    settings: TheSettings,
+    actor: TheActor,
+    driver_id: FromPath[UUID],
+) -> Response[SentPhoneCode]:
+    """Send a code to a driver's telephone number by SMS, for them to type in: six an hour for a driver, and for a number."""
+    seals = request.app.state.sign_in_desk.seals
+    has_sms = settings.sms_url is not None
+    async with pool.acquire() as conn, conn.transaction():
+        sent = await confirming.send_phone_code(conn, seals, actor.party_id, driver_id, has_sms=has_sms)
+    await bus.publish(NUDGE, {})
+    return answer(sent, status=202)
+
+
+@post(
+    "/drivers/{driver_id:uuid}/phone-confirmation", status_code=200, opt=operation("drivers:write", errors=(404, 409))
+)
+async def confirm_phone(
+    request: ApiRequest,
+    pool: ThePool,
+    bus: TheBus,
+    actor: TheActor,
+    driver_id: FromPath[UUID],
+    given: NamedDependency[TypedPhoneCode],
+) -> Response[Driver]:
+    """Confirm a driver's telephone number by the latest code that was sent there. Five tries; another number needs another."""
+    seals = request.app.state.sign_in_desk.seals
+    async with pool.acquire() as conn, conn.transaction():
+        is_right = await phones.try_code(conn, seals, actor, driver_id, given.code)
+    if not is_right:
+        raise Refused(phones.WRONG)
+    await bus.publish(NUDGE, {})
+    async with pool.acquire() as conn:
+        driver = await queries.get_driver(conn, actor.party_id, driver_id)
+    return answer(driver, version=driver.version)
+
+
 @get("/drivers/{driver_id:uuid}/usage", opt=operation("drivers:read", errors=(404,)))
 async def get_driver_usage(pool: ThePool, actor: TheActor, driver_id: FromPath[UUID]) -> Response[TokenUsage]:
     """Read what a driver charged, with all tokens they held while they held them. Sessions: `/sessions?driver=`."""
@@ -166,5 +212,7 @@ HANDLERS = [
     block_driver,
     unblock_driver,
     erase_driver,
+    send_phone_code,
+    confirm_phone,
     get_driver_usage,
 ]

@@ -5,6 +5,7 @@ import base64
 import time
 from collections.abc import AsyncIterator
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Literal, TypeAlias, cast
 
 import msgspec
@@ -13,19 +14,20 @@ from litestar.di import NamedDependency
 from litestar.response import Stream
 from msgspec import Meta, Struct
 
-from ohmstead.accounts.access import Actor
-from ohmstead.api.live import MOST_LISTENERS, Listener
+from ohmstead.accounts.access import Actor, may, require
+from ohmstead.accounts.admission import Admission
+from ohmstead.api.live import MOST_LISTENERS, MOST_OF_PARTY, Listener
 from ohmstead.api.operations import TheActor, ThePool, answer, operation
 from ohmstead.api.problems import BadRequest, FieldError, Overloaded
 from ohmstead.core import feed
 from ohmstead.core.feed import Place
 from ohmstead.core.live import LiveNews, News
 from ohmstead.doorway import WITHIN
-from ohmstead.facts.catalogue import KINDS, EventKind, described
+from ohmstead.facts.catalogue import KINDS, EventKind, described, heard_with
 from ohmstead.reports.reach.audience import Audience
 
 Kind: TypeAlias = Literal["connection", "connector", "session", "message", "command", "station"]
-HEARTBEAT_S = 15.0
+HEARTBEAT_S = 5.0
 # Clients connect again by themselves; whoever lost the right to listen does not get in.
 LONGEST_S = 1800.0
 
@@ -88,8 +90,11 @@ async def stream_events(
     """Follow what happens now, as server-sent events.
 
     Each event is named by its `kind` and carries it as JSON. Nothing is kept for those who are away: what must not be
-    missed is in /events/outbox. A client that reads too slowly is told so by an event `overrun`, and dropped.
+    missed is in /events/outbox. A client that reads too slowly is told so by an event `overrun`, and dropped; one whose key
+    or session is over, within seconds.
     """
+    if news.count(Listener, actor.party_id) >= MOST_OF_PARTY:
+        raise Overloaded(f"{MOST_OF_PARTY} clients of yours listen already: end one that nobody needs")
     if news.count(Listener) >= MOST_LISTENERS:
         raise Overloaded(f"{MOST_LISTENERS} clients listen already: come again later")
     listener = Listener(
@@ -97,14 +102,16 @@ async def stream_events(
         frozenset(filters.station) if filters.station is not None else None,
     )
     response = Stream(
-        _server_sent(news, actor, listener, Audience(pool, actor.scope)),
+        _server_sent(news, actor, listener, Audience(pool, actor.scope), Admission(pool, actor)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
     return cast("Response[str]", response)
 
 
-async def _server_sent(news: LiveNews, actor: Actor, listener: Listener, audience: Audience) -> AsyncIterator[bytes]:
+async def _server_sent(
+    news: LiveNews, actor: Actor, listener: Listener, audience: Audience, admission: Admission
+) -> AsyncIterator[bytes]:
     await news.join(actor.party_id, listener)
     try:
         yield b"retry: 3000\n: welcome\n\n"
@@ -116,6 +123,10 @@ async def _server_sent(news: LiveNews, actor: Actor, listener: Listener, audienc
                 async with asyncio.timeout(HEARTBEAT_S):
                     event = await listener.queue.get()
             except TimeoutError:
+                event = None
+            if not await admission.holds():
+                return
+            if event is None:
                 yield b": still here\n\n"
                 continue
             events = [event]
@@ -137,18 +148,23 @@ def _lines(event: News) -> bytes:
 async def list_outbox(pool: ThePool, actor: TheActor, filters: NamedDependency[OutboxQuery]) -> Response[OutboxPage]:
     """Read durable events in order, from a cursor on. The same cursor gives the same events, and later ones.
 
-    Kinds that `GET /events/kinds` does not list stay inside, and are not here.
+    Kinds that `GET /events/kinds` does not list stay inside, and are not here; nor are those that take what the caller may
+    not do, unless they are asked for by name, which is refused.
 
     409: the cursor is from before the database was restored from a dump; begin anew without one.
     """
     unknown = [kind for kind in filters.kind or () if kind not in KINDS]
     if unknown:
         raise BadRequest(f"no such event: {unknown[0][:60]!r}", [FieldError("kind", "GET /events/kinds lists all")])
+    for kind in filters.kind or ():
+        if (takes := KINDS[kind].takes) is not None:
+            require(actor, takes)
+    heard = filters.kind or heard_with(partial(may, actor))
     async with pool.acquire() as conn:
         place = _place(filters.cursor)
         if place is None:
             place = await feed.present(conn) if filters.start == "now" else feed.BEGINNING
-        found, after = await feed.read(conn, actor.party_id, place, filters.kind or list(KINDS), filters.limit)
+        found, after = await feed.read(conn, actor.party_id, place, heard, filters.limit)
     events = await Audience(pool, actor.scope).admitted(found)
     items = [
         OutboxEvent(event_id=e.event_id, at=cast(datetime, e.at), kind=e.kind, subject=e.subject, payload=e.payload)

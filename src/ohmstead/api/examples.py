@@ -4,6 +4,7 @@ from typing import Any
 
 from ohmstead.accounts.model import ApiKey
 from ohmstead.api import certificate_examples
+from ohmstead.api.bank_line_examples import BANK_LINE_EXAMPLES
 from ohmstead.api.billing_examples import BILLING_EXAMPLES
 from ohmstead.api.bulk import BulkCount, NewBulkCommand
 from ohmstead.api.commands import Capabilities, RawAnswer
@@ -12,10 +13,13 @@ from ohmstead.api.device_examples import DEVICE_EXAMPLES
 from ohmstead.api.driver_examples import DRIVER_EXAMPLES
 from ohmstead.api.event_examples import EVENT_EXAMPLES
 from ohmstead.api.file_examples import FILE_EXAMPLES
+from ohmstead.api.invoice_examples import INVOICE_EXAMPLES, INVOICE_TEXTS
 from ohmstead.api.keys import ApiKeyChange, ApiKeys, CreatedApiKey, Me, NewApiKey
 from ohmstead.api.message_examples import MESSAGE_EXAMPLES
+from ohmstead.api.notification_examples import NOTIFICATION_EXAMPLES
 from ohmstead.api.operations import Page
 from ohmstead.api.party_examples import PARTY_EXAMPLES
+from ohmstead.api.paying_examples import PAYING_EXAMPLES
 from ohmstead.api.payment_examples import PAYMENT_EXAMPLES
 from ohmstead.api.people_examples import PEOPLE_EXAMPLES
 from ohmstead.api.profiles import AllNeeds, ChargingLimits, Composites, NewProfile, Profiles
@@ -25,9 +29,11 @@ from ohmstead.api.reservations import BatterySwaps
 from ohmstead.api.safe_limit_examples import SAFE_LIMIT_EXAMPLES
 from ohmstead.api.security_examples import SECURITY_EXAMPLES
 from ohmstead.api.sessions import ChargingPeriods, SessionEvents, SignedReadings
+from ohmstead.api.signed_examples import METER_KEY, SIGNED_EXAMPLES, SIGNED_TEXTS
 from ohmstead.api.site_examples import SITE_DETAILS, SITE_EXAMPLES, SITE_TEXTS
 from ohmstead.api.stations import BulkAnswer, SecretChange, Variables
 from ohmstead.api.tariff_examples import TARIFF_EXAMPLES
+from ohmstead.api.web_payment_examples import WEB_PAYMENT_EXAMPLES
 from ohmstead.sessions.notices.queries import SettlementView
 from ohmstead.sessions.queries import SampleView, SessionView
 from ohmstead.smartcharging.model import HeldProfile
@@ -189,6 +195,8 @@ _SESSION: dict[str, Any] = {
     "idle_s": 42,
     "anomalies": [],
     "settled_at": "2026-03-02T09:31:43Z",
+    "cost": 15.32,
+    "cost_currency": "EUR",
 }
 _NEW_TOKEN: dict[str, Any] = {"uid": "04A2B3C4D5E680", "type": "ISO14443", "label": "Pool car 7", "max_sessions": 1}
 _TOKEN: dict[str, Any] = {
@@ -313,6 +321,7 @@ EXAMPLES: dict[Any, Any] = {
     **DEVICE_EXAMPLES,
     **SAFE_LIMIT_EXAMPLES,
     **MESSAGE_EXAMPLES,
+    **NOTIFICATION_EXAMPLES,
     SettlementView: {
         "settlement_id": 17,
         "station_id": "HARBOUR-01",
@@ -514,6 +523,11 @@ EXAMPLES: dict[Any, Any] = {
                 "signing_method": "ECDSA-secp256r1-SHA256",
                 "public_key": None,
                 "size_bytes": 812,
+                "format": "OCMF",
+                "verdict": "verified",
+                "why": "",
+                "reading_wh": 1231590,
+                "checked_with": METER_KEY,
             }
         ]
     },
@@ -538,13 +552,16 @@ EXAMPLES: dict[Any, Any] = {
 }
 
 EXAMPLES |= CONCERN_EXAMPLES
+EXAMPLES |= WEB_PAYMENT_EXAMPLES
 EXAMPLES |= PAYMENT_EXAMPLES
 EXAMPLES |= RESERVATION_EXAMPLES
 EXAMPLES |= PEOPLE_EXAMPLES
 EXAMPLES |= DRIVER_EXAMPLES
 EXAMPLES |= TARIFF_EXAMPLES
-EXAMPLES |= BILLING_EXAMPLES
+EXAMPLES |= BILLING_EXAMPLES | INVOICE_EXAMPLES | BANK_LINE_EXAMPLES
+EXAMPLES |= SIGNED_EXAMPLES
 EXAMPLES |= PARTY_EXAMPLES
+EXAMPLES |= PAYING_EXAMPLES
 EXAMPLES |= FILE_EXAMPLES | EVENT_EXAMPLES
 EXAMPLES |= REPORT_EXAMPLES
 EXAMPLES |= SECURITY_EXAMPLES
@@ -552,10 +569,13 @@ EXAMPLES |= SECURITY_EXAMPLES
 # Bodies and answers that are no JSON of ours, by the operation's function.
 TEXT_EXAMPLES: dict[str, Any] = {
     **SITE_TEXTS,
+    **INVOICE_TEXTS,
+    **SIGNED_TEXTS,
     "import_stations": (
         "station_id,location,name,security_profile,city,evses\n"
         "HARBOUR-01,Harbour Car Park,Harbour 1,2,Rotterdam,1:DC:150000:IEC_62196_T2_COMBO\n"
     ),
+    "import_bank_statement": "day;payer;text;amount;currency\n14.04.2026;Fleet GmbH;INV-2026-000007;71,15;EUR\n",
     "import_tokens": "uid,type,label,max_sessions\n04A2B3C4D5E680,ISO14443,Pool car 7,1\n",
     "send_message": {},
     "stream_events": (

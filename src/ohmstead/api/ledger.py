@@ -24,11 +24,13 @@ from ohmstead.api.operations import (
     listed,
     operation,
 )
+from ohmstead.billing import verifying
 from ohmstead.billing.ledger import queries
 from ohmstead.billing.ledger import service as ledger
 from ohmstead.billing.ledger.entries import AccountKind, month_of
 from ohmstead.billing.ledger.model import LedgerAccount, LedgerLock, LedgerPosting, NewLedgerLock
 from ohmstead.billing.ledger.queries import AccountFilter
+from ohmstead.billing.verifying import BookVerdict
 from ohmstead.core.db import Connection
 from ohmstead.core.events import NUDGE
 
@@ -126,4 +128,14 @@ async def lock_ledger(
     return answer(made, status=201)
 
 
-HANDLERS = [list_ledger_accounts, list_ledger_entries, list_ledger_locks, lock_ledger]
+@get("/ledger/verdict", opt=operation("billing:read", errors=(409,)))
+async def get_ledger_verdict(pool: ThePool, actor: TheActor) -> Response[BookVerdict]:
+    """Reckon all of the books anew, as they are now, and read what is wrong: nothing should be.
+
+    Refused for books of more than 100,000 entries: `ohmstead ledger verify` has all the time.
+    """
+    async with pool.acquire() as conn:
+        return answer(await verifying.verify(conn, actor.party_id, most=verifying.MOST_AT_ONCE))
+
+
+HANDLERS = [list_ledger_accounts, list_ledger_entries, list_ledger_locks, lock_ledger, get_ledger_verdict]

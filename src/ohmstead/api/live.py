@@ -5,7 +5,9 @@ import asyncio
 from ohmstead.core.live import News
 
 QUEUE_SIZE = 500
-MOST_LISTENERS = 200
+MOST_LISTENERS = 600
+# No party's programs shut those of others out.
+MOST_OF_PARTY = 200
 
 
 def _as_it_is(event: News) -> News | None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
 
-from litestar import Response, get, post
+from litestar import Response, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta, Struct
@@ -14,8 +14,9 @@ from ohmstead.accounts import service as accounts
 from ohmstead.accounts.approvals import service as approvals
 from ohmstead.accounts.approvals.model import Approval
 from ohmstead.accounts.model import Operator, Role, WebSession
+from ohmstead.accounts.people import provisioning
 from ohmstead.accounts.people import service as people
-from ohmstead.accounts.people.model import Person
+from ohmstead.accounts.people.model import Group, Person
 from ohmstead.accounts.signin import service as signin
 from ohmstead.accounts.signin.model import Outcome, SignInAttempt
 from ohmstead.api.operations import (
@@ -63,6 +64,18 @@ class NewRole(Struct, kw_only=True, forbid_unknown_fields=True):
     """What somebody may do from now on."""
 
     role: Role
+
+
+class GroupRole(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What the members of a directory's group may do from now on."""
+
+    role: Annotated[Role | None, Meta(description="null: the group means nothing here.")]
+
+
+class OperatorGroups(Struct):
+    """A directory's groups, by name."""
+
+    items: list[Group]
 
 
 class WebSessions(Struct):
@@ -180,11 +193,47 @@ async def list_web_sessions(pool: ThePool, actor: TheActor, operator_id: FromPat
         return answer(WebSessions(await accounts.list_web_sessions(conn, operator_id)))
 
 
-@post("/operators/{operator_id:uuid}/sign-out", status_code=200, opt=operation("people:write", errors=(404,)))
+@post(
+    "/operators/{operator_id:uuid}/sign-out",
+    status_code=200,
+    opt=operation("people:write", errors=(404,)) | {"needs_proof": True},
+)
 async def sign_operator_out(pool: ThePool, actor: TheActor, operator_id: FromPath[UUID]) -> Response[SignedOutBrowsers]:
     """Sign somebody out everywhere."""
     async with pool.acquire() as conn, conn.transaction():
         return answer(SignedOutBrowsers(n_browsers=await people.end_sessions(conn, actor, operator_id)))
+
+
+@delete(
+    "/operators/{operator_id:uuid}/web-sessions/{web_session_id:uuid}",
+    status_code=204,
+    opt=operation("people:write", errors=(404,)) | {"needs_proof": True},
+)
+async def end_web_session(
+    pool: ThePool, actor: TheActor, operator_id: FromPath[UUID], web_session_id: FromPath[UUID]
+) -> None:
+    """Sign somebody out of one browser."""
+    async with pool.acquire() as conn, conn.transaction():
+        await accounts.revoke_web_session(conn, actor, operator_id, web_session_id)
+
+
+@get("/operator-groups", opt=operation("people:write"))
+async def list_operator_groups(pool: ThePool, actor: TheActor) -> Response[OperatorGroups]:
+    """List the groups that a directory keeps people in (SCIM), each with what its members may do here."""
+    async with pool.acquire() as conn:
+        return answer(OperatorGroups(await people.list_groups(conn, actor.party_id)))
+
+
+@put(
+    "/operator-groups/{group_id:uuid}/role",
+    opt=operation("people:write", errors=(404, 409)) | {"needs_proof": True},
+)
+async def give_group_role(
+    pool: ThePool, actor: TheActor, group_id: FromPath[UUID], given: NamedDependency[GroupRole]
+) -> Response[Group]:
+    """Say what the members of a directory's group may do; it counts at once. Of several groups the weightiest role counts."""
+    async with pool.acquire() as conn, conn.transaction():
+        return answer(await provisioning.give_role(conn, actor, group_id, given.role))
 
 
 @get("/sign-in-attempts", opt=operation("people:write", exports=(CSV, NDJSON)))
@@ -220,6 +269,18 @@ async def get_approval(pool: ThePool, actor: TheActor, approval_id: FromPath[UUI
         return answer(approvals.shown(await approvals.get(conn, actor.party_id, approval_id)))
 
 
+@post(
+    "/approvals/{approval_id:uuid}/withdraw",
+    status_code=200,
+    opt=operation("commands:send", errors=(404, 409)),
+)
+async def withdraw_approval(pool: ThePool, actor: TheActor, approval_id: FromPath[UUID]) -> Response[Approval]:
+    """Want it no longer: only whoever asked can. To agree or to reject takes a second person, in the console."""
+    async with pool.acquire() as conn, conn.transaction():
+        await approvals.withdraw(conn, actor, approval_id)
+        return answer(approvals.shown(await approvals.get(conn, actor.party_id, approval_id)))
+
+
 HANDLERS = [
     list_operators,
     invite_operator,
@@ -230,7 +291,11 @@ HANDLERS = [
     reset_operator,
     list_web_sessions,
     sign_operator_out,
+    end_web_session,
+    list_operator_groups,
+    give_group_role,
     list_sign_in_attempts,
     list_approvals,
     get_approval,
+    withdraw_approval,
 ]

@@ -4,11 +4,14 @@ from typing import Any
 
 from ohmstead.accounts.approvals.model import Approval
 from ohmstead.accounts.model import Operator
+from ohmstead.accounts.people.model import Group
 from ohmstead.accounts.signin.model import SignInAttempt
 from ohmstead.api.people import (
     Approvals,
+    GroupRole,
     NewOperator,
     NewRole,
+    OperatorGroups,
     OperatorLink,
     Operators,
     SignedOutBrowsers,
@@ -28,6 +31,15 @@ _OPERATOR: dict[str, Any] = {
     "external_id": None,
     "is_provisioned": False,
     "location_ids": None,
+}
+_GROUP: dict[str, Any] = {
+    "group_id": "019a9d5e-7b10-7000-8000-000000000005",
+    "party_id": "019a9d5e-7b10-7000-8000-000000000000",
+    "name": "Grid team",
+    "external_id": "7f3c",
+    "role": "operations",
+    "created_at": "2026-03-02T08:00:00Z",
+    "changed_at": "2026-03-02T08:00:00Z",
 }
 _APPROVAL: dict[str, Any] = {
     "approval_id": "019a9d5e-7b10-7000-8000-000000000003",
@@ -64,6 +76,9 @@ PEOPLE_EXAMPLES: dict[Any, Any] = {
     NewOperator: {"name": "Ada", "email": "ada@example.com", "role": "operations"},
     OperatorLink: {"operator": _OPERATOR, "link": "https://net.example/sign-in?link=Zk3v9Q…"},
     NewRole: {"role": "technician"},
+    GroupRole: {"role": "operations"},
+    Group: _GROUP,
+    OperatorGroups: {"items": [_GROUP]},
     WebSessions: {
         "items": [
             {

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ohmstead.reports.revenue.model import Revenue
 from ohmstead.reports.usage.model import Usage
 
 _SUMS: dict[str, Any] = {
@@ -13,15 +14,20 @@ _SUMS: dict[str, Any] = {
     "delivered_wh": 9490100,
 }
 
+_EARNED: dict[str, Any] = {"n_cdrs": 409, "before_taxes": 3412.8, "total": 4095.36}
+_SPAN: dict[str, Any] = {
+    "period": {"kind": "month", "first": "2026-03-01", "last": "2026-03-31"},
+    "until": "2026-03-11",
+    "compared_with": {"kind": "month", "first": "2026-02-01", "last": "2026-02-11"},
+    "comparison": "before",
+    "location_id": None,
+    "station_id": None,
+    "time_zone": "Europe/Vienna",
+}
+
 REPORT_EXAMPLES: dict[Any, Any] = {
     Usage: {
-        "period": {"kind": "month", "first": "2026-03-01", "last": "2026-03-31"},
-        "until": "2026-03-11",
-        "compared_with": {"kind": "month", "first": "2026-02-01", "last": "2026-02-11"},
-        "comparison": "before",
-        "location_id": None,
-        "station_id": None,
-        "time_zone": "Europe/Vienna",
+        **_SPAN,
         "is_whole": True,
         "totals": _SUMS,
         "compared": {**_SUMS, "n_sessions": 388},
@@ -44,6 +50,28 @@ REPORT_EXAMPLES: dict[Any, Any] = {
                 "name": "Harbour",
                 "totals": _SUMS,
                 "compared": None,
+            }
+        ],
+    },
+    Revenue: {
+        **_SPAN,
+        "step": "day",
+        "currencies": [
+            {
+                "currency": "EUR",
+                "earned": _EARNED,
+                "compared": {**_EARNED, "n_cdrs": 388},
+                "bars": [{"begins": "2026-03-01", "earned": {"n_cdrs": 37, "before_taxes": 310.2, "total": 372.24}}],
+                "compared_bars": [],
+                "places": [
+                    {
+                        "location_id": "019a9d5e-8c40-7d02-9b7a-1d1b2c3d4e5f",
+                        "station_id": None,
+                        "name": "Harbour",
+                        "earned": _EARNED,
+                        "compared": None,
+                    }
+                ],
             }
         ],
     },

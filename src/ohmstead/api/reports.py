@@ -1,4 +1,4 @@
-"""/reports: how much the network was used."""
+"""/reports: how much the network was used, and what that brought in."""
 
 from datetime import date
 from typing import Annotated, Literal, cast
@@ -12,6 +12,8 @@ from msgspec import Meta, Struct
 from ohmstead.api.operations import CSV, TheActor, ThePool, answer, cell, csv_lines, operation
 from ohmstead.api.problems import BadRequest, FieldError
 from ohmstead.doorway import WITHIN
+from ohmstead.reports.revenue.model import Revenue
+from ohmstead.reports.revenue.service import revenue
 from ohmstead.reports.usage import periods, service
 from ohmstead.reports.usage.model import Subject, Usage
 from ohmstead.reports.usage.periods import Comparison, Kind, UsagePeriod
@@ -53,12 +55,16 @@ def _period(query: UsageQuery, today: date) -> UsagePeriod:
         raise BadRequest(f"from, to: {error}", [FieldError("to", str(error))]) from error
 
 
+def _subject(query: UsageQuery) -> Subject:
+    if query.location is not None and query.station is not None:
+        raise BadRequest("give a location or a station, not both", [FieldError("station", "beside location")])
+    return Subject(query.location, query.station)
+
+
 @get("/reports/usage", opt=operation("sessions:read", errors=(404,), exports=(CSV,)) | WITHIN)
 async def get_usage(pool: ThePool, actor: TheActor, filters: NamedDependency[UsageQuery]) -> Response[Usage]:
     """Read how much the network, a location or a station was used: sessions, energy, peaks, compared."""
-    if filters.location is not None and filters.station is not None:
-        raise BadRequest("give a location or a station, not both", [FieldError("station", "beside location")])
-    subject = Subject(filters.location, filters.station)
+    subject = _subject(filters)
     async with pool.acquire() as conn:
         today, _ = await service.today_at(conn, actor.scope, subject)
         found = await service.usage(conn, actor.scope, subject, _period(filters, today), filters.compare)
@@ -78,4 +84,24 @@ def steps_csv(found: Usage) -> bytes:
     return csv_lines(lines)
 
 
-HANDLERS = [get_usage]
+@get("/reports/revenue", opt=operation("billing:read", errors=(404,), exports=(CSV,)) | WITHIN)
+async def get_revenue(pool: ThePool, actor: TheActor, filters: NamedDependency[UsageQuery]) -> Response[Revenue]:
+    """Read what sessions brought in, by the day on which they began, in each currency: CDRs less credits, compared."""
+    subject = _subject(filters)
+    async with pool.acquire() as conn:
+        today, _ = await service.today_at(conn, actor.scope, subject)
+        found = await revenue(conn, actor.scope, subject, _period(filters, today), filters.compare)
+    if filters.format == "csv":
+        lines = [["begins", "currency", *_AMOUNTS]]
+        for one in found.currencies:
+            lines += [
+                [bar.begins, one.currency, *(cell(getattr(bar.earned, name)) for name in _AMOUNTS)] for bar in one.bars
+            ]
+        headers = {"Content-Disposition": 'attachment; filename="revenue.csv"'}
+        return cast("Response[Revenue]", Response(csv_lines(lines), media_type=CSV, headers=headers))
+    return answer(found)
+
+
+_AMOUNTS = ("n_cdrs", "before_taxes", "total")
+
+HANDLERS = [get_usage, get_revenue]

@@ -29,7 +29,7 @@ class Hits(Struct):
 
 @get("/search", opt=operation("stations:read") | WITHIN)
 async def search(pool: ThePool, actor: TheActor, filters: NamedDependency[SearchQuery]) -> Response[Hits]:
-    """Find stations, locations, drivers, tokens and sessions by any id or name, or a part of one.
+    """Find stations, locations, drivers, tokens and sessions by any id or name, or a part of one; money by its ids.
 
     Kinds that the caller may not read are left out.
     """

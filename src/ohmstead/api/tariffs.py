@@ -22,6 +22,7 @@ from ohmstead.api.operations import (
     listed,
     operation,
 )
+from ohmstead.billing.paying.payers import PlanPayers
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.core.events import NUDGE
@@ -53,7 +54,7 @@ VERSIONS = Keyset(item=TariffVersion, type=int, of=lambda version: version.versi
 ASSIGNMENTS = Keyset(
     item=TariffAssignment, type=tuple[datetime, UUID], of=lambda one: (one.assigned_at, one.assignment_id)
 )
-_COSTS = TariffCosts()
+_COSTS = TariffCosts(PlanPayers())
 
 
 class AssignmentQuery(Struct, kw_only=True, forbid_unknown_fields=True):

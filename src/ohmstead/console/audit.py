@@ -35,6 +35,7 @@ THEMES = {
     "api_key.": N_("API keys"),
     "operator.": N_("People"),
     "webhook.": N_("Webhooks"),
+    "notification_template.": N_("Words of messages"),
     "party.": N_("Network"),
 }
 _PLACES = {

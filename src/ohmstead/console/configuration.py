@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -17,6 +18,8 @@ from ohmstead.core.errors import NotFound
 from ohmstead.core.events import NUDGE
 from ohmstead.core.language import N_, _
 from ohmstead.reports.pages import queries as pages
+from ohmstead.sessions.signed import service as signed
+from ohmstead.settings import Settings
 from ohmstead.stations.device import queries, templates
 from ohmstead.stations.device.queries import ChangeFilter
 from ohmstead.stations.directory import service as directory
@@ -24,7 +27,7 @@ from ohmstead.stations.directory.service import StationChange
 from ohmstead.stations.quirks.book import book_at
 from ohmstead.stations.quirks.profiles import NOTHING, Effects, Profile
 from ohmstead.ui.states import Look
-from ohmstead.ui.templating import page
+from ohmstead.ui.templating import page, view_of
 
 SHOWN_CHANGES = 40
 
@@ -70,22 +73,37 @@ async def configuration(
 ) -> Response[str]:
     """Its settings as it last reported them, beside what its templates want."""
     async with pool.acquire() as conn:
-        view = await opened(request, conn, actor)
-        station = await _station(conn, actor, station_id)
-        text = view.query.get("q", "").strip()[:100]
-        tree = await queries.device_tree(conn, actor.party_id, station_id, text)
-        drift = await queries.station_drift(conn, actor.party_id, station_id)
-        changes = await queries.list_changes(
-            conn, actor.party_id, station_id, ChangeFilter(q=text or None), limit=SHOWN_CHANGES
-        )
-        total = await pages.count_variables(conn, actor.party_id, station_id)
-        names = {one.template_id: one.name for one in await queries.list_templates(conn, actor.party_id, limit=500)}
-        context: dict[str, Any] = {
-            "monitors": await queries.list_monitors(conn, actor.party_id, station_id),
-            "reports": await queries.list_reports(conn, actor.party_id, station_id, 10),
-            "local_list": await queries.local_list(conn, actor.party_id, station_id),
-            "duties": await queries.list_duties(conn, actor.party_id, station_id),
-        }
+        await opened(request, conn, actor)
+        return await shown(request, conn, actor, settings, station_id, {}, {})
+
+
+async def shown(
+    request: PageRequest,
+    conn: Connection,
+    actor: Actor,
+    settings: Settings,
+    station_id: str,
+    given: Mapping[str, str],
+    errors: Mapping[str, str],
+) -> Response[str]:
+    """The page; `given` and `errors` are of the form for meters' keys."""
+    station = await station_of(conn, actor, station_id)
+    text = view_of(request).query.get("q", "").strip()[:100]
+    tree = await queries.device_tree(conn, actor.party_id, station_id, text)
+    drift = await queries.station_drift(conn, actor.party_id, station_id)
+    changes = await queries.list_changes(
+        conn, actor.party_id, station_id, ChangeFilter(q=text or None), limit=SHOWN_CHANGES
+    )
+    total = await pages.count_variables(conn, actor.party_id, station_id)
+    names = {one.template_id: one.name for one in await queries.list_templates(conn, actor.party_id, limit=500)}
+    context: dict[str, Any] = {
+        "monitors": await queries.list_monitors(conn, actor.party_id, station_id),
+        "reports": await queries.list_reports(conn, actor.party_id, station_id, 10),
+        "local_list": await queries.local_list(conn, actor.party_id, station_id),
+        "duties": await queries.list_duties(conn, actor.party_id, station_id),
+        "meter_keys": await signed.list_keys(conn, actor.party_id, station_id),
+        "keys_seen": await signed.list_seen(conn, actor.party_id, station_id),
+    }
     profiles = book_at(settings.quirks_dir).of(
         vendor=station["vendor"],
         model=station["model"],
@@ -95,7 +113,10 @@ async def configuration(
     return page(
         request,
         "station/configuration.html",
+        status=422 if errors else 200,
         **context,
+        given={"evse_number": "1", "public_key": "", "serial": "", **given},
+        errors=errors,
         station=station,
         tree=tree,
         n_shown=sum(len(variable.attributes) for node in tree for variable in node.variables),
@@ -121,7 +142,7 @@ async def reconcile(
     form = await request.form()
     what = form.get("do")
     async with pool.acquire() as conn, conn.transaction():
-        await _station(conn, actor, station_id)
+        await station_of(conn, actor, station_id)
         if what == "reconcile":
             await templates.reconcile_now(conn, actor, station_id)
         elif what == "send-list":
@@ -132,7 +153,8 @@ async def reconcile(
     return Redirect(f"/stations/{quote(station_id, safe='')}/configuration", status_code=303)
 
 
-async def _station(conn: Connection, actor: Actor, station_id: str) -> Any:
+async def station_of(conn: Connection, actor: Actor, station_id: str) -> Any:
+    """Raises NotFound."""
     found = await pages.find_station(conn, actor.party_id, station_id)
     if found is None:
         raise NotFound(f"no station {station_id}")

@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from ohmstead.accounts.access import Actor, may
+from ohmstead.billing.paying.payers import PlanPayers
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Invalid, NotFound
@@ -22,7 +23,7 @@ from ohmstead.tariffs.records import Place
 from ohmstead.ui import prices
 from ohmstead.ui.prices import PriceLine
 
-_COSTS = TariffCosts()
+_COSTS = TariffCosts(PlanPayers())
 
 
 class SessionPrice(Struct, frozen=True, kw_only=True):

@@ -29,6 +29,8 @@ from ohmstead.doorway import (
     Attempts,
     browser_cookie,
     cookie_name,
+    held_in,
+    held_of,
     is_https,
     local_path,
     session_cookie,
@@ -45,13 +47,6 @@ STATE_COOKIE: Final = "ohmstead-provider"
 STATE_GOOD_FOR_S: Final = 600
 
 
-class Held(Struct, forbid_unknown_fields=True):
-    """What a form was about to send when its person was asked to sign in, or for a proof."""
-
-    path: str
-    fields: list[tuple[str, str]]
-
-
 class Away(Struct, array_like=True):
     """What must be known of a browser that went to a provider, when it comes back."""
 
@@ -62,21 +57,6 @@ class Away(Struct, array_like=True):
     next: str
     binding: str
     proves: str | None
-
-
-def held_in(text: str) -> Held | None:
-    """What a page of ours carries along; None of what is none."""
-    try:
-        found = msgspec.json.decode(text, type=Held) if text else None
-    except msgspec.MsgspecError:
-        return None
-    return found if found is not None and local_path(found.path) == found.path else None
-
-
-def held_of(request: Request[Any, Any, Any]) -> str:
-    """What the request was about to send, as pages carry it along."""
-    held = request.scope["state"].get("held")
-    return msgspec.json.encode(held).decode() if held else ""
 
 
 @get("/language")

@@ -10,25 +10,30 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from ohmstead.accounts import service as accounts
 from ohmstead.accounts.access import Actor
 from ohmstead.accounts.lists import service as lists
 from ohmstead.console.exports import table_response
-from ohmstead.console.forms import Form, faults_of, form_of
+from ohmstead.console.forms import Form, decimal_in, faults_of, form_of
 from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow, opened, uuid_of
+from ohmstead.console.money_cdrs import owed_by
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import Conflict, Invalid, Refused
 from ohmstead.core.events import NUDGE
 from ohmstead.core.language import N_, _, n_
+from ohmstead.core.money import Money
+from ohmstead.core.validation import in_words
 from ohmstead.drivers import queries
 from ohmstead.drivers import service as drivers
 from ohmstead.drivers.model import Driver, DriverChange, NewDriver
 from ohmstead.drivers.queries import SORTS, DriverFilter, Sort
 from ohmstead.reports.pages import queries as pages
 from ohmstead.reports.people import queries as people
+from ohmstead.sessions.covers import service as covers
 from ohmstead.sessions.erasing import service as erasing
 from ohmstead.tokens import queries as tokens
 from ohmstead.tokens.queries import TokenFilter
-from ohmstead.ui import figures
+from ohmstead.ui import figures, prices
 from ohmstead.ui.templating import View, page
 
 PAGE = 50
@@ -90,8 +95,8 @@ async def drivers_table(request: PageRequest, pool: PoolIn, actor: ActorIn) -> R
         view = await opened(request, conn, actor, "drivers:read")
         found = await queries.list_drivers(conn, actor.party_id, _wanted(view), _sort(view), limit=EXPORTED)
     columns = (
-        "driver_id", "name", "email", "phone", "language", "company", "group_uid", "vehicles", "notes", "status",
-        "n_tokens", "contracts", "created_at", "updated_at",
+        "driver_id", "name", "email", "phone", "phone_confirmed_at", "language", "company", "group_uid", "vehicles", "notes",
+        "status", "n_tokens", "contracts", "created_at", "updated_at",
     )  # fmt: skip
     return await table_response(request, columns, ([getattr(d, name) for name in columns] for d in found))
 
@@ -168,21 +173,66 @@ async def driver_page(request: PageRequest, pool: PoolIn, actor: ActorIn, driver
         return await _page(request, conn, actor, driver)
 
 
-async def _page(request: PageRequest, conn: Connection, actor: Actor, driver: Driver, error: str = "") -> Response[str]:
+async def _page(
+    request: PageRequest,
+    conn: Connection,
+    actor: Actor,
+    driver: Driver,
+    error: str = "",
+    wanted_limit: str | None = None,
+    errors: Mapping[str, str] | None = None,
+) -> Response[str]:
     held = await tokens.list_tokens(conn, actor.party_id, TokenFilter(driver=driver.driver_id), limit=200)
     usage = await people.driver_usage(conn, actor.party_id, driver.driver_id)
     last = await people.last_sessions(conn, actor.party_id, driver.driver_id, 20)
     found = await pages.sessions_called(conn, actor.party_id, last)
+    limit = await covers.get_price_limit(conn, actor.party_id, driver.driver_id)
+    party = await accounts.get_party(conn, actor.party_id)
+    typed = f"{limit.amount:f}" if limit else ""
     return page(
         request,
         "console/driver.html",
-        status=409 if error else 200,
+        status=422 if errors else 409 if error else 200,
+        limit=limit,
+        wanted_limit=typed if wanted_limit is None else wanted_limit,
+        limit_currency=limit.currency if limit else party.currency,
+        errors=errors or {},
         driver=driver,
         held=held,
         usage=usage,
         sessions=found,
+        owed=await owed_by(conn, actor, f"driver:{driver.driver_id}"),
+        prices=prices,
         error=error,
     )
+
+
+@post("/drivers/{driver_id:str}/price-limit", status_code=200)
+async def set_price_limit(
+    request: PageRequest, pool: PoolIn, bus: BusIn, actor: ActorIn, driver_id: FromPath[str]
+) -> Response[Any]:
+    """What a session of theirs may cost at most; empty: what it does."""
+    allow(actor, "drivers:write")
+    given, known = await form_of(request), uuid_of(driver_id, "driver")
+    async with pool.acquire() as conn:
+        await opened(request, conn, actor, "drivers:write")
+        driver = await queries.get_driver(conn, actor.party_id, known)
+        limit = await covers.get_price_limit(conn, actor.party_id, known)
+        party = await accounts.get_party(conn, actor.party_id)
+        currency = limit.currency if limit else party.currency
+        try:
+            amount = decimal_in(given, "price_limit")
+            if amount is not None or limit is not None:
+                most = Money(amount, currency) if amount is not None else None
+                async with conn.transaction():
+                    await covers.set_price_limit(conn, actor.party_id, known, most)
+        except Invalid as error:
+            told = {"price_limit": in_words(error.text)}
+            return await _page(
+                request, conn, actor, driver, wanted_limit=given.fields.get("price_limit", ""), errors=told
+            )
+    await bus.publish(NUDGE, {})
+    return Redirect(f"/drivers/{known}#price-limit", status_code=303)
 
 
 @get("/drivers/{driver_id:str}/edit")
@@ -292,6 +342,7 @@ HANDLERS: Sequence[Any] = [
     new_driver,
     add_driver,
     driver_page,
+    set_price_limit,
     edit_driver,
     change_driver,
     do_to_driver,

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence, Sized
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from litestar import Request, Response
+from litestar.response import Stream
 
+from ohmstead.core.errors import Refused
 from ohmstead.core.workbooks import MEDIA_TYPE, write_workbook
 
+Rows = TypeVar("Rows", bound=Sized)
+_CSV = "text/csv; charset=utf-8"
 _RUNS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -30,17 +34,39 @@ def cell(value: Any) -> str:
     return str(value)
 
 
+def whole(rows: Rows, most: int) -> Rows:
+    """The rows, where they are all there is: one more than `most` was asked for. Raises Refused where there are more; a
+    file that lacks rows without saying so is worse than none."""
+    if len(rows) > most:
+        raise Refused(f"there are more than {most} rows for one file: ask for fewer days, or take them from the API")
+    return rows
+
+
+def csv_stream(name: str, columns: Sequence[str], pieces: AsyncIterable[Iterable[Sequence[Any]]]) -> Stream:
+    """A file to download that is written while its rows are read; `name` is ours, without extension."""
+
+    async def text() -> AsyncIterator[bytes]:
+        yield _lines([columns]).encode("utf-8-sig")
+        async for rows in pieces:
+            yield _lines([cell(value) for value in row] for row in rows).encode()
+
+    return Stream(text(), media_type=_CSV, headers={"Content-Disposition": f'attachment; filename="{name}.csv"'})
+
+
 def csv_response(name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response[bytes]:
     """A file to download; `name` is ours, without extension."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(columns)
-    writer.writerows([cell(value) for value in row] for row in rows)
+    text = _lines([columns]) + _lines([cell(value) for value in row] for row in rows)
     return Response(
-        text.getvalue().encode("utf-8-sig"),
-        media_type="text/csv; charset=utf-8",
+        text.encode("utf-8-sig"),
+        media_type=_CSV,
         headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
     )
+
+
+def _lines(rows: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return text.getvalue()
 
 
 async def table_response(

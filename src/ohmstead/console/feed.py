@@ -22,7 +22,7 @@ STOP_REASONS = {
     "remote": N_("stopped from here"),
     "ev_disconnected": N_("the car was unplugged"),
     "stopped_by_ev": N_("the car had enough"),
-    "de_authorized": N_("the token was not accepted"),
+    "deauthorized": N_("the token was not accepted"),
     "emergency_stop": N_("the emergency stop was pressed"),
     "power_loss": N_("the power failed"),
     "reboot": N_("the station restarted"),

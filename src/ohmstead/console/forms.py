@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import date
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -23,13 +25,14 @@ class Form(Struct, frozen=True):
 
 
 async def form_of(request: Request[Any, Any, Any]) -> Form:
-    """Without the token and without files; spaces around texts do not count."""
+    """Without the token and without files; spaces around texts do not count, nor does U+0000, which no database keeps."""
     fields: dict[str, str] = {}
     many: dict[str, list[str]] = {}
     for name, value in (await request.form()).multi_items():
         if isinstance(value, str) and name != "csrf_token":
-            fields[name] = value.strip()
-            many.setdefault(name, []).append(value.strip())
+            text = value.replace("\0", "").strip()
+            fields[name] = text
+            many.setdefault(name, []).append(text)
     version = fields.get("version", "")
     return Form(fields, many, int(version) if version.isascii() and version.isdigit() and len(version) < 10 else None)
 
@@ -40,3 +43,34 @@ def faults_of(error: msgspec.ValidationError | Invalid, fields: Collection[str])
     name = name.partition(".")[0].partition("[")[0]
     first = next(iter(fields))
     return {name if name in fields else first: in_words(text)}
+
+
+def decimal_in(given: Form, name: str) -> Decimal | None:
+    """A number as people type it, with a comma or a point; None: the field is empty. Raises Invalid."""
+    text = given.fields.get(name, "").replace(",", ".")
+    if not text:
+        return None
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        raise Invalid("not a number", name) from None
+    if not found.is_finite():
+        raise Invalid("not a number", name)
+    return found
+
+
+def whole_in(given: Form, name: str) -> int | None:
+    """A whole number; None: the field is empty. Raises Invalid."""
+    text = given.fields.get(name, "")
+    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Invalid("not a whole number", name)
+    return int(text) if text else None
+
+
+def day_in(given: Form, name: str) -> date | None:
+    """A day; None: the field is empty. Raises Invalid."""
+    text = given.fields.get(name, "")
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise Invalid("give days as 2026-03-31", name) from None

@@ -32,8 +32,10 @@ async def opened(request: PageRequest, conn: Connection, actor: Actor, action: s
     """The page's view. Raises NotAllowed when the actor may not do `action`; None is everybody's who is signed in."""
     if action is not None:
         allow(actor, action)
+    state, news = request.scope["state"], request.app.state.live_news
+    # Before anything is read: what happens from now on the page is told when it listens.
+    state["live_position"] = await news.position(actor.party_id)
     frame = await service.frame(conn, actor.scope)
-    state = request.scope["state"]
     state["party_name"], state["party_zone"], state["n_attention"] = frame.network, frame.time_zone, frame.n_concerns
     if actor.operator_id is not None:
         state["memberships"] = await parties.list_memberships(conn, actor.operator_id)

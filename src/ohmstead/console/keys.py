@@ -66,6 +66,8 @@ SCOPES: Final[tuple[tuple[str, dict[str, str]], ...]] = (
             "tariffs:write": N_("Publish tariffs, assign them, write prices of markets"),
             "billing:read": N_("See CDRs, sessions that are not billed, and the books"),
             "billing:write": N_("Credit CDRs, decide about sessions that are not billed, close months"),
+            "payments:read": N_("See payments, debts and chargebacks"),
+            "payments:write": N_("Refund payments, let holds go, forgive debts"),
         },
     ),
     (
@@ -73,6 +75,8 @@ SCOPES: Final[tuple[tuple[str, dict[str, str]], ...]] = (
         {
             "events:read": N_("Follow the live stream and all events"),
             "webhooks:write": N_("Set webhooks up and send requests again"),
+            "notifications:read": N_("See what people were told, and the words of messages"),
+            "notifications:write": N_("Change the words of messages, send messages again, choose for drivers"),
         },
     ),
     (

@@ -17,16 +17,17 @@ from litestar import get
 from litestar.params import FromQuery
 from litestar.response import Stream
 
+from ohmstead.accounts.admission import Admission
 from ohmstead.accounts.scope import Scope
 from ohmstead.console import feed
-from ohmstead.console.frame import ActorIn, BusIn, PageRequest, allow
+from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow
 from ohmstead.core import clock, language, metrics
 from ohmstead.core.db import Pool
 from ohmstead.core.live import LiveNews, News
 from ohmstead.core.log import logger
 from ohmstead.doorway import WITHIN
 from ohmstead.reports.reach.audience import Audience
-from ohmstead.ui import figures
+from ohmstead.ui import figures, prices
 
 log = logger("ohmstead.live")
 
@@ -74,6 +75,11 @@ class Channel:
         self._told_at = 0.0
         self._is_open = False
         self._sifting: asyncio.Task[list[News]] | None = None
+
+    def seen(self, events: Sequence[News]) -> list[News]:
+        """What its pages make of events."""
+        made = [news for event in events if (news := self.view(event)) is not None]
+        return [news for news in made if news.get("only") in (None, self.station_id)]
 
     def tell(self, news: News) -> None:
         """At once after a time of silence, otherwise together with what else comes until the window is over."""
@@ -128,8 +134,10 @@ class Channels:
         self._pool = pool
         self._channels: dict[tuple[Scope, str | None, str], Channel] = {}
 
-    async def join(self, scope: Scope, station_id: str | None, page: OpenPage) -> None:
-        """The page hears of everything within its scope from now on."""
+    async def join(self, scope: Scope, station_id: str | None, page: OpenPage, since: str | None = None) -> None:
+        """The page hears of everything within its scope from now on, and of what happened since the position at which it was
+        read; where that is not known any more it is told to load everything anew.
+        """
         key = (scope, station_id, page.language)
         channel = self._channels.get(key)
         if channel is None:
@@ -140,6 +148,14 @@ class Channels:
         channel.pages.add(page)
         # For every page: one that comes while the first one's subscription is being made waits for it, too.
         await self._hub.join(scope.party_id, channel)
+        if since is None:
+            return
+        missed = self._hub.missed(scope.party_id, since)
+        seen = None if missed is None else channel.seen(missed)
+        if seen is None or (seen and scope.locations is not None):
+            page.tell(RESYNC)  # which of them are within its locations is not worth a question
+        elif seen:
+            page.tell(worded(seen))
 
     def leave(self, scope: Scope, station_id: str | None, page: OpenPage) -> None:
         """Hear no more. No await in here: it is called by streams that are being cancelled."""
@@ -208,6 +224,9 @@ def news_of(event: News) -> dict[str, Any] | None:
             news["touch"].append("power")
     elif kind in ("connection", "connector", "station"):
         news["touch"] += ["network", "stations"]
+    elif kind == "cost":
+        news["touch"] = []
+        news["set"] = _cost_place(event)
     elif kind == "command":
         news["touch"] = [f"commands:{station_id}"]
     else:
@@ -254,16 +273,32 @@ def _session_places(event: News) -> tuple[dict[str, str], dict[str, float]]:
     return places, widths
 
 
+def _cost_place(event: News) -> dict[str, str]:
+    total, currency = feed.decimal(event.get("total")), event.get("currency")
+    if total is None or not isinstance(currency, str):
+        return {}
+    return {f"session/{event.get('session_id')}/cost": prices.amount(total, currency)}
+
+
 @get("/live", media_type="text/event-stream", opt=WITHIN)
-async def live(request: PageRequest, actor: ActorIn, bus: BusIn, station: FromQuery[str | None] = None) -> Stream:
-    """The stream a page holds open. A `beat` every five seconds lets it tell silence from a lost server."""
+async def live(
+    request: PageRequest,
+    pool: PoolIn,
+    actor: ActorIn,
+    bus: BusIn,
+    station: FromQuery[str | None] = None,
+    since: FromQuery[str | None] = None,
+) -> Stream:
+    """The stream a page holds open: what happened `since` it was read, and what happens. A `beat` every five seconds lets it
+    tell silence from a lost server. It ends within seconds once the session is over, or sees something else.
+    """
     allow(actor, "events:read")
     channels: Channels = request.app.state.live_channels
-    page = OpenPage(language.spoken())
+    page, admission = OpenPage(language.spoken()), Admission(pool, actor)
 
     async def stream() -> AsyncIterator[bytes]:
         try:
-            await channels.join(actor.scope, station, page)
+            await channels.join(actor.scope, station, page, since)
             yield f"retry: {AGAIN_MS}\nevent: beat\ndata: {clock.now().isoformat()}\n\n".encode()
             while True:
                 try:
@@ -271,6 +306,8 @@ async def live(request: PageRequest, actor: ActorIn, bus: BusIn, station: FromQu
                         piece = await page.queue.get()
                 except TimeoutError:
                     piece = _event("beat", {"at": clock.now().isoformat(), "is_whole": bus.is_connected})
+                if not await admission.holds():
+                    return
                 yield piece
         finally:
             channels.leave(actor.scope, station, page)

@@ -14,7 +14,7 @@ from litestar.params import FromPath, SkipValidation
 from litestar.response import Redirect
 
 from ohmstead.accounts.access import Actor
-from ohmstead.console import costs, location_form, maps
+from ohmstead.console import costs, hosts, location_form, maps
 from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, allow, opened, uuid_of
 from ohmstead.console.overview import connector_groups
 from ohmstead.console.stations import trouble
@@ -38,7 +38,7 @@ from ohmstead.stations.queries import Location
 from ohmstead.stations.sites import hours, pictures, service
 from ohmstead.stations.sites import queries as sites
 from ohmstead.stations.sites.model import Hours, PhotoChange
-from ohmstead.ui import figures
+from ohmstead.ui import figures, prices
 from ohmstead.ui.templating import View, page
 
 StorageIn: TypeAlias = NamedDependency[SkipValidation[Storage]]
@@ -137,6 +137,7 @@ async def _site_page(
         site = await reports.one_site(conn, actor.party_id, location_id)
         connectors = await pages.list_connectors(conn, actor.party_id, [row.station_id for row in stations.rows])
         priced = await costs.prices_here(conn, actor, connectors, location_id, found.time_zone, names_station=True)
+        hosted, host_names = await hosts.hosts_of(conn, actor, location_id, today)
     of_today = next((row for row in days if row["day"] == today), None)
     return page(
         request,
@@ -159,6 +160,9 @@ async def _site_page(
         trouble=trouble,
         words=location_form,
         priced=priced,
+        hosted=hosted,
+        host_names=host_names,
+        prices=prices,
         error=error,
     )
 

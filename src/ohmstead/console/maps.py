@@ -137,14 +137,14 @@ def _mark(site: Site, x: float, y: float) -> Mark:
     if site.n_offline:
         tone, sign = "failed", "×"
         words.insert(0, _("%(n)s offline", n=figures.number(site.n_offline)))
-    if site.n_offline == site.n_stations:
+    if site.n_stations and site.n_offline == site.n_stations:
         tone, sign = "failed", "×"
     path = f"/stations?location={site.location_id}"
     if site.location_id is None:
         path = "/stations?show=needs" if tone == "failed" else "/stations"
     stations = n_("%(n)s station", "%(n)s stations", site.n_stations)
     connectors = n_("%(n)s connector", "%(n)s connectors", site.n_connectors)
-    state = ", ".join(words) or _("all free")
+    state = ", ".join(words) or (_("all free") if site.n_stations else _("no station yet"))
     title = f"{site.name}: {state}; {stations}, {connectors}"
     is_alarm = tone == "failed"
     label = f"{site.name} · {words[0]}" if is_alarm else site.name

@@ -11,6 +11,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from ohmstead.accounts.access import Actor
+from ohmstead.console.forms import form_of
 from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, SettingsIn, allow, opened, uuid_of
 from ohmstead.console.overview import lesson_words
 from ohmstead.core.db import Connection
@@ -276,8 +277,7 @@ def _with_one_more(given: dict[str, str], target: str) -> dict[str, str]:
 
 
 async def _fields(request: PageRequest) -> dict[str, str]:
-    form = await request.form()
-    return {k: v.strip() for k, v in form.items() if isinstance(v, str) and k != "csrf_token"}
+    return (await form_of(request)).fields
 
 
 def _errors(error: Exception) -> dict[str, str]:

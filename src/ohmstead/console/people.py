@@ -29,7 +29,7 @@ ROLES = {
     "owner": N_("Everything, people and keys included"),
     "operations": N_("Runs the network: stations, orders, tokens"),
     "technician": N_("Stations and orders to them"),
-    "finance": N_("Reads sessions, tokens and prices; bills and closes months"),
+    "finance": N_("Reads sessions, drivers and tokens; sets prices, bills and closes months"),
     "support": N_("Helps drivers: orders, tokens, reservations"),
     "site_host": N_("Reads stations and sessions"),
     "read_only": N_("Reads everything"),
@@ -137,7 +137,7 @@ async def group(request: PageRequest, pool: PoolIn, actor: ActorIn, group_id: Fr
 
 @get("/people/{operator_id:str}")
 async def person(request: PageRequest, pool: PoolIn, actor: ActorIn, operator_id: FromPath[str]) -> Response[str]:
-    """One person: where they are signed in."""
+    """One person: where they are signed in, and which keys of theirs go on without them."""
     known = uuid_of(operator_id, "operator")
     async with pool.acquire() as conn:
         await opened(request, conn, actor, ACTION)
@@ -145,12 +145,14 @@ async def person(request: PageRequest, pool: PoolIn, actor: ActorIn, operator_id
         sessions = await accounts.list_web_sessions(conn, known)
         about = audit_log.AuditFilter(object=f"operator/{known}")
         entries = await audit_log.list_entries(conn, actor.party_id, about, limit=30)
+        keys = await accounts.list_keys_of(conn, actor.party_id, known)
     return page(
         request,
         "console/person.html",
         person=found,
         sessions=sessions,
         entries=entries,
+        keys=keys,
         roles=ROLES,
         device=devices.told,
         is_me=actor.operator_id == known,
@@ -185,11 +187,14 @@ async def change(
                 case _:
                     raise NotFound("there is nothing here")
             found = await people.get_person(conn, actor.party_id, known)
+            has_keys = bool(await accounts.list_keys_of(conn, actor.party_id, known))
     except (Invalid, Refused) as error:
         return await _page(request, pool, actor, error=error)
     if secret is not None:
         return await _page(request, pool, actor, link=(found.name, _link(settings, secret)))
-    return Redirect(f"/people/{known}" if given.get("back") == "person" else "/people", status_code=303)
+    # Whoever shuts somebody out is shown what they may still come in with.
+    is_shown = given.get("back") == "person" or (given.get("do") == "disable" and has_keys)
+    return Redirect(f"/people/{known}" if is_shown else "/people", status_code=303)
 
 
 HANDLERS = [people_page, invite, rules, group, person, change]

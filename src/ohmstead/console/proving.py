@@ -10,11 +10,11 @@ from litestar.enums import MediaType
 from ohmstead.accounts import service
 from ohmstead.accounts.access import TooManyAttempts
 from ohmstead.accounts.service import SignedIn
-from ohmstead.console.door import SignIn, go_on, held_of, json_of
+from ohmstead.console.door import SignIn, go_on, json_of
 from ohmstead.console.frame import ActorIn, PageRequest, SettingsIn
 from ohmstead.core.errors import Refused
 from ohmstead.core.language import told
-from ohmstead.doorway import local_path, session_cookie, visit_of
+from ohmstead.doorway import held_of, local_path, session_cookie, visit_of
 from ohmstead.settings import Settings
 from ohmstead.ui.templating import page
 

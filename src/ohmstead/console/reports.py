@@ -1,4 +1,4 @@
-"""How much is the network used, and when? By location, station and period, beside another period."""
+"""How much is the network used, when, and what does that bring in? By location, station and period, beside another period."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from urllib.parse import urlencode
 from litestar import Response, get
 from msgspec import Struct
 
+from ohmstead.accounts.access import Actor, may
 from ohmstead.console.exports import csv_response
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened, uuid_of
+from ohmstead.core.db import Connection
 from ohmstead.core.language import N_, R_, _, grouped, month, n_, told, weekday
+from ohmstead.core.money import minor_units
 from ohmstead.doorway import WITHIN
 from ohmstead.reports.pages import queries as pages
+from ohmstead.reports.revenue.model import RevenueIn
+from ohmstead.reports.revenue.service import NOTHING, revenue
 from ohmstead.reports.usage import periods, service
 from ohmstead.reports.usage.model import Bar, Subject, Totals, Usage
 from ohmstead.reports.usage.periods import Comparison, Kind, UsagePeriod
-from ohmstead.ui import charts, figures
+from ohmstead.ui import charts, figures, prices
 from ohmstead.ui.templating import Query, View, page
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -44,6 +49,20 @@ MEASURES = {
     "duration": Measure(N_("Average duration"), "min", lambda t: (t.mean_duration_s or 0) / 60),
     "plugs": Measure(N_("Plugs in use"), N_("hours"), lambda t: t.plug_s / 3600),
 }
+
+
+class Shown(Struct, frozen=True, kw_only=True):
+    """What the bars show, in the period and in the other one, step by step."""
+
+    key: str
+    name: str
+    unit: str
+    values: list[float]
+    past: list[float]
+    digits: int = 1
+
+
+REVENUE = N_("Revenue")
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -86,8 +105,11 @@ async def reports(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respons
         today, _zone = await service.today_at(conn, actor.scope, subject)
         asked = _asked(view.query, subject, today)
         found = await service.usage(conn, actor.scope, subject, asked.period, asked.comparison)
+        earned = await _earned(conn, actor, asked)
         locations = await pages.list_locations(conn, actor.scope)
-    measure = MEASURES[asked.measure]
+    names = {key: one.name for key, one in MEASURES.items()}
+    names |= {"revenue": REVENUE} if earned else {}
+    shown = _shown(found, asked.measure, earned)
     return page(
         request,
         "console/reports.html",
@@ -95,15 +117,17 @@ async def reports(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Respons
         found=found,
         today=today,
         headline=_headline(found),
-        strip=_strip(found),
-        chart=_chart(found, asked.measure),
-        measures=MEASURES,
-        rows=_rows(found, measure),
-        measure=measure,
-        by_step=_(BY_STEP[found.step], measure=_(measure.name)),
+        strip=_strip(found, earned),
+        chart=_chart(found, shown),
+        measures=names,
+        rows=_rows(found, shown, earned),
+        measure=shown,
+        by_step=_(BY_STEP[found.step], measure=_(shown.name)),
         heat=_heat(found),
+        hour_text=_hour_text,
         weekdays=[(weekday(n), weekday(n, is_long=True)) for n in range(DAYS_OF_WEEK)],
-        places=_places(found),
+        places=_places(found, earned),
+        has_revenue=bool(earned),
         locations=locations,
         comparisons=COMPARISONS,
         kinds=KIND_NAMES,
@@ -123,16 +147,61 @@ async def reports_csv(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Res
         today, _zone = await service.today_at(conn, actor.scope, subject)
         asked = _asked(view.query, subject, today)
         found = await service.usage(conn, actor.scope, subject, asked.period, asked.comparison)
+        earned = await _earned(conn, actor, asked)
     sums = ("n_sessions", "energy_wh", "duration_s", "charging_s", "plug_s", "delivered_wh")
+    revenues = [f"revenue_{one.currency}" for one in earned]
     if view.query["table"] == "week":
         cells = ("weekday", "hour", "mean_plugs", "mean_power_w", "n_sessions")
         return csv_response("usage-week", cells, ([getattr(c, n) for n in cells] for c in found.week))
     if view.query["table"] == "places":
-        columns = ("location_id", "station_id", "name", *sums)
-        rows = ([p.location_id, p.station_id, p.name, *(getattr(p.totals, n) for n in sums)] for p in found.places)
+        columns = ("location_id", "station_id", "name", *sums, *revenues)
+        by_place = [{(p.location_id, p.station_id): p.earned for p in one.places} for one in earned]
+        rows = (
+            [p.location_id, p.station_id, p.name]
+            + [getattr(p.totals, n) for n in sums]
+            + [known.get((p.location_id, p.station_id), NOTHING).before_taxes for known in by_place]
+            for p in found.places
+        )
         return csv_response("usage-places", columns, rows)
-    steps = ([bar.begins, *(getattr(bar.totals, n) for n in sums)] for bar in found.bars)
-    return csv_response("usage", ("begins", *sums), steps)
+    steps = (
+        [
+            bar.begins,
+            *(getattr(bar.totals, name) for name in sums),
+            *(one.bars[n].earned.before_taxes for one in earned),
+        ]
+        for n, bar in enumerate(found.bars)
+    )
+    return csv_response("usage", ("begins", *sums, *revenues), steps)
+
+
+async def _earned(conn: Connection, actor: Actor, asked: Asked) -> list[RevenueIn]:
+    """What it brought in, in each currency, for who may know: the one of most CDRs first."""
+    if not may(actor, "billing:read"):
+        return []
+    return (await revenue(conn, actor.scope, asked.subject, asked.period, asked.comparison)).currencies
+
+
+def _shown(found: Usage, measured: str, earned: Sequence[RevenueIn]) -> Shown:
+    """What the bars show; energy where revenue is asked for and there is none to see."""
+    if measured == "revenue" and earned:
+        main = earned[0]
+        return Shown(
+            key=measured,
+            name=REVENUE,
+            unit=main.currency,
+            values=[float(bar.earned.before_taxes) for bar in main.bars],
+            past=[float(bar.earned.before_taxes) for bar in main.compared_bars],
+            digits=2,
+        )
+    key = measured if measured in MEASURES else "energy"
+    measure = MEASURES[key]
+    return Shown(
+        key=key,
+        name=measure.name,
+        unit=_(measure.unit),
+        values=[measure.of(bar.totals) for bar in found.bars],
+        past=[measure.of(bar.totals) for bar in found.compared_bars],
+    )
 
 
 def _subject(query: Query) -> Subject:
@@ -160,7 +229,7 @@ def _asked(query: Query, subject: Subject, today: date) -> Asked:
         why = told(wrong) if str(wrong).startswith("the ") else _("give days as 2026-03-31")
         error = _("This month is shown: %(why)s.", why=why)
     comparison: Comparison = next((c for c in ("year", "none") if c == query["compare"]), "before")
-    measure = query["measure"] if query["measure"] in MEASURES else "energy"
+    measure = query["measure"] if query["measure"] in (*MEASURES, "revenue") else "energy"
     return Asked(subject=subject, period=period, comparison=comparison, measure=measure, error=error)
 
 
@@ -202,7 +271,7 @@ def _headline(found: Usage) -> str:
     if not found.totals.n_sessions:
         return _("No session that is over began %(when)s.", when=when)
     sessions = n_("%(n)s session", "%(n)s sessions", found.totals.n_sessions)
-    energy = " ".join(figures.energy(found.totals.energy_wh))
+    energy = "\u00a0".join(figures.energy(found.totals.energy_wh))
     if found.until < found.period.last:
         return _("%(sessions)s, %(energy)s %(when)s so far.", sessions=sessions, energy=energy, when=when)
     return _("%(sessions)s, %(energy)s %(when)s.", sessions=sessions, energy=energy, when=when)
@@ -219,8 +288,10 @@ def _in_words(period: UsagePeriod) -> str:
 # ------------------------------------------------------------------------------------------------------- figures
 
 
-def _strip(found: Usage) -> list[dict[str, Any]]:
-    """The six figures, each with what it is compared to and the rows behind it."""
+def _strip(found: Usage, earned: Sequence[RevenueIn]) -> list[dict[str, Any]]:
+    """The six figures, each with what it is compared to and the rows behind it. Revenue, for who may know, instead of the
+    average energy.
+    """
     now, past = found.totals, found.compared
     sessions = _sessions_path(found, found.period.first, found.until)
     energy, energy_unit = figures.energy(now.energy_wh)
@@ -234,7 +305,9 @@ def _strip(found: Usage) -> list[dict[str, Any]]:
         | _trend(float(now.energy_wh), float(past.energy_wh) if past else None, lambda v: " ".join(figures.energy(v))),
         {"name": _("Average duration"), "value": figures.span(now.mean_duration_s), "unit": "", "path": sessions}
         | _trend(now.mean_duration_s, past.mean_duration_s if past else None, figures.span),
-        {"name": _("Average energy"), "value": mean, "unit": mean_unit, "path": sessions}
+        _revenue_figure(earned, sessions)
+        if earned
+        else {"name": _("Average energy"), "value": mean, "unit": mean_unit, "path": sessions}
         | _trend(now.mean_energy_wh, past.mean_energy_wh if past else None, lambda v: " ".join(figures.energy(v))),
         {
             "name": _("Busiest hour"),
@@ -257,6 +330,25 @@ def _strip(found: Usage) -> list[dict[str, Any]]:
     ]
 
 
+def _revenue_figure(earned: Sequence[RevenueIn], path: str) -> dict[str, Any]:
+    main, *others = earned
+    compared = main.compared
+    trend = _trend(
+        float(main.earned.before_taxes),
+        float(compared.before_taxes) if compared else None,
+        lambda _past: prices.amount(compared.before_taxes, main.currency) if compared else "",
+    )
+    beside = ", ".join(prices.amount(one.earned.before_taxes, one.currency) for one in others)
+    return {
+        "name": _(REVENUE),
+        "value": figures.number(float(main.earned.before_taxes), minor_units(main.currency)),
+        "unit": main.currency,
+        "path": path,
+        "trend": trend["trend"],
+        "note": " · ".join(text for text in (trend["note"], beside, _("without taxes")) if text),
+    }
+
+
 def _trend(now: float | None, past: float | None, text: Callable[[float], str]) -> dict[str, str]:
     """More or less than in the other period, in percent."""
     if past is None or now is None:
@@ -266,7 +358,7 @@ def _trend(now: float | None, past: float | None, text: Callable[[float], str]) 
     percent = (now - past) / past * 100
     digits = 0 if abs(percent) >= 10 else 1
     return {
-        "trend": f"{'▲' if percent >= 0 else '▼'} {grouped(f'{abs(percent):.{digits}f}')} %",
+        "trend": f"{'▲' if percent >= 0 else '▼'} {grouped(f'{abs(percent):,.{digits}f}')} %",
         "note": _("on %(past)s", past=text(past)),
     }
 
@@ -286,12 +378,10 @@ def _day(at: date, form: str) -> str:
 # --------------------------------------------------------------------------------------------------------- chart
 
 
-def _chart(found: Usage, measured: str) -> BarChart:
-    measure = MEASURES[measured]
-    values = [measure.of(bar.totals) for bar in found.bars]
-    past = [measure.of(bar.totals) for bar in found.compared_bars][: len(values)]
-    factor, unit = 1.0, _(measure.unit)
-    if measure.unit == "kWh" and max([*values, *past], default=0) >= 10_000:
+def _chart(found: Usage, shown: Shown) -> BarChart:
+    values, past = shown.values, shown.past[: len(shown.values)]
+    factor, unit = 1.0, shown.unit
+    if unit == "kWh" and max([*values, *past], default=0) >= 10_000:
         factor, unit = 1000.0, "MWh"
     top, step = charts.nice_top(max([*values, *past], default=0) / factor)
     up = charts.Axis(0, top, BASE, TOP)
@@ -300,9 +390,9 @@ def _chart(found: Usage, measured: str) -> BarChart:
     bars = []
     for n, (bar, value) in enumerate(zip(found.bars, values, strict=True)):
         y = up.place(value / factor)
-        title = f"{_step_text(bar, found.step)}: {figures.number(value / factor, 1)} {unit}"
+        title = f"{_step_text(bar, found.step)}: {figures.number(value / factor, shown.digits)} {unit}"
         x, width = round(LEFT + n * slot + gap / 2, 1), round(slot - gap, 1)
-        bars.append(BarShape(x, y, width, round(BASE - y, 1), title, _step_path(found, bar, measured)))
+        bars.append(BarShape(x, y, width, round(BASE - y, 1), title, _step_path(found, bar, shown.key)))
     line: list[charts.Point] = []
     for n, value in enumerate(past):
         y = up.place(value / factor)
@@ -341,14 +431,20 @@ def _step_path(found: Usage, bar: Bar, measured: str) -> str:
     return "/reports?" + urlencode({**shown, **_place_query(found)})
 
 
-def _rows(found: Usage, measure: Measure) -> list[tuple[str, str, Totals, str]]:
-    """The chart's data: (step, its page, sums, the other period's value)."""
-    past = [f"{figures.number(measure.of(bar.totals), 1)} {_(measure.unit)}" for bar in found.compared_bars]
+def _rows(found: Usage, shown: Shown, earned: Sequence[RevenueIn]) -> list[tuple[str, str, Totals, str, str]]:
+    """The chart's data: (step, its page, sums, revenue, the other period's value)."""
+    past = [f"{figures.number(value, shown.digits)} {shown.unit}" for value in shown.past]
     past += [figures.NONE] * (len(found.bars) - len(past))
     return [
-        (_step_text(bar, found.step), _step_path(found, bar, "energy"), bar.totals, then)
-        for bar, then in zip(found.bars, past, strict=False)
+        (_step_text(bar, found.step), _step_path(found, bar, "energy"), bar.totals, _amounts(n, earned), past[n])
+        for n, bar in enumerate(found.bars)
     ]
+
+
+def _amounts(n: int, earned: Sequence[RevenueIn]) -> str:
+    """What a step brought in, in each currency in which it did."""
+    amounts = [(one.bars[n].earned, one.currency) for one in earned if one.bars[n].earned.n_cdrs]
+    return " + ".join(prices.amount(found.before_taxes, currency) for found, currency in amounts) or figures.NONE
 
 
 def _heat(found: Usage) -> list[list[tuple[int, str, str]]]:
@@ -370,7 +466,12 @@ def _heat(found: Usage) -> list[list[tuple[int, str, str]]]:
     return table
 
 
-def _places(found: Usage) -> Sequence[dict[str, Any]]:
+def _places(found: Usage, earned: Sequence[RevenueIn]) -> Sequence[dict[str, Any]]:
+    brought: dict[tuple[Any, Any], list[str]] = {}
+    for one in earned:
+        for at in one.places:
+            text = prices.amount(at.earned.before_taxes, one.currency)
+            brought.setdefault((at.location_id, at.station_id), []).append(text)
     whole = float(found.totals.energy_wh)
     rows = []
     for place in found.places:
@@ -388,7 +489,9 @@ def _places(found: Usage) -> Sequence[dict[str, Any]]:
             lambda v: f"{v:.0f}",
         )
         share = float(place.totals.energy_wh) / whole * 100 if whole else 0.0
-        rows.append({"place": place, "name": name, "path": path, "share": share, "trend": trend["trend"]})
+        amounts = " + ".join(brought.get((place.location_id, place.station_id), ())) or figures.NONE
+        row = {"place": place, "name": name, "path": path, "share": share, "trend": trend["trend"]}
+        rows.append(row | {"revenue": amounts})
     return rows
 
 

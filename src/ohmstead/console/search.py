@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from litestar import Response, get
@@ -9,10 +10,12 @@ from litestar.response import Redirect
 
 from ohmstead.accounts.access import may
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened
+from ohmstead.console.money_words import ENTRY_KINDS
 from ohmstead.core.language import N_, _
 from ohmstead.doorway import WITHIN
 from ohmstead.reports.search import queries
 from ohmstead.reports.search.queries import Hit
+from ohmstead.ui import prices
 from ohmstead.ui.templating import page
 
 MOST = 20
@@ -24,6 +27,10 @@ LOOKS = {
     "driver": ("person", N_("Drivers")),
     "token": ("card", N_("Tokens")),
     "session": ("sessions", N_("Sessions")),
+    "cdr": ("money", N_("CDRs")),
+    "payment": ("card", N_("Payments")),
+    "invoice": ("money", N_("Invoices")),
+    "entry": ("money", N_("Entries of the ledger")),
 }
 
 
@@ -58,7 +65,12 @@ async def search(request: PageRequest, pool: PoolIn, actor: ActorIn) -> Response
 
 
 def _title_of(hit: Hit) -> str:
-    """Names as they are; a session is told by its transaction."""
+    """Names as they are; a session is told by its transaction, a CDR by what it comes to, an entry by its number."""
+    if hit.kind in ("cdr", "payment"):
+        amount, _space, currency = hit.title.rpartition(" ")
+        return prices.amount(Decimal(amount), currency)
+    if hit.kind == "entry":
+        return _("entry %(number)s", number=hit.title)
     if hit.kind != "session":
         return hit.title
     return _("transaction %(transaction)s", transaction=hit.title.removeprefix("transaction "))
@@ -67,5 +79,11 @@ def _title_of(hit: Hit) -> str:
 def _text_of(hit: Hit) -> str:
     """What else is known; a driver's or token's ends with its state where that is not the usual one."""
     before, dot, state = hit.text.rpartition(" · ")
-    is_state = hit.kind in ("driver", "token") and state == "blocked"
-    return f"{before}{dot}{_('blocked')}" if is_state else hit.text
+    if hit.kind in ("driver", "token") and state == "blocked":
+        return before + dot + _("blocked")
+    if hit.kind == "cdr" and state == "credit":
+        return before + dot + _("credit")
+    if hit.kind == "entry":
+        kind, dot, rest = hit.text.partition(" · ")
+        return f"{_(ENTRY_KINDS.get(kind, kind))}{dot}{rest}"
+    return hit.text

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from ohmstead.accounts.access import Actor
 from ohmstead.accounts.lists import service as lists
-from ohmstead.console import costs, feed, timeline
+from ohmstead.console import costs, feed, money_cdrs, timeline
 from ohmstead.console.exports import csv_response, table_response
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, opened, uuid_of
 from ohmstead.core import clock
@@ -27,6 +27,8 @@ from ohmstead.reports.pages import queries
 from ohmstead.reports.service import zone_of
 from ohmstead.reports.usage import queries as usage_queries
 from ohmstead.reports.usage.model import Subject
+from ohmstead.sessions.signed import container
+from ohmstead.sessions.signed import service as signed
 from ohmstead.ui import charts, figures, prices, states
 from ohmstead.ui.templating import View, page
 
@@ -208,7 +210,10 @@ async def session(request: PageRequest, pool: PoolIn, actor: ActorIn, session_id
         known = uuid_of(session_id, "session")
         context = await _session(conn, actor, known, view)
         price = await costs.session_price(conn, actor, known)
-    return page(request, "console/session.html", **context, price=price, prices=prices)
+        billing = await money_cdrs.session_billing(
+            conn, actor, known, is_settled=context["session"]["settled_at"] is not None
+        )
+    return page(request, "console/session.html", **context, price=price, prices=prices, billing=billing)
 
 
 @get("/sessions/{session_id:str}/readings.csv")
@@ -226,6 +231,19 @@ async def readings_csv(
     return csv_response(
         "readings", columns, ([str(row[name]) if name == "readings" else row[name] for name in columns] for row in rows)
     )
+
+
+@get("/sessions/{session_id:str}/signed.xml", media_type=container.MEDIA_TYPE)
+async def signed_xml(request: PageRequest, pool: PoolIn, actor: ActorIn, session_id: FromPath[str]) -> Response[bytes]:
+    """What the meter signed, for transparency software."""
+    async with pool.acquire() as conn:
+        await opened(request, conn, actor, "sessions:read")
+        known = uuid_of(session_id, "session")
+        readings = await signed.readings_of(conn, actor.party_id, known)
+    if not readings:
+        raise NotFound(f"nothing was signed in session {session_id}")
+    name = {"Content-Disposition": f'attachment; filename="signed-{known}.xml"'}
+    return Response(container.as_xml(readings), media_type=container.MEDIA_TYPE, headers=name)
 
 
 class Place(Struct, frozen=True):
@@ -390,7 +408,8 @@ async def _session(conn: Connection, actor: Actor, session_id: UUID, view: View)
             key=lambda e: (e["at"], e["kind"] != "started"),
         ),
         "periods": periods,
-        "signed": await queries.signed_readings(conn, actor.party_id, session_id),
+        "signed": await signed.readings_of(conn, actor.party_id, session_id),
+        "signed_verdict": await signed.find_verdict(conn, actor.party_id, session_id),
         "is_open": is_open,
         "look": states.session(found["status"], found["charging_state"] if is_open else None),
         "headline": _headline(found, end),

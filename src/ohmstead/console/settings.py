@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
@@ -11,12 +12,14 @@ from ohmstead.accounts import service as accounts
 from ohmstead.accounts.access import ADMIN, Actor
 from ohmstead.accounts.parties import service as parties
 from ohmstead.accounts.people import service as people
+from ohmstead.billing.invoices import sellers
 from ohmstead.console.exports import csv_response
 from ohmstead.console.frame import ActorIn, PageRequest, PoolIn, SettingsIn, opened
 from ohmstead.console.keys import state_of
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.core.language import N_, _, n_
+from ohmstead.notifications import queries as notifications
 from ohmstead.reports.installation import service
 from ohmstead.reports.installation.model import KnownQuirk
 from ohmstead.settings import Settings
@@ -68,10 +71,24 @@ async def _rooms(
         keys = await accounts.list_api_keys(conn, actor.party_id)
         now = n_("%(n)s key", "%(n)s keys", sum(state_of(one, view.now) in ("good", "soon") for one in keys))
         found.append(("/settings/keys", _("API keys"), _("Programs that may come in"), now))
+    if view.may("billing:read"):
+        kept = await sellers.get_seller(conn, actor.party_id)
+        now = _("something is missing") if kept.missing else kept.seller.legal_name
+        found.append(("/settings/invoices", _("Invoices"), _("What they say of us, and how they are numbered"), now))
     if view.may("webhooks:write"):
         now = n_("%(n)s webhook", "%(n)s webhooks", len(await webhooks.list_webhooks(conn, actor.party_id)))
         found.append(("/settings/webhooks", _("Webhooks"), _("Programs that are told what happens"), now))
+    if view.may("notifications:read"):
+        counts = await notifications.count_notifications(conn, actor.party_id, view.now - timedelta(days=7))
+        now = n_("%(n)s sent within a week", "%(n)s sent within a week", counts.get("sent", 0))
+        found.append(
+            ("/settings/notifications", _("Notifications"), _("What drivers are told, and in which words"), now)
+        )
     if view.may(ADMIN):
+        names = request.app.state.payment_providers.names
+        taken = ", ".join(name for name in names if name != "sandbox").capitalize()
+        now = taken or (_("only the sandbox") if names else _("nobody yet"))
+        found.append(("/settings/payments", _("Payments"), _("Who takes payments, and how much is held"), now))
         ways = await service.sign_in_ways(conn, actor, settings, _providers(request), view.now)
         now = n_("%(n)s provider", "%(n)s providers", len(ways.providers))
         found.append(("/settings/sign-in", _("Sign-in"), _("Passkeys, providers and directories"), now))

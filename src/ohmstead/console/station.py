@@ -21,7 +21,8 @@ from ohmstead.reports.concerns import FAULTS
 from ohmstead.reports.model import ConnectorNow
 from ohmstead.reports.pages import queries
 from ohmstead.reports.wire import queries as wire
-from ohmstead.ui import charts, figures, states
+from ohmstead.sessions.pricing.queries import running_costs
+from ohmstead.ui import charts, figures, prices, states
 from ohmstead.ui.templating import View, page
 
 DAY = timedelta(hours=24)
@@ -100,6 +101,8 @@ async def now_of(conn: Connection, actor: Actor, station_id: str) -> dict[str, A
         "connectors": connectors,
         "sparks": sparks,
         "headline": headline(found, connectors),
+        "running": await running_costs(conn, actor.party_id, open_ids) if open_ids else {},
+        "amount": prices.amount,
         "etas": {c.session_id: eta(c) for c in connectors if c.session_id},
         "plug_name": timeline.plug_name,
         "FAULTS": FAULTS,

@@ -15,6 +15,7 @@ from msgspec import UNSET
 from ohmstead.accounts.access import Actor
 from ohmstead.accounts.lists import service as lists
 from ohmstead.console.exports import table_response
+from ohmstead.console.forms import form_of
 from ohmstead.console.frame import ActorIn, BusIn, PageRequest, PoolIn, SettingsIn, allow, opened, uuid_of
 from ohmstead.console.overview import lesson_words
 from ohmstead.core.db import Connection
@@ -292,8 +293,7 @@ async def _location(conn: Connection, actor: Actor, given: dict[str, str]) -> UU
 
 async def _fields(request: Request[Any, Any, Any]) -> dict[str, str]:
     """A form's fields, without the token and without files."""
-    form = await request.form()
-    return {k: v.strip() for k, v in form.items() if isinstance(v, str) and k != "csrf_token"}
+    return (await form_of(request)).fields
 
 
 def _errors_of(error: msgspec.ValidationError) -> dict[str, str]:

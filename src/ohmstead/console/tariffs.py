@@ -243,6 +243,7 @@ async def _tariff_page(
         has_older=len(versions) > _MOST_VERSIONS,
         places=[(one, place_name(one, names)) for one in sorted(places, key=lambda one: LEVELS.index(one.level))],
         locations=names,
+        n_stations=await pages.count_stations(conn, actor.scope),
         given={**dict.fromkeys(PLACE_FIELDS, ""), **given},
         errors=errors,
         state=_state(kept),

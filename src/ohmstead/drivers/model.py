@@ -34,6 +34,12 @@ class Driver(Struct, frozen=True, kw_only=True):
     name: Annotated[str, Meta(description="Empty once erased.")]
     email: str | None
     phone: str | None
+    phone_confirmed_at: Annotated[
+        datetime | None,
+        Meta(
+            description="When a code that was sent to the number was typed in; null: no SMS goes there but such codes."
+        ),
+    ]
     language: Annotated[str | None, Meta(description="What they read: RFC 5646.")]
     company: str
     notes: str

@@ -32,8 +32,8 @@ class DriverFilter(Struct, kw_only=True):
 
 _WORDS = "d.name || ' ' || coalesce(d.email, '') || ' ' || coalesce(d.phone, '') || ' ' || d.company"
 _DRIVER = """
-select d.driver_id, d.party_id, d.name, d.email, d.phone, d.language, d.company, d.notes, d.group_uid, d.vehicles,
-       d.status, d.version, d.created_at, d.updated_at, t.n_tokens, t.contracts
+select d.driver_id, d.party_id, d.name, d.email, d.phone, d.phone_confirmed_at, d.language, d.company, d.notes, d.group_uid,
+       d.vehicles, d.status, d.version, d.created_at, d.updated_at, t.n_tokens, t.contracts
 from driver d cross join lateral (
     select count(*) as n_tokens, coalesce(array_agg(distinct coalesce(t.contract_id, t.uid))
            filter (where t.contract_id is not null or t.type = 'eMAID'), '{}') as contracts

@@ -45,14 +45,30 @@ async def create_driver(conn: Connection, actor: Actor, given: NewDriver) -> Dri
 async def change_driver(
     conn: Connection, actor: Actor, driver_id: UUID, given: DriverChange, if_version: int | None = None
 ) -> Driver:
-    """Raises NotFound, Invalid, Refused for one who is erased, and Conflict when not in the version `if_version`."""
+    """Another e-mail address signs its driver out everywhere, and passkeys that were added there open nothing any more:
+    whose the mailbox before was, may not be who they are. Another telephone number is to be confirmed anew.
+
+    Raises NotFound, Invalid, Refused for one who is erased, and Conflict when not in the version `if_version`.
+    """
     before = await _alive(conn, actor, driver_id)
     values = _tidy({name: value for name, value in msgspec.structs.asdict(given).items() if value is not UNSET})
     await _write(conn, actor, driver_id, values, if_version)
     if "group_uid" in values and values["group_uid"] != before.group_uid:
         await many.regroup_of_driver(conn, actor, driver_id, before.group_uid, values["group_uid"])
+    if "email" in values and (values["email"] or "").lower() != (before.email or "").lower():
+        await store.sign_out(conn, actor.party_id, driver_id)
     await _note(conn, actor, "changed", driver_id, {"fields": sorted(values)})
     return await queries.get_driver(conn, actor.party_id, driver_id)
+
+
+async def note_confirmed(conn: Connection, actor: Actor, driver_id: UUID) -> None:
+    """Their telephone number was confirmed."""
+    await accounts.audit(conn, actor, "driver.phone_confirmed", f"driver/{driver_id}")
+    payload = {"driver_id": driver_id, "by": actor.actor_id, "fields": ["phone_confirmed_at"]}
+    await record(
+        conn,
+        [Event(kind="DriverChanged", subject=f"driver/{driver_id}", party_id=actor.party_id, payload=payload)],
+    )
 
 
 async def set_status(

@@ -32,8 +32,13 @@ async def insert_driver(conn: Connection, party_id: UUID, driver_id: UUID, value
 async def update_driver(
     conn: Connection, party_id: UUID, driver_id: UUID, values: dict[str, Any], if_version: int | None
 ) -> bool:
-    """False when it is not there in that version."""
-    assignments = "".join(f"{name} = ${n}, " for n, name in enumerate(_checked(values), start=4))
+    """False when it is not there in that version. Another telephone number is not confirmed."""
+    places = {name: f"${n}" for n, name in enumerate(_checked(values), start=4)}
+    assignments = "".join(f"{name} = {place}, " for name, place in places.items())
+    if "phone" in places:
+        # In the same statement: whatever became of the number meanwhile, what was confirmed is another one.
+        same = f"phone is not distinct from {places['phone']}"
+        assignments += f"phone_confirmed_at = case when {same} then phone_confirmed_at end, "
     row = await conn.fetchrow(
         f"update driver set {assignments} version = version + 1, updated_at = now()"
         " where party_id = $1 and driver_id = $2 and ($3::integer is null or version = $3) returning 1",
@@ -43,3 +48,9 @@ async def update_driver(
         *values.values(),
     )
     return row is not None
+
+
+async def sign_out(conn: Connection, party_id: UUID, driver_id: UUID) -> None:
+    """Everywhere, and by whatever they signed in with."""
+    for table in ("driver_session", "driver_passkey"):
+        await conn.execute(f"delete from {table} where party_id = $1 and driver_id = $2", party_id, driver_id)

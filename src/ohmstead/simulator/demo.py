@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -36,13 +37,14 @@ _PARALLEL = 16
 
 class DemoState(Struct):
     """What the demo remembers. `played`: what each station's meters showed when its past had been replayed. `is_set`:
-    what operators have under way was set up.
+    what operators have under way was set up. `has_books`: and what its books need and hold.
     """
 
     until: datetime
     passwords: dict[str, str] = {}
     played: dict[str, dict[int, int]] = {}
     is_set: bool = False
+    has_books: bool = False
 
 
 class Notebook:
@@ -99,6 +101,8 @@ async def demo_stations(
         notebook.forget_outlets()
     state.passwords = made.passwords
     notebook.save(state)
+    if not state.is_set:
+        _tell(await scenes.prepare(api_url, api_key), console)
     known = _known(notebook, state)
     async with WebSocketDialer(url) as dialer, HttpPorter() as porter:
         world = World(
@@ -144,14 +148,22 @@ async def _set_scenes(
     console: Console,
 ) -> None:
     """Once per installation, at stations that have told their past: firmware restarts them."""
-    if state.is_set:
-        return
-    await history.has_tellers.wait()
-    told = [plan for plan in plans if history.n_sessions(plan.station_id) == 0]
-    for failure in await scenes.play(api_url, api_key, told, cards):
+    if not state.is_set:
+        await history.has_tellers.wait()
+        told = [plan for plan in plans if history.n_sessions(plan.station_id) == 0]
+        _tell(await scenes.play(api_url, api_key, told, cards), console)
+        state.is_set = True
+        notebook.save(state)
+    if not state.has_books:
+        await history.is_told.wait()
+        _tell(await scenes.keep_books(api_url, api_key), console)
+        state.has_books = True
+        notebook.save(state)
+
+
+def _tell(failures: Sequence[str], console: Console) -> None:
+    for failure in failures:
         console.print(f"Left out of the demo: {failure}", highlight=False, soft_wrap=True)
-    state.is_set = True
-    notebook.save(state)
 
 
 async def _provision_patiently(
@@ -193,7 +205,7 @@ class History:
                     self._past.setdefault(session.station, []).append(session)
         self._n_total = sum(len(sessions) for sessions in self._past.values())
         self._n_waiting = self._n_stations = len(self._past)
-        self.has_tellers = asyncio.Event()
+        self.has_tellers, self.is_told = asyncio.Event(), asyncio.Event()
         self._n_tellers = min(TELLERS, self._n_waiting)
         self._note_told()
 
@@ -232,6 +244,8 @@ class History:
     def _note_told(self) -> None:
         if self._n_stations - self._n_waiting >= self._n_tellers:
             self.has_tellers.set()
+        if self.is_over:
+            self.is_told.set()
 
     def _advance(self, session: PastSession) -> None:
         self._n_done += 1

@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import aiohttp
 from cryptography import x509
@@ -15,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from ohmstead.core import clock
 from ohmstead.core.errors import ExternalFailure
-from ohmstead.simulator import sites
+from ohmstead.simulator import customers, sites
 from ohmstead.simulator.plan import StationPlan, Token
 
 NEW_VERSION = "2.2.0"
@@ -49,27 +50,47 @@ class Desk:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ExternalFailure(f"{method} {path}: {str(error) or type(error).__name__}") from error
 
+    async def read(self, path: str) -> dict[str, Any]:
+        """What stands there."""
+        return await self.send("GET", path, content=b"")
+
+
+Scene: TypeAlias = Callable[[Desk], Awaitable[Any]]
+
+
+async def prepare(api_url: str, api_key: str) -> list[str]:
+    """What must be there before the past is told: what places are like, and who pays; returns what could not be."""
+    return await _act(api_url, api_key, [sites.furnish, customers.introduce])
+
 
 async def play(api_url: str, api_key: str, plans: Sequence[StationPlan], cards: Sequence[Token]) -> list[str]:
     """Set every scene up, each by itself, at stations of `plans`; returns what could not be, in the API's words."""
+    scenes: list[Scene] = [
+        lambda desk: template(desk, plans),
+        lambda desk: reservations(desk, plans, cards),
+        lambda desk: certificates(desk, plans),
+        lambda desk: logs(desk, plans),
+        lambda desk: limit(desk, plans),
+        order_to_all,
+        lambda desk: rollout(desk, plans),
+    ]
+    return await _act(api_url, api_key, scenes)
+
+
+async def keep_books(api_url: str, api_key: str) -> list[str]:
+    """What the books need and hold once the past is billed; returns what could not be."""
+    return await _act(api_url, api_key, [customers.keep_books])
+
+
+async def _act(api_url: str, api_key: str, scenes: Sequence[Scene]) -> list[str]:
     headers = {"Authorization": f"Bearer {api_key}"}
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     failures: list[str] = []
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
         desk = Desk(session, api_url)
-        scenes: list[Callable[[], Awaitable[Any]]] = [
-            lambda: sites.furnish(desk),
-            lambda: template(desk, plans),
-            lambda: reservations(desk, plans, cards),
-            lambda: certificates(desk, plans),
-            lambda: logs(desk, plans),
-            lambda: limit(desk, plans),
-            lambda: order_to_all(desk),
-            lambda: rollout(desk, plans),
-        ]
         for scene in scenes:
             try:
-                await _patiently(scene)
+                await _patiently(partial(scene, desk))
             except ExternalFailure as error:
                 failures.append(error.text)
     return failures

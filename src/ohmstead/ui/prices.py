@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from ohmstead.billing.invoices.paper import words
 from ohmstead.core.language import N_, _, grouped, weekday
 from ohmstead.core.money import minor_units
 from ohmstead.tariffs.model import DAYS, Tariff, TariffAdjustment, TariffElement, TariffRestrictions, TariffTax
@@ -39,6 +40,10 @@ WHAT = {
     "MAX_PRICE": N_("The most for a session"),
     "MIN_PRICE": N_("The least for a session"),
 }
+# What providers take, by their word for it.
+PAYABLE_BY = {"apple_pay": "Apple Pay", "google_pay": "Google Pay", "card": N_("card"), "sepa": "SEPA", "link": "Link"}
+# A tax in the reader's language, as documents have it.
+tax_name = words.tax_name
 _GROUP_OF: dict[str, Group] = {"ENERGY": "kwh", "TIME": "minute", "PARKING_TIME": "minute", "FLAT": "session"}
 _MINUTES = 60
 _MOST_PLACES = 6
@@ -175,7 +180,7 @@ def _unit_price(kind: str, price: Decimal, currency: str) -> str:
 def _taxed(tariff: Tariff, kind: str, price: Decimal, taxes: Sequence[TariffTax], *, is_fixed: bool = True) -> str:
     if not taxes:
         return _("nothing is taxed") if tariff.tax_included == "N/A" else _("no tax is named")
-    names = ", ".join(f"{plain(tax.percentage)} % {tax.name}" for tax in taxes)
+    names = ", ".join(f"{plain(tax.percentage)} % {tax_name(tax.name)}" for tax in taxes)
     if tariff.tax_included == "YES":
         return _("with %(taxes)s in it", taxes=names)
     if not is_fixed:
@@ -300,11 +305,11 @@ def quantity_of_line(line: CostLine) -> str:
     return f"{figures.number(line.quantity, 3)} kWh" if line.unit == "kWh" else plain(line.quantity)
 
 
-def unit_price_of_line(line: CostLine, currency: str) -> str:
-    """What one of it costs; empty where it is an amount only."""
+def unit_price_of_line(line: CostLine, currency: str, price: str = "") -> str:
+    """What one of it costs; empty where it is an amount only. `price`: how that is written."""
     if line.unit_price is None:
         return ""
-    price = amount(line.unit_price, currency)
+    price = price or amount(line.unit_price, currency)
     return {
         "kWh": _("%(price)s per kWh", price=price),
         "h": _("%(price)s per hour", price=price),
@@ -347,7 +352,14 @@ def in_words(tariff: Tariff) -> str:
     if short["kwh"]:
         said.append(_("%(price)s per kWh", price=short["kwh"]))
     if short["minute"]:
-        said.append(_("%(price)s per minute", price=short["minute"]))
+        only_full = tariff.idle_fee is not None and not any(
+            _GROUP_OF[one.type] == "minute" for element in tariff.elements for one in element.price_components
+        )
+        said.append(
+            _("%(price)s per minute once the car is full", price=short["minute"])
+            if only_full
+            else _("%(price)s per minute", price=short["minute"])
+        )
     if short["session"]:
         said.append(_("%(price)s per session", price=short["session"]))
     return ", ".join(said) or _("nothing")

@@ -54,6 +54,14 @@ DELIVERIES: dict[str, Look] = {
     "failed": Look("failed", "failed", "Given up"),
 }
 
+MESSAGES: dict[str, Look] = {
+    "queued": Look("working", "working", N_("Waiting")),
+    "sending": Look("working", "working", N_("Waiting")),
+    "sent": Look("ok", "ok", N_("Sent")),
+    "failed": Look("failed", "failed", N_("Failed")),
+    "dropped": Look("off", "off", N_("Not sent")),
+}
+
 STATIONS: dict[str, Look] = {
     "online": Look("ok", "ok", "Online"),
     "offline": Look("failed", "off", "Offline"),
@@ -175,6 +183,16 @@ def certificate(status: str) -> Look:
 
 def delivery(status: str) -> Look:
     return DELIVERIES.get(status, UNKNOWN)
+
+
+def message(status: str) -> Look:
+    """How far a message to somebody is."""
+    return MESSAGES.get(status, UNKNOWN)
+
+
+def channel(is_on: bool) -> Look:
+    """Whether the installation can send over it."""
+    return Look("ok", "ok", N_("On")) if is_on else Look("off", "off", N_("Not set up"))
 
 
 def webhook(is_enabled: bool, disabled_why: str | None, failing_since: object) -> Look:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -27,6 +28,7 @@ from ohmstead.accounts.access import ACTIONS, may
 from ohmstead.accounts.parties.model import Membership
 from ohmstead.core import clock, language
 from ohmstead.ui import figures, states
+from ohmstead.ui.drawing import symbol
 
 HERE = Path(__file__).parent
 STATIC_DIR = HERE / "static"
@@ -59,6 +61,7 @@ class View(Struct, kw_only=True):
     memberships: Sequence[Membership] = ()
     party_id: UUID | None = None
     sees_all: bool = True
+    live_position: str = ""
     language: str = language.ENGLISH
 
     def may(self, action: str) -> bool:
@@ -101,6 +104,7 @@ def view_of(request: Request[Any, Any, Any]) -> View:
             memberships=state.get("memberships", ()),
             party_id=actor.party_id if actor else None,
             sees_all=actor is None or actor.locations is None,
+            live_position=state.get("live_position", ""),
             language=language.spoken(),
         )
         state["view"] = view
@@ -127,6 +131,26 @@ def static_url(name: str) -> str:
     return f"/static/{name}?v={digest}"
 
 
+# The one style sheet that may stand in a page itself: whoever scanned a code at a plug waits for a round trip less. The
+# policy of every answer names it by its hash, so nothing else can pass for it.
+INLINE_STYLE = "drive.css"
+
+
+@cache
+def inline_style() -> Markup:
+    """That style sheet without what only its readers need."""
+    text = re.sub(r"/\*.*?\*/", "", (STATIC_DIR / INLINE_STYLE).read_text(), flags=re.DOTALL)
+    text = re.sub(r"\s+", " ", text)
+    return Markup(re.sub(r" ?([{};,]) ?", r"\1", text).strip())  # noqa: S704  (our own file)
+
+
+@cache
+def inline_style_hash() -> str:
+    """Its hash, as policies name it (CSP Level 3)."""
+    digest = hashlib.sha256(inline_style().encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
 def icon(name: str, css: str = "") -> Markup:
     """A symbol of icons.svg; always beside a word, hence hidden from screen readers."""
     return Markup('<svg class="icon{}" aria-hidden="true"><use href="{}#i-{}"></use></svg>').format(
@@ -140,6 +164,13 @@ def look_pill(look: states.Look, live: str = "") -> Markup:
     return Markup('<span class="pill {}"{}>{}<span class="word">{}</span></span>').format(
         look.tone, place, icon(look.icon), language.gettext(look.word)
     )
+
+
+@pass_context
+def wall(context: Context, at: datetime, zone: str, form: str = "short") -> str:
+    """An instant on a location's clock, by which its prices go, wherever the viewer is; the page names the zone."""
+    view = view_of(context["request"])
+    return figures.clock(at, zone_called(zone) or view.zone, form, view.now)
 
 
 @pass_context
@@ -239,6 +270,11 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def sentence(text: str) -> str:
+    """What was refused, as a sentence: `this code is not right` → `This code is not right.`"""
+    return capital(text) + ("" if text.endswith((".", "!", "?", "…")) else ".")
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -254,8 +290,11 @@ def _environment() -> Environment:
     environment.globals.update(
         view_of=view_of,
         static=static_url,
+        inline_style=inline_style,
         icon=icon,
+        symbol=symbol,
         pill=look_pill,
+        wall=wall,
         when=when,
         since=since,
         with_query=with_query,
@@ -283,6 +322,7 @@ def _environment() -> Environment:
         said=said,
         told=language.told,
         capital=capital,
+        sentence=sentence,
     )
     return environment
 

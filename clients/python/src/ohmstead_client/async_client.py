@@ -2376,6 +2376,396 @@ class AsyncClient(AsyncTransport):
         )
         return found
 
+    async def get_signed_verdict(self, session_id: UUID | str) -> models.SignedSession:
+        """Read what the signed readings of a settled session are worth.
+
+        Takes the scope `sessions:read`.
+        """
+        found: models.SignedSession = await self._send(
+            Call(method="GET", path=f"/api/v1/sessions/{segment(session_id)}/signed-verdict"), models.SignedSession
+        )
+        return found
+
+    async def get_signed_data_file(self, session_id: UUID | str) -> bytes:
+        """Download all signed readings with the public keys, in the XML that transparency software reads.
+
+        Takes the scope `sessions:read`.
+        """
+        found: bytes = await self._send(
+            Call(method="GET", path=f"/api/v1/sessions/{segment(session_id)}/signed-data"), bytes
+        )
+        return found
+
+    async def list_meter_keys(self, station_id: str) -> models.MeterKeys:
+        """List the public keys of a station's meters, those that hold and those that did.
+
+        Takes the scope `stations:read`.
+        """
+        found: models.MeterKeys = await self._send(
+            Call(method="GET", path=f"/api/v1/stations/{segment(station_id)}/meter-keys"), models.MeterKeys
+        )
+        return found
+
+    async def register_meter_key(
+        self, station_id: str, body: models.NewMeterKey, *, idempotency_key: str | None = None
+    ) -> models.MeterKey:
+        """Pin a meter's public key to an EVSE: from now on its readings are checked with it. The one before ends.
+
+        Takes the scope `stations:write`.
+        """
+        found: models.MeterKey = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/stations/{segment(station_id)}/meter-keys",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.MeterKey,
+        )
+        return found
+
+    async def remove_meter_key(self, station_id: str, evse_number: str) -> None:
+        """Unpin the key of an EVSE (0: the station's only meter), until one is pinned again, or a reading brings one.
+
+        Takes the scope `stations:write`.
+        """
+        await self._send(
+            Call(method="DELETE", path=f"/api/v1/stations/{segment(station_id)}/meter-keys/{segment(evse_number)}"),
+            None,
+        )
+
+    async def get_signed_policy(self) -> models.SignedPolicy:
+        """Read which sessions are not billed by themselves for what their meter signed, or did not.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.SignedPolicy = await self._send(
+            Call(method="GET", path="/api/v1/signed-policy"), models.SignedPolicy
+        )
+        return found
+
+    async def put_signed_policy(self, body: models.SignedPolicy) -> models.SignedPolicy:
+        """Say which sessions are not billed by themselves for what their meter signed, or did not; from now on.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.SignedPolicy = await self._send(
+            Call(method="PUT", path="/api/v1/signed-policy", content=encoded(body), content_type="application/json"),
+            models.SignedPolicy,
+        )
+        return found
+
+    async def list_payments(
+        self,
+        *,
+        purpose: Literal["debt", "invoice", "plan_fee", "session", "top_up"] | None = None,
+        state: Literal["authorizing", "captured", "capturing", "created", "failed", "held", "released", "releasing"]
+        | None = None,
+        customer: str | None = None,
+        provider: str | None = None,
+        session: UUID | str | None = None,
+        station: str | None = None,
+        from_: dt.datetime | None = None,
+        to: dt.datetime | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.PaymentPage:
+        """List payments, newest first: what was asked, held, captured and given back.
+
+        Takes the scope `payments:read`.
+
+        - `purpose`: For this.
+        - `state`: In this state.
+        - `customer`: Of this customer: `driver:<id>`, …
+        - `provider`: Through this provider.
+        - `session`: For this session.
+        - `station`: Of guests at this station.
+        - `from_`: Asked at or after.
+        - `to`: Asked before.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.PaymentPage = await self._send(
+            Call(
+                method="GET",
+                path="/api/v1/payments",
+                query={
+                    "purpose": purpose,
+                    "state": state,
+                    "customer": customer,
+                    "provider": provider,
+                    "session": session,
+                    "station": station,
+                    "from": from_,
+                    "to": to,
+                    "limit": limit,
+                    "cursor": cursor,
+                },
+            ),
+            models.PaymentPage,
+        )
+        return found
+
+    async def iter_payments(
+        self,
+        *,
+        purpose: Literal["debt", "invoice", "plan_fee", "session", "top_up"] | None = None,
+        state: Literal["authorizing", "captured", "capturing", "created", "failed", "held", "released", "releasing"]
+        | None = None,
+        customer: str | None = None,
+        provider: str | None = None,
+        session: UUID | str | None = None,
+        station: str | None = None,
+        from_: dt.datetime | None = None,
+        to: dt.datetime | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[models.Payment]:
+        """Every item of `list_payments`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_payments(
+                purpose=purpose,
+                state=state,
+                customer=customer,
+                provider=provider,
+                session=session,
+                station=station,
+                from_=from_,
+                to=to,
+                limit=limit,
+                cursor=cursor,
+            )
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def get_payment(self, payment_id: UUID | str) -> models.Payment:
+        """Read a payment.
+
+        Takes the scope `payments:read`.
+        """
+        found: models.Payment = await self._send(
+            Call(method="GET", path=f"/api/v1/payments/{segment(payment_id)}"), models.Payment
+        )
+        return found
+
+    async def refund_payment(
+        self, payment_id: UUID | str, body: models.RefundOrder, *, idempotency_key: str | None = None
+    ) -> models.Payment:
+        """Give back what was captured, or a part of it. The provider is asked at once; `PaymentRefunded` tells when it is done.
+
+        Of a payment for a session that was billed, its CDR is reduced by as much, as by `POST /cdrs/{id}/reduce`; what the payment
+        left owed is off first. Other payments are given back, and nothing else changes.
+
+        Takes the scope `payments:write`.
+        """
+        found: models.Payment = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/payments/{segment(payment_id)}/refund",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Payment,
+        )
+        return found
+
+    async def release_payment(
+        self, payment_id: UUID | str, body: models.ReleaseOrder, *, idempotency_key: str | None = None
+    ) -> models.Payment:
+        """Let a hold go with which nothing has begun, or close a page on which nobody has paid.
+
+        Takes the scope `payments:write`.
+        """
+        found: models.Payment = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/payments/{segment(payment_id)}/release",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Payment,
+        )
+        return found
+
+    async def list_debts(
+        self,
+        *,
+        customer: str | None = None,
+        open: bool | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.DebtPage:
+        """List what payments should have covered and did not, latest first.
+
+        Takes the scope `payments:read`.
+
+        - `customer`: Of this customer.
+        - `open`: true: those that nobody has settled.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.DebtPage = await self._send(
+            Call(
+                method="GET",
+                path="/api/v1/payment-debts",
+                query={"customer": customer, "open": open, "limit": limit, "cursor": cursor},
+            ),
+            models.DebtPage,
+        )
+        return found
+
+    async def iter_debts(
+        self, *, customer: str | None = None, open: bool | None = None, limit: int | None = None
+    ) -> AsyncIterator[models.Debt]:
+        """Every item of `list_debts`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_debts(customer=customer, open=open, limit=limit, cursor=cursor)
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def forgive_debt(
+        self, debt_id: UUID | str, body: models.DebtForgiveness, *, idempotency_key: str | None = None
+    ) -> models.Debt:
+        """Ask for a debt no more; its customer may charge again.
+
+        Takes the scope `payments:write`.
+        """
+        found: models.Debt = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/payment-debts/{segment(debt_id)}/forgive",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Debt,
+        )
+        return found
+
+    async def list_disputes(
+        self,
+        *,
+        state: Literal["lost", "open", "won"] | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.DisputePage:
+        """List chargebacks, latest first. Evidence is given at the provider.
+
+        Takes the scope `payments:read`.
+
+        - `state`: In this state.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.DisputePage = await self._send(
+            Call(
+                method="GET", path="/api/v1/payment-disputes", query={"state": state, "limit": limit, "cursor": cursor}
+            ),
+            models.DisputePage,
+        )
+        return found
+
+    async def iter_disputes(
+        self, *, state: Literal["lost", "open", "won"] | None = None, limit: int | None = None
+    ) -> AsyncIterator[models.Dispute]:
+        """Every item of `list_disputes`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_disputes(state=state, limit=limit, cursor=cursor)
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def list_differences(
+        self,
+        *,
+        state: Literal["explained", "gone", "open"] | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.PaymentDifferencePage:
+        """List where providers' statements, the books and CDRs do not agree, latest first, each with its reason.
+
+        Takes the scope `payments:read`.
+
+        - `state`: In this state.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.PaymentDifferencePage = await self._send(
+            Call(
+                method="GET",
+                path="/api/v1/payment-differences",
+                query={"state": state, "limit": limit, "cursor": cursor},
+            ),
+            models.PaymentDifferencePage,
+        )
+        return found
+
+    async def iter_differences(
+        self, *, state: Literal["explained", "gone", "open"] | None = None, limit: int | None = None
+    ) -> AsyncIterator[models.PaymentDifference]:
+        """Every item of `list_differences`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_differences(state=state, limit=limit, cursor=cursor)
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def explain_difference(
+        self, difference_id: UUID | str, body: models.DifferenceNote, *, idempotency_key: str | None = None
+    ) -> models.PaymentDifference:
+        """Say what a difference comes from; it can be said anew.
+
+        Takes the scope `payments:write`.
+        """
+        found: models.PaymentDifference = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/payment-differences/{segment(difference_id)}/explain",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.PaymentDifference,
+        )
+        return found
+
+    async def get_payment_settings(self) -> models.PaymentSetting:
+        """Read through whom guests pay, and how much is held of them.
+
+        Takes the scope `payments:read`.
+        """
+        found: models.PaymentSetting = await self._send(
+            Call(method="GET", path="/api/v1/payment-settings"), models.PaymentSetting
+        )
+        return found
+
+    async def set_payment_settings(self, body: models.PaymentSetting) -> models.PaymentSetting:
+        """Set through whom guests pay, and how much is held of them, from now on.
+
+        Takes the scope `payments:write`.
+        """
+        found: models.PaymentSetting = await self._send(
+            Call(method="PUT", path="/api/v1/payment-settings", content=encoded(body), content_type="application/json"),
+            models.PaymentSetting,
+        )
+        return found
+
     async def set_up_web_payments(self, station_id: str, body: models.NewSetup) -> models.Setup:
         """Have a station show QR codes with one-time passwords (OCPP 2.1 C25).
 
@@ -2394,7 +2784,7 @@ class AsyncClient(AsyncTransport):
         )
         return found
 
-    async def scan_code(self, body: models.Scan, *, idempotency_key: str | None = None) -> models.Payment:
+    async def scan_code(self, body: models.Scan, *, idempotency_key: str | None = None) -> models.WebPayment:
         """Look at a QR code that somebody scanned; a good one gives leave to pay for a session at its EVSE.
 
         The password must be the one that the station shows now, or its neighbour in time, and counts once at an EVSE.
@@ -2402,7 +2792,7 @@ class AsyncClient(AsyncTransport):
 
         Takes the scope `commands:send`.
         """
-        found: models.Payment = await self._send(
+        found: models.WebPayment = await self._send(
             Call(
                 method="POST",
                 path="/api/v1/web-payments",
@@ -2410,7 +2800,7 @@ class AsyncClient(AsyncTransport):
                 content=encoded(body),
                 content_type="application/json",
             ),
-            models.Payment,
+            models.WebPayment,
         )
         return found
 
@@ -2887,6 +3277,47 @@ class AsyncClient(AsyncTransport):
         )
         return found
 
+    async def reduce_cdr(
+        self, cdr_id: UUID | str, body: models.ReduceOrder, *, idempotency_key: str | None = None
+    ) -> models.Reduced:
+        """Take an amount off what a session was billed, or all of it.
+
+        The CDR is credited, and one that comes to exactly so much less is made instead. Documents are corrected by credit notes,
+        and what was paid too much is given back.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.Reduced = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/cdrs/{segment(cdr_id)}/reduce",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Reduced,
+        )
+        return found
+
+    async def preview_cdr_reduction(
+        self, cdr_id: UUID | str, body: models.ReduceOrder, *, idempotency_key: str | None = None
+    ) -> models.RefundPreview:
+        """Say what a reduction would do, without doing it: what goes back, and which documents are corrected.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.RefundPreview = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/cdrs/{segment(cdr_id)}/reduction-preview",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.RefundPreview,
+        )
+        return found
+
     async def list_unbillable_sessions(
         self,
         *,
@@ -2984,7 +3415,9 @@ class AsyncClient(AsyncTransport):
     async def list_ledger_accounts(
         self,
         *,
-        kind: Literal["fees", "host_share", "psp_clearing", "receivable", "revenue", "rounding", "tax", "wallet"]
+        kind: Literal[
+            "bank", "fees", "host_share", "psp_clearing", "receivable", "revenue", "rounding", "tax", "wallet"
+        ]
         | None = None,
         code: str | None = None,
         currency: str | None = None,
@@ -3016,7 +3449,9 @@ class AsyncClient(AsyncTransport):
     async def iter_ledger_accounts(
         self,
         *,
-        kind: Literal["fees", "host_share", "psp_clearing", "receivable", "revenue", "rounding", "tax", "wallet"]
+        kind: Literal[
+            "bank", "fees", "host_share", "psp_clearing", "receivable", "revenue", "rounding", "tax", "wallet"
+        ]
         | None = None,
         code: str | None = None,
         currency: str | None = None,
@@ -3120,6 +3555,717 @@ class AsyncClient(AsyncTransport):
                 content_type="application/json",
             ),
             models.LedgerLock,
+        )
+        return found
+
+    async def get_ledger_verdict(self) -> models.BookVerdict:
+        """Reckon all of the books anew, as they are now, and read what is wrong: nothing should be.
+
+        Refused for books of more than 100,000 entries: `ohmstead ledger verify` has all the time.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.BookVerdict = await self._send(
+            Call(method="GET", path="/api/v1/ledger/verdict"), models.BookVerdict
+        )
+        return found
+
+    async def list_invoices(
+        self,
+        *,
+        kind: Literal["credit_note", "invoice", "receipt", "self_billing", "statement"] | None = None,
+        state: Literal["credited", "open", "overdue", "paid", "partly_paid"] | None = None,
+        customer: str | None = None,
+        number: str | None = None,
+        session: UUID | str | None = None,
+        cdr: UUID | str | None = None,
+        run: UUID | str | None = None,
+        currency: str | None = None,
+        open: bool | None = None,
+        from_: dt.date | None = None,
+        to: dt.date | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.InvoiceRowPage:
+        """List documents, newest first: receipts, invoices, statements, credit notes, statements to hosts.
+
+        Takes the scope `billing:read`.
+
+        - `kind`: Of this kind.
+        - `state`: Invoices that stand like this today.
+        - `customer`: `driver:<id>`, `company:<id>`, `host:<id>` …
+        - `number`: With this number.
+        - `session`: On which this session stands.
+        - `cdr`: On which this CDR stands.
+        - `run`: Made by this run.
+        - `currency`: In this currency.
+        - `open`: true: invoices of which something is open today.
+        - `from_`: Issued on this day or later.
+        - `to`: Issued before this day.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.InvoiceRowPage = await self._send(
+            Call(
+                method="GET",
+                path="/api/v1/invoices",
+                query={
+                    "kind": kind,
+                    "state": state,
+                    "customer": customer,
+                    "number": number,
+                    "session": session,
+                    "cdr": cdr,
+                    "run": run,
+                    "currency": currency,
+                    "open": open,
+                    "from": from_,
+                    "to": to,
+                    "limit": limit,
+                    "cursor": cursor,
+                },
+            ),
+            models.InvoiceRowPage,
+        )
+        return found
+
+    async def iter_invoices(
+        self,
+        *,
+        kind: Literal["credit_note", "invoice", "receipt", "self_billing", "statement"] | None = None,
+        state: Literal["credited", "open", "overdue", "paid", "partly_paid"] | None = None,
+        customer: str | None = None,
+        number: str | None = None,
+        session: UUID | str | None = None,
+        cdr: UUID | str | None = None,
+        run: UUID | str | None = None,
+        currency: str | None = None,
+        open: bool | None = None,
+        from_: dt.date | None = None,
+        to: dt.date | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[models.InvoiceRow]:
+        """Every item of `list_invoices`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_invoices(
+                kind=kind,
+                state=state,
+                customer=customer,
+                number=number,
+                session=session,
+                cdr=cdr,
+                run=run,
+                currency=currency,
+                open=open,
+                from_=from_,
+                to=to,
+                limit=limit,
+                cursor=cursor,
+            )
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def get_invoice(self, invoice_id: UUID | str) -> models.Invoice:
+        """Read a document: seller and buyer as they were, lines with their parts and meter values, taxes, totals.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.Invoice = await self._send(
+            Call(method="GET", path=f"/api/v1/invoices/{segment(invoice_id)}"), models.Invoice
+        )
+        return found
+
+    async def get_invoice_pdf(self, invoice_id: UUID | str) -> bytes:
+        """Get a document as PDF/A-3, with its EN 16931 data inside where it has any.
+
+        Takes the scope `billing:read`.
+        """
+        found: bytes = await self._send(Call(method="GET", path=f"/api/v1/invoices/{segment(invoice_id)}/pdf"), bytes)
+        return found
+
+    async def get_invoice_xml(self, invoice_id: UUID | str, *, syntax: Literal["cii", "ubl"] | None = None) -> bytes:
+        """Get a document as EN 16931 data. Statements, and prices with several taxes on them, have none.
+
+        Takes the scope `billing:read`.
+
+        - `syntax`: cii: as in the PDF (Factur-X, ZUGFeRD); ubl: UBL 2.1, XRechnung.
+        """
+        found: bytes = await self._send(
+            Call(method="GET", path=f"/api/v1/invoices/{segment(invoice_id)}/xml", query={"syntax": syntax}), bytes
+        )
+        return found
+
+    async def get_invoice_link(self, invoice_id: UUID | str, *, until: dt.datetime | None = None) -> models.InvoiceLink:
+        """Make a link to a document that opens without signing in.
+
+        Takes the scope `billing:read`.
+
+        - `until`: Until when it is good; else for ever.
+        """
+        found: models.InvoiceLink = await self._send(
+            Call(method="GET", path=f"/api/v1/invoices/{segment(invoice_id)}/link", query={"until": until}),
+            models.InvoiceLink,
+        )
+        return found
+
+    async def send_invoice(
+        self, invoice_id: UUID | str, body: models.DocumentSending, *, idempotency_key: str | None = None
+    ) -> models.SentDocument:
+        """Send a document by e-mail once more, with its PDF, in its buyer's language. A driver's takes `drivers:read`, too.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.SentDocument = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/invoices/{segment(invoice_id)}/send",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.SentDocument,
+        )
+        return found
+
+    async def issue_receipt(self, body: models.NewReceipt, *, idempotency_key: str | None = None) -> models.Invoice:
+        """Issue the receipt of a CDR; where there is one already, it is answered.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.Invoice = await self._send(
+            Call(
+                method="POST",
+                path="/api/v1/invoices/receipts",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Invoice,
+        )
+        return found
+
+    async def get_invoice_seller(self) -> models.InvoiceSeller:
+        """Read what the party's documents say of it, and what is missing there.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.InvoiceSeller = await self._send(
+            Call(method="GET", path="/api/v1/invoice-seller"), models.InvoiceSeller
+        )
+        return found
+
+    async def set_invoice_seller(
+        self, body: models.Seller, *, if_match: int | str | None = None
+    ) -> models.InvoiceSeller:
+        """Set what the party's documents say of it from now on. Those that were issued stay as they are.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.InvoiceSeller = await self._send(
+            Call(
+                method="PUT",
+                path="/api/v1/invoice-seller",
+                headers={"If-Match": version(if_match)},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.InvoiceSeller,
+        )
+        return found
+
+    async def list_invoice_number_ranges(self) -> models.NumberRanges:
+        """List how each kind of document is numbered, and what the next number is.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.NumberRanges = await self._send(
+            Call(method="GET", path="/api/v1/invoice-number-ranges"), models.NumberRanges
+        )
+        return found
+
+    async def set_invoice_number_format(self, kind: str, body: models.NumberFormat) -> models.NumberRange:
+        """Set how numbers of a kind are written from now on; the range goes on.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.NumberRange = await self._send(
+            Call(
+                method="PUT",
+                path=f"/api/v1/invoice-number-ranges/{segment(kind)}",
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.NumberRange,
+        )
+        return found
+
+    async def get_invoice_customer(self, customer: str) -> models.InvoiceCustomer:
+        """Read what a customer wants on their documents. What is empty there comes from where they are known otherwise.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.InvoiceCustomer = await self._send(
+            Call(method="GET", path=f"/api/v1/invoice-customers/{segment(customer)}"), models.InvoiceCustomer
+        )
+        return found
+
+    async def set_invoice_customer(self, customer: str, body: models.CustomerDetails) -> models.InvoiceCustomer:
+        """Set what a customer wants on documents from now on: name, address, VAT id, reference, reverse charge.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.InvoiceCustomer = await self._send(
+            Call(
+                method="PUT",
+                path=f"/api/v1/invoice-customers/{segment(customer)}",
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.InvoiceCustomer,
+        )
+        return found
+
+    async def list_invoice_previews(
+        self,
+        *,
+        month: str | None = None,
+        kind: Literal["customers", "hosts"] | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.InvoicePreviewPage:
+        """List the documents that a run of a month would make now, by customer. Nothing is issued.
+
+        Takes the scope `billing:read`.
+
+        - `month`: `2026-10`; it need not be over. Left out: the last one that is.
+        - `kind`: For customers, or for hosts.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.InvoicePreviewPage = await self._send(
+            Call(
+                method="GET",
+                path="/api/v1/invoice-previews",
+                query={"month": month, "kind": kind, "limit": limit, "cursor": cursor},
+            ),
+            models.InvoicePreviewPage,
+        )
+        return found
+
+    async def iter_invoice_previews(
+        self, *, month: str | None = None, kind: Literal["customers", "hosts"] | None = None, limit: int | None = None
+    ) -> AsyncIterator[models.InvoicePreview]:
+        """Every item of `list_invoice_previews`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_invoice_previews(month=month, kind=kind, limit=limit, cursor=cursor)
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def run_invoices(self, body: models.NewRun, *, idempotency_key: str | None = None) -> models.InvoiceRun:
+        """Have the documents of a month made that is over. What is on a document already is not put on a second one.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.InvoiceRun = await self._send(
+            Call(
+                method="POST",
+                path="/api/v1/invoice-runs",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.InvoiceRun,
+        )
+        return found
+
+    async def list_invoice_runs(self, *, limit: int | None = None, cursor: str | None = None) -> models.InvoiceRunPage:
+        """List runs, newest first, with how far they got.
+
+        Takes the scope `billing:read`.
+
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.InvoiceRunPage = await self._send(
+            Call(method="GET", path="/api/v1/invoice-runs", query={"limit": limit, "cursor": cursor}),
+            models.InvoiceRunPage,
+        )
+        return found
+
+    async def iter_invoice_runs(self, *, limit: int | None = None) -> AsyncIterator[models.InvoiceRun]:
+        """Every item of `list_invoice_runs`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_invoice_runs(limit=limit, cursor=cursor)
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def get_invoice_run(self, run_id: UUID | str) -> models.InvoiceRun:
+        """Read a run: how far it got, and whom nothing was made for.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.InvoiceRun = await self._send(
+            Call(method="GET", path=f"/api/v1/invoice-runs/{segment(run_id)}"), models.InvoiceRun
+        )
+        return found
+
+    async def list_hosts(self, *, limit: int | None = None, cursor: str | None = None) -> models.HostPage:
+        """List hosts by name, each with what it is owed.
+
+        Takes the scope `billing:read`.
+
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.HostPage = await self._send(
+            Call(method="GET", path="/api/v1/hosts", query={"limit": limit, "cursor": cursor}), models.HostPage
+        )
+        return found
+
+    async def iter_hosts(self, *, limit: int | None = None) -> AsyncIterator[models.Host]:
+        """Every item of `list_hosts`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_hosts(limit=limit, cursor=cursor)
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def create_host(self, body: models.HostDetails, *, idempotency_key: str | None = None) -> models.Host:
+        """Add a host: its legal name, address, tax and bank.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.Host = await self._send(
+            Call(
+                method="POST",
+                path="/api/v1/hosts",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Host,
+        )
+        return found
+
+    async def get_host(self, host_id: UUID | str) -> models.Host:
+        """Read a host.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.Host = await self._send(Call(method="GET", path=f"/api/v1/hosts/{segment(host_id)}"), models.Host)
+        return found
+
+    async def change_host(
+        self, host_id: UUID | str, body: models.HostDetails, *, if_match: int | str | None = None
+    ) -> models.Host:
+        """Change a host, on statements from now on.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.Host = await self._send(
+            Call(
+                method="PUT",
+                path=f"/api/v1/hosts/{segment(host_id)}",
+                headers={"If-Match": version(if_match)},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Host,
+        )
+        return found
+
+    async def list_host_contracts(self, host_id: UUID | str) -> models.HostContracts:
+        """List what a host gets, by place.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.HostContracts = await self._send(
+            Call(method="GET", path=f"/api/v1/hosts/{segment(host_id)}/contracts"), models.HostContracts
+        )
+        return found
+
+    async def agree_host_contract(
+        self, host_id: UUID | str, body: models.NewContract, *, idempotency_key: str | None = None
+    ) -> models.HostContract:
+        """Let a host have a share of what is charged at a place, or so much for a kWh.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.HostContract = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/hosts/{segment(host_id)}/contracts",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.HostContract,
+        )
+        return found
+
+    async def end_host_contract(
+        self,
+        host_id: UUID | str,
+        contract_id: UUID | str,
+        body: models.ContractEnd,
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.HostContract:
+        """Let a contract end. What was stated stays.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.HostContract = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/hosts/{segment(host_id)}/contracts/{segment(contract_id)}/end",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.HostContract,
+        )
+        return found
+
+    async def list_bank_lines(
+        self,
+        *,
+        state: Literal["booked", "open", "set_aside"] | None = None,
+        currency: str | None = None,
+        q: str | None = None,
+        from_: dt.date | None = None,
+        to: dt.date | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.BankLinePage:
+        """List money that came in by bank, or went out (negative), the latest day first.
+
+        Takes the scope `billing:read`.
+
+        - `state`: In this state; open: neither booked nor set aside.
+        - `currency`: In this currency.
+        - `q`: Found in payer, text or reference.
+        - `from_`: Booked by the bank on this day or later.
+        - `to`: Booked by the bank before this day.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.BankLinePage = await self._send(
+            Call(
+                method="GET",
+                path="/api/v1/bank-lines",
+                query={
+                    "state": state,
+                    "currency": currency,
+                    "q": q,
+                    "from": from_,
+                    "to": to,
+                    "limit": limit,
+                    "cursor": cursor,
+                },
+            ),
+            models.BankLinePage,
+        )
+        return found
+
+    async def iter_bank_lines(
+        self,
+        *,
+        state: Literal["booked", "open", "set_aside"] | None = None,
+        currency: str | None = None,
+        q: str | None = None,
+        from_: dt.date | None = None,
+        to: dt.date | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[models.BankLine]:
+        """Every item of `list_bank_lines`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_bank_lines(
+                state=state, currency=currency, q=q, from_=from_, to=to, limit=limit, cursor=cursor
+            )
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def record_bank_line(
+        self, body: models.NewBankLine, *, idempotency_key: str | None = None
+    ) -> models.BankLine:
+        """Record money that came in, or went out (negative). What a statement tells again later is known by its reference.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.BankLine = await self._send(
+            Call(
+                method="POST",
+                path="/api/v1/bank-lines",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.BankLine,
+        )
+        return found
+
+    async def import_bank_statement(
+        self, content: bytes, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> models.StatementReport:
+        """Take in a bank's statement: ISO 20022 camt.053, or CSV with the columns that are set in the settings.
+
+        Lines that were taken in before are passed over, so the same file a second time changes nothing. Rows that cannot be
+        read are told, the others count.
+
+        Takes the scope `billing:write`.
+
+        - `dry_run`: Report what would happen, and change nothing.
+        """
+        found: models.StatementReport = await self._send(
+            Call(
+                method="POST",
+                path="/api/v1/bank-lines/statements",
+                query={"dry_run": dry_run},
+                headers={"Idempotency-Key": idempotency_key},
+                content=content,
+                content_type="application/octet-stream",
+            ),
+            models.StatementReport,
+        )
+        return found
+
+    async def get_bank_line(self, line_id: UUID | str) -> models.BankLineMatch:
+        """Read a line with the documents that it could pay, and with what it was booked for.
+
+        Money that went out pays what we owe: statements to hosts, and credit notes that nothing paid back.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.BankLineMatch = await self._send(
+            Call(method="GET", path=f"/api/v1/bank-lines/{segment(line_id)}"), models.BankLineMatch
+        )
+        return found
+
+    async def book_bank_line(
+        self, line_id: UUID | str, body: models.NewBooking, *, idempotency_key: str | None = None
+    ) -> models.BankBooking:
+        """Book a line: so much of it pays each of the documents, the rest stays to a customer's credit.
+
+        Of money that went out, the rest is owed to us by who got it, a customer or `host:<id>`, or is what the bank took for itself
+        (`fees:bank`).
+
+        Takes the scope `billing:write`.
+        """
+        found: models.BankBooking = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/bank-lines/{segment(line_id)}/booking",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.BankBooking,
+        )
+        return found
+
+    async def reverse_bank_booking(
+        self, line_id: UUID | str, body: models.BookingReversal, *, idempotency_key: str | None = None
+    ) -> models.BankLine:
+        """Take a wrong booking back by another entry. Its documents are open again, and the line can be booked anew.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.BankLine = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/bank-lines/{segment(line_id)}/reversal",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.BankLine,
+        )
+        return found
+
+    async def set_bank_line_aside(
+        self, line_id: UUID | str, body: models.SetAside, *, idempotency_key: str | None = None
+    ) -> models.BankLine:
+        """Say that a line pays no document, and why; it is not booked.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.BankLine = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/bank-lines/{segment(line_id)}/set-aside",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.BankLine,
+        )
+        return found
+
+    async def take_bank_line_up(self, line_id: UUID | str, *, idempotency_key: str | None = None) -> models.BankLine:
+        """Open a line again that was set aside.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.BankLine = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/bank-lines/{segment(line_id)}/take-up",
+                headers={"Idempotency-Key": idempotency_key},
+            ),
+            models.BankLine,
+        )
+        return found
+
+    async def get_bank_line_settings(self) -> models.IncomingSetting:
+        """Read how bank lines are taken in: columns of CSV, whether certain ones are booked by themselves, reminders.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.IncomingSetting = await self._send(
+            Call(method="GET", path="/api/v1/bank-line-settings"), models.IncomingSetting
+        )
+        return found
+
+    async def set_bank_line_settings(self, body: models.IncomingSetting) -> models.IncomingSetting:
+        """Set how bank lines are taken in, and when customers are reminded of invoices, from now on.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.IncomingSetting = await self._send(
+            Call(
+                method="PUT", path="/api/v1/bank-line-settings", content=encoded(body), content_type="application/json"
+            ),
+            models.IncomingSetting,
+        )
+        return found
+
+    async def get_invoice_payments(self, invoice_id: UUID | str) -> models.PaidInvoice:
+        """Read how a document stands today, and what paid it after it was issued: statements to hosts and credit notes we pay.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.PaidInvoice = await self._send(
+            Call(method="GET", path=f"/api/v1/invoices/{segment(invoice_id)}/payments"), models.PaidInvoice
         )
         return found
 
@@ -3519,6 +4665,42 @@ class AsyncClient(AsyncTransport):
         )
         return found
 
+    async def send_phone_code(
+        self, driver_id: UUID | str, *, idempotency_key: str | None = None
+    ) -> models.SentPhoneCode:
+        """Send a code to a driver's telephone number by SMS, for them to type in: six an hour for a driver, and for a number.
+
+        Takes the scope `drivers:write`.
+        """
+        found: models.SentPhoneCode = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/drivers/{segment(driver_id)}/phone-code",
+                headers={"Idempotency-Key": idempotency_key},
+            ),
+            models.SentPhoneCode,
+        )
+        return found
+
+    async def confirm_phone(
+        self, driver_id: UUID | str, body: models.TypedPhoneCode, *, idempotency_key: str | None = None
+    ) -> models.Driver:
+        """Confirm a driver's telephone number by the latest code that was sent there. Five tries; another number needs another.
+
+        Takes the scope `drivers:write`.
+        """
+        found: models.Driver = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/drivers/{segment(driver_id)}/phone-confirmation",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Driver,
+        )
+        return found
+
     async def get_driver_usage(self, driver_id: UUID | str) -> models.TokenUsage:
         """Read what a driver charged, with all tokens they held while they held them. Sessions: `/sessions?driver=`.
 
@@ -3526,6 +4708,880 @@ class AsyncClient(AsyncTransport):
         """
         found: models.TokenUsage = await self._send(
             Call(method="GET", path=f"/api/v1/drivers/{segment(driver_id)}/usage"), models.TokenUsage
+        )
+        return found
+
+    async def get_price_limit(self, driver_id: UUID | str) -> models.DriverPriceLimit:
+        """Read what a driver wants to pay for a session at most.
+
+        Takes the scope `drivers:read`.
+        """
+        found: models.DriverPriceLimit = await self._send(
+            Call(method="GET", path=f"/api/v1/drivers/{segment(driver_id)}/price-limit"), models.DriverPriceLimit
+        )
+        return found
+
+    async def put_price_limit(self, driver_id: UUID | str, body: models.DriverPriceLimit) -> models.DriverPriceLimit:
+        """Say what a driver wants to pay for a session at most; it holds for sessions that go on, too.
+
+        Takes the scope `drivers:write`.
+        """
+        found: models.DriverPriceLimit = await self._send(
+            Call(
+                method="PUT",
+                path=f"/api/v1/drivers/{segment(driver_id)}/price-limit",
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.DriverPriceLimit,
+        )
+        return found
+
+    async def delete_price_limit(self, driver_id: UUID | str) -> None:
+        """Let a driver's sessions cost what they do.
+
+        Takes the scope `drivers:write`.
+        """
+        await self._send(Call(method="DELETE", path=f"/api/v1/drivers/{segment(driver_id)}/price-limit"), None)
+
+    async def get_paying_policy(self) -> models.PayingPolicy:
+        """Read how the party is paid: tokens for which nobody pays in particular, and what sessions hold of wallets.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.PayingPolicy = await self._send(
+            Call(method="GET", path="/api/v1/paying-policy"), models.PayingPolicy
+        )
+        return found
+
+    async def change_paying_policy(
+        self, body: models.PayingPolicyChange, *, if_match: int | str | None = None
+    ) -> models.PayingPolicy:
+        """Change it. With `refuse`, tokens for which nobody pays begin no session from now on.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.PayingPolicy = await self._send(
+            Call(
+                method="PATCH",
+                path="/api/v1/paying-policy",
+                headers={"If-Match": version(if_match)},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.PayingPolicy,
+        )
+        return found
+
+    async def list_paying_partners(self) -> models.PayingPartners:
+        """List whose contracts (eMAID) are billed to which partner.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.PayingPartners = await self._send(
+            Call(method="GET", path="/api/v1/paying-partners"), models.PayingPartners
+        )
+        return found
+
+    async def put_paying_partner(
+        self, body: models.PayingPartner, *, idempotency_key: str | None = None
+    ) -> models.PayingPartner:
+        """Bill contracts that begin so to a partner from now on, whoever paid before. Sessions that began stay whose they are.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.PayingPartner = await self._send(
+            Call(
+                method="POST",
+                path="/api/v1/paying-partners",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.PayingPartner,
+        )
+        return found
+
+    async def delete_paying_partner(self, prefix: str) -> None:
+        """Bill such contracts to their drivers again.
+
+        Takes the scope `billing:write`.
+        """
+        await self._send(Call(method="DELETE", path=f"/api/v1/paying-partners/{segment(prefix)}"), None)
+
+    async def get_driver_paying_method(self, driver_id: UUID | str) -> models.PayingMethod:
+        """Read with what a driver pays, and what decides it.
+
+        Takes the scope `drivers:read`.
+        """
+        found: models.PayingMethod = await self._send(
+            Call(method="GET", path=f"/api/v1/drivers/{segment(driver_id)}/paying-method"), models.PayingMethod
+        )
+        return found
+
+    async def set_driver_paying_method(
+        self, driver_id: UUID | str, body: models.NewPayingMethod
+    ) -> models.PayingMethod:
+        """Set with what a driver pays from now on. A wallet is opened with it.
+
+        Takes the scope `drivers:write`.
+        """
+        found: models.PayingMethod = await self._send(
+            Call(
+                method="PUT",
+                path=f"/api/v1/drivers/{segment(driver_id)}/paying-method",
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.PayingMethod,
+        )
+        return found
+
+    async def unset_driver_paying_method(self, driver_id: UUID | str) -> None:
+        """Forget it: their company pays, or the party's policy counts.
+
+        Takes the scope `drivers:write`.
+        """
+        await self._send(Call(method="DELETE", path=f"/api/v1/drivers/{segment(driver_id)}/paying-method"), None)
+
+    async def get_token_paying_method(self, token_id: UUID | str) -> models.PayingMethod:
+        """Read with what sessions of a token are paid, and what decides it.
+
+        Takes the scope `drivers:read`.
+        """
+        found: models.PayingMethod = await self._send(
+            Call(method="GET", path=f"/api/v1/tokens/{segment(token_id)}/paying-method"), models.PayingMethod
+        )
+        return found
+
+    async def set_token_paying_method(self, token_id: UUID | str, body: models.NewPayingMethod) -> models.PayingMethod:
+        """Set with what this token pays from now on, whatever its driver pays with otherwise.
+
+        Takes the scope `drivers:write`.
+        """
+        found: models.PayingMethod = await self._send(
+            Call(
+                method="PUT",
+                path=f"/api/v1/tokens/{segment(token_id)}/paying-method",
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.PayingMethod,
+        )
+        return found
+
+    async def unset_token_paying_method(self, token_id: UUID | str) -> None:
+        """Forget it: the token pays as its driver does.
+
+        Takes the scope `drivers:write`.
+        """
+        await self._send(Call(method="DELETE", path=f"/api/v1/tokens/{segment(token_id)}/paying-method"), None)
+
+    async def get_session_cover(self, session_id: UUID | str) -> models.SessionCover:
+        """Read who pays for a session and with what, as it was when it began.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.SessionCover = await self._send(
+            Call(method="GET", path=f"/api/v1/sessions/{segment(session_id)}/cover"), models.SessionCover
+        )
+        return found
+
+    async def get_driver_pin(self, driver_id: UUID | str) -> models.DriverPin:
+        """Read whether a driver has a PIN, and since when. 404: none.
+
+        Takes the scope `drivers:read`.
+        """
+        found: models.DriverPin = await self._send(
+            Call(method="GET", path=f"/api/v1/drivers/{segment(driver_id)}/pin"), models.DriverPin
+        )
+        return found
+
+    async def reset_driver_pin(self, driver_id: UUID | str, *, idempotency_key: str | None = None) -> models.NewPin:
+        """Give a driver a new PIN for stations' keypads (OCPP 2.x); it is told once, and the one before is good no more.
+
+        Takes the scope `drivers:write`.
+        """
+        found: models.NewPin = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/drivers/{segment(driver_id)}/pin",
+                headers={"Idempotency-Key": idempotency_key},
+            ),
+            models.NewPin,
+        )
+        return found
+
+    async def delete_driver_pin(self, driver_id: UUID | str) -> None:
+        """Take a driver's PIN away.
+
+        Takes the scope `drivers:write`.
+        """
+        await self._send(Call(method="DELETE", path=f"/api/v1/drivers/{segment(driver_id)}/pin"), None)
+
+    async def get_wallet(self, driver_id: UUID | str) -> models.Wallet:
+        """Read what is in a driver's wallet, what sessions hold of it, and what can be spent. 404: they have none.
+
+        Takes the scope `drivers:read`.
+        """
+        found: models.Wallet = await self._send(
+            Call(method="GET", path=f"/api/v1/drivers/{segment(driver_id)}/wallet"), models.Wallet
+        )
+        return found
+
+    async def open_wallet(self, driver_id: UUID | str) -> models.Wallet:
+        """Open a wallet for a driver in the party's currency; the one there is, where there is one.
+
+        Takes the scope `drivers:write`.
+        """
+        found: models.Wallet = await self._send(
+            Call(method="PUT", path=f"/api/v1/drivers/{segment(driver_id)}/wallet"), models.Wallet
+        )
+        return found
+
+    async def list_wallet_entries(
+        self, driver_id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.WalletEntryPage:
+        """List what came into a wallet and went out of it, newest first. They add up to its balance.
+
+        Takes the scope `drivers:read`.
+
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.WalletEntryPage = await self._send(
+            Call(
+                method="GET",
+                path=f"/api/v1/drivers/{segment(driver_id)}/wallet/entries",
+                query={"limit": limit, "cursor": cursor},
+            ),
+            models.WalletEntryPage,
+        )
+        return found
+
+    async def iter_wallet_entries(
+        self, driver_id: UUID | str, *, limit: int | None = None
+    ) -> AsyncIterator[models.WalletEntry]:
+        """Every item of `list_wallet_entries`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_wallet_entries(driver_id, limit=limit, cursor=cursor)
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def adjust_wallet(
+        self, driver_id: UUID | str, body: models.WalletChange, *, idempotency_key: str | None = None
+    ) -> models.Wallet:
+        """Give goodwill to a driver, or take some back, with a reason that stays.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.Wallet = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/drivers/{segment(driver_id)}/wallet/adjustments",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Wallet,
+        )
+        return found
+
+    async def refund_wallet(
+        self, driver_id: UUID | str, body: models.RefundOfBalance, *, idempotency_key: str | None = None
+    ) -> models.WalletRefund:
+        """Give what is free in a wallet back to the payments it came from, the newest first. It is held until it is there.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.WalletRefund = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/drivers/{segment(driver_id)}/wallet/refund",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.WalletRefund,
+        )
+        return found
+
+    async def top_up_wallet(
+        self, driver_id: UUID | str, body: models.CardTopUp, *, idempotency_key: str | None = None
+    ) -> models.Payment:
+        """Take money for a wallet of a stored card of the driver's. It is in when the payment is captured.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.Payment = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/drivers/{segment(driver_id)}/wallet/top-ups",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Payment,
+        )
+        return found
+
+    async def set_auto_top_up(
+        self, driver_id: UUID | str, body: models.AutoTopUp, *, if_match: int | str | None = None
+    ) -> models.Wallet:
+        """Top a wallet up by itself from a stored card, whenever less than a threshold is left to spend.
+
+        Takes the scope `drivers:write`.
+        """
+        found: models.Wallet = await self._send(
+            Call(
+                method="PUT",
+                path=f"/api/v1/drivers/{segment(driver_id)}/wallet/auto-top-up",
+                headers={"If-Match": version(if_match)},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Wallet,
+        )
+        return found
+
+    async def unset_auto_top_up(self, driver_id: UUID | str) -> None:
+        """Top it up by itself no more.
+
+        Takes the scope `drivers:write`.
+        """
+        await self._send(Call(method="DELETE", path=f"/api/v1/drivers/{segment(driver_id)}/wallet/auto-top-up"), None)
+
+    async def set_wallet_credit_limit(
+        self, driver_id: UUID | str, body: models.CreditLimit, *, if_match: int | str | None = None
+    ) -> models.Wallet:
+        """Let a wallet go below nothing, so far.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.Wallet = await self._send(
+            Call(
+                method="PUT",
+                path=f"/api/v1/drivers/{segment(driver_id)}/wallet/credit-limit",
+                headers={"If-Match": version(if_match)},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Wallet,
+        )
+        return found
+
+    async def ask_for_top_up(
+        self, driver_id: UUID | str, body: models.TopUpRequest, *, idempotency_key: str | None = None
+    ) -> models.AskedPayment:
+        """Ask a driver to fill their wallet: they are written to, with the address where they pay.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.AskedPayment = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/drivers/{segment(driver_id)}/wallet/top-up-requests",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.AskedPayment,
+        )
+        return found
+
+    async def ask_for_debt(self, debt_id: UUID | str, *, idempotency_key: str | None = None) -> models.AskedPayment:
+        """Ask a driver to pay a debt. While one asks for it already, that payment is answered, and nobody is written to again.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.AskedPayment = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/payment-debts/{segment(debt_id)}/ask",
+                headers={"Idempotency-Key": idempotency_key},
+            ),
+            models.AskedPayment,
+        )
+        return found
+
+    async def list_stored_cards(self, driver_id: UUID | str) -> models.StoredCards:
+        """List the cards and accounts that a driver lets us use again. The provider keeps them; nobody here sees a number.
+
+        Takes the scope `drivers:read`.
+        """
+        found: models.StoredCards = await self._send(
+            Call(method="GET", path=f"/api/v1/drivers/{segment(driver_id)}/stored-cards"), models.StoredCards
+        )
+        return found
+
+    async def forget_stored_card(self, driver_id: UUID | str, method_id: UUID | str) -> None:
+        """Use a stored card no more; the provider forgets it, too. A driver who paid with it pays as the rules say.
+
+        Takes the scope `drivers:write`.
+        """
+        await self._send(
+            Call(method="DELETE", path=f"/api/v1/drivers/{segment(driver_id)}/stored-cards/{segment(method_id)}"), None
+        )
+
+    async def list_plans(self, *, limit: int | None = None, cursor: str | None = None) -> models.PlanPage:
+        """List plans by name.
+
+        Takes the scope `billing:read`.
+
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.PlanPage = await self._send(
+            Call(method="GET", path="/api/v1/plans", query={"limit": limit, "cursor": cursor}), models.PlanPage
+        )
+        return found
+
+    async def iter_plans(self, *, limit: int | None = None) -> AsyncIterator[models.Plan]:
+        """Every item of `list_plans`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_plans(limit=limit, cursor=cursor)
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def create_plan(self, body: models.NewPlan, *, idempotency_key: str | None = None) -> models.Plan:
+        """Offer a plan: a fee each month, energy that is in it, and other prices where tariffs name its label.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.Plan = await self._send(
+            Call(
+                method="POST",
+                path="/api/v1/plans",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Plan,
+        )
+        return found
+
+    async def get_plan(self, plan_id: UUID | str) -> models.Plan:
+        """Read a plan.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.Plan = await self._send(Call(method="GET", path=f"/api/v1/plans/{segment(plan_id)}"), models.Plan)
+        return found
+
+    async def change_plan(
+        self, plan_id: UUID | str, body: models.PlanChange, *, if_match: int | str | None = None
+    ) -> models.Plan:
+        """Change a plan, or close it. Fee and energy count from the next month that is charged.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.Plan = await self._send(
+            Call(
+                method="PATCH",
+                path=f"/api/v1/plans/{segment(plan_id)}",
+                headers={"If-Match": version(if_match)},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Plan,
+        )
+        return found
+
+    async def list_subscriptions(
+        self,
+        *,
+        driver: UUID | str | None = None,
+        plan: UUID | str | None = None,
+        running: bool | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.SubscriptionPage:
+        """List who has which plan, the latest first.
+
+        Takes the scope `billing:read`.
+
+        - `driver`: Of this driver.
+        - `plan`: Of this plan.
+        - `running`: true: those that are not over.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.SubscriptionPage = await self._send(
+            Call(
+                method="GET",
+                path="/api/v1/subscriptions",
+                query={"driver": driver, "plan": plan, "running": running, "limit": limit, "cursor": cursor},
+            ),
+            models.SubscriptionPage,
+        )
+        return found
+
+    async def iter_subscriptions(
+        self,
+        *,
+        driver: UUID | str | None = None,
+        plan: UUID | str | None = None,
+        running: bool | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[models.Subscription]:
+        """Every item of `list_subscriptions`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_subscriptions(driver=driver, plan=plan, running=running, limit=limit, cursor=cursor)
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def subscribe_driver(
+        self, driver_id: UUID | str, body: models.NewSubscription, *, idempotency_key: str | None = None
+    ) -> models.Subscription:
+        """Subscribe a driver to a plan from now on. What is left of this month is charged at once.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.Subscription = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/drivers/{segment(driver_id)}/subscriptions",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Subscription,
+        )
+        return found
+
+    async def get_subscription(self, subscription_id: UUID | str) -> models.Subscription:
+        """Read a subscription.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.Subscription = await self._send(
+            Call(method="GET", path=f"/api/v1/subscriptions/{segment(subscription_id)}"), models.Subscription
+        )
+        return found
+
+    async def cancel_subscription(
+        self, subscription_id: UUID | str, *, idempotency_key: str | None = None
+    ) -> models.Subscription:
+        """Cancel a subscription: it ends with what was charged, nothing is given back.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.Subscription = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/subscriptions/{segment(subscription_id)}/cancel",
+                headers={"Idempotency-Key": idempotency_key},
+            ),
+            models.Subscription,
+        )
+        return found
+
+    async def keep_subscription(
+        self, subscription_id: UUID | str, *, idempotency_key: str | None = None
+    ) -> models.Subscription:
+        """Let a subscription that was cancelled go on.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.Subscription = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/subscriptions/{segment(subscription_id)}/keep",
+                headers={"Idempotency-Key": idempotency_key},
+            ),
+            models.Subscription,
+        )
+        return found
+
+    async def list_plan_charges(
+        self,
+        *,
+        driver: UUID | str | None = None,
+        from_: dt.date | None = None,
+        to: dt.date | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.PlanChargePage:
+        """List fees of months that were charged, and what sessions took of the energy in them, the earliest first.
+
+        Takes the scope `billing:read`.
+
+        - `driver`: Of this driver.
+        - `from_`: Whose days begin on or after this one.
+        - `to`: Whose days begin before this one.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.PlanChargePage = await self._send(
+            Call(
+                method="GET",
+                path="/api/v1/plan-charges",
+                query={"driver": driver, "from": from_, "to": to, "limit": limit, "cursor": cursor},
+            ),
+            models.PlanChargePage,
+        )
+        return found
+
+    async def iter_plan_charges(
+        self,
+        *,
+        driver: UUID | str | None = None,
+        from_: dt.date | None = None,
+        to: dt.date | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[models.PlanCharge]:
+        """Every item of `list_plan_charges`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_plan_charges(driver=driver, from_=from_, to=to, limit=limit, cursor=cursor)
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def list_coupons(self, *, limit: int | None = None, cursor: str | None = None) -> models.CouponPage:
+        """List coupons by code.
+
+        Takes the scope `billing:read`.
+
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.CouponPage = await self._send(
+            Call(method="GET", path="/api/v1/coupons", query={"limit": limit, "cursor": cursor}), models.CouponPage
+        )
+        return found
+
+    async def iter_coupons(self, *, limit: int | None = None) -> AsyncIterator[models.Coupon]:
+        """Every item of `list_coupons`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_coupons(limit=limit, cursor=cursor)
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def create_coupon(self, body: models.NewCoupon, *, idempotency_key: str | None = None) -> models.Coupon:
+        """Make a coupon: a code that drivers redeem, and other prices where tariffs name its label.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.Coupon = await self._send(
+            Call(
+                method="POST",
+                path="/api/v1/coupons",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Coupon,
+        )
+        return found
+
+    async def get_coupon(self, coupon_id: UUID | str) -> models.Coupon:
+        """Read a coupon.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.Coupon = await self._send(
+            Call(method="GET", path=f"/api/v1/coupons/{segment(coupon_id)}"), models.Coupon
+        )
+        return found
+
+    async def stop_coupon(self, coupon_id: UUID | str, *, idempotency_key: str | None = None) -> models.Coupon:
+        """Stop a coupon: it counts for no session that begins from now on.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.Coupon = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/coupons/{segment(coupon_id)}/stop",
+                headers={"Idempotency-Key": idempotency_key},
+            ),
+            models.Coupon,
+        )
+        return found
+
+    async def list_driver_coupons(self, driver_id: UUID | str) -> models.RedeemedCoupons:
+        """List the coupons that a driver has redeemed and that count now.
+
+        Takes the scope `drivers:read`.
+        """
+        found: models.RedeemedCoupons = await self._send(
+            Call(method="GET", path=f"/api/v1/drivers/{segment(driver_id)}/coupons"), models.RedeemedCoupons
+        )
+        return found
+
+    async def redeem_coupon(
+        self, driver_id: UUID | str, body: models.CouponCode, *, idempotency_key: str | None = None
+    ) -> models.RedeemedCoupons:
+        """Redeem a code for a driver.
+
+        Takes the scope `drivers:write`.
+        """
+        found: models.RedeemedCoupons = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/drivers/{segment(driver_id)}/coupons",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.RedeemedCoupons,
+        )
+        return found
+
+    async def list_companies(
+        self,
+        *,
+        status: Literal["active", "ended", "suspended"] | None = None,
+        q: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.CompanyPage:
+        """List companies by name.
+
+        Takes the scope `billing:read`.
+
+        - `status`: Only these.
+        - `q`: Found in name, VAT number or reference.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.CompanyPage = await self._send(
+            Call(
+                method="GET",
+                path="/api/v1/companies",
+                query={"status": status, "q": q, "limit": limit, "cursor": cursor},
+            ),
+            models.CompanyPage,
+        )
+        return found
+
+    async def iter_companies(
+        self,
+        *,
+        status: Literal["active", "ended", "suspended"] | None = None,
+        q: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[models.Company]:
+        """Every item of `list_companies`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_companies(status=status, q=q, limit=limit, cursor=cursor)
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def create_company(self, body: models.NewCompany, *, idempotency_key: str | None = None) -> models.Company:
+        """Make a contract with a company that pays afterwards.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.Company = await self._send(
+            Call(
+                method="POST",
+                path="/api/v1/companies",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Company,
+        )
+        return found
+
+    async def get_company(self, company_id: UUID | str) -> models.Company:
+        """Read a company.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.Company = await self._send(
+            Call(method="GET", path=f"/api/v1/companies/{segment(company_id)}"), models.Company
+        )
+        return found
+
+    async def change_company(
+        self, company_id: UUID | str, body: models.CompanyChange, *, if_match: int | str | None = None
+    ) -> models.Company:
+        """Change a company. Suspended or ended, it pays for no session that begins from now on.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.Company = await self._send(
+            Call(
+                method="PATCH",
+                path=f"/api/v1/companies/{segment(company_id)}",
+                headers={"If-Match": version(if_match)},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Company,
+        )
+        return found
+
+    async def list_company_members(self, company_id: UUID | str) -> models.CompanyMembers:
+        """List for whom a company pays: drivers with all their tokens, and single tokens.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.CompanyMembers = await self._send(
+            Call(method="GET", path=f"/api/v1/companies/{segment(company_id)}/members"), models.CompanyMembers
+        )
+        return found
+
+    async def add_company_member(
+        self, company_id: UUID | str, body: models.NewCompanyMember, *, idempotency_key: str | None = None
+    ) -> models.CompanyMembers:
+        """Let a company pay for a driver, or for a token, from now on. Of one company at a time.
+
+        Takes the scope `billing:write`.
+        """
+        found: models.CompanyMembers = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/companies/{segment(company_id)}/members",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.CompanyMembers,
+        )
+        return found
+
+    async def remove_company_member(self, company_id: UUID | str, member_id: UUID | str) -> None:
+        """Let it pay for them no more: `member_id` is the driver's or the token's id. Sessions that began stay whose they are.
+
+        Takes the scope `billing:write`.
+        """
+        await self._send(
+            Call(method="DELETE", path=f"/api/v1/companies/{segment(company_id)}/members/{segment(member_id)}"), None
+        )
+
+    async def get_company_month(self, company_id: UUID | str) -> models.CompanyMonth:
+        """Read what a company's members charged in this month, and what is left of its limit.
+
+        Takes the scope `billing:read`.
+        """
+        found: models.CompanyMonth = await self._send(
+            Call(method="GET", path=f"/api/v1/companies/{segment(company_id)}/month"), models.CompanyMonth
         )
         return found
 
@@ -4046,14 +6102,56 @@ class AsyncClient(AsyncTransport):
         )
         return found
 
+    async def get_revenue(
+        self,
+        *,
+        period: Literal["custom", "day", "month", "week", "year"] | None = None,
+        day: dt.date | None = None,
+        from_: dt.date | None = None,
+        to: dt.date | None = None,
+        compare: Literal["before", "none", "year"] | None = None,
+        location: UUID | str | None = None,
+        station: str | None = None,
+    ) -> models.Revenue:
+        """Read what sessions brought in, by the day on which they began, in each currency: CDRs less credits, compared.
+
+        Takes the scope `billing:read`.
+
+        - `period`: A span of the calendar, or the days `from` to `to`.
+        - `day`: A day in the span of the calendar; today without.
+        - `from_`: The first day of a custom period.
+        - `to`: The last day of a custom period.
+        - `compare`: With the period before, the same a year before, or nothing.
+        - `location`: Of this location only.
+        - `station`: Of this station only.
+        """
+        found: models.Revenue = await self._send(
+            Call(
+                method="GET",
+                path="/api/v1/reports/revenue",
+                query={
+                    "period": period,
+                    "day": day,
+                    "from": from_,
+                    "to": to,
+                    "compare": compare,
+                    "location": location,
+                    "station": station,
+                },
+            ),
+            models.Revenue,
+        )
+        return found
+
     async def search(
         self,
         *,
         q: str | None = None,
-        kind: list[Literal["driver", "location", "session", "station", "token"]] | None = None,
+        kind: list[Literal["cdr", "driver", "entry", "invoice", "location", "payment", "session", "station", "token"]]
+        | None = None,
         limit: int | None = None,
     ) -> models.Hits:
-        """Find stations, locations, drivers, tokens and sessions by any id or name, or a part of one.
+        """Find stations, locations, drivers, tokens and sessions by any id or name, or a part of one; money by its ids.
 
         Kinds that the caller may not read are left out.
 
@@ -4071,7 +6169,19 @@ class AsyncClient(AsyncTransport):
     async def list_saved_lists(
         self,
         *,
-        page: Literal["audit", "drivers", "locations", "reports", "reservations", "sessions", "stations", "tokens"]
+        page: Literal[
+            "audit",
+            "cdrs",
+            "drivers",
+            "invoices",
+            "locations",
+            "payments",
+            "reports",
+            "reservations",
+            "sessions",
+            "stations",
+            "tokens",
+        ]
         | None = None,
     ) -> models.SavedLists:
         """List saved lists of a page: one's own, and those that are shared.
@@ -4143,7 +6253,19 @@ class AsyncClient(AsyncTransport):
     async def get_list_layout(
         self,
         *,
-        page: Literal["audit", "drivers", "locations", "reports", "reservations", "sessions", "stations", "tokens"]
+        page: Literal[
+            "audit",
+            "cdrs",
+            "drivers",
+            "invoices",
+            "locations",
+            "payments",
+            "reports",
+            "reservations",
+            "sessions",
+            "stations",
+            "tokens",
+        ]
         | None = None,
     ) -> models.ListLayout:
         """Read which columns of a list one has hidden.
@@ -4161,7 +6283,19 @@ class AsyncClient(AsyncTransport):
         self,
         body: models.ListLayout,
         *,
-        page: Literal["audit", "drivers", "locations", "reports", "reservations", "sessions", "stations", "tokens"]
+        page: Literal[
+            "audit",
+            "cdrs",
+            "drivers",
+            "invoices",
+            "locations",
+            "payments",
+            "reports",
+            "reservations",
+            "sessions",
+            "stations",
+            "tokens",
+        ]
         | None = None,
     ) -> models.ListLayout:
         """Hide columns of a list, for oneself.
@@ -4203,7 +6337,8 @@ class AsyncClient(AsyncTransport):
         """Follow what happens now, as server-sent events.
 
         Each event is named by its `kind` and carries it as JSON. Nothing is kept for those who are away: what must not be
-        missed is in /events/outbox. A client that reads too slowly is told so by an event `overrun`, and dropped.
+        missed is in /events/outbox. A client that reads too slowly is told so by an event `overrun`, and dropped; one whose key
+        or session is over, within seconds.
 
         Takes the scope `events:read`.
 
@@ -4222,7 +6357,8 @@ class AsyncClient(AsyncTransport):
     ) -> models.OutboxPage:
         """Read durable events in order, from a cursor on. The same cursor gives the same events, and later ones.
 
-        Kinds that `GET /events/kinds` does not list stay inside, and are not here.
+        Kinds that `GET /events/kinds` does not list stay inside, and are not here; nor are those that take what the caller may
+        not do, unless they are asked for by name, which is refused.
         409: the cursor is from before the database was restored from a dump; begin anew without one.
 
         Takes the scope `events:read`.
@@ -4467,6 +6603,239 @@ class AsyncClient(AsyncTransport):
                 headers={"Idempotency-Key": idempotency_key},
             ),
             models.Delivery,
+        )
+        return found
+
+    async def list_notifications(
+        self,
+        *,
+        status: Literal["dropped", "failed", "queued", "sending", "sent"] | None = None,
+        channel: Literal["email", "push", "sms"] | None = None,
+        kind: str | None = None,
+        driver_id: UUID | str | None = None,
+        q: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.NotificationPage:
+        """List messages of the last ninety days, newest first: to whom, over which channel, and what came of them.
+
+        Takes the scope `notifications:read`.
+
+        - `status`: Of this status.
+        - `channel`: Over this channel.
+        - `kind`: Of this kind, as `charging_complete`.
+        - `driver_id`: To this driver.
+        - `q`: Found in address, subject, driver or key.
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        """
+        found: models.NotificationPage = await self._send(
+            Call(
+                method="GET",
+                path="/api/v1/notifications",
+                query={
+                    "status": status,
+                    "channel": channel,
+                    "kind": kind,
+                    "driver_id": driver_id,
+                    "q": q,
+                    "limit": limit,
+                    "cursor": cursor,
+                },
+            ),
+            models.NotificationPage,
+        )
+        return found
+
+    async def iter_notifications(
+        self,
+        *,
+        status: Literal["dropped", "failed", "queued", "sending", "sent"] | None = None,
+        channel: Literal["email", "push", "sms"] | None = None,
+        kind: str | None = None,
+        driver_id: UUID | str | None = None,
+        q: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[models.Notification]:
+        """Every item of `list_notifications`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_notifications(
+                status=status, channel=channel, kind=kind, driver_id=driver_id, q=q, limit=limit, cursor=cursor
+            )
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def get_notification(self, notification_id: UUID | str) -> models.NotificationInFull:
+        """Read a message: its text as it was sent, and every attempt with what the provider answered.
+
+        Takes the scope `notifications:read`.
+        """
+        found: models.NotificationInFull = await self._send(
+            Call(method="GET", path=f"/api/v1/notifications/{segment(notification_id)}"), models.NotificationInFull
+        )
+        return found
+
+    async def resend_notification(
+        self, notification_id: UUID | str, *, idempotency_key: str | None = None
+    ) -> models.Notification:
+        """Send a message again that is over: the same, to the same. Codes cannot be, they are kept nowhere.
+
+        Takes the scope `notifications:write`.
+        """
+        found: models.Notification = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/notifications/{segment(notification_id)}/resend",
+                headers={"Idempotency-Key": idempotency_key},
+            ),
+            models.Notification,
+        )
+        return found
+
+    async def list_notification_templates(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        kind: str | None = None,
+        language: str | None = None,
+    ) -> models.MessageTemplatePage:
+        """List the words of all messages, in every language, with the variables that they can use.
+
+        Takes the scope `notifications:read`.
+
+        - `limit`: Items in a page.
+        - `cursor`: `next_cursor` of the page before.
+        - `kind`: Of this kind.
+        - `language`: In this language.
+        """
+        found: models.MessageTemplatePage = await self._send(
+            Call(
+                method="GET",
+                path="/api/v1/notification-templates",
+                query={"limit": limit, "cursor": cursor, "kind": kind, "language": language},
+            ),
+            models.MessageTemplatePage,
+        )
+        return found
+
+    async def iter_notification_templates(
+        self, *, limit: int | None = None, kind: str | None = None, language: str | None = None
+    ) -> AsyncIterator[models.MessageTemplate]:
+        """Every item of `list_notification_templates`, page after page; `limit` is how many come at a time."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_notification_templates(limit=limit, kind=kind, language=language, cursor=cursor)
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def put_notification_template(self, body: models.NewMessageTemplate) -> models.MessageTemplate:
+        """Write words of your own. They can insert variables, and leave parts out with `{% if variable %}`; nothing else.
+
+        Takes the scope `notifications:write`.
+        """
+        found: models.MessageTemplate = await self._send(
+            Call(
+                method="PUT",
+                path="/api/v1/notification-templates",
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.MessageTemplate,
+        )
+        return found
+
+    async def reset_notification_template(
+        self, body: models.MessageTemplateName, *, idempotency_key: str | None = None
+    ) -> models.MessageTemplate:
+        """Go back to the words that come along.
+
+        Takes the scope `notifications:write`.
+        """
+        found: models.MessageTemplate = await self._send(
+            Call(
+                method="POST",
+                path="/api/v1/notification-templates/reset",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.MessageTemplate,
+        )
+        return found
+
+    async def preview_notification_template(
+        self, body: models.NewMessageTemplate, *, idempotency_key: str | None = None
+    ) -> models.MessagePreview:
+        """See what words come to, with example values. Nothing is kept.
+
+        Takes the scope `notifications:read`.
+        """
+        found: models.MessagePreview = await self._send(
+            Call(
+                method="POST",
+                path="/api/v1/notification-templates/preview",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.MessagePreview,
+        )
+        return found
+
+    async def send_notification_test(
+        self, body: models.MessageTemplateName, *, idempotency_key: str | None = None
+    ) -> models.SentTest:
+        """Send the kept words with example values to yourself, by e-mail. Keys have no address.
+
+        Takes the scope `notifications:write`.
+        """
+        found: models.SentTest = await self._send(
+            Call(
+                method="POST",
+                path="/api/v1/notification-templates/test",
+                headers={"Idempotency-Key": idempotency_key},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.SentTest,
+        )
+        return found
+
+    async def get_notification_preferences(self, driver_id: UUID | str) -> models.Preferences:
+        """Read what a driver wants to be told, over which channels, and when not.
+
+        Takes the scope `notifications:read`.
+        """
+        found: models.Preferences = await self._send(
+            Call(method="GET", path=f"/api/v1/drivers/{segment(driver_id)}/notification-preferences"),
+            models.Preferences,
+        )
+        return found
+
+    async def change_notification_preferences(
+        self, driver_id: UUID | str, body: models.PreferencesChange, *, if_match: int | str | None = None
+    ) -> models.Preferences:
+        """Choose for a driver. What is left out stays; so do kinds that are not named.
+
+        Takes the scope `notifications:write`.
+        """
+        found: models.Preferences = await self._send(
+            Call(
+                method="PATCH",
+                path=f"/api/v1/drivers/{segment(driver_id)}/notification-preferences",
+                headers={"If-Match": version(if_match)},
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Preferences,
         )
         return found
 
@@ -4919,6 +7288,44 @@ class AsyncClient(AsyncTransport):
         )
         return found
 
+    async def end_web_session(self, operator_id: UUID | str, web_session_id: UUID | str) -> None:
+        """Sign somebody out of one browser.
+
+        Takes the scope `people:write`.
+        """
+        await self._send(
+            Call(
+                method="DELETE", path=f"/api/v1/operators/{segment(operator_id)}/web-sessions/{segment(web_session_id)}"
+            ),
+            None,
+        )
+
+    async def list_operator_groups(self) -> models.OperatorGroups:
+        """List the groups that a directory keeps people in (SCIM), each with what its members may do here.
+
+        Takes the scope `people:write`.
+        """
+        found: models.OperatorGroups = await self._send(
+            Call(method="GET", path="/api/v1/operator-groups"), models.OperatorGroups
+        )
+        return found
+
+    async def give_group_role(self, group_id: UUID | str, body: models.GroupRole) -> models.Group:
+        """Say what the members of a directory's group may do; it counts at once. Of several groups the weightiest role counts.
+
+        Takes the scope `people:write`.
+        """
+        found: models.Group = await self._send(
+            Call(
+                method="PUT",
+                path=f"/api/v1/operator-groups/{segment(group_id)}/role",
+                content=encoded(body),
+                content_type="application/json",
+            ),
+            models.Group,
+        )
+        return found
+
     async def list_sign_in_attempts(
         self,
         *,
@@ -4980,6 +7387,23 @@ class AsyncClient(AsyncTransport):
         """
         found: models.Approval = await self._send(
             Call(method="GET", path=f"/api/v1/approvals/{segment(approval_id)}"), models.Approval
+        )
+        return found
+
+    async def withdraw_approval(
+        self, approval_id: UUID | str, *, idempotency_key: str | None = None
+    ) -> models.Approval:
+        """Want it no longer: only whoever asked can. To agree or to reject takes a second person, in the console.
+
+        Takes the scope `commands:send`.
+        """
+        found: models.Approval = await self._send(
+            Call(
+                method="POST",
+                path=f"/api/v1/approvals/{segment(approval_id)}/withdraw",
+                headers={"Idempotency-Key": idempotency_key},
+            ),
+            models.Approval,
         )
         return found
 

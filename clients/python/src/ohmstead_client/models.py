@@ -35,6 +35,18 @@ class Activity(Struct, kw_only=True):
     items: list[Work]
 
 
+class Address(Struct, kw_only=True):
+    """Where somebody is, as letters are sent."""
+
+    lines: list[str] | UnsetType = UNSET
+    """Street and number; what else belongs to it."""
+    postal_code: str | UnsetType = UNSET
+    city: str | UnsetType = UNSET
+    state: str | UnsetType = UNSET
+    country: str | UnsetType = UNSET
+    """ISO 3166-1, two letters."""
+
+
 class AdjustEventStream(Struct, kw_only=True, tag_field="kind", tag="adjust_event_stream"):
     """2.1: change how often a periodic event stream sends."""
 
@@ -177,6 +189,24 @@ class Approvals(Struct, kw_only=True):
     items: list[Approval]
 
 
+class AskedPayment(Struct, kw_only=True):
+    """What a driver was asked for, and where they pay it."""
+
+    payment: Payment
+    link: str
+    """Whoever has it can pay: it is in the message to the driver, too."""
+
+
+class Attempt(Struct, kw_only=True):
+    """One time that it was tried."""
+
+    number: int
+    at: dt.datetime
+    duration_ms: int
+    answer: str | None
+    error: str | None
+
+
 class Attribute(Struct, kw_only=True):
     """One of a variable's values."""
 
@@ -250,6 +280,81 @@ class Authority(Struct, kw_only=True):
     created_at: dt.datetime
 
 
+class AutoTopUp(Struct, kw_only=True):
+    """Top up by itself: with less than `below` to spend, `amount` is taken of a stored card."""
+
+    below: Decimal
+    """Exact, in its currency's minor unit."""
+    amount: Decimal
+    """Exact, in its currency's minor unit."""
+    method_id: UUID
+    """The stored card."""
+
+
+class Bank(Struct, kw_only=True):
+    """Where money is sent to."""
+
+    holder: str | UnsetType = UNSET
+    iban: str | UnsetType = UNSET
+    """Without spaces."""
+    bic: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+
+
+class BankBooking(Struct, kw_only=True):
+    """A line as it was booked."""
+
+    booking_id: UUID
+    line_id: UUID
+    shares: list[Share]
+    """What of it paid which document."""
+    customers: dict[str, Decimal]
+    """How much less each customer owes; what is more than its documents stays to their credit. Of money that went out: how much each got, `host:<id>` and `fees:bank` (the bank itself) beside customers."""
+    created_at: dt.datetime
+    created_by: str
+    reversed_at: dt.datetime | None
+    reversed_by: str | None
+    why: str
+    """Why it was reversed."""
+
+
+class BankLine(Struct, kw_only=True):
+    """Money that came in or went out, and what became of it."""
+
+    line_id: UUID
+    party_id: UUID
+    source: str
+    """By hand, or from which sort of statement."""
+    currency: str
+    amount: Decimal
+    """Negative: it went out."""
+    booked_on: dt.date
+    payer: str
+    """Who paid, or was paid."""
+    text: str
+    """What the payer wrote."""
+    bank_ref: str
+    """The bank's reference of it."""
+    account: str
+    """Our account, where the statement names it."""
+    payee_iban: str
+    """The account that money went out to, where the statement names it."""
+    state: str
+    """set_aside: it pays no document; `note` says why."""
+    note: str
+    created_at: dt.datetime
+    created_by: str
+
+
+class BankLineMatch(Struct, kw_only=True):
+    """A line with what it could pay, or paid."""
+
+    line: BankLine
+    proposals: list[Proposal]
+    bookings: list[BankBooking]
+    """Newest first; at most one stands."""
+
+
 class Bar(Struct, kw_only=True):
     """One step of a report's span."""
 
@@ -281,6 +386,27 @@ class BatterySwaps(Struct, kw_only=True):
     """Swaps, the newest first."""
 
     items: list[BatterySwap]
+
+
+class BookFault(Struct, kw_only=True):
+    """What is wrong: which check found it, and that in words."""
+
+    check: str
+    text: str
+
+
+class BookVerdict(Struct, kw_only=True):
+    """What was looked at, and what is wrong with it."""
+
+    n_entries: int
+    n_cdrs: int
+    faults: list[BookFault]
+
+
+class BookingReversal(Struct, kw_only=True):
+    """Why a booking was wrong."""
+
+    reason: str
 
 
 class Bound(Struct, kw_only=True):
@@ -344,6 +470,20 @@ class BulkResult(Struct, kw_only=True):
     error_text: str | None
 
 
+class Buyer(Struct, kw_only=True):
+    """Who buys, as they were known when the document was issued."""
+
+    customer: str
+    """`driver:<id>`, `company:<id>`, `partner:<id>`, `payment:<id>`, `token:<id>`."""
+    name: str = ""
+    address: Address | None = None
+    vat_id: str = ""
+    email: str = ""
+    reference: str = ""
+    """What they want on it: an order, a Leitweg-ID."""
+    language: str = "en"
+
+
 class CancelReservation(Struct, kw_only=True, tag_field="kind", tag="cancel_reservation"):
     """Give a reserved EVSE free."""
 
@@ -363,6 +503,14 @@ class Capability(Struct, kw_only=True):
     kind: str
     is_possible: bool
     reason: str | None = None
+
+
+class CardTopUp(Struct, kw_only=True):
+    """So much of a stored card of the driver's."""
+
+    method_id: UUID
+    amount: Decimal
+    currency: str
 
 
 class Cdr(Struct, kw_only=True):
@@ -809,6 +957,87 @@ class CommandAnswered(Struct, kw_only=True):
     """RFC 3339."""
 
 
+class Company(Struct, kw_only=True):
+    """A post-paid contract. What its members charge is billed to it."""
+
+    company_id: UUID
+    party_id: UUID
+    name: str
+    vat_number: str | None
+    address: str
+    postal_code: str
+    city: str
+    country: str
+    email: str | None
+    reference: str
+    currency: str
+    payment_days: int
+    limit_per_month: Decimal | None
+    status: str
+    """suspended, ended: no session of its members begins."""
+    n_members: int
+    version: int
+    """Counts changes; it is the ETag."""
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+class CompanyChange(Struct, kw_only=True):
+    """What to change of a company; what is left out stays."""
+
+    name: str | UnsetType = UNSET
+    vat_number: str | None | UnsetType = UNSET
+    """As people write it; its form is checked, and it is kept without blanks."""
+    address: str | UnsetType = UNSET
+    postal_code: str | UnsetType = UNSET
+    city: str | UnsetType = UNSET
+    country: str | UnsetType = UNSET
+    """ISO 3166-1, two letters."""
+    email: str | None | UnsetType = UNSET
+    """Where invoices go."""
+    reference: str | UnsetType = UNSET
+    """Their order number or cost centre, for invoices."""
+    payment_days: int | UnsetType = UNSET
+    """Days in which invoices are to be paid."""
+    limit_per_month: Decimal | None | UnsetType = UNSET
+    """With taxes, by calendar month of the books; null: no end."""
+    status: Literal["active", "ended", "suspended"] | UnsetType = UNSET
+
+
+class CompanyMember(Struct, kw_only=True):
+    """For whom a company pays: a driver with all their tokens, or one token."""
+
+    company_id: UUID
+    driver_id: UUID | None
+    token_id: UUID | None
+    name: str
+    """Of the driver, or the token's label."""
+    added_at: dt.datetime
+    added_by: str
+
+
+class CompanyMembers(Struct, kw_only=True):
+    """All of them."""
+
+    items: list[CompanyMember]
+
+
+class CompanyMonth(Struct, kw_only=True):
+    """What a company's members charged in a month, so far."""
+
+    company_id: UUID
+    month: str
+    """`2026-10`."""
+    currency: str
+    n_sessions: int
+    billed: Decimal
+    """With taxes, credits taken off."""
+    held: Decimal
+    """What running sessions hold of the limit."""
+    left: Decimal | None
+    """Of the limit; null: there is none."""
+
+
 class ComponentNode(Struct, kw_only=True):
     """A component, at an EVSE or connector if it has one there. On OCPP 1.6 there is one, without a name."""
 
@@ -944,6 +1173,13 @@ class ConsideredTariff(Struct, kw_only=True):
     """In words."""
 
 
+class ContractEnd(Struct, kw_only=True):
+    """From when on a contract holds no longer."""
+
+    until_on: dt.date
+    """The first day on which it holds no longer."""
+
+
 class Correction(Struct, kw_only=True):
     """A measurand whose numbers are wrong by a factor: what is reported × `times` is what is meant."""
 
@@ -1014,11 +1250,81 @@ class CostTax(Struct, kw_only=True):
     amount: Decimal
 
 
+class Coupon(Struct, kw_only=True):
+    """A code for other prices."""
+
+    coupon_id: UUID
+    party_id: UUID
+    code: str
+    label: str
+    """Adjustments of tariffs name it under `coupons`."""
+    most_drivers: int | None
+    """So many may redeem it; null: any number."""
+    sessions_each: int | None
+    """For so many sessions of each; null: until it is over."""
+    valid_from: dt.datetime | None
+    valid_until: dt.datetime | None
+    status: str
+    n_redeemed: int
+    version: int
+    """Counts changes; it is the ETag."""
+    created_at: dt.datetime
+
+
+class CouponCode(Struct, kw_only=True):
+    """What a driver typed."""
+
+    code: str
+
+
+class CoverEnding(Struct, kw_only=True):
+    """A session's cost comes near its limit. Told once for each limit."""
+
+    session_id: str
+    """A UUID."""
+    station_id: str
+    """The station's OCPP identity."""
+    evse_number: int | None
+    """The outlet in its station, from 1; null: not told."""
+    whose: str
+    """cover: as much as is paid for, or can be; driver: as much as they want to pay."""
+    limit: str
+    """With taxes; an exact decimal."""
+    total: str
+    """What the session costs so far, with taxes; an exact decimal."""
+    currency: str
+
+
+class CoverRanOut(Struct, kw_only=True):
+    """A session's cost reached its limit: the station is asked to end it. Told once for each limit."""
+
+    session_id: str
+    """A UUID."""
+    station_id: str
+    """The station's OCPP identity."""
+    evse_number: int | None
+    """The outlet in its station, from 1; null: not told."""
+    whose: str
+    """cover: as much as is paid for, or can be; driver: as much as they want to pay."""
+    limit: str
+    """With taxes; an exact decimal."""
+    total: str
+    """What the session costs so far, with taxes; an exact decimal."""
+    currency: str
+
+
 class CreatedApiKey(Struct, kw_only=True):
     """A key just made; `secret` is what goes after `Bearer`, and is told this once."""
 
     key: ApiKey
     secret: str
+
+
+class CreditLimit(Struct, kw_only=True):
+    """How far below nothing a wallet may go."""
+
+    amount: Decimal
+    """In the wallet's currency; 0: not at all."""
 
 
 class CreditOrder(Struct, kw_only=True):
@@ -1027,7 +1333,7 @@ class CreditOrder(Struct, kw_only=True):
     reason: str
     """Why; it stays with it."""
     bill_again: bool | UnsetType = UNSET
-    """Make a new one from the session as it is now; else the session is not billed any more."""
+    """Make a new one from the session as it is now, less what it was reduced by; else the session is not billed any more."""
 
 
 class Curve(Struct, kw_only=True):
@@ -1061,6 +1367,20 @@ class CustomReport(Struct, kw_only=True, tag_field="kind", tag="custom_report"):
     criteria: list[Literal["active", "available", "enabled", "problem"]] | UnsetType = UNSET
     request_id: int | None | UnsetType = UNSET
     """By which later reports are known; chosen when left out."""
+
+
+class CustomerDetails(Struct, kw_only=True):
+    """What a customer wants on their documents. What is empty comes from where they are known."""
+
+    name: str | UnsetType = UNSET
+    address: Address | UnsetType = UNSET
+    vat_id: str | UnsetType = UNSET
+    """With its country: NL123."""
+    email: str | UnsetType = UNSET
+    reference: str | UnsetType = UNSET
+    language: str | UnsetType = UNSET
+    reverse_charge: Literal["always", "auto", "never"] | UnsetType = UNSET
+    """auto: where article 195 of the VAT directive says so."""
 
 
 class CustomerInformation(Struct, kw_only=True, tag_field="kind", tag="customer_information"):
@@ -1099,6 +1419,70 @@ class Day(Struct, kw_only=True):
     sessions: list[SessionThen]
     messages: list[Traffic]
     issues: list[Issue]
+
+
+class Debt(Struct, kw_only=True):
+    """What a payment should have covered and did not."""
+
+    debt_id: UUID
+    party_id: UUID
+    customer: str
+    currency: str
+    amount: Decimal
+    payment_id: UUID | None
+    session_id: UUID | None
+    cdr_id: UUID | None
+    reason: str
+    """Why the payment did not cover it: `over_hold`, `hold_expired`, `disputed`, `declined`, …"""
+    opened_at: dt.datetime
+    settled_at: dt.datetime | None
+    settled_by: UUID | None
+    """The payment that settled it."""
+    settled_how: str | None
+    note: str
+    returned: Decimal = Decimal("0")
+    """What of it was due no more after it was paid: the payment that settled it gives so much back."""
+
+
+class DebtForgiveness(Struct, kw_only=True):
+    """Do not ask for it any more. What is owed stays in the books until the CDR is credited."""
+
+    reason: str
+    """Why; it stays with it."""
+
+
+class DebtOpened(Struct, kw_only=True):
+    """A payment did not cover what it should: the rest is owed."""
+
+    debt_id: str
+    """A UUID."""
+    payment_id: str | None
+    """The payment that should have covered it."""
+    purpose: str
+    customer: str
+    amount: str
+    """An exact decimal."""
+    currency: str
+    session_id: str | None
+    reason: str
+    """Why: over_hold, hold_expired, disputed, declined, …"""
+
+
+class DebtSettled(Struct, kw_only=True):
+    """Nothing of it is owed any more."""
+
+    debt_id: str
+    """A UUID."""
+    payment_id: str | None
+    """The payment that should have covered it."""
+    purpose: str
+    customer: str
+    amount: str
+    """An exact decimal."""
+    currency: str
+    session_id: str | None
+    how: str
+    """paid, credited or forgiven."""
 
 
 class DecidedSession(Struct, kw_only=True):
@@ -1195,6 +1579,13 @@ class Difference(Struct, kw_only=True):
     told_w: Decimal | None
 
 
+class DifferenceNote(Struct, kw_only=True):
+    """What a difference comes from, as a person found out."""
+
+    note: str
+    """Why; it stays with it."""
+
+
 class DirectoryState(Struct, kw_only=True):
     """Directories (SCIM): on where a key that is good may keep people."""
 
@@ -1203,6 +1594,126 @@ class DirectoryState(Struct, kw_only=True):
     n_keys: int
     last_used_at: dt.datetime | None
     last_used_from: str | None
+
+
+class Dispute(Struct, kw_only=True):
+    """A payment that its payer took back through their bank."""
+
+    dispute_id: UUID
+    party_id: UUID
+    payment_id: UUID
+    provider: str
+    provider_ref: str
+    """What the provider calls it."""
+    state: str
+    currency: str
+    amount: Decimal
+    reason: str
+    opened_at: dt.datetime
+    closed_at: dt.datetime | None
+
+
+class DocumentContent(Struct, kw_only=True):
+    """All that a document says."""
+
+    seller: Seller
+    buyer: Buyer
+    lines: list[DocumentLine]
+    taxes: list[DocumentTax]
+    totals: DocumentTotals
+    tax_country: str = ""
+    """Where it was charged: whose taxes these are."""
+    time_zone: str = "UTC"
+    treatment: str = "standard"
+    has_vat: bool = True
+    """Every line has one tax at most: EN 16931 can say it."""
+    payments: list[PaymentNote] = field(default_factory=lambda: [])
+    corrects: str = ""
+    """Of a credit note: the number of what it corrects."""
+    corrects_on: dt.date | None = None
+    reason: str = ""
+
+
+class DocumentLine(Struct, kw_only=True):
+    """One session, fee, share of a host, or document that is listed."""
+
+    kind: str
+    before_taxes: Decimal
+    total: Decimal
+    """With taxes, as booked."""
+    parts: list[DocumentPart] = field(default_factory=lambda: [])
+    text: str = ""
+    cdr_id: UUID | None = None
+    session_id: UUID | None = None
+    document_id: UUID | None = None
+    place: CdrPlace | None = None
+    token: str = ""
+    """What it was charged with; an RFID card's last four characters only."""
+    started_at: dt.datetime | None = None
+    ended_at: dt.datetime | None = None
+    energy_wh: Decimal | None = None
+    register_start_wh: Decimal | None = None
+    """What the meter showed when it began."""
+    register_end_wh: Decimal | None = None
+    peak_power_w: Decimal | None = None
+    voltage_v: Decimal | None = None
+    """The highest that was measured."""
+    charging_s: int | None = None
+    idle_s: int | None = None
+    signatures: Signatures | None = None
+    includes_taxes: bool = False
+    """Whether the tariff's prices have taxes in them."""
+
+
+class DocumentPart(Struct, kw_only=True):
+    """One price within a line: quantity × unit price, both without taxes, and what it comes to."""
+
+    kind: str
+    amount: Decimal
+    """Without taxes, exact in the currency's minor unit."""
+    category: str
+    tax_name: str = ""
+    percentage: Decimal = Decimal("0")
+    quantity: Decimal | None = None
+    """kWh, seconds or a number; null: an amount only."""
+    unit: str | None = None
+    unit_price: Decimal | None = None
+    """As the tariff has it, with taxes where its prices have."""
+    price_per: str | None = None
+    listed: Decimal | None = None
+    """The amount as the tariff has it, with taxes where its prices have."""
+    rule: str = ""
+
+
+class DocumentSending(Struct, kw_only=True):
+    """To whom a document is sent by e-mail."""
+
+    email: str | UnsetType = UNSET
+    """Empty: the address that is known of its buyer."""
+
+
+class DocumentTax(Struct, kw_only=True):
+    """One tax at one rate: its percentage of the base, half up."""
+
+    name: str
+    category: str
+    percentage: Decimal
+    base: Decimal
+    amount: Decimal
+    reason: str = ""
+    """Why nothing is due."""
+
+
+class DocumentTotals(Struct, kw_only=True):
+    """What it comes to. `payable` = `total` + `rounding` is exactly what the CDRs come to."""
+
+    before_taxes: Decimal
+    tax: Decimal
+    total: Decimal
+    rounding: Decimal
+    payable: Decimal
+    paid: Decimal
+    open: Decimal
 
 
 class Doubt(Struct, kw_only=True):
@@ -1239,6 +1750,8 @@ class Driver(Struct, kw_only=True):
     """Empty once erased."""
     email: str | None
     phone: str | None
+    phone_confirmed_at: dt.datetime | None
+    """When a code that was sent to the number was typed in; null: no SMS goes there but such codes."""
     language: str | None
     """What they read: RFC 5646."""
     company: str
@@ -1321,6 +1834,25 @@ class DriverErased(Struct, kw_only=True):
     """How many tokens changed with them."""
 
 
+class DriverPin(Struct, kw_only=True):
+    """That a driver has a PIN, and since when."""
+
+    driver_id: UUID
+    token_id: UUID
+    """The token that it is."""
+    is_blocked: bool
+    set_at: dt.datetime
+
+
+class DriverPriceLimit(Struct, kw_only=True):
+    """At this cost, with taxes, a driver's session is ended. A session in another currency is not limited by it."""
+
+    amount: Decimal
+    """More than nothing, exact in its currency."""
+    currency: str
+    """ISO 4217."""
+
+
 class DriverUnblocked(Struct, kw_only=True):
     """A driver may charge again, with the tokens that were blocked with them."""
 
@@ -1349,6 +1881,35 @@ class Duty(Struct, kw_only=True):
     text: str | None
     tries: int
     """Failures in a row."""
+
+
+class Earned(Struct, kw_only=True):
+    """What sessions that began in a span were billed: charges less credits."""
+
+    n_cdrs: int = 0
+    """Sessions that are billed."""
+    before_taxes: Decimal = Decimal("0")
+    """What they brought in, without taxes."""
+    total: Decimal = Decimal("0")
+    """With taxes."""
+
+
+class EarnedBar(Struct, kw_only=True):
+    """One step of a report's span."""
+
+    begins: str
+    """The step's start on the wall: a date, or a date and an hour."""
+    earned: Earned
+
+
+class EarnedPlace(Struct, kw_only=True):
+    """A location, or a station of the location that the report is about."""
+
+    location_id: UUID | None
+    station_id: str | None
+    name: str
+    earned: Earned
+    compared: Earned | None
 
 
 class Effects(Struct, kw_only=True):
@@ -1407,6 +1968,8 @@ class EventKind(Struct, kw_only=True):
     """JSON Schema of its payload."""
     example: dict[str, Any]
     """A payload."""
+    takes: str | None
+    """What hearing of it takes besides `events:read`; null: nothing."""
 
 
 class EventKinds(Struct, kw_only=True):
@@ -1764,6 +2327,18 @@ class Gradients(Struct, kw_only=True):
     soft_gradient_percent: Decimal
 
 
+class Group(Struct, kw_only=True):
+    """A directory's group; `role` is what its members may do here, None: it means nothing here."""
+
+    group_id: UUID
+    party_id: UUID
+    name: str
+    external_id: str | None
+    role: str | None
+    created_at: dt.datetime
+    changed_at: dt.datetime
+
+
 class GroupPriorities(Struct, kw_only=True):
     """Groups that come first, by name."""
 
@@ -1777,6 +2352,13 @@ class GroupPriority(Struct, kw_only=True):
     """As tokens name it."""
     priority: int
     """Higher ones displace others that have not begun."""
+
+
+class GroupRole(Struct, kw_only=True):
+    """What the members of a directory's group may do from now on."""
+
+    role: Literal["api", "finance", "operations", "owner", "read_only", "site_host", "support", "technician"] | None
+    """null: the group means nothing here."""
 
 
 class Guest(Struct, kw_only=True):
@@ -1867,6 +2449,65 @@ class Hits(Struct, kw_only=True):
     items: list[Hit]
 
 
+class Host(Struct, kw_only=True):
+    """Whoever owns places where stations stand."""
+
+    host_id: UUID
+    party_id: UUID
+    details: HostDetails
+    n_contracts: int
+    """That hold now or will."""
+    balance: dict[str, Decimal]
+    """What it is owed, by currency: shares that were stated and not paid out."""
+    version: int
+    """Counts changes; it is the ETag."""
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+class HostContract(Struct, kw_only=True):
+    """A contract as it is kept."""
+
+    contract_id: UUID
+    host_id: UUID
+    location_id: UUID
+    location_name: str
+    currency: str
+    share_percent: Decimal | None
+    fee_per_kwh: Decimal | None
+    from_on: dt.date
+    until_on: dt.date | None
+    created_at: dt.datetime
+    created_by: str
+
+
+class HostContracts(Struct, kw_only=True):
+    """A host's contracts, by place."""
+
+    items: list[HostContract]
+
+
+class HostDetails(Struct, kw_only=True):
+    """A host as law wants it on a self-billed invoice, and where its money goes."""
+
+    name: str
+    """Its legal name."""
+    address: Address | UnsetType = UNSET
+    vat_id: str | UnsetType = UNSET
+    """With its country: NL123."""
+    tax_number: str | UnsetType = UNSET
+    registration: str | UnsetType = UNSET
+    bank: Bank | UnsetType = UNSET
+    email: str | UnsetType = UNSET
+    language: str | UnsetType = UNSET
+    """In which its statements are."""
+    tax_percentage: Decimal | UnsetType = UNSET
+    """The VAT on what it gets, 0 to 100; 0: it charges none."""
+    tax_name: str | UnsetType = UNSET
+    no_tax_reason: str | UnsetType = UNSET
+    """Why it charges none, as a small business."""
+
+
 class Hours(Struct, kw_only=True):
     """When a location is open. `openings` add to the week, `closings` go before everything."""
 
@@ -1933,6 +2574,17 @@ class Image(Struct, kw_only=True):
     retired_at: dt.datetime | None
 
 
+class IncomingSetting(Struct, kw_only=True):
+    """How a party takes in what its bank tells."""
+
+    books_exact: bool | UnsetType = UNSET
+    """A line that names one open invoice, or document that we owe, and pays exactly it is booked without a person."""
+    columns: StatementColumns | None | UnsetType = UNSET
+    """Of CSV statements; kept from the last import."""
+    reminder_days: list[int] | UnsetType = UNSET
+    """Days after an invoice was due on which it is reminded of; none: never."""
+
+
 class InstallCertificate(Struct, kw_only=True, tag_field="kind", tag="install_certificate"):
     """Have the station trust a root certificate."""
 
@@ -1983,6 +2635,226 @@ class Integrations(Struct, kw_only=True):
 
     items: list[Integration]
     vendors: list[VendorMessages]
+
+
+class Invoice(Struct, kw_only=True):
+    """A document with its number."""
+
+    invoice_id: UUID
+    party_id: UUID
+    number: str
+    kind: str
+    customer: str
+    currency: str
+    issued_on: dt.date
+    due_on: dt.date | None
+    from_on: dt.date | None
+    """The first day that it is about."""
+    to_on: dt.date | None
+    """The last one."""
+    total: Decimal
+    """What it comes to with taxes; negative of a credit note."""
+    session_id: UUID | None
+    """Of a receipt: its session."""
+    corrects_id: UUID | None
+    """Of a credit note: what it corrects."""
+    host_id: UUID | None
+    """Of a statement to a host: which."""
+    run_id: UUID | None
+    """The run that made it."""
+    content: DocumentContent
+    created_at: dt.datetime
+    created_by: str
+
+
+class InvoiceCustomer(Struct, kw_only=True):
+    """What a customer wants on their documents."""
+
+    customer: str
+    details: CustomerDetails
+    version: int
+    """0: nothing was set."""
+
+
+class InvoiceIssued(Struct, kw_only=True):
+    """A receipt, invoice, statement, credit note or statement to a host was issued."""
+
+    invoice_id: str
+    """A UUID."""
+    number: str
+    """As it stands on the document; without gaps in its range."""
+    kind: str
+    """`receipt`, `invoice`, `statement`, `credit_note` or `self_billing`."""
+    customer: str
+    """Whom it is for: `driver:<id>`, `company:<id>`, `host:<id>` and so on."""
+    total: str
+    """With taxes; an exact decimal, negative of a credit note."""
+    currency: str
+    session_id: str | None
+    """Of a receipt: its session."""
+    by: str
+    """Who did it: `operator:<id>`, `key:<id>` or `system…`."""
+
+
+class InvoiceLink(Struct, kw_only=True):
+    """An address under which a document is read without signing in."""
+
+    url: str
+    """Whoever has it reads this document: send it to its buyer only."""
+    expires_at: dt.datetime | None
+
+
+class InvoicePaid(Struct, kw_only=True):
+    """Nothing is open of an invoice any more: it was paid by bank, or through a provider, after it was issued."""
+
+    invoice_id: str
+    """A UUID."""
+    number: str
+    customer: str
+    """Whom it is for: `company:<id>`, `driver:<id>` and so on."""
+    currency: str
+    paid_on: str
+    """The day on which the last of it came in: `2026-03-20`."""
+    by: str
+    """Who did it: `operator:<id>`, `key:<id>` or `system…`."""
+
+
+class InvoicePayment(Struct, kw_only=True):
+    """What paid a document after it was issued, or was taken back (negative). Credit notes and hosts are paid by us."""
+
+    invoice_id: UUID
+    amount: Decimal
+    currency: str
+    paid_on: dt.date
+    line_id: UUID | None
+    """The line of a statement."""
+    payment_id: UUID | None
+    """The payment through a provider."""
+    created_at: dt.datetime
+    created_by: str
+
+
+class InvoicePreview(Struct, kw_only=True):
+    """A document as it would be made now."""
+
+    kind: str
+    customer: str
+    buyer_name: str
+    currency: str
+    tax_country: str
+    n_lines: int
+    before_taxes: Decimal
+    tax: Decimal
+    total: Decimal
+    """What would be paid."""
+    reverse_charge: bool
+
+
+class InvoiceReminded(Struct, kw_only=True):
+    """A customer is reminded of an invoice that is overdue."""
+
+    invoice_id: str
+    """A UUID."""
+    number: str
+    customer: str
+    """Whom it is for: `company:<id>`, `driver:<id>` and so on."""
+    stage: int
+    """1, 2 or 3."""
+    is_final: bool
+    """There will be no other reminder."""
+    open: str
+    """What is open of it; an exact decimal."""
+    currency: str
+    due_on: str
+    """`2026-04-15`."""
+    at: str
+    """When."""
+
+
+class InvoiceRow(Struct, kw_only=True):
+    """A document in a list."""
+
+    invoice_id: UUID
+    party_id: UUID
+    number: str
+    kind: str
+    customer: str
+    buyer_name: str
+    currency: str
+    issued_on: dt.date
+    due_on: dt.date | None
+    from_on: dt.date | None
+    to_on: dt.date | None
+    before_taxes: Decimal
+    """Negative of a credit note."""
+    total: Decimal
+    """With taxes; negative of a credit note."""
+    paid: Decimal
+    """What had been paid when it was issued."""
+    n_lines: int
+    session_id: UUID | None
+    corrects_id: UUID | None
+    corrected_by: UUID | None
+    """The latest credit note about it."""
+    state: str | None
+    """Of an invoice, and of a statement to a host: how it stands today; overdue: something is open after the day it was due on."""
+    open: Decimal | None
+    """Of an invoice: what is neither paid nor taken back by credit notes; of a statement to a host: what it did not get yet."""
+    run_id: UUID | None
+    created_at: dt.datetime
+    created_by: str
+
+
+class InvoiceRun(Struct, kw_only=True):
+    """A month's documents being made, or made."""
+
+    run_id: UUID
+    month: str
+    """`2026-10`."""
+    kind: str
+    """customers: invoices and statements; hosts: what hosts get."""
+    status: str
+    n_wanted: int
+    """Customers or hosts to look at."""
+    n_done: int
+    n_issued: int
+    """Documents that were made."""
+    problems: list[dict[str, str]]
+    """Whom nothing was made for, and why."""
+    asked_by: str
+    asked_at: dt.datetime
+    finished_at: dt.datetime | None
+
+
+class InvoiceSeller(Struct, kw_only=True):
+    """A party as a seller."""
+
+    seller: Seller
+    missing: list[str]
+    """What an invoice must say and cannot yet; no month is run before."""
+    version: int
+    """Counts changes; it is the ETag. 0: nothing was set yet."""
+
+
+class InvoiceStanding(Struct, kw_only=True):
+    """How a document stands today: `total` + `credited` - `paid` - `received` + `given_back` is what is `open` of an invoice,
+    or of a statement to a host, which we pay.
+    """
+
+    invoice_id: UUID
+    state: str | None
+    currency: str
+    total: Decimal
+    credited: Decimal
+    """What credit notes took back of it: negative."""
+    paid: Decimal
+    """What had been paid when it was issued."""
+    received: Decimal
+    """What was paid since, less what was taken back."""
+    given_back: Decimal
+    """What went back to the buyer by bank, by its credit notes."""
+    open: Decimal | None
+    due_on: dt.date | None
 
 
 class Issue(Struct, kw_only=True):
@@ -2633,6 +3505,71 @@ class MessageDetail(Struct, kw_only=True):
     """Where the request differs from the one before."""
 
 
+class MessagePreview(Struct, kw_only=True):
+    """What words come to, with example values."""
+
+    subject: str
+    text: str
+    html: str
+    brief: str
+    """What small screens show."""
+    fragment: str
+    """The paragraphs as HTML, without the page around them."""
+
+
+class MessageTemplate(Struct, kw_only=True):
+    """The words of a kind of message in a language."""
+
+    kind: str
+    language: str
+    title: str
+    """What the kind is for."""
+    theme: str
+    subject: str
+    """A template: `{{ variable }}`, `{% if variable %}…{% endif %}`."""
+    body: str
+    """Likewise; an empty line begins a paragraph, `**bold**`, `[label](address)` is a button."""
+    is_own: bool
+    """The party's own; false: those that come along."""
+    variables: list[TemplateVariable]
+    updated_at: dt.datetime | None
+    updated_by: str | None
+
+
+class MessageTemplateName(Struct, kw_only=True):
+    """Which words."""
+
+    kind: str
+    language: str
+
+
+class MeterKey(Struct, kw_only=True):
+    """A meter's public key, as it is or was pinned to an EVSE."""
+
+    meter_key_id: UUID
+    station_id: str
+    evse_number: int
+    """0: the station's only meter."""
+    public_key: str
+    """DER, hexadecimal."""
+    curve: str
+    serial: str
+    """The meter's serial number, where somebody told it."""
+    source: str
+    """registered: by a person; message: the first one that came with a signed reading."""
+    since_at: dt.datetime
+    until_at: dt.datetime | None
+    """null: readings are checked with it."""
+    added_by: str
+
+
+class MeterKeys(Struct, kw_only=True):
+    """The public keys of a station's meters."""
+
+    items: list[MeterKey]
+    """Those that readings are checked with first."""
+
+
 class MobileAccess(Struct, kw_only=True):
     """How a modem comes into its network."""
 
@@ -2705,10 +3642,36 @@ class NewApiKey(Struct, kw_only=True):
 
     name: str
     scopes: list[str]
-    """stations:read, stations:write, commands:send, commands:raw, firmware:write, logs:read, sessions:read, tariffs:read, tariffs:write, billing:read, billing:write, tokens:read, tokens:write, drivers:read, drivers:write, reservations:read, reservations:write, messages:read, events:read, people:write, people:provision, approvals:decide, webhooks:write, parties:write, admin"""
+    """stations:read, stations:write, commands:send, commands:raw, firmware:write, logs:read, sessions:read, tariffs:read, tariffs:write, billing:read, billing:write, payments:read, payments:write, tokens:read, tokens:write, drivers:read, drivers:write, reservations:read, reservations:write, messages:read, events:read, people:write, people:provision, approvals:decide, notifications:read, notifications:write, webhooks:write, parties:write, admin"""
     expires_at: dt.datetime | None | UnsetType = UNSET
     location_ids: list[UUID] | None | UnsetType = UNSET
     """Only what is at these; null: all that you see."""
+
+
+class NewBankLine(Struct, kw_only=True):
+    """Money that came in or went out, recorded by hand."""
+
+    amount: Decimal
+    """Exact in the currency's minor unit; negative: it went out."""
+    currency: str
+    booked_on: dt.date
+    """The day on which the bank booked it."""
+    payer: str | UnsetType = UNSET
+    """Who paid, or was paid, as the bank has it."""
+    text: str | UnsetType = UNSET
+    """What the payer wrote."""
+    bank_ref: str | UnsetType = UNSET
+    """The bank's reference of it. The same one again is refused."""
+    payee_iban: str | UnsetType = UNSET
+    """The account that money went out to. Without spaces."""
+
+
+class NewBooking(Struct, kw_only=True):
+    """What a line pays. What is left of it stays to the credit of `customer`, or is owed to us by them where it went out."""
+
+    shares: list[Share] | UnsetType = UNSET
+    customer: str | None | UnsetType = UNSET
+    """`driver:<id>`, `company:<id>`, `host:<id>`, …, or `fees:bank` for what the bank itself took; without: the customer of the documents, where that is one."""
 
 
 class NewBulkCommand(Struct, kw_only=True):
@@ -2724,6 +3687,36 @@ class NewBulkCommand(Struct, kw_only=True):
     """At so many stations at most it is under way."""
 
 
+class NewCompany(Struct, kw_only=True):
+    """A company to be."""
+
+    name: str
+    vat_number: str | None | UnsetType = UNSET
+    """As people write it; its form is checked, and it is kept without blanks."""
+    address: str | UnsetType = UNSET
+    postal_code: str | UnsetType = UNSET
+    city: str | UnsetType = UNSET
+    country: str | UnsetType = UNSET
+    """ISO 3166-1, two letters."""
+    email: str | None | UnsetType = UNSET
+    """Where invoices go."""
+    reference: str | UnsetType = UNSET
+    """Their order number or cost centre, for invoices."""
+    currency: str | None | UnsetType = UNSET
+    """null: the party's."""
+    payment_days: int | UnsetType = UNSET
+    """Days in which invoices are to be paid."""
+    limit_per_month: Decimal | None | UnsetType = UNSET
+    """With taxes, by calendar month of the books; null: no end."""
+
+
+class NewCompanyMember(Struct, kw_only=True):
+    """A driver, or a token."""
+
+    driver_id: UUID | None | UnsetType = UNSET
+    token_id: UUID | None | UnsetType = UNSET
+
+
 class NewConnector(Struct, kw_only=True):
     """A plug or socket."""
 
@@ -2731,6 +3724,34 @@ class NewConnector(Struct, kw_only=True):
     standard: str | None | UnsetType = UNSET
     """As OCPI names it: `IEC_62196_T2_COMBO`."""
     max_power_w: int | None | UnsetType = UNSET
+
+
+class NewContract(Struct, kw_only=True):
+    """What a host gets at a location: a share, or so much for a kWh."""
+
+    location_id: UUID
+    currency: str
+    """Of the sessions that count."""
+    share_percent: Decimal | None | UnsetType = UNSET
+    """Of what sessions bring in without taxes, above 0 to 100."""
+    fee_per_kwh: Decimal | None | UnsetType = UNSET
+    """Without tax; above 0."""
+    from_on: dt.date
+    """The first day."""
+    until_on: dt.date | None | UnsetType = UNSET
+    """The first day on which it holds no longer."""
+
+
+class NewCoupon(Struct, kw_only=True):
+    """A coupon to be."""
+
+    code: str
+    """What drivers type; compared without regard to case."""
+    label: str
+    most_drivers: int | None | UnsetType = UNSET
+    sessions_each: int | None | UnsetType = UNSET
+    valid_from: dt.datetime | None | UnsetType = UNSET
+    valid_until: dt.datetime | None | UnsetType = UNSET
 
 
 class NewDriver(Struct, kw_only=True):
@@ -2868,6 +3889,26 @@ class NewMembership(Struct, kw_only=True):
     """Only these locations; null: all."""
 
 
+class NewMessageTemplate(Struct, kw_only=True):
+    """Words of one's own."""
+
+    kind: str
+    language: str
+    subject: str
+    body: str
+
+
+class NewMeterKey(Struct, kw_only=True):
+    """A public key to pin, as it is printed on the meter or listed by the authority."""
+
+    evse_number: int
+    """0: the station's only meter."""
+    public_key: str
+    """DER in hexadecimal or base64, or PEM."""
+    serial: str | UnsetType = UNSET
+    """The meter's serial number."""
+
+
 class NewOperator(Struct, kw_only=True):
     """Somebody to be invited. They may do no more than who invites."""
 
@@ -2895,6 +3936,45 @@ class NewParty(Struct, kw_only=True):
     owner_email: str | None | UnsetType = UNSET
 
 
+class NewPayingMethod(Struct, kw_only=True):
+    """With what a token or a driver shall pay."""
+
+    kind: Literal["card", "company", "free", "invoice", "partner", "wallet"]
+    method_id: UUID | None | UnsetType = UNSET
+    """Of `card`: which stored card."""
+    company_id: UUID | None | UnsetType = UNSET
+    """Of `company`: which."""
+    partner: str | None | UnsetType = UNSET
+    """Of `partner`: which."""
+
+
+class NewPin(Struct, kw_only=True):
+    """A PIN, told this once."""
+
+    driver_id: UUID
+    token_id: UUID
+    pin: str
+    """What the driver types at stations' keypads."""
+
+
+class NewPlan(Struct, kw_only=True):
+    """A plan to be."""
+
+    name: str
+    label: str
+    monthly_fee: Decimal
+    """Each month; exact in its currency."""
+    description: str | UnsetType = UNSET
+    currency: str | None | UnsetType = UNSET
+    """null: the party's."""
+    taxes: list[TariffTax] | UnsetType = UNSET
+    tax_included: bool | UnsetType = UNSET
+    included_kwh: Decimal | UnsetType = UNSET
+    """kWh that are in the fee of a month; at most 3 decimals."""
+    from_on: dt.date | None | UnsetType = UNSET
+    until_on: dt.date | None | UnsetType = UNSET
+
+
 class NewPriceSeries(Struct, kw_only=True):
     """A series of market prices to be."""
 
@@ -2919,6 +3999,12 @@ class NewProfileUpgrade(Struct, kw_only=True):
     url: str | None | UnsetType = UNSET
     """As `wss://host:9443/ocpp`."""
     slot: int | UnsetType = UNSET
+
+
+class NewReceipt(Struct, kw_only=True):
+    """The CDR of which a receipt is wanted."""
+
+    cdr_id: UUID
 
 
 class NewReservation(Struct, kw_only=True):
@@ -2981,6 +4067,14 @@ class NewRoot(Struct, kw_only=True):
     """One self-signed certificate, PEM."""
 
 
+class NewRun(Struct, kw_only=True):
+    """A month to make documents of. It must be over."""
+
+    month: str
+    """`2026-10`."""
+    kind: Literal["customers", "hosts"] | UnsetType = UNSET
+
+
 class NewSafeLimit(Struct, kw_only=True):
     """A safe limit to be. All of its conditions must fit."""
 
@@ -3007,7 +4101,19 @@ class NewSafeLimit(Struct, kw_only=True):
 class NewSavedList(Struct, kw_only=True):
     """A list to keep."""
 
-    page: Literal["audit", "drivers", "locations", "reports", "reservations", "sessions", "stations", "tokens"]
+    page: Literal[
+        "audit",
+        "cdrs",
+        "drivers",
+        "invoices",
+        "locations",
+        "payments",
+        "reports",
+        "reservations",
+        "sessions",
+        "stations",
+        "tokens",
+    ]
     name: str
     """What it is called."""
     query: str | UnsetType = UNSET
@@ -3062,6 +4168,12 @@ class NewStation(Struct, kw_only=True):
     heartbeat_interval_s: int | None | UnsetType = UNSET
     max_power_w: int | None | UnsetType = UNSET
     evses: list[NewEvse] | UnsetType = UNSET
+
+
+class NewSubscription(Struct, kw_only=True):
+    """Which plan."""
+
+    plan_id: UUID
 
 
 class NewTariffAssignment(Struct, kw_only=True):
@@ -3157,6 +4269,71 @@ class NewWebhook(Struct, kw_only=True):
     is_enabled: bool | UnsetType = UNSET
 
 
+class Notification(Struct, kw_only=True):
+    """A message to one person over one channel, and how far it is."""
+
+    notification_id: UUID
+    party_id: UUID
+    kind: str
+    key: str
+    """What it tells of; the same is told once."""
+    channel: str
+    driver_id: UUID | None
+    driver_name: str | None
+    """Null: no driver, or one who was erased."""
+    address: str | None
+    """E-mail address or telephone number; null: push."""
+    language: str
+    status: str
+    reason: str | None
+    """Why it was dropped, or failed."""
+    subject: str | None
+    """As it was sent; null before."""
+    n_attempts: int
+    next_at: dt.datetime | None
+    """When it is tried; null: it is over."""
+    created_at: dt.datetime
+    finished_at: dt.datetime | None
+    last_answer: str | None
+    """What the provider said last."""
+    last_error: str | None
+    """Why the last attempt failed."""
+
+
+class NotificationInFull(Struct, kw_only=True):
+    """A message with its text and all attempts."""
+
+    notification: Notification
+    body: str | None
+    """The text that was sent; null before, and of what is secret."""
+    attempts: list[Attempt]
+
+
+class NumberFormat(Struct, kw_only=True):
+    """How numbers of a kind are to be written from now on."""
+
+    format: str
+
+
+class NumberRange(Struct, kw_only=True):
+    """How documents of a kind are numbered, and how far it got."""
+
+    kind: str
+    format: str
+    """`{n:06}`: the number, with noughts; `{year}`: begins anew each year."""
+    year: int | None
+    """Whose numbers these are; null: the numbers run on."""
+    last_number: int
+    next_number: str
+    """As the next document of the kind will have it."""
+
+
+class NumberRanges(Struct, kw_only=True):
+    """How documents are numbered."""
+
+    items: list[NumberRange]
+
+
 class OcpiCdr(Struct, kw_only=True):
     """OCPI 2.2.1's CDR, with what we know of it. Energies in kWh, times in hours."""
 
@@ -3177,6 +4354,7 @@ class OcpiCdr(Struct, kw_only=True):
     total_time: Decimal
     total_parking_time: Decimal
     last_updated: str
+    signed_data: dict[str, Any] | None = None
     total_fixed_cost: OcpiPrice | None = None
     total_energy_cost: OcpiPrice | None = None
     total_time_cost: OcpiPrice | None = None
@@ -3211,6 +4389,12 @@ class Operator(Struct, kw_only=True):
     """Kept by a directory, through SCIM or a provider."""
     location_ids: list[UUID] | None = None
     """Only what is at these; null: everything."""
+
+
+class OperatorGroups(Struct, kw_only=True):
+    """A directory's groups, by name."""
+
+    items: list[Group]
 
 
 class OperatorLink(Struct, kw_only=True):
@@ -3274,6 +4458,14 @@ class AuditEntryPage(Struct, kw_only=True):
     """For the page after this one; null on the last."""
 
 
+class BankLinePage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[BankLine]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
 class BulkCommandPage(Struct, kw_only=True):
     """A page of a list."""
 
@@ -3314,10 +4506,42 @@ class CommandPage(Struct, kw_only=True):
     """For the page after this one; null on the last."""
 
 
+class CompanyPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[Company]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
+class CouponPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[Coupon]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
+class DebtPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[Debt]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
 class DeliveryPage(Struct, kw_only=True):
     """A page of a list."""
 
     items: list[Delivery]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
+class DisputePage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[Dispute]
     next_cursor: str | None = None
     """For the page after this one; null on the last."""
 
@@ -3346,10 +4570,42 @@ class FileJobPage(Struct, kw_only=True):
     """For the page after this one; null on the last."""
 
 
+class HostPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[Host]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
 class ImagePage(Struct, kw_only=True):
     """A page of a list."""
 
     items: list[Image]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
+class InvoicePreviewPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[InvoicePreview]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
+class InvoiceRowPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[InvoiceRow]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
+class InvoiceRunPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[InvoiceRun]
     next_cursor: str | None = None
     """For the page after this one; null on the last."""
 
@@ -3394,10 +4650,58 @@ class LocationPage(Struct, kw_only=True):
     """For the page after this one; null on the last."""
 
 
+class MessageTemplatePage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[MessageTemplate]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
 class MessagePage(Struct, kw_only=True):
     """A page of a list."""
 
     items: list[Message]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
+class NotificationPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[Notification]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
+class PaymentDifferencePage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[PaymentDifference]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
+class PaymentPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[Payment]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
+class PlanChargePage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[PlanCharge]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
+class PlanPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[Plan]
     next_cursor: str | None = None
     """For the page after this one; null on the last."""
 
@@ -3474,6 +4778,14 @@ class StationPage(Struct, kw_only=True):
     """For the page after this one; null on the last."""
 
 
+class SubscriptionPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[Subscription]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
 class TariffAssignmentPage(Struct, kw_only=True):
     """A page of a list."""
 
@@ -3530,12 +4842,30 @@ class VariableChangePage(Struct, kw_only=True):
     """For the page after this one; null on the last."""
 
 
+class WalletEntryPage(Struct, kw_only=True):
+    """A page of a list."""
+
+    items: list[WalletEntry]
+    next_cursor: str | None = None
+    """For the page after this one; null on the last."""
+
+
 class WebhookPage(Struct, kw_only=True):
     """A page of a list."""
 
     items: list[Webhook]
     next_cursor: str | None = None
     """For the page after this one; null on the last."""
+
+
+class PaidInvoice(Struct, kw_only=True):
+    """How a document stands, and what paid it after it was issued."""
+
+    standing: InvoiceStanding
+    payments: list[InvoicePayment]
+    """Oldest first; negative: taken back."""
+    reminders: list[Reminder]
+    """Which were sent of it."""
 
 
 class Parties(Struct, kw_only=True):
@@ -3602,22 +4932,257 @@ class PayerChange(Struct, kw_only=True):
     """What they would have cost."""
 
 
-class Payment(Struct, kw_only=True):
-    """Leave to pay for a session at an EVSE, and the start that came of it."""
+class PayingMethod(Struct, kw_only=True):
+    """With what a token or a driver pays, and what decides it."""
 
-    web_payment_id: UUID
+    kind: str
+    """`refused`: nobody pays, so that no session begins."""
+    source: str
+    """What decides: the token, its driver, a company's membership, …"""
+    ref: str | None
+    """The stored card, company, partner, payment, or wallet's driver."""
+    name: str = ""
+    """Of the card, the company or the partner, as people call it."""
+    token_id: UUID | None = None
+    driver_id: UUID | None = None
+
+
+class PayingPartner(Struct, kw_only=True):
+    """Contracts that a partner pays for: a car maker's, or another provider's."""
+
+    prefix: str
+    """How their contract ids (eMAID) begin, without hyphens: country and provider, `DE8AA`."""
+    partner: str
+    """Country and party, as OCPI has them: `DE-ABC`."""
+    name: str
+
+
+class PayingPartners(Struct, kw_only=True):
+    """All of them."""
+
+    items: list[PayingPartner]
+
+
+class PayingPolicy(Struct, kw_only=True):
+    """How a party is paid. Amounts are in the currency of the wallet or company that they are about."""
+
     party_id: UUID
-    station_id: str
-    evse_number: int
-    limits: SessionLimit | None
-    """What the driver chose at the station."""
-    begun_at: dt.datetime
-    expires_at: dt.datetime
-    """Until when a session may be started with it."""
-    psp_ref: str | None = None
-    """The payment that the session was started with."""
-    command_id: UUID | None = None
-    """The remote start."""
+    without_method: str = "invoice"
+    """Tokens for which nobody pays in particular: on account, or no session."""
+    hold_amount: Decimal = Decimal("20")
+    """What a session holds of a wallet, again and again."""
+    least_credit: Decimal = Decimal("1")
+    """With less to spend no session begins."""
+    version: int = 0
+    """Counts changes; it is the ETag. 0: nothing was set up."""
+
+
+class PayingPolicyChange(Struct, kw_only=True):
+    """What to change of it; what is left out stays."""
+
+    without_method: Literal["invoice", "refuse"] | UnsetType = UNSET
+    hold_amount: Decimal | UnsetType = UNSET
+    least_credit: Decimal | UnsetType = UNSET
+
+
+class Payment(Struct, kw_only=True):
+    """Money asked from somebody through a provider, and what became of it."""
+
+    payment_id: UUID
+    party_id: UUID
+    provider: str
+    """Through whom: `stripe`, `sandbox`."""
+    purpose: str
+    customer: str
+    """Who pays: `driver:<id>`, `company:<id>`, or a guest: `payment:<id>`."""
+    state: str
+    currency: str
+    amount: Decimal
+    """What is asked; once held, what is held."""
+    captured: Decimal
+    """What was taken of it."""
+    refunded: Decimal
+    """What was given back of that."""
+    disputed: Decimal
+    """What the payer took back through their bank, and we did not win."""
+    session_id: UUID | None = None
+    cdr_id: UUID | None = None
+    """The CDR that it pays."""
+    station_id: str | None = None
+    evse_number: int | None = None
+    token_uid: str | None = None
+    """The one-time token of a guest's session."""
+    email: str | None = None
+    language: str | None = None
+    description: str = ""
+    method_id: UUID | None = None
+    """The stored card or account that it is taken from."""
+    failure: str | None = None
+    """Why it came to nothing: the provider's word (`declined`, `insufficient_funds`, `authentication_required`, …) or ours (`not_paid`, `no_session`, `start_refused`, `station_offline`, `hold_expired`, `no_answer`, `not_billed`)."""
+    created_at: dt.datetime
+    capture_before: dt.datetime | None = None
+    """When the hold ends by itself."""
+    version: int
+
+
+class PaymentCaptured(Struct, kw_only=True):
+    """The amount was taken, and is in the books."""
+
+    payment_id: str
+    """A UUID."""
+    purpose: str
+    """session, top_up, debt, invoice or plan_fee."""
+    customer: str
+    """Who pays: `driver:<id>`, `company:<id>`, a guest: `payment:<id>`."""
+    amount: str
+    """An exact decimal."""
+    currency: str
+    session_id: str | None
+    """The session that it is for, once one has begun."""
+
+
+class PaymentDifference(Struct, kw_only=True):
+    """Where provider, books and CDRs do not agree, and why."""
+
+    difference_id: UUID
+    party_id: UUID
+    kind: str
+    """`unknown_at_ours`, `missing_at_provider`, `amount`, `refund`, `clearing`: between the provider and the books; `uncovered`: a CDR that payment and debts do not cover; `operation`: something was given up."""
+    provider: str | None
+    payment_id: UUID | None
+    cdr_id: UUID | None
+    currency: str
+    expected: Decimal
+    """By our books."""
+    found: Decimal
+    """By the other side."""
+    text: str
+    """What it is, in words."""
+    found_at: dt.datetime
+    state: str
+    """gone: at a later look there was none any more."""
+    note: str
+    decided_at: dt.datetime | None
+    decided_by: str | None
+
+
+class PaymentDifferenceFound(Struct, kw_only=True):
+    """The comparison of providers' statements with the books and the CDRs found what it did not know before."""
+
+    n_new: int
+    """How many differences are new."""
+    n_open: int
+    """How many are open in all."""
+
+
+class PaymentDisputed(Struct, kw_only=True):
+    """The payer took it back through their bank, or that was decided."""
+
+    payment_id: str
+    """A UUID."""
+    purpose: str
+    """session, top_up, debt, invoice or plan_fee."""
+    customer: str
+    """Who pays: `driver:<id>`, `company:<id>`, a guest: `payment:<id>`."""
+    amount: str
+    """An exact decimal."""
+    currency: str
+    session_id: str | None
+    """The session that it is for, once one has begun."""
+    state: str
+    """open; won: it is ours again; lost: it stays theirs."""
+    reason: str
+    """The provider's word."""
+
+
+class PaymentFailed(Struct, kw_only=True):
+    """The amount could not be taken, and is not tried any more by itself."""
+
+    payment_id: str
+    """A UUID."""
+    purpose: str
+    """session, top_up, debt, invoice or plan_fee."""
+    customer: str
+    """Who pays: `driver:<id>`, `company:<id>`, a guest: `payment:<id>`."""
+    amount: str
+    """An exact decimal."""
+    currency: str
+    session_id: str | None
+    """The session that it is for, once one has begun."""
+    reason: str | None
+    """Why, as the payment's `failure`."""
+
+
+class PaymentHeld(Struct, kw_only=True):
+    """The amount is held for us: what it is for may begin."""
+
+    payment_id: str
+    """A UUID."""
+    purpose: str
+    """session, top_up, debt, invoice or plan_fee."""
+    customer: str
+    """Who pays: `driver:<id>`, `company:<id>`, a guest: `payment:<id>`."""
+    amount: str
+    """An exact decimal."""
+    currency: str
+    session_id: str | None
+    """The session that it is for, once one has begun."""
+
+
+class PaymentNote(Struct, kw_only=True):
+    """A payment that was made for it, as far as it was known when the document was issued."""
+
+    amount: Decimal
+    kind: str = "card"
+    """`card`, `wallet`, `sepa` and so on."""
+    brand: str = ""
+    last4: str = ""
+    paid_at: dt.datetime | None = None
+    payment_id: UUID | None = None
+
+
+class PaymentRefunded(Struct, kw_only=True):
+    """So much of what was taken was given back."""
+
+    payment_id: str
+    """A UUID."""
+    purpose: str
+    """session, top_up, debt, invoice or plan_fee."""
+    customer: str
+    """Who pays: `driver:<id>`, `company:<id>`, a guest: `payment:<id>`."""
+    amount: str
+    """An exact decimal."""
+    currency: str
+    session_id: str | None
+    """The session that it is for, once one has begun."""
+
+
+class PaymentReleased(Struct, kw_only=True):
+    """Nothing was taken: what was held was let go."""
+
+    payment_id: str
+    """A UUID."""
+    purpose: str
+    """session, top_up, debt, invoice or plan_fee."""
+    customer: str
+    """Who pays: `driver:<id>`, `company:<id>`, a guest: `payment:<id>`."""
+    amount: str
+    """An exact decimal."""
+    currency: str
+    session_id: str | None
+    """The session that it is for, once one has begun."""
+    reason: str | None
+    """Why, as the payment's `failure`."""
+
+
+class PaymentSetting(Struct, kw_only=True):
+    """How a party is paid by guests. Without a `provider`: by the installation's first."""
+
+    provider: str | None | UnsetType = UNSET
+    hold_ac: Decimal | None | UnsetType = UNSET
+    """Held at AC outlets, in the tariff's currency; null: reckoned from the tariff."""
+    hold_dc: Decimal | None | UnsetType = UNSET
+    """The same at DC outlets."""
 
 
 class PaymentSettled(Struct, kw_only=True):
@@ -3788,6 +5353,116 @@ class Places(Struct, kw_only=True):
     """Only these locations; null: all."""
 
 
+class Plan(Struct, kw_only=True):
+    """A fee each month, energy that is in it, and member prices by its label."""
+
+    plan_id: UUID
+    party_id: UUID
+    name: str
+    label: str
+    """Adjustments of tariffs name it under `plans`."""
+    description: str
+    currency: str
+    monthly_fee: Decimal
+    taxes: list[TariffTax]
+    tax_included: bool
+    """Whether the fee has its taxes in it."""
+    included_kwh: Decimal
+    from_on: dt.date | None
+    """May be subscribed from this day."""
+    until_on: dt.date | None
+    """May be subscribed before this day."""
+    status: str
+    """closed: nobody new; who has it keeps it."""
+    n_subscribers: int
+    version: int
+    """Counts changes; it is the ETag."""
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+class PlanChange(Struct, kw_only=True):
+    """What to change of a plan; what is left out stays. Fees and energy count from the next month that is charged."""
+
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    monthly_fee: Decimal | UnsetType = UNSET
+    """Each month; exact in its currency."""
+    taxes: list[TariffTax] | UnsetType = UNSET
+    tax_included: bool | UnsetType = UNSET
+    included_kwh: Decimal | UnsetType = UNSET
+    """kWh that are in the fee of a month; at most 3 decimals."""
+    from_on: dt.date | None | UnsetType = UNSET
+    until_on: dt.date | None | UnsetType = UNSET
+    status: Literal["closed", "offered"] | UnsetType = UNSET
+
+
+class PlanCharge(Struct, kw_only=True):
+    """The fee of one month of a subscription."""
+
+    plan_charge_id: UUID
+    party_id: UUID
+    subscription_id: UUID
+    plan_id: UUID
+    driver_id: UUID
+    plan_name: str
+    from_on: dt.date
+    until_on: dt.date
+    """The first day after."""
+    currency: str
+    before_taxes: Decimal
+    taxes: list[CostTax]
+    total: Decimal
+    included_kwh: Decimal
+    used_kwh: Decimal
+    """What sessions took of it."""
+    country: str
+    """Whose taxes are due."""
+    created_at: dt.datetime
+
+
+class PlanCharged(Struct, kw_only=True):
+    """The fee of a month was charged."""
+
+    subscription_id: str
+    """A UUID."""
+    plan_id: str
+    """A UUID."""
+    driver_id: str
+    """A UUID."""
+    plan_charge_id: str
+    """A UUID."""
+    from_on: str
+    """The first day that it is for."""
+    until_on: str
+    """The first day after."""
+    currency: str
+    total: str
+    """With taxes; an exact decimal."""
+
+
+class PlanEnded(Struct, kw_only=True):
+    """A driver's plan is over."""
+
+    subscription_id: str
+    """A UUID."""
+    plan_id: str
+    """A UUID."""
+    driver_id: str
+    """A UUID."""
+
+
+class PlanStarted(Struct, kw_only=True):
+    """A driver has a plan from now on."""
+
+    subscription_id: str
+    """A UUID."""
+    plan_id: str
+    """A UUID."""
+    driver_id: str
+    """A UUID."""
+
+
 class Point(Struct, kw_only=True):
     """A point of a curve."""
 
@@ -3812,6 +5487,41 @@ class PowerTree(Struct, kw_only=True):
     doubts: list[Doubt]
     unplaced: list[str]
     """Stations at the location that no circuit feeds."""
+
+
+class Preferences(Struct, kw_only=True):
+    """What a driver wants to be told, over which channels, and when not."""
+
+    driver_id: UUID
+    channels: dict[str, list[str]]
+    """By kind, all that drivers can choose; none: not told of it."""
+    quiet_from_minute: int | None
+    """Minutes since midnight, on the wall."""
+    quiet_until_minute: int | None
+    """Minutes since midnight, on the wall."""
+    time_zone: str | None
+    """Of quiet hours; null: that of the place, else the party's."""
+    language: str | None
+    """As the driver has it: change it there."""
+    email: str | None
+    phone: str | None
+    phone_confirmed_at: dt.datetime | None
+    """null: nothing of these goes to the number."""
+    n_devices: int
+    """Browsers that take push messages."""
+    version: int
+    """Counts changes; 0: nothing was ever chosen."""
+
+
+class PreferencesChange(Struct, kw_only=True):
+    """What to change; what is left out stays. Quiet hours: both or none."""
+
+    channels: dict[str, list[Literal["email", "push", "sms"]]] | UnsetType = UNSET
+    quiet_from_minute: int | None | UnsetType = UNSET
+    """Minutes since midnight, on the wall."""
+    quiet_until_minute: int | None | UnsetType = UNSET
+    """Minutes since midnight, on the wall."""
+    time_zone: str | None | UnsetType = UNSET
 
 
 class PreviewStretch(Struct, kw_only=True):
@@ -3976,6 +5686,19 @@ class Progress(Struct, kw_only=True):
     cancelled: int = 0
 
 
+class Proposal(Struct, kw_only=True):
+    """What a line could pay. `rest` is what is more than the documents: it stays to the customer's credit, or ours."""
+
+    sureness: str
+    """exact: it names the documents and pays exactly them; named: it names them and pays less or more, or went to another account than they name; likely: name or account, and the amount, fit; amount: only that fits."""
+    customer: str
+    """To whose credit the rest goes."""
+    shares: list[Share]
+    numbers: list[str]
+    """The documents' numbers, in the order of `shares`."""
+    rest: Decimal
+
+
 class Provider(Struct, kw_only=True):
     """A provider of OpenID Connect that people may sign in with, and its rules."""
 
@@ -4049,6 +5772,91 @@ class Reading(Struct, kw_only=True):
     location: str | None = None
 
 
+class RedeemedCoupon(Struct, kw_only=True):
+    """A coupon that a driver has."""
+
+    coupon_id: UUID
+    code: str
+    label: str
+    redeemed_at: dt.datetime
+    valid_until: dt.datetime | None
+    sessions_left: int | None
+    """null: any number, until it is over."""
+
+
+class RedeemedCoupons(Struct, kw_only=True):
+    """The coupons of a driver that count now."""
+
+    items: list[RedeemedCoupon]
+
+
+class ReduceOrder(Struct, kw_only=True):
+    """Take something off what was billed, or all of it."""
+
+    reason: str
+    """Why. Whoever pays reads it on their documents."""
+    amount: Decimal | None | UnsetType = UNSET
+    """How much, with taxes, in the CDR's currency; null: all of it."""
+    currency: str | None | UnsetType = UNSET
+    """Refused where the CDR is in another one; null: not looked at."""
+
+
+class Reduced(Struct, kw_only=True):
+    """What was made when a CDR was reduced."""
+
+    credit: Cdr
+    replacement: Cdr | None
+    """What is left of it; null: nothing."""
+    credit_note_ids: list[UUID]
+    """The credit notes for the documents on which it stood; none where it was on none."""
+
+
+class RefundOfBalance(Struct, kw_only=True):
+    """What is to go back."""
+
+    reason: str
+    amount: Decimal | None | UnsetType = UNSET
+    """null: all that is free."""
+
+
+class RefundOrder(Struct, kw_only=True):
+    """Give back what was captured."""
+
+    reason: str
+    """Why; it stays with it."""
+    amount: Decimal | None | UnsetType = UNSET
+    """How much; null: all that is left of it."""
+    currency: str | None | UnsetType = UNSET
+    """Refused where it was paid in another one; null: not looked at."""
+
+
+class RefundPreview(Struct, kw_only=True):
+    """What would become of a refund."""
+
+    currency: str
+    before: Decimal
+    """What the CDR comes to."""
+    after: Decimal
+    """What is left of it."""
+    payments: list[RefundedPayment]
+    wallet: Decimal
+    """What goes back into the driver's wallet."""
+    debt: Decimal
+    """What is owed less of a payment that failed."""
+    rest: Decimal
+    """What of it changes only what is owed on account."""
+    documents: list[str]
+    """Numbers of the documents that get a credit note."""
+
+
+class RefundedPayment(Struct, kw_only=True):
+    """What a payment gives back."""
+
+    payment_id: UUID
+    provider: str
+    amount: Decimal
+
+
 class Refusal(Struct, kw_only=True):
     """A session that was begun with a token that may not charge there and then."""
 
@@ -4056,6 +5864,23 @@ class Refusal(Struct, kw_only=True):
     station_id: str
     at: dt.datetime
     status: str
+
+
+class ReleaseOrder(Struct, kw_only=True):
+    """Let a hold go."""
+
+    reason: str
+    """Why; it stays with it."""
+
+
+class Reminder(Struct, kw_only=True):
+    """A reminder that was sent: the first, the second, or the last."""
+
+    stage: int
+    is_final: bool
+    open: Decimal
+    """What was open of the invoice then."""
+    sent_at: dt.datetime
 
 
 class RemoteStart(Struct, kw_only=True, tag_field="kind", tag="remote_start"):
@@ -4256,6 +6081,36 @@ class Retention(Struct, kw_only=True):
     """What is kept how long."""
 
     items: list[Kept]
+
+
+class Revenue(Struct, kw_only=True):
+    """What the sessions of a network, a location or a station brought in, by the day on which they began."""
+
+    period: UsagePeriod
+    until: dt.date
+    """The last day that has come."""
+    compared_with: UsagePeriod | None
+    """What it is compared with."""
+    comparison: str
+    location_id: UUID | None
+    station_id: str | None
+    time_zone: str
+    """The zone of the location, or the network's."""
+    step: str
+    currencies: list[RevenueIn]
+    """Each currency in which anything was billed, most CDRs first."""
+
+
+class RevenueIn(Struct, kw_only=True):
+    """The revenue in one currency."""
+
+    currency: str
+    earned: Earned
+    compared: Earned | None
+    bars: list[EarnedBar]
+    compared_bars: list[EarnedBar]
+    places: list[EarnedPlace]
+    """Locations of the network, or stations of the location; most revenue first."""
 
 
 class Revocation(Struct, kw_only=True):
@@ -4595,12 +6450,63 @@ class Selection(Struct, kw_only=True):
     """Of those, only these."""
 
 
+class Seller(Struct, kw_only=True):
+    """Who sells: what law wants on a party's documents."""
+
+    legal_name: str | UnsetType = UNSET
+    trade_name: str | UnsetType = UNSET
+    """What drivers know it by."""
+    address: Address | UnsetType = UNSET
+    vat_id: str | UnsetType = UNSET
+    """With its country: NL123."""
+    vat_ids: dict[str, str] | UnsetType = UNSET
+    """Of other countries where it is registered for VAT, by country."""
+    tax_number: str | UnsetType = UNSET
+    """The tax office's number, where there is one."""
+    registration: str | UnsetType = UNSET
+    """Register and number of the company."""
+    bank: Bank | UnsetType = UNSET
+    contact: str | UnsetType = UNSET
+    email: str | UnsetType = UNSET
+    phone: str | UnsetType = UNSET
+    website: str | UnsetType = UNSET
+    footer: str | UnsetType = UNSET
+    """What else stands at the foot of every page."""
+    payment_days: int | UnsetType = UNSET
+    """Invoices are due so many days after they were issued."""
+    no_tax_reason: str | UnsetType = UNSET
+    """Why there is no tax on prices that have none; it stands on documents."""
+    makes_statements: bool | UnsetType = UNSET
+    """Drivers with receipts get a statement of them each month."""
+
+
 class SendLocalList(Struct, kw_only=True, tag_field="kind", tag="send_local_list"):
     """Give the station tokens that it may accept by itself: the whole list, or what changed since the version before."""
 
     version: int
     update: Literal["differential", "full"] | UnsetType = UNSET
     entries: list[ListedToken] | UnsetType = UNSET
+
+
+class SentDocument(Struct, kw_only=True):
+    """The messages that it goes with; `GET /notifications/{id}` tells what became of each."""
+
+    notification_ids: list[UUID]
+
+
+class SentPhoneCode(Struct, kw_only=True):
+    """A code on its way."""
+
+    phone: str
+    """Where it was sent."""
+    expires_at: dt.datetime
+    """Until then it is good, for five tries."""
+
+
+class SentTest(Struct, kw_only=True):
+    """The message that was put into the queue."""
+
+    notification_id: UUID
 
 
 class SeriesPrice(Struct, kw_only=True):
@@ -4645,6 +6551,22 @@ class SessionCost(Struct, kw_only=True):
     version: int
     is_final: bool
     cost: CostBreakdown
+
+
+class SessionCover(Struct, kw_only=True):
+    """Who pays for a session and with what, as it was when it began."""
+
+    session_id: UUID
+    party_id: UUID
+    kind: str
+    ref: str | None
+    source: str
+    driver_id: UUID | None
+    limit_amount: Decimal | None
+    """What is held for it now; null: nothing is."""
+    currency: str | None
+    plans: list[str] = field(default_factory=lambda: [])
+    coupons: list[str] = field(default_factory=lambda: [])
 
 
 class SessionEnded(Struct, kw_only=True):
@@ -4811,6 +6733,15 @@ class Session(Struct, kw_only=True):
     """What was odd about it, and was set right or left out."""
     settled_at: dt.datetime | None
     """Since when nothing about it changes any more."""
+    cost: Decimal | None = None
+    """What it costs so far, with taxes, as reckoned some seconds ago; null: no price is known."""
+    cost_currency: str | None = None
+
+
+class SetAside(Struct, kw_only=True):
+    """Why a line pays no document: a provider's payout, interest, a gift, rent."""
+
+    note: str
 
 
 class SetAvailability(Struct, kw_only=True, tag_field="kind", tag="set_availability"):
@@ -4987,6 +6918,14 @@ class Setup(Struct, kw_only=True):
     """The order that told the station."""
 
 
+class Share(Struct, kw_only=True):
+    """So much for a document."""
+
+    invoice_id: UUID
+    amount: Decimal
+    """More than nothing, and no more than is open of it."""
+
+
 class SignInAttempt(Struct, kw_only=True):
     """One try to sign in, and what came of it."""
 
@@ -5023,10 +6962,25 @@ class SignalFrequencyReserve(Struct, kw_only=True, tag_field="kind", tag="signal
     signal: int
 
 
+class Signatures(Struct, kw_only=True):
+    """How many signed readings a session has, and how many of them were verified when the document was issued."""
+
+    n: int = 0
+    n_verified: int = 0
+    n_failed: int = 0
+
+
 class SignedOutBrowsers(Struct, kw_only=True):
     """How many browsers were signed out."""
 
     n_browsers: int
+
+
+class SignedPolicy(Struct, kw_only=True):
+    """Which sessions signatures keep from being billed by themselves."""
+
+    doubt: Literal["failed", "missing", "never"]
+    """never: none; failed: those whose signed readings do not stand the check; missing: also those without verified ones at EVSEs with a registered key."""
 
 
 class SignedReading(Struct, kw_only=True):
@@ -5041,12 +6995,47 @@ class SignedReading(Struct, kw_only=True):
     signing_method: str | None
     public_key: str | None
     size_bytes: int
+    format: str | None
+    """`OCMF`, or another that is kept and not checked; null: not settled."""
+    verdict: str | None
+    """Whether the signature is the meter's; null: looked at when the session settles."""
+    why: str
+    """What is wrong, in words."""
+    reading_wh: Decimal | None
+    """The signed register, Wh."""
+    checked_with: str | None
+    """The public key it was checked with: DER, hexadecimal."""
 
 
 class SignedReadings(Struct, kw_only=True):
     """What the meter signed."""
 
     items: list[SignedReading]
+
+
+class SignedReadingsFailed(Struct, kw_only=True, tag_field="verdict", tag="failed"):
+    """What the meter signed in a session did not stand the check."""
+
+    session_id: str
+    """A UUID."""
+    station_id: str
+    """The station's OCPP identity."""
+    evse_number: int | None
+    """The outlet in its station, from 1; null: not told."""
+    reasons: list[str]
+
+
+class SignedSession(Struct, kw_only=True):
+    """What the signed readings of a settled session are worth together."""
+
+    session_id: UUID
+    verdict: str
+    reasons: list[str]
+    """What does not hold, in words."""
+    n_readings: int
+    energy_wh: Decimal | None
+    """The difference of the signed registers, Wh."""
+    checked_at: dt.datetime
 
 
 class SigningRequest(Struct, kw_only=True):
@@ -5118,6 +7107,45 @@ class StateChange(Struct, kw_only=True):
     connector_number: int
     status: str
     error_code: str | None
+
+
+class StatementColumns(Struct, kw_only=True):
+    """How the columns of a CSV statement are called, and how it writes numbers and days. Empty: there is none."""
+
+    booked_on: str
+    amount: str
+    currency: str | UnsetType = UNSET
+    payer: str | UnsetType = UNSET
+    text: str | UnsetType = UNSET
+    bank_ref: str | UnsetType = UNSET
+    payee_iban: str | UnsetType = UNSET
+    decimal: Literal[",", "."] | UnsetType = UNSET
+    """What stands before the cents."""
+    days: Literal["03/31/2026", "2026-03-31", "31-03-2026", "31.03.2026", "31.03.26", "31/03/2026"] | UnsetType = UNSET
+    default_currency: str | UnsetType = UNSET
+    """Of rows that name none."""
+
+
+class StatementFault(Struct, kw_only=True):
+    """What is wrong with one row or entry. Rows of a CSV count as a spreadsheet shows them, entries of XML from 1."""
+
+    row: int
+    error: str
+
+
+class StatementReport(Struct, kw_only=True):
+    """What became of a statement."""
+
+    n_new: int
+    """Lines that were not known."""
+    n_known: int
+    """Lines that were taken in before."""
+    n_passed_over: int
+    """What the bank has not booked yet, and rows of nothing."""
+    n_booked: int
+    """Lines that were booked by themselves."""
+    faults: list[StatementFault]
+    is_dry_run: bool = False
 
 
 class StationAdopted(Struct, kw_only=True):
@@ -5376,11 +7404,53 @@ class Station(Struct, kw_only=True):
     evses: list[Evse] = field(default_factory=lambda: [])
 
 
+class StoredCards(Struct, kw_only=True):
+    """A driver's, the one that is used first."""
+
+    items: list[StoredMethod]
+
+
+class StoredMethod(Struct, kw_only=True):
+    """A card or an account that a driver lets us use again. The provider keeps it; we know what people know it by."""
+
+    method_id: UUID
+    party_id: UUID
+    driver_id: UUID
+    provider: str
+    kind: str
+    """card, sepa, … as the provider names it."""
+    brand: str
+    last4: str
+    expires_on: dt.date | None
+    """Its last good day."""
+    is_default: bool
+
+
 class Stream(Struct, kw_only=True):
     """How often a periodic event stream sends: after so many seconds or so many values."""
 
     interval_s: int | None | UnsetType = UNSET
     n_values: int | None | UnsetType = UNSET
+
+
+class Subscription(Struct, kw_only=True):
+    """A driver has a plan."""
+
+    subscription_id: UUID
+    party_id: UUID
+    plan_id: UUID
+    plan_name: str
+    label: str
+    driver_id: UUID
+    started_on: dt.date
+    ends_on: dt.date | None
+    """The first day without it; null: it goes on."""
+    started_at: dt.datetime
+    ended_at: dt.datetime | None
+    charged_until: dt.date
+    """The fee was charged for all days before this one."""
+    version: int
+    """Counts changes; it is the ETag."""
 
 
 class Tariff(Struct, kw_only=True):
@@ -5668,6 +7738,15 @@ class TemplateDeleted(Struct, kw_only=True):
     """Its name; null where it was not set."""
 
 
+class TemplateVariable(Struct, kw_only=True):
+    """A value that words can use."""
+
+    name: str
+    meaning: str
+    example: Any
+    """As previews have it."""
+
+
 class Template(Struct, kw_only=True):
     """What the variables of the stations it fits are to be."""
 
@@ -5875,6 +7954,13 @@ class Token(Struct, kw_only=True):
     updated_at: dt.datetime
 
 
+class TopUpRequest(Struct, kw_only=True):
+    """So much is asked for."""
+
+    amount: Decimal
+    """In the wallet's currency, more than nothing."""
+
+
 class Totals(Struct, kw_only=True):
     """Sums over sessions that began in a span, and what their plugs did in it."""
 
@@ -5948,6 +8034,13 @@ class TurnedAway(Struct, kw_only=True):
     last_at: dt.datetime
 
 
+class TypedPhoneCode(Struct, kw_only=True):
+    """What the driver read in the message."""
+
+    code: str
+    """Spaces do not matter."""
+
+
 class UnbillableDecision(Struct, kw_only=True):
     """What shall become of an unbillable session."""
 
@@ -5955,6 +8048,8 @@ class UnbillableDecision(Struct, kw_only=True):
     """bill: after all, by its tariff; never: it stays free."""
     note: str
     """Why; it stays with it."""
+    tariff_id: UUID | None | UnsetType = UNSET
+    """Of a session without a tariff (`no_tariff`): bill it by the newest version of this one."""
 
 
 class UnbillableSession(Struct, kw_only=True):
@@ -6149,6 +8244,91 @@ class VoltageTrip(Struct, kw_only=True):
     power_while_ceased: Literal["active", "reactive"] | None | UnsetType = UNSET
 
 
+class Wallet(Struct, kw_only=True):
+    """A driver's wallet, in one currency."""
+
+    driver_id: UUID
+    party_id: UUID
+    currency: str
+    balance: Decimal
+    """What is in it; negative within the credit limit."""
+    held: Decimal
+    """What running sessions and refunds hold of it."""
+    due: Decimal
+    """What it has yet to pay: the next money that comes in pays it."""
+    available: Decimal
+    """What can be spent now: balance and credit limit, less the others."""
+    credit_limit: Decimal
+    """How far below nothing it may go."""
+    auto_top_up: AutoTopUp | None
+    auto_failed_at: dt.datetime | None
+    """Then the automatic top-up failed; it rests until it is set anew."""
+    version: int
+    """Counts changes of its settings; it is the ETag."""
+    opened_at: dt.datetime
+
+
+class WalletChange(Struct, kw_only=True):
+    """An operator's word about a wallet."""
+
+    amount: Decimal
+    """Positive: given to the driver; negative: taken back."""
+    currency: str
+    reason: str
+
+
+class WalletEntry(Struct, kw_only=True):
+    """What came into a wallet or went out of it."""
+
+    entry_id: UUID
+    number: int
+    """The entry's, in the party's books."""
+    booked_on: dt.date
+    at: dt.datetime
+    kind: str
+    """`top_up`, `wallet_payment`, `wallet_credit`, `wallet_adjustment`, `payment_refund`, …"""
+    text: str
+    amount: Decimal
+    """Positive: into the wallet."""
+    currency: str
+    by: str
+
+
+class WalletLow(Struct, kw_only=True):
+    """Little is left to spend in a wallet: less than its automatic top-up waits for, or nothing. Told once until it is more."""
+
+    driver_id: str
+    """A UUID."""
+    currency: str
+    available: str
+    """An exact decimal."""
+
+
+class WalletRefund(Struct, kw_only=True):
+    """What goes back to the payments that it came from, the newest first."""
+
+    amount: Decimal
+    """What is on its way back."""
+    currency: str
+    payment_ids: list[UUID]
+    left: Decimal
+    """What no payment is left for: goodwill, or payments too old."""
+
+
+class WalletToppedUp(Struct, kw_only=True):
+    """Money came into a driver's wallet."""
+
+    driver_id: str
+    """A UUID."""
+    payment_id: str
+    """A UUID."""
+    amount: str
+    """An exact decimal."""
+    currency: str
+    by_itself: bool
+    """By the automatic top-up."""
+
+
 class Watched(Struct, kw_only=True):
     """What there was since an instant."""
 
@@ -6165,6 +8345,24 @@ class Watched(Struct, kw_only=True):
     """Signals of any kind that are a sign of somebody who should not be there."""
     n_refused_sign_ins: int | None = None
     """null: you may not see who signs in."""
+
+
+class WebPayment(Struct, kw_only=True):
+    """Leave to pay for a session at an EVSE, and the start that came of it."""
+
+    web_payment_id: UUID
+    party_id: UUID
+    station_id: str
+    evse_number: int
+    limits: SessionLimit | None
+    """What the driver chose at the station."""
+    begun_at: dt.datetime
+    expires_at: dt.datetime
+    """Until when a session may be started with it."""
+    psp_ref: str | None = None
+    """The payment that the session was started with."""
+    command_id: UUID | None = None
+    """The remote start."""
 
 
 class WebSession(Struct, kw_only=True):

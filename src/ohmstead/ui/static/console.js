@@ -155,7 +155,9 @@
       say(_("Choose rows first: x, or the box at the start of a row."));
       return;
     }
-    submitter.dataset.ask = submitter.dataset.manyAsk.replace("%n", n === 1 ? _("1 token") : _("%(n)s tokens", { n: grouped(n) }));
+    const { manyOne, manyMore } = form.dataset;
+    const said = n === 1 ? manyOne ?? _("1 token") : manyMore?.replace("%n", grouped(n)) ?? _("%(n)s tokens", { n: grouped(n) });
+    submitter.dataset.ask = submitter.dataset.manyAsk.replace("%n", said);
   }, true);
   document.addEventListener("keydown", (event) => {
     /* Enter in a field of a menu presses that menu's button, not the form's first one. */
@@ -200,7 +202,7 @@
 
   const jumps = {
     o: "/", s: "/stations", e: "/sessions", f: "/firmware", t: "/templates", r: "/reservations", c: "/certificates", l: "/locations",
-    d: "/drivers", k: "/tokens", i: "/tariffs", p: "/reports", m: "/safe-limits", u: "/security", n: "/settings",
+    d: "/drivers", k: "/tokens", i: "/tariffs", b: "/money", p: "/reports", m: "/safe-limits", u: "/security", n: "/settings",
   };
   let isGoing = 0;
   const rows = () => all("[data-row]").filter((row) => row.offsetParent !== null);

@@ -189,8 +189,12 @@
   setInterval(showAge, 1000);
   showAge();
 
+  /* What happened since the page was read comes first: it listens a moment later than that. */
+  const wanted = [["station", station], ["since", mark.dataset.liveSince]].filter(([, value]) => value);
+  const asked = `${new URLSearchParams(wanted)}`;
+
   const open = () => {
-    source = new EventSource(station ? `/live?station=${encodeURIComponent(station)}` : "/live");
+    source = new EventSource(asked ? `/live?${asked}` : "/live");
     source.addEventListener("open", () => {
       heardAt = Date.now();
       if (wasLost) touchAll();
