@@ -1,4 +1,4 @@
-"""What a price costs: whole sessions of 30 periods, and one more sample of a running one, on one core.
+"""What a price costs: whole sessions of 30 periods, and one more sample of a running one, with and without a plan, on one core.
 
 `./ohmstead bench pricing`. Aims: 5,000 sessions per core-second, 50 µs for an update with its total.
 """
@@ -12,6 +12,10 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from bench._figures import console, machine, told
+from ohmstead.billing.paying.payers import OfPlans
+from ohmstead.billing.plans.reckoning import Left
+from ohmstead.core.ids import new_id
+from ohmstead.sessions.model import ChargingPeriod
 from ohmstead.tariffs.model import (
     IdleFee,
     MarketLink,
@@ -93,6 +97,25 @@ def sessions_of(n: int) -> list[list[Stretch]]:
     return found
 
 
+def measure_plan(tariff: Tariff, n: int) -> float:
+    """µs of an update with its total, less what a plan's fee has paid for."""
+    plan, zone = Plan(tariff, ZoneInfo("Europe/Berlin")), ZoneInfo("Europe/Berlin")
+    rounds = max(1, n // 20)
+    grant = OfPlans(START, zone, [Left("Plus", {START.date().replace(day=1): (new_id(), Decimal(9_000))})])
+    updates = 0
+    began = time.process_time()
+    for session in sessions_of(rounds):
+        meter, energy = Meter.begin(plan, session[0].started_at), Decimal(0)
+        for stretch in session:
+            meter.add(stretch)
+            energy += stretch.energy_wh
+            grant.borders(stretch.ended_at)
+            periods = [ChargingPeriod(START, START, "charging", energy)]
+            total_of(plan, meter.tally, given=grant.concession(periods))
+            updates += 1
+    return (time.process_time() - began) / updates * 1e6
+
+
 def measure(name: str, tariff: Tariff, n: int) -> tuple[str, float, float, float]:
     """(name, sessions per CPU second, µs of an update with its total, µs of one whose tally is read and kept)."""
     plan = Plan(tariff, ZoneInfo("Europe/Berlin"))
@@ -143,6 +166,7 @@ def main() -> None:
         _, whole, update, kept = measure(name, tariff, args.sessions)
         console.print(
             f"{name}: {whole:,.0f} sessions/core-s, update with total {update:.1f} µs,"
+            f" with energy in a plan {measure_plan(tariff, args.sessions):.1f} µs,"
             f" kept tally read, added to, explained, kept {kept:.1f} µs",
             highlight=False,
         )

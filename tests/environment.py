@@ -16,6 +16,9 @@ from ohmstead.settings import Settings
 _PREFIX = "ohmstead-tests-"
 _given: set[int] = set()
 
+_MOST_PROCESSES = 4
+_PORTS_EACH = 2500
+
 
 def server_settings() -> Settings:
     """Settings that start the servers of a test run."""
@@ -33,7 +36,7 @@ def free_port() -> int:
     Below those that the system gives to outgoing connections: one of these could be some client's a moment later.
     """
     while True:
-        port = 10000 + 5000 * _process() + secrets.randbelow(5000)
+        port = 10000 + _PORTS_EACH * _process() + secrets.randbelow(_PORTS_EACH)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             if port not in _given:
@@ -42,8 +45,8 @@ def free_port() -> int:
 
 
 def _process() -> int:
-    # Two processes run the tests side by side: each gives out ports of its own.
-    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 2
+    # Several processes run the tests side by side: each gives out ports of its own.
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _MOST_PROCESSES
 
 
 def _sweep() -> None:

@@ -16,6 +16,9 @@ What happens in Ohmstead, for programs that must not miss it: by [webhook](webho
 `GET /api/v1/events/outbox`. Both tell the same kinds; `GET /api/v1/events/kinds` lists them for programs, and the OpenAPI
 document has their types under `webhooks`.
 
+Hearing of events takes `events:read`; what some take besides is said with them. A program that may not read of these is not
+told of them, and cannot have a webhook that is.
+
 Each event comes at least once. Those of one `subject` have rising `event_id`s in the order in which they happened.
 Energies are decimals as text. Fields may be added; what is there keeps its name and meaning.
 """
@@ -30,7 +33,8 @@ def render() -> str:
         if kind.theme != theme:
             theme = kind.theme
             parts.append(f"## {theme}\n")
-        parts.append(f"### `{kind.kind}`\n\n{kind.meaning} Subject: `{kind.subject}`.\n")
+        takes = f" Takes `{kind.takes}`." if kind.takes else ""
+        parts.append(f"### `{kind.kind}`\n\n{kind.meaning} Subject: `{kind.subject}`.{takes}\n")
         rows = ["| Field | Type | Meaning |", "|---|---|---|"]
         required = set(kind.payload_schema.get("required", ()))
         for name, schema in kind.payload_schema["properties"].items():

@@ -118,6 +118,22 @@ _ROWS: dict[str, list[_Panel]] = {
         ("Live streams", "short", [("sum(ohmstead_live_clients)", "listening")]),
         ("Checks: 1 to look at, 2 failed", "short", [("max by (check) (ohmstead_check_state)", "{{check}}")]),
     ],
+    "Money and messages": [
+        (
+            "Messages to people a minute",
+            "short",
+            [
+                (_rate("ohmstead_notifications_queued_total", "channel", 60), "queued: {{channel}}"),
+                (_rate("ohmstead_notifications_ended_total", "channel, status", 60), "{{status}}: {{channel}}"),
+            ],
+        ),
+        ("Time until a message is taken", "s", _quantiles("ohmstead_notification_seconds", "channel")),
+        (
+            "Payment providers' webhooks a minute",
+            "short",
+            [(_rate("ohmstead_payment_webhooks_total", "provider, outcome", 60), "{{provider}} {{outcome}}")],
+        ),
+    ],
     "Processes": [
         (
             "CPU",

@@ -15,6 +15,7 @@ import io
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,8 @@ HEAD = """# Ohmstead: what people read. Kept complete by tools/messages.py; writ
 # What `told` is to know besides errors' texts: rows' errors, rules of orders (`yield field, "rule"` where `Fault`s come
 # from), and what bears `R_`. Here: where the text stands in what makes it, unless it is the first.
 PLACES = {"RowError": 2, "Fault": 1}
+# What has none of these need not be read word by word.
+_MARKED = re.compile(r"\b(" + "|".join(KEYWORDS) + r")\s*\(")
 # A word for programs, not a text: `too_many_requests`.
 _CODE = re.compile(r"[a-z0-9_]+(%\(\w+\)s)?")
 # Hardly anything but slots would be found in what others say: `%(modes)s for %(purpose)s`.
@@ -65,11 +68,16 @@ def refusal_classes() -> frozenset[str]:
     return frozenset(found)
 
 
+@cache
+def _parsed(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
 def constants() -> dict[str, set[str]]:
     """The texts of all modules' constants, by name."""
     found: dict[str, set[str]] = {}
     for path in PACKAGE.rglob("*.py"):
-        for node in ast.parse(path.read_text()).body:
+        for node in _parsed(path.read_text()).body:
             targets = (
                 node.targets
                 if isinstance(node, ast.Assign)
@@ -90,7 +98,7 @@ def refusals_in(
 ) -> Iterator[tuple[int, str]]:
     """Line and pattern of each error, row's error or rule made with a text, an f-string, or a constant that is `known`."""
     names = frozenset(classes) | {"R_", *PLACES}
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_parsed(source)):
         if isinstance(node, ast.FunctionDef) and node.returns is not None and "Fault" in ast.unparse(node.returns):
             yield from _rules_in(node)
         if not isinstance(node, ast.Call):
@@ -160,7 +168,8 @@ def gather() -> Catalog:
             catalog.add(text, locations=[("stations/quirks", 0)])
     classes, known = refusal_classes(), constants()
     for path in sorted(PACKAGE.rglob("*.py")):
-        _take(catalog, path, "python", {})
+        if _MARKED.search(path.read_text()):
+            _take(catalog, path, "python", {})
         if path.is_relative_to(PACKAGE / "simulator") or path.is_relative_to(PACKAGE / "remote"):
             continue  # these speak in a terminal
         for _line, text in refusals_in(path.read_text(), classes, known):

@@ -36,6 +36,7 @@ async def front(_pool: tuple[Pool, str], database_url: str, nats_url: str) -> As
         file_hosts=("firmware.maker.example",),
         webhook_hosts=("127.0.0.1",),
         webhook_timeout_s=1,
+        sandbox_payments=True,
         max_log_bytes=4 * 1024 * 1024,
         max_firmware_bytes=4 * 1024 * 1024,
     )

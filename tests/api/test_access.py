@@ -128,6 +128,19 @@ def test_an_address_with_too_many_bad_attempts_waits() -> None:
     attempts.check("192.0.2.1")
 
 
+def test_addresses_of_one_connection_are_one() -> None:
+    attempts = Attempts(limit=3)
+    for n in range(3):
+        attempts.failed(f"2001:db8:1:2::{n}")
+    with pytest.raises(access.TooManyAttempts):
+        attempts.check("2001:db8:1:2:ffff::9")
+    attempts.check("2001:db8:1:3::1")
+    for _ in range(3):
+        attempts.failed("::ffff:192.0.2.7")
+    with pytest.raises(access.TooManyAttempts):
+        attempts.check("192.0.2.7")
+
+
 async def test_bad_keys_are_slowed_down_and_a_good_key_from_there_is_not(api: Visitor) -> None:
     await api.gets("/me")
     attempts: Attempts = api.front.attempts
@@ -326,3 +339,35 @@ async def test_pages_answer_errors_as_pages(api: Visitor) -> None:
         assert answer.status_code == 404
         assert answer.headers["content-type"].startswith("text/html")
         assert "<h1>" in answer.text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "delete from web_session where operator_id = $1",
+        "update web_session set expires_at = now() where operator_id = $1",
+        "update operator set disabled_at = now() where operator_id = $1",
+        "update operator set role = 'read_only' where operator_id = $1",
+        "update operator set location_ids = '{}' where operator_id = $1",
+    ],
+)
+async def test_whoever_was_let_in_is_so_no_longer_once_they_are_out_or_may_do_else(api: Visitor, change: str) -> None:
+    who = await operator(api, "technician")
+    async with api.network.pool.acquire() as conn:
+        async with conn.transaction():
+            cookie = (await service.open_session(conn, who, "link")).cookie
+        found = await service.recognise_cookie(conn, cookie)
+        assert found is not None
+        assert await service.is_current(conn, found.actor)
+        await conn.execute(change, who.operator_id)
+        assert not await service.is_current(conn, found.actor)
+
+
+@pytest.mark.parametrize("change", ["revoked_at", "expires_at"])
+async def test_a_key_that_was_let_in_is_so_no_longer_once_it_opens_nothing(api: Visitor, change: str) -> None:
+    async with api.network.pool.acquire() as conn:
+        actor = await service.recognise_key(conn, await api.front.new_key(api.network, "events:read"))
+        assert actor is not None
+        assert await service.is_current(conn, actor)
+        await conn.execute(f"update api_key set {change} = now() where 'key:' || api_key_id = $1", actor.actor_id)
+        assert not await service.is_current(conn, actor)

@@ -91,6 +91,58 @@ async def test_a_cdr_is_credited_and_the_session_is_billed_anew(api: Visitor) ->
     assert [entry["action"] for entry in await api.all_of("/audit-log", action="cdr.")] == ["cdr.credited"] * 2
 
 
+async def test_a_cdr_is_reduced_once_and_says_what_was_made(api: Visitor, stranger: Visitor) -> None:
+    cdr = await billed(api)
+    path = f"/cdrs/{cdr['cdr_id']}/reduce"
+    for wrong, field in (
+        ({"amount": 6.61}, "amount"),
+        ({"amount": 0}, "amount"),
+        ({"amount": -1}, "amount"),
+        ({"amount": 0.001}, "amount"),
+        ({"amount": "NaN"}, "amount"),
+        ({"amount": 1, "currency": "CHF"}, "currency"),
+    ):
+        answer = await api.client.post(path, json={"reason": "Slow", **wrong})
+        assert problem(answer, 422, "invalid")["field"] == field, wrong
+    for wrong in ({"currency": "eu"}, {"reason": ""}, {"reason": " "}):
+        assert (await api.client.post(path, json={"reason": "Slow", **wrong})).status_code == 422, wrong
+    order = {"reason": "The charger was slow", "amount": 1.6, "currency": "EUR"}
+    problem(await stranger.client.post(path, json=order), 404, "not-found")
+    async with api.front.visitor(api.network, "billing:read", "payments:write") as reader:
+        problem(await reader.client.post(path, json=order), 403, "not-allowed")
+    receipt = await api.posts("/invoices/receipts", {"cdr_id": cdr["cdr_id"]}, expect=201)
+    asked = cdr["cdr_id"]
+    foreseen = await api.posts(f"/cdrs/{asked}/reduction-preview", order, expect=200)
+    assert (foreseen["before"], foreseen["after"], foreseen["rest"]) == (6.6, 5.0, 1.6)
+    assert foreseen["documents"] == [receipt["number"]]
+    problem(await stranger.client.post(f"/cdrs/{asked}/reduction-preview", json=order), 404, "not-found")
+    headers = {"Idempotency-Key": "once"}
+    first = await api.client.post(path, json=order, headers=headers)
+    assert first.status_code == 201, first.text
+    assert (await api.client.post(path, json=order, headers=headers)).json() == first.json()
+    made = first.json()
+    assert (made["credit"]["total"], made["replacement"]["total"]) == (-6.6, 5.0)
+    assert first.headers["location"] == f"/api/v1/cdrs/{made['replacement']['cdr_id']}"
+    assert made["replacement"]["cost"]["lines"][-1]["rule"] == "Reduced: The charger was slow"
+    (note_id,) = made["credit_note_ids"]
+    note = await api.gets(f"/invoices/{note_id}")
+    assert (note["kind"], note["total"], note["corrects_id"]) == ("credit_note", -6.6, receipt["invoice_id"])
+    assert problem(await api.client.post(path, json=order), 409, "conflict")["code"] == "credited"
+    problem(await api.client.post(f"/cdrs/{made['credit']['cdr_id']}/reduce", json=order), 409, "refused")
+    accounts = await api.all_of("/ledger/accounts", limit=10)
+    assert {one["code"]: one["balance"] for one in accounts if one["balance"]} == {
+        f"receivable:{cdr['customer']}": 5.0,
+        "revenue:energy": -5.5,
+        "revenue:adjustments": 1.33,
+        "tax:XX:VAT:20": -0.83,
+    }
+    whole = await api.posts(f"/cdrs/{made['replacement']['cdr_id']}/reduce", {"reason": "All of it"}, expect=201)
+    assert whole["replacement"] is None
+    assert {one["balance"] for one in (await api.gets("/ledger/accounts"))["items"]} == {0}
+    actions = [entry["action"] for entry in await api.all_of("/audit-log", action="cdr.")]
+    assert actions == ["cdr.credited", "cdr.reduced"]
+
+
 async def test_an_unbillable_session_says_why_and_is_decided_about(api: Visitor, stranger: Visitor) -> None:
     found = await unbilled(api)
     assert (found["reason"], found["decision"]) == ("no_tariff", None)

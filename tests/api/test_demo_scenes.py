@@ -6,6 +6,8 @@ from ohmstead.simulator.plan import EvsePlan, StationPlan, Token
 from tests.api.door import Front
 from tests.stories.network import Network
 
+TARIFF = {"currency": "EUR", "elements": [{"price_components": [{"type": "ENERGY", "price": 0.49}]}]}
+
 
 async def test_every_scene_is_set_with_what_the_demos_key_may(front: Front) -> None:
     network = await Network(front.house).found()
@@ -21,6 +23,7 @@ async def test_every_scene_is_set_with_what_the_demos_key_may(front: Front) -> N
         for card in cards:
             await owner.posts("/tokens", {"uid": card.uid}, expect=201)
         key = await front.new_key(network, *DEMO_SCOPES)
+        assert await scenes.prepare(front.url, key) == []
         assert await scenes.play(front.url, key, plans, cards) == []
         furnished = await owner.gets(f"/locations/{place['location_id']}")
         assert furnished["parking_type"] == "parking_garage"
@@ -39,3 +42,26 @@ async def test_every_scene_is_set_with_what_the_demos_key_may(front: Front) -> N
         assert ending["subject"] == "CN=Demo Mobility Contract Root"
     for station in network.stations:
         await station.leaves()
+
+
+async def test_who_pays_and_what_the_books_hold_is_set_with_what_the_demos_key_may(front: Front) -> None:
+    network = await Network(front.house).found()
+    async with front.visitor(network, "admin") as owner:
+        for n in range(20):
+            await owner.posts("/tokens", {"uid": f"CARD{n}", "label": f"Card {n}"}, expect=201)
+        await owner.posts("/locations", {"name": "Theatre Garage"})
+        await owner.posts("/tariffs", {"name": "Everywhere", "tariff": TARIFF}, expect=201)
+        key = await front.new_key(network, *DEMO_SCOPES)
+        for _again in range(2):
+            assert await scenes.prepare(front.url, key) == []
+        (company,) = (await owner.gets("/companies"))["items"]
+        assert len((await owner.gets(f"/companies/{company['company_id']}/members"))["items"]) == 8
+        drivers = (await owner.gets("/drivers"))["items"]
+        assert len(drivers) == 7
+        assert all(driver["n_tokens"] == 1 for driver in drivers)
+        assert await scenes.keep_books(front.url, key) == []
+        assert [one["name"] for one in (await owner.gets("/plans"))["items"]] == ["Commuter"]
+        assert (await owner.gets("/invoice-seller"))["missing"] == []
+        runs = (await owner.gets("/invoice-runs"))["items"]
+        assert {run["kind"] for run in runs} == {"customers", "hosts"}
+        assert {run["status"] for run in runs} == {"done"}

@@ -7,8 +7,13 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from ohmstead.api.live import QUEUE_SIZE, Listener
+import httpx
+import pytest
+
+from ohmstead.accounts.access import ROLES
+from ohmstead.api.live import MOST_OF_PARTY, QUEUE_SIZE, Listener
 from ohmstead.core.events import Event, record
+from ohmstead.facts import catalogue
 from tests.api.door import Visitor, problem
 
 SLOW = {"token_id": "x", "uid": "x", "by": "system"}
@@ -72,6 +77,35 @@ async def test_nobody_hears_of_another_party(api: Visitor, stranger: Visitor) ->
         assert (await ear.event())["station_id"] == stranger.name("THEIRS")
 
 
+async def test_a_key_that_is_revoked_hears_nothing_more(api: Visitor) -> None:
+    made = await api.posts("/api-keys", {"name": "Ear", "scopes": ["events:read"]})
+    async with httpx.AsyncClient(
+        base_url=api.front.url + "/api/v1", headers={"Authorization": f"Bearer {made['secret']}"}, timeout=30
+    ) as client:
+        async with client.stream("GET", "/events") as answer:
+            assert answer.status_code == 200
+            assert (await api.client.delete(f"/api-keys/{made['key']['api_key_id']}")).status_code == 204
+            async with asyncio.timeout(30):
+                told = [line async for line in answer.aiter_lines() if line.startswith("event:")]
+        assert told == []
+        problem(await client.get("/events"), 401, "not-signed-in")
+
+
+async def test_the_many_listeners_of_one_party_shut_no_other_out(api: Visitor, stranger: Visitor) -> None:
+    news, party_id = api.front.app.state.live_news, stranger.network.party_id
+    many = [Listener(None, None) for _ in range(MOST_OF_PARTY)]
+    try:
+        for one in many:
+            await news.join(party_id, one)
+        problem(await stranger.client.get("/events"), 503, "unavailable")
+        async with listening(api, kind="station") as ear:
+            await api.posts("/stations", {"station_id": api.name("HEARD")})
+            assert (await ear.event())["station_id"] == api.name("HEARD")
+    finally:
+        for one in many:
+            news.leave(party_id, one)
+
+
 async def test_a_stream_that_ended_is_listened_for_no_longer(api: Visitor) -> None:
     before = await n_listening(api)
     async with listening(api):
@@ -121,6 +155,33 @@ async def test_durable_events_are_read_from_a_cursor_on(api: Visitor) -> None:
     await is_past(api)
     (event,) = (await api.gets("/events/outbox", cursor=place))["items"]
     assert (event["kind"], event["payload"]["station_id"]) == ("StationCreated", api.name("LATER"))
+
+
+@pytest.mark.parametrize("role", ["technician", "read_only", "finance"])
+async def test_nobody_hears_of_money_cards_and_drivers_who_may_not_read_of_them(api: Visitor, role: str) -> None:
+    await api.posts("/stations", {"station_id": api.name("A")})
+    await api.posts("/tokens", {"uid": "T1"})
+    await api.posts("/drivers", {"name": "Ada"})
+    locked, held = catalogue.named("PeriodLocked").example, catalogue.named("PaymentHeld").example
+    async with api.network.pool.acquire() as conn, conn.transaction():
+        party_id = api.network.party_id
+        await record(conn, [Event("PeriodLocked", f"ledger/{locked['month']}", locked, party_id)])
+        await record(conn, [Event("PaymentHeld", f"payment/{held['payment_id']}", held, party_id)])
+    await is_past(api)
+    takes = {
+        "StationCreated": "events:read",
+        "TokenCreated": "tokens:read",
+        "DriverCreated": "drivers:read",
+        "PeriodLocked": "billing:read",
+        "PaymentHeld": "payments:read",
+    }
+    may_hear = {kind for kind, action in takes.items() if action in ROLES[role]}
+    assert {one["kind"] for one in (await api.gets("/events/outbox"))["items"]} == set(takes)
+    async with api.front.visitor(api.network, *ROLES[role]) as lesser:
+        assert {one["kind"] for one in (await lesser.gets("/events/outbox"))["items"]} == may_hear
+        for kind in takes:
+            answer = await lesser.client.get("/events/outbox", params={"kind": kind})
+            assert answer.status_code == (200 if kind in may_hear else 403), kind
 
 
 async def test_the_same_cursor_gives_the_same_events(api: Visitor) -> None:

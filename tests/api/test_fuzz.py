@@ -4,6 +4,7 @@ How many there are of a sort, and from when on there is one of each only, bounds
 """
 
 import asyncio
+import contextlib
 import copy
 import time
 from collections.abc import Iterator
@@ -25,8 +26,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from ohmstead.api.reference import api_document
+from ohmstead.core.db import Pool
 from tests.api.door import Visitor
 from tests.api.test_strangers import ids_of
+from tests.stories.patience import until
 
 # It never ends, so there is no answer to judge; tests/api/test_events.py reads it.
 ENDLESS = {"stream_events"}
@@ -137,10 +140,25 @@ def fresh(faults: list[str]) -> Iterator[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
+async def is_caught_up(pool: Pool) -> bool:
+    """Has the worker read nearly all that happened, and does no job wait whose time has come?"""
+    return bool(
+        await pool.fetchval(
+            "select coalesce((select max(n) from (select count(*) as n from outbox o, outbox_cursor c"
+            "   where o.xid >= c.window_to or (o.xid >= c.window_from and o.event_id > c.done_event_id)"
+            "   group by c.consumer) x), 0) < 20"
+            " and not exists (select from jobs.pgqueuer where status = 'queued' and execute_after <= now())"
+        )
+    )
+
+
 @pytest.mark.usefixtures("runs_installation")
 async def test_no_request_breaks_the_api_and_every_answer_is_as_described(api: Visitor) -> None:
     fuzzer = Fuzzer(api_document(), api.front.url, api.key, await ids_of(api))
     await asyncio.to_thread(fuzzer.run)
+    # The tests after this one share the worker, and wait for theirs behind all that was begun here.
+    with contextlib.suppress(AssertionError):
+        await until(lambda: is_caught_up(api.network.pool), "the worker has caught up", patience_s=60)
     assert not fuzzer.faults, "\n".join(fresh(fuzzer.faults))
     assert fuzzer.n_sent > 500
 

@@ -1,6 +1,7 @@
 """Several parties in one installation, and people who work for more than one."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID
 
@@ -118,6 +119,56 @@ async def test_a_person_works_for_two_parties_and_sees_of_each_what_is_theirs(
         assert (
             await ada.client.post("/party", data={"csrf_token": await token_of(ada), "party_id": str(there.party_id)})
         ).status_code == 404
+
+
+async def test_who_works_for_another_party_looks_after_their_account_all_the_same(
+    front: Front, installation: Visitor, stranger: Visitor
+) -> None:
+    here, there = installation.network, stranger.network
+    async with person(front, here, "operations") as ada, AsyncExitStack() as stack:
+        operator_id = (await ada.client.get("/api/v1/me")).json()["actor_id"].partition(":")[2]
+        path = f"/parties/{there.party_id}/guests/{operator_id}"
+        assert (await installation.client.put(path, json={"role": "technician"})).status_code == 200
+        await change_to(ada, there.party_id)
+        lost = await stack.enter_async_context(httpx.AsyncClient(base_url=front.url))
+        email = f"ada-{here.suffix}@example.com".lower()
+        for deed, fields in (
+            ("details", {"name": "Ada", "email": email}),
+            ("password", {"new_password": "correct horse staple gun"}),
+        ):
+            answer = await ada.client.post(f"/account/{deed}", data={"csrf_token": ada.csrf_token, **fields})
+            assert answer.status_code == 303, (deed, answer.text)
+        entered = await lost.post("/sign-in", data={"email": email, "password": "correct horse staple gun"})
+        assert entered.status_code == 303
+        form = {"csrf_token": ada.csrf_token, "do": "others"}
+        assert (await ada.client.post("/account/sessions", data=form)).status_code == 303
+        assert (await lost.get("/account")).status_code == 303
+        assert (await ada.client.get("/account")).status_code == 200
+    # What people do to their account stands in the log of the party that keeps it.
+    about = "select party_id, action from audit_entry where object = $1 and action <> 'operator.switched'"
+    told = await here.pool.fetch(about, f"operator/{operator_id}")
+    assert {row["action"] for row in told if row["party_id"] == there.party_id} == {"membership.given"}
+    assert {"operator.changed", "password.set", "web_sessions.ended"} <= {
+        row["action"] for row in told if row["party_id"] == here.party_id
+    }
+
+
+async def test_what_the_installations_owner_does_to_a_party_stands_in_its_own_log(
+    installation: Visitor, stranger: Visitor
+) -> None:
+    party_id = stranger.network.party_id
+    await installation.patches(f"/parties/{party_id}", {"needs_second_person": True})
+    async with person(installation.front, installation.network, "operations") as ada:
+        operator_id = (await ada.client.get("/api/v1/me")).json()["actor_id"].partition(":")[2]
+    path = f"/parties/{party_id}/guests/{operator_id}"
+    assert (await installation.client.put(path, json={"role": "technician"})).status_code == 200
+    assert (await installation.client.delete(path)).status_code == 204
+    for visitor in (installation, stranger):
+        told = [
+            *(await visitor.gets("/audit-log", object=f"party/{party_id}"))["items"],
+            *(await visitor.gets("/audit-log", object=f"operator/{operator_id}"))["items"],
+        ]
+        assert {"party.changed", "membership.given", "membership.withdrawn"} <= {one["action"] for one in told}
 
 
 async def test_owners_say_where_people_see_and_it_counts_at_once(front: Front, api: Visitor) -> None:

@@ -1,9 +1,13 @@
 """Reports through the API, from a station that really charged."""
 
+from datetime import UTC, datetime
+from decimal import Decimal
+
 import pytest
 
 from tests.api.door import Visitor, problem
 from tests.api.test_sessions import charged
+from tests.console.town import Town
 
 
 async def test_a_charge_counts_as_soon_as_it_is_settled(api: Visitor, stranger: Visitor) -> None:
@@ -46,3 +50,23 @@ async def test_a_charge_counts_as_soon_as_it_is_settled(api: Visitor, stranger: 
 )
 async def test_what_is_no_period_is_refused(api: Visitor, query: dict[str, str]) -> None:
     problem(await api.client.get("/reports/usage", params=query), 400, "bad-request")
+    problem(await api.client.get("/reports/revenue", params=query), 400, "bad-request")
+
+
+async def test_revenue_is_told_in_each_currency_as_json_and_csv(api: Visitor, stranger: Visitor) -> None:
+    network = api.network
+    town = Town(network, datetime(2026, 3, 11, 13, 30, tzinfo=UTC))
+    await town.tariff()
+    station = await town.station("ST")
+    (cdr,) = await town.bills(await town.settled(station, begins=5, ends=4))
+    found = await api.gets("/reports/revenue", period="year", day="2026-03-11")
+    (euros,) = found["currencies"]
+    assert (euros["currency"], euros["earned"]["n_cdrs"]) == ("EUR", 1)
+    assert Decimal(str(euros["earned"]["total"])) == cdr.total
+    assert len(euros["bars"]) == 12
+    table = await api.client.get("/reports/revenue", params={"period": "day", "day": "2026-03-11", "format": "csv"})
+    lines = table.text.splitlines()
+    assert lines[0] == "begins,currency,n_cdrs,before_taxes,total"
+    assert sum(Decimal(line.split(",")[3]) for line in lines[1:]) == cdr.before_taxes
+    assert (await stranger.gets("/reports/revenue", period="year", day="2026-03-11"))["currencies"] == []
+    problem(await stranger.client.get("/reports/revenue", params={"station": station}), 404, "not-found")

@@ -117,6 +117,20 @@ async def test_bad_input_is_refused_by_its_field(api: Visitor) -> None:
     async with api.front.visitor(api.network, "webhooks:write") as blind:
         answer = await blind.client.post("/webhooks", json={"url": "https://hooks.example.com/"})
         assert "events:read" in problem(answer, 403, "not-allowed")["detail"]
+    # Nor is anybody told by a webhook what they may not read.
+    async with api.front.visitor(api.network, "webhooks:write", "events:read", "tokens:read") as lesser:
+        url = {"url": "https://hooks.example.com/"}
+        for kinds in (None, ["StationCreated", "InvoiceIssued"]):
+            answer = await lesser.client.post("/webhooks", json=url | {"kinds": kinds})
+            assert ":read" in problem(answer, 403, "not-allowed")["detail"]
+        theirs = (await lesser.posts("/webhooks", url | {"kinds": ["StationCreated", "TokenCreated"]}))["webhook"]
+        path = f"/webhooks/{theirs['webhook_id']}"
+        problem(await lesser.client.patch(path, json={"kinds": None}), 403, "not-allowed")
+        await api.patches(path, {"kinds": ["CdrCreated"]})
+        for change in ({"url": "https://elsewhere.example.com/"}, {"is_enabled": True}):
+            problem(await lesser.client.patch(path, json=change), 403, "not-allowed")
+        assert (await lesser.patches(path, {"is_enabled": False}))["is_enabled"] is False
+        assert (await lesser.client.delete(path)).status_code == 204
     made = (await api.posts("/webhooks", {"url": "https://hooks.example.com/"}))["webhook"]
     path = f"/webhooks/{made['webhook_id']}"
     changed = await api.patches(path, {"description": "New"}, if_match='"1"')
@@ -179,8 +193,9 @@ async def test_what_is_not_taken_is_tried_again_under_the_same_id(api: Visitor) 
 
 
 async def test_410_and_three_days_of_silence_switch_it_off_and_that_is_said(api: Visitor) -> None:
-    async with receiving("410") as receiver, receiving() as other:
+    async with receiving("410") as receiver, receiving() as other, receiving() as witness:
         path, _ = await listens(api, receiver, "TokenCreated")
+        await listens(api, witness, "TokenCreated")
         other_path, _ = await listens(api, other, "WebhookDisabled")
         await happens(api, "G1")
         told = (await other.hears())[0].message
@@ -189,6 +204,7 @@ async def test_410_and_three_days_of_silence_switch_it_off_and_that_is_said(api:
         assert (webhook["is_enabled"], webhook["disabled_why"]) == (False, "gone")
         (gone,) = await settled(api, path, "failed")
         await happens(api, "G2")
+        await witness.hears(2)
         problem(await api.client.post(f"{path}/deliveries/{gone['delivery_id']}/replay"), 409)
         (entry,) = await api.all_of("/audit-log", action="webhook.disabled")
         assert (entry["actor"], entry["detail"]["reason"]) == ("system", "gone")

@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from ohmstead.accounts import access
 from ohmstead.accounts.access import Actor
 from ohmstead.billing import verifying
 from ohmstead.billing.cdrs import queries, service
-from ohmstead.billing.cdrs.model import Cdr, CdrCredit, CreditOrder, DecidedSession, UnbillableDecision
+from ohmstead.billing.cdrs.model import Cdr, CdrCredit, CreditOrder, DecidedSession, ReduceOrder, UnbillableDecision
 from ohmstead.billing.ledger import queries as books
 from ohmstead.billing.ledger import service as ledger
 from ohmstead.billing.ledger.queries import AccountFilter
+from ohmstead.billing.refunds import service as refunds
+from ohmstead.billing.refunds.model import Reduced
 from ohmstead.core.db import Pool
 from ohmstead.core.events import Event
 from ohmstead.core.ids import new_id
@@ -45,7 +47,7 @@ class Business:
     def actor(self) -> Actor:
         return access.system(self.party_id)
 
-    async def founded(self, tariff: Tariff | None = None) -> Business:
+    async def founded(self, tariff: Tariff | None = None) -> Self:
         code = self.party_id.hex[-8:]
         self.station_id = f"ST-{code}"
         await self.pool.execute(
@@ -120,6 +122,12 @@ class Business:
     async def credits(self, cdr_id: UUID, *, again: bool = False) -> CdrCredit:
         async with self.pool.acquire() as conn, conn.transaction():
             return await service.credit(conn, self.actor, cdr_id, CreditOrder(reason="wrong", bill_again=again))
+
+    async def reduces(self, cdr_id: UUID, amount: str | None = None, **more: Any) -> Reduced:
+        wanted = Decimal(amount) if amount is not None else None
+        async with self.pool.acquire() as conn, conn.transaction():
+            given = ReduceOrder(reason="The charger was slow", amount=wanted, **more)
+            return await refunds.reduce(conn, self.actor, cdr_id, given)
 
     async def decides(self, session_id: UUID, decision: Any) -> DecidedSession:
         async with self.pool.acquire() as conn, conn.transaction():

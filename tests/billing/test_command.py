@@ -1,4 +1,4 @@
-"""`ohmstead ledger` as somebody at the machine uses it."""
+"""`ohmstead ledger` and `ohmstead billing` as somebody at the machine uses it."""
 
 import asyncio
 import subprocess
@@ -23,6 +23,10 @@ async def test_books_are_verified_and_months_closed_at_the_command_line(business
     assert (code, "Harbour: 1 entries, 1 CDRs" in said, "The books are right." in said) == (0, True, True), said
     code, said = await ohmstead(settings, "ledger", "lock", "2026-03")
     assert (code, "2026-03 and all before it are closed" in said) == (0, True), said
+    late = await business.session()
+    code, said = await ohmstead(settings, "billing", "catch-up")
+    assert (code, "Harbour: 1 sessions" in said) == (0, True), said
+    assert late in {cdr.session_id for cdr in await business.cdrs()}
     assert (await ohmstead(settings, "ledger", "lock", "2026-02"))[0] == 1
     assert (await ohmstead(settings, "ledger", "lock", "2999-02"))[0] == 1
     await business.pool.execute("update ledger_balance set debit_minor = debit_minor + 1")

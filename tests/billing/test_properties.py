@@ -10,6 +10,8 @@ from uuid import UUID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ohmstead.billing.cdrs.model import Cdr
+from ohmstead.billing.ledger.entries import amount_of, exact_minor
 from ohmstead.core import clock
 from ohmstead.core.db import Pool
 from ohmstead.core.errors import Conflict, Refused
@@ -45,6 +47,7 @@ steps = st.lists(
         st.tuples(st.just("settles"), which),
         st.tuples(st.just("becomes"), which, st.integers(0, 60_000)),
         st.tuples(st.just("credits"), which, st.booleans()),
+        st.tuples(st.just("reduces"), which, st.integers(1, 120)),
         st.tuples(st.just("decides"), which, st.sampled_from(["bill", "never"])),
         st.tuples(st.just("closes"), st.sampled_from(MONTHS)),
     ),
@@ -66,6 +69,10 @@ async def _does(business: Business, sessions: list[UUID], step: tuple[Any, ...])
         cdrs = await business.cdrs()
         if cdrs:
             await business.credits(cdrs[values[0] % len(cdrs)].cdr_id, again=values[1])
+    elif name == "reduces":
+        found = [cdr for cdr in await business.cdrs() if cdr.kind == "charge" and cdr.total > 0]
+        if found:
+            await _reduces(business, found[values[0] % len(found)], values[1])
     elif name == "decides":
         listed = sorted(await business.unbillable())
         if listed:
@@ -75,6 +82,16 @@ async def _does(business: Business, sessions: list[UUID], step: tuple[Any, ...])
         if name == "becomes":
             await business.becomes(session_id, values[1])
         await business.settles(session_id)
+
+
+async def _reduces(business: Business, cdr: Cdr, percent: int) -> None:
+    """By so much of it, or by all; what is left is exact."""
+    minor = exact_minor(cdr.total, cdr.currency) * percent // 100
+    amount = amount_of(minor, cdr.currency)
+    made = await business.reduces(cdr.cdr_id, str(amount) if 0 < amount <= cdr.total else None)
+    if made.replacement is not None:
+        assert made.replacement.total == cdr.total - amount
+        assert made.replacement.total > 0
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from ohmstead.smartcharging import negotiation
+from ohmstead.smartcharging import negotiation, service, store
 from ohmstead.stations import orders as o
 from tests.conformance.power import charging_car, chosen, for_session, needs, needs_kept, period, sends, sent, told
 from tests.stories.network import Network
@@ -28,6 +28,30 @@ async def test_tc_k_55_a_car_that_chooses_too_much_is_told_and_asked_again(netwo
     assert (await station.says("NotifyEVChargingSchedule", chosen(11_000)))["status"] == "Rejected"
     kept = await needs_kept(network, station)
     assert (kept.status, kept.n_rejected) == ("planned", negotiation.MOST_REJECTED + 1)
+
+
+async def test_an_answer_to_the_plan_before_says_nothing_of_the_plan_that_is_on_its_way(
+    network: Network, version2: str
+) -> None:
+    station = await charging_station(network, version2)
+    await station.says("NotifyEVChargingNeeds", ac_needs())
+    await sends(network, station, 1)
+    before = await network.pool.fetchval(
+        "select payload from outbox where kind = 'CommandAnswered' and payload ->> 'station_id' = $1"
+        " and payload ->> 'kind' = 'set_profile'",
+        station.station_id,
+    )
+    async with network.pool.acquire() as conn, conn.transaction():
+        (held,) = await store.list_held(conn, station.station_id)
+        asked = (await needs_kept(network, station)).needs_id
+        await store.save_plan(conn, asked, "received")
+        await store.save_profiles(conn, station.station_id, 1, [held.profile], status="sent", set_by=held.set_by)
+        await service.learn(conn, [before])
+    assert (await needs_kept(network, station)).status == "received"
+    # What it holds is renewed: until the station answered, the car is judged by what was sent.
+    answer = await station.says("NotifyEVChargingSchedule", chosen(11_000))
+    assert answer["statusInfo"]["additionalInfo"] == "11000 W from second 0 on, where 4140 W are allowed"
+    await sends(network, station, 2)
 
 
 async def test_tc_k_59_what_we_renegotiated_stands_when_the_car_tells_its_needs_anew(

@@ -10,7 +10,7 @@ from ohmstead.core.errors import Conflict, ExternalFailure
 from ohmstead.core.money import Money
 from ohmstead.sessions.payments import service as payments
 from ohmstead.sessions.payments import settling, totp
-from ohmstead.sessions.payments.model import NewSetup, NewStart, Payment, Refusal, Scan
+from ohmstead.sessions.payments.model import NewSetup, NewStart, Refusal, Scan, WebPayment
 from ohmstead.sessions.payments.ports import Settled
 from ohmstead.sessions.terms import Terms
 from ohmstead.stations import orders as o
@@ -259,7 +259,7 @@ def shown(told: dict[str, str], at: datetime) -> str:
     return totp.password(told["SharedSecret"], int(at.timestamp()) // int(told["ValidityTime"]), int(told["Length"]))
 
 
-async def scans(dealing: Dealing, station: Station, at: datetime, password: str, **said: Any) -> Payment | Refusal:
+async def scans(dealing: Dealing, station: Station, at: datetime, password: str, **said: Any) -> WebPayment | Refusal:
     given = {"station_id": station.station_id, "evse_number": 1, "totp": password, **said}
     async with dealing.network.pool.acquire() as conn, conn.transaction():
         return await payments.scan(conn, PEPPER, dealing.network.party_id, Scan(**given), at)
@@ -277,7 +277,7 @@ async def test_tc_c_131_a_qr_code_leads_to_one_paid_session_with_the_drivers_lim
     assert told["SharedSecret"] not in str(stored)
     limit = SessionLimit(max_energy_wh=Decimal(8_000), max_cost=Decimal(30))
     payment = await scans(dealing, station, now, shown(told, now), limit=limit)
-    assert isinstance(payment, Payment)
+    assert isinstance(payment, WebPayment)
     station.answers["NotifyWebPaymentStarted"] = {}
     await payments.announce(network.house.desk, payment, "operator:story")
     assert asked(station)[-1] == ("NotifyWebPaymentStarted", {"evseId": 1, "timeout": 300})
@@ -295,7 +295,7 @@ async def test_tc_c_131_a_qr_code_leads_to_one_paid_session_with_the_drivers_lim
     assert provider.asked == [("PSP-WEB", eur("2.00"))]
 
 
-def why_of(found: Payment | Refusal) -> str:
+def why_of(found: WebPayment | Refusal) -> str:
     assert isinstance(found, Refusal)
     return found.why
 
@@ -336,14 +336,14 @@ async def test_tc_c_133_a_wrong_an_old_and_a_used_password_are_refused_and_secur
         refused = await scans(dealing, station, at, password)
         assert why_of(refused) == why, password
     # The driver took a moment, and the station shows the next one already.
-    assert isinstance(await scans(dealing, station, now + timedelta(seconds=60), good), Payment)
+    assert isinstance(await scans(dealing, station, now + timedelta(seconds=60), good), WebPayment)
     refused = await scans(dealing, station, now + timedelta(seconds=61), good)
     assert why_of(refused) == "password_used"
     later = now + timedelta(minutes=2)
     refused = await scans(dealing, station, later, shown(told, later))
     assert why_of(refused) == "being_paid"
     assert isinstance(
-        await scans(dealing, station, now + timedelta(minutes=7), shown(told, now + timedelta(minutes=7))), Payment
+        await scans(dealing, station, now + timedelta(minutes=7), shown(told, now + timedelta(minutes=7))), WebPayment
     )
     assert await signals_of(dealing.network, station) == ["web_payment_refused"] * 6
     assert [action for action, _ in asked(station)] == ["SetVariables"]

@@ -154,6 +154,25 @@ async def test_many_guesses_at_once_are_not_more_guesses(visitor: Visitor, front
     front.attempts.forget("127.0.0.1")
 
 
+@pytest.mark.parametrize("change", ["password", "codes"])
+async def test_a_sign_in_that_waits_for_its_code_is_over_when_what_it_began_with_is_changed(
+    visitor: Visitor, front: Front, change: str
+) -> None:
+    email = await with_password(visitor)
+    secret, _ = await with_codes(visitor)
+    async with at(front) as thief:
+        page = Page(await enters(thief, email, PASSWORD))
+        note = next(page.all("input", name="note")).attributes["value"]
+        if change == "password":
+            await visitor.sends("/account/password", new_password="another battery staple horse", expect=303)
+        else:
+            await visitor.sends("/account/codes", do="remove", expect=303)
+        answer = await thief.post("/sign-in/code", data={"note": note, "code": code_of(secret, 1)})
+        assert answer.status_code == 403
+        assert "begin again" in answer.text
+        assert "ohmstead" not in thief.cookies
+
+
 async def test_a_recovery_code_used_twice_at_once_lets_in_once(visitor: Visitor, front: Front) -> None:
     email = await with_password(visitor)
     _, recovery = await with_codes(visitor)
@@ -265,6 +284,8 @@ async def test_the_api_asks_browsers_for_a_proof_too(visitor: Visitor) -> None:
     headers = {"X-CSRF-Token": visitor.csrf_token}
     body = {"name": "K", "scopes": ["stations:read"]}
     answer = await visitor.client.post("/api/v1/api-keys", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (403, "/api/v1/problems/proof-needed")
+    answer = await visitor.client.post("/api/v1/stations/X/ocpp/Reset", json={"type": "Immediate"}, headers=headers)
     assert (answer.status_code, answer.json()["type"]) == (403, "/api/v1/problems/proof-needed")
     answer = await visitor.client.request("DELETE", f"/api/v1/tokens/{UUID(int=7)}", headers=headers)
     assert answer.json()["type"] == "/api/v1/problems/proof-needed"
@@ -384,6 +405,30 @@ async def test_people_are_invited_changed_reset_and_disabled(
         assert f"operator.{action}" in told
 
 
+async def test_the_keys_of_whoever_is_shut_out_are_shown_until_they_are_revoked(
+    visitor: Visitor, front: Front, network: Network
+) -> None:
+    async with at(front) as there, at(front) as program:
+        other = await sign_in(front, network, there)
+        their_id = await me_of(other)
+        body = {"name": "Billing", "scopes": ["admin"]}
+        made = (await there.post("/api/v1/api-keys", json=body, headers={"X-CSRF-Token": other.csrf_token})).json()
+        program.headers["Authorization"] = f"Bearer {made['secret']}"
+        child = (await program.post("/api/v1/api-keys", json={"name": "Child", "scopes": ["stations:read"]})).json()
+        page = await visitor.sends(f"/people/{their_id}", do="disable", expect=303)
+        assert page.answer.headers["location"] == f"/people/{their_id}"
+        page = await visitor.opens(f"/people/{their_id}")
+        assert "go on working" in page.text
+        keys = {a.attributes["href"]: a.text for a in page.all("a") if "/settings/keys/" in a.attributes["href"]}
+        assert sorted(keys.values()) == ["Billing", "Child"]
+        for path in keys:
+            await visitor.sends(path, do="revoke", expect=303)
+        assert "Keys of theirs" not in (await visitor.opens(f"/people/{their_id}")).text
+        assert (await program.get("/api/v1/me")).status_code == 401
+        assert child["key"]["created_by"] == f"key:{made['key']['api_key_id']}"
+    front.attempts.forget("127.0.0.1")
+
+
 async def test_who_runs_operations_cannot_make_owners(
     front: Front, network: Network, client: httpx.AsyncClient
 ) -> None:
@@ -447,6 +492,43 @@ async def test_orders_to_many_wait_for_a_second_person(visitor: Visitor, front: 
     }  # fmt: skip
 
 
+async def test_what_somebody_asked_for_does_not_go_out_once_they_are_out(
+    visitor: Visitor, front: Front, network: Network
+) -> None:
+    await network.station("2.0.1")
+    await visitor.sends("/people/rules", needs_second_person="yes", expect=303)
+    order = {"kind": "cache", "step": "send"}
+    body = {"order": {"kind": "clear_cache"}, "selection": {}}
+    async with at(front) as there, at(front) as program:
+        asker = await sign_in(front, network, there)
+        await asker.sends("/stations/bulk", expect=303, **order)
+        made = await asker.client.post(
+            "/api/v1/api-keys",
+            json={"name": "Theirs", "scopes": ["commands:send"]},
+            headers={"X-CSRF-Token": asker.csrf_token},
+        )
+        program.headers["Authorization"] = f"Bearer {made.json()['secret']}"
+        assert (await program.post("/api/v1/bulk-commands", json=body)).status_code == 409
+        await visitor.sends(f"/people/{await me_of(asker)}", do="disable", expect=303)
+        await visitor.sends(f"/settings/keys/{made.json()['key']['api_key_id']}", do="revoke", expect=303)
+    waiting = await network.pool.fetch("select approval_id from approval where party_id = $1", network.party_id)
+    assert len(waiting) == 2
+    for row in waiting:
+        page = await visitor.sends(f"/approvals/{row['approval_id']}", do="approve", expect=422)
+        assert "no longer" in page.text
+        await visitor.sends(f"/approvals/{row['approval_id']}", do="reject", reason="they left", expect=303)
+    assert await network.pool.fetchval("select count(*) from bulk_command where party_id = $1", network.party_id) == 0
+
+
+async def test_a_key_for_people_does_not_switch_the_second_person_off(visitor: Visitor, front: Front) -> None:
+    await visitor.sends("/people/rules", needs_second_person="yes", expect=303)
+    async with at(front) as program:
+        program.headers["Authorization"] = f"Bearer {await front.new_key(visitor.network, 'people:write')}"
+        assert (await program.post("/people/rules", data={})).status_code == 403
+    party = (await visitor.client.get("/api/v1/party")).json()
+    assert party["needs_second_person"] is True
+
+
 async def test_a_key_asks_for_a_second_person_and_is_none(visitor: Visitor, front: Front, network: Network) -> None:
     await network.station("1.6")
     await visitor.sends("/people/rules", needs_second_person="yes", expect=303)
@@ -461,5 +543,11 @@ async def test_a_key_asks_for_a_second_person_and_is_none(visitor: Visitor, fron
         answer = await program.post("/api/v1/bulk-commands", json=body)
         problem = answer.json()
         assert (answer.status_code, problem["type"]) == (409, "/api/v1/problems/second-person-needed")
+        page = await visitor.sends(f"/approvals/{problem['approval_id']}", do="approve", expect=422)
+        assert "key of your own" in page.text
+        # Nor does a key stand between: what it makes is theirs, too.
+        child = await program.post("/api/v1/api-keys", json={"name": "Child", "scopes": ["commands:send"]})
+        program.headers["Authorization"] = f"Bearer {child.json()['secret']}"
+        problem = (await program.post("/api/v1/bulk-commands", json=body)).json()
         page = await visitor.sends(f"/approvals/{problem['approval_id']}", do="approve", expect=422)
         assert "key of your own" in page.text

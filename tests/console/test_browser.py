@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
 from tests.console.browser import chromium
 from tests.console.town import Town
@@ -119,6 +119,25 @@ async def test_a_charge_is_followed_without_a_reload(opens: Opens, visitor: Visi
     await expect(lane).to_contain_text("5.500 kWh")
     await expect(page.locator("#log-rows")).to_contain_text("MeterValues")
     assert await page.evaluate("window.isSamePage")
+
+
+async def test_what_happens_before_a_page_listens_is_shown_when_it_does(opens: Opens, visitor: Visitor) -> None:
+    await visitor.network.token("CARD")
+    station = await visitor.network.station("1.6")
+    page = await opens("/account")
+    may_listen = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await may_listen.wait()
+        await route.continue_()
+
+    await page.route("**/live?*", late)
+    await page.goto(f"/stations/{station.station_id}")
+    await station.plugs_in()
+    await station.presents("CARD")
+    await station.delivers(wh=2_750, over="15m")
+    may_listen.set()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Charging 1 car at 11.0 kW.")
 
 
 async def test_a_session_is_stopped_from_its_lane_after_being_told_what_will_happen(

@@ -7,6 +7,7 @@ import httpx
 from tests.api.door import Front
 from tests.console.town import Town
 from tests.console.visitor import Visitor, sign_in
+from tests.rules.test_signed import SigningMeter
 from tests.stories.listener import silent_station
 from tests.stories.network import Network
 from tests.stories.test_device import AT, has, inventory
@@ -143,3 +144,41 @@ async def test_strangers_and_readers_change_no_configuration(
         await reader.opens("/templates/new", expect=403)
         await reader.sends(path, **FORM, expect=403)
         await reader.sends(f"/stations/{station}/configuration", do="opt-out", expect=403)
+
+
+async def test_keys_of_meters_are_pinned_replaced_and_removed(
+    noon: datetime, visitor: Visitor, stranger: Visitor
+) -> None:
+    town = Town(visitor.network, noon)
+    station = await town.station("SIGNS")
+    path = f"/stations/{station}/configuration"
+    assert "None is known." in (await visitor.opens(path)).text
+    keys, one, other = f"/stations/{station}/meter-keys", SigningMeter(), SigningMeter()
+    for field, wrong in (("public_key", "nonsense"), ("public_key", ""), ("evse_number", "x"), ("evse_number", "")):
+        page = await visitor.sends(keys, expect=422, **({"public_key": one.key, "evse_number": "1"} | {field: wrong}))
+        assert [e.attributes["id"] for e in page.all("span", role="alert")] == [f"{field}-error"], (field, wrong)
+    await visitor.sends(keys, public_key=one.key, evse_number="1", serial="M-1", expect=303)
+    again = await visitor.sends(keys, public_key=one.key, evse_number="1", expect=422)
+    assert "pinned there already" in again.text
+    await visitor.sends(keys, public_key=other.key, evse_number="1", expect=303)
+    page = await visitor.opens(path)
+    assert one.key[-16:] in page.text
+    assert other.key[-16:] in page.text
+    assert len([e for e in page.all("form") if e.attributes.get("action", "").endswith("/meter-keys/remove")]) == 1
+    for visit, expected in ((stranger, 404), (visitor, 303), (visitor, 404)):
+        await visit.sends(f"{keys}/remove", evse_number="1", expect=expected)
+    await stranger.sends(keys, public_key=one.key, evse_number="1", expect=404)
+    pinned = await visitor.network.pool.fetchval(
+        "select count(*) from meter_key where station_id = $1 and until_at is null", station
+    )
+    assert pinned == 0
+
+
+async def test_which_sessions_wait_for_what_their_meter_signed_is_set(visitor: Visitor) -> None:
+    page = await visitor.opens("/settings/invoices")
+    assert [e.attributes["value"] for e in page.all("input", name="doubt")] == ["never", "failed", "missing"]
+    for doubt, expected in (("always", 422), ("missing", 303)):
+        await visitor.sends("/settings/invoices/signed", doubt=doubt, expect=expected)
+    page = await visitor.opens("/settings/invoices")
+    (checked,) = [e.attributes["value"] for e in page.all("input", name="doubt") if "checked" in e.attributes]
+    assert checked == "missing"

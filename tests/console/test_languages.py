@@ -81,6 +81,41 @@ async def test_every_page_is_german_from_end_to_end_for_who_chose_german(noon: d
     assert english == {}, "\n".join(f"{path}: {text}" for text, path in english.items())
 
 
+async def test_pages_of_money_are_german_from_end_to_end_too(noon: datetime, german: Visitor) -> None:
+    town = Town(german.network, noon)
+    await town.tariff(name="Tag")
+    station = await town.station("ST", location_id=await town.location("Hafen"))
+    first, second, third = await town.bills(
+        *[await town.settled(station, begins=30 * n + 2, ends=30 * n + 1) for n in (0, 1, 30)]
+    )
+    await town.bills(await town.settled(station, begins=9, ends=8, wh=0), await town.settled(station, begins=7, ends=7))
+    await german.sends(f"/cdrs/{second.cdr_id}/credit", reason="Zu viel", bill_again="yes", expect=303)
+    driver = (await german.sends("/drivers/new", name="Anna", expect=303)).answer.headers["location"]
+    await german.sends(f"{driver}/money/wallet", expect=303)
+    await german.sends(f"{driver}/money/adjust", amount="5", reason="Kulanz", expect=303)
+    fee = {"label": "G", "monthly_fee": "9,90", "tax": "20"}
+    plan = (await german.sends("/plans/new", name="Gold", expect=303, **fee)).answer.headers["location"]
+    company = (await german.sends("/companies/new", name="Hafen AG", expect=303)).answer.headers["location"]
+    account = await german.network.pool.fetchval(
+        "select account_id from ledger_account where party_id = $1 and kind = 'receivable'", german.network.party_id
+    )
+    entry = await german.network.pool.fetchval(
+        "select entry_id from ledger_entry where party_id = $1 and number = 1", german.network.party_id
+    )
+    english: dict[str, str] = {}
+    for path in (
+        *(f"/cdrs/{one.cdr_id}" for one in (first, second, third)),
+        *("/money", "/cdrs", "/exceptions", "/exceptions?show=all", "/ledger", "/ledger/months", "/payments"),
+        *("/exceptions/debts", "/exceptions/disputes", "/exceptions/differences", "/invoices", "/invoices/runs"),
+        *(f"/ledger/accounts/{account}", f"/ledger/entries/{entry}", f"/sessions/{first.session_id}"),
+        *(driver, f"{driver}/money", "/plans", plan, f"{plan}/edit", "/companies", company, f"{company}/edit"),
+        "/settings/payments",
+    ):
+        page = await german.opens(path)
+        english |= {found: path for found in english_in(page.html) if found not in english}
+    assert english == {}, "\n".join(f"{path}: {text}" for text, path in english.items())
+
+
 async def test_numbers_are_written_as_germans_do(noon: datetime, german: Visitor) -> None:
     town = Town(german.network, noon)
     station = await town.station("ST")

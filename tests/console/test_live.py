@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from ohmstead.core import language
 from ohmstead.core.bus import LIVE, Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.ids import new_id
-from ohmstead.core.live import LiveNews
+from ohmstead.core.live import MOST_KEPT, LiveNews
 from ohmstead.doorway import LANGUAGE_COOKIE
 from tests.console.visitor import Visitor
 
@@ -96,6 +97,97 @@ async def test_strangers_hear_nothing(visitor: Visitor, stranger: Visitor) -> No
         assert theirs.station_id not in json.dumps(news)
         assert mine.station_id in json.dumps(news)
     await mine.leaves()
+
+
+async def test_what_happens_between_the_reading_of_a_page_and_its_listening_is_told(visitor: Visitor) -> None:
+    network = visitor.network
+    await network.token("CARD")
+    station, other = await network.station("1.6", hours_ago=0), await network.station("1.6", "OTHER")
+    page = await visitor.client.get(f"/stations/{station.station_id}")
+    (since,) = re.findall(r'data-live-since="([0-9a-f]+-[0-9]+)"', page.text)
+    hub = visitor.front.app.state.live_news
+    await station.plugs_in()
+    await station.presents("CARD")
+    await other.says("Heartbeat", {})
+
+    async def has_heard() -> bool:
+        kinds = [(event["kind"], event.get("what")) for event in hub.missed(network.party_id, since)]
+        return ("session", "started") in kinds and kinds[-1][0] == "message"
+
+    await network.until(has_heard, "the news of the charge are here")
+    async with stream(visitor, f"?station={station.station_id}&since={since}") as events:
+        news = await next_with(events, "touch")
+        assert {f"station:{station.station_id}", "sessions", f"messages:{station.station_id}"} <= set(news["touch"])
+        assert f"messages:{other.station_id}" not in news["touch"]
+        assert "session began" in (await next_with(events, "line"))["line"]["text"]
+    since = await hub.position(network.party_id)
+    async with stream(visitor, f"?since={since}") as events:
+        await other.leaves()
+        news = await next_with(events, "touch")
+        assert f"station:{other.station_id}" in news["touch"]
+        assert f"station:{station.station_id}" not in news["touch"]
+
+
+async def test_a_page_whose_position_nobody_knows_loads_everything_anew(visitor: Visitor) -> None:
+    async with stream(visitor, "?since=0badc0de-0") as events:
+        assert await next_with(events, "resync") == {"resync": True}
+
+
+async def test_news_since_a_position_are_exact_or_unknown(nats_url: str) -> None:
+    bus = await Bus.connect(nats_url, "live-test")
+    hub, party_id = LiveNews(bus), uuid4()
+    try:
+        assert hub.missed(party_id, "") is None
+        first = await hub.position(party_id)
+        assert hub.missed(party_id, first) == []
+        await hub.heard(party_id, json.dumps([{"n": 0}, 7, {"n": 1}]).encode())
+        then = await hub.position(party_id)
+        await hub.heard(party_id, json.dumps([{"n": n} for n in range(2, MOST_KEPT)]).encode())
+        assert hub.missed(party_id, first) == [{"n": n} for n in range(MOST_KEPT)]
+        await hub.heard(party_id, json.dumps([{"n": MOST_KEPT}]).encode())
+        assert hub.missed(party_id, first) is None
+        assert hub.missed(party_id, then) == [{"n": n} for n in range(2, MOST_KEPT + 1)]
+        assert hub.missed(uuid4(), then) is None
+        name = then.partition("-")[0]
+        for wrong in (
+            "",
+            "-",
+            name,
+            f"{name}-",
+            f"{name}--1",
+            f"{name}-²",
+            f"{name}-{10**9}",
+            "x" * 99,
+            f"{name}-9" * 99,
+        ):
+            assert hub.missed(party_id, wrong) is None
+    finally:
+        await bus.close()
+
+
+async def test_a_subscription_stays_a_while_after_its_last_use(nats_url: str) -> None:
+    bus = await Bus.connect(nats_url, "live-test")
+    hub, party_id = LiveNews(bus, linger_s=0), uuid4()
+    try:
+        channel = Channel(window_s=0)
+        await hub.join(party_id, channel)
+        position = await hub.position(party_id)
+        await asyncio.sleep(0.05)
+        assert hub.missed(party_id, position) == [], "somebody listens"
+        hub.leave(party_id, channel)
+        async with asyncio.timeout(5):
+            while hub.missed(party_id, position) is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert await hub.position(party_id) != position
+    finally:
+        await bus.close()
+
+
+async def test_a_page_of_whoever_is_out_hears_nothing_more(visitor: Visitor) -> None:
+    async with stream(visitor) as events:
+        await visitor.sends("/sign-out", expect=303)
+        async with asyncio.timeout(30):
+            assert [news async for news in events] == []
 
 
 async def test_a_page_that_left_is_forgotten(visitor: Visitor) -> None:
@@ -304,3 +396,19 @@ def test_only_what_changes_a_page_is_told() -> None:
     assert news["width"] == {"session/S/soc": 100.0}
     assert "line" not in news
     assert datetime.fromisoformat(AT).tzinfo == UTC
+
+
+async def test_what_a_session_costs_so_far_is_told_to_open_pages(visitor: Visitor) -> None:
+    session_id = uuid4()
+    async with stream(visitor) as events:
+        news = {
+            "kind": "cost",
+            "at": AT,
+            "station_id": "S",
+            "session_id": session_id,
+            "total": "3.40",
+            "currency": "EUR",
+        }
+        await visitor.network.house.bus.publish(LIVE + visitor.network.party_id.hex, [news])
+        heard = await next_with(events, "set")
+    assert heard["set"] == {f"session/{session_id}/cost": "3.40 EUR"}

@@ -50,6 +50,25 @@ async def test_a_driver_gets_a_token_is_blocked_and_erased(noon: datetime, visit
     assert "CARD1" not in (await visitor.opens("/sessions")).text
 
 
+async def test_whether_a_drivers_number_is_confirmed_is_said(visitor: Visitor) -> None:
+    driver = await a_driver(visitor, phone="+43 664 123")
+    page = await visitor.opens(f"/drivers/{driver}")
+    assert "+43 664 123 not confirmed: nothing goes there by SMS" in page.text
+    await visitor.network.pool.execute(
+        "update driver set phone_confirmed_at = now() where driver_id::text = $1", driver
+    )
+    assert "not confirmed" not in (await visitor.opens(f"/drivers/{driver}")).text
+    assert "+43 664 123 confirmed" in (await visitor.opens(f"/drivers/{driver}")).text
+    table = (await visitor.client.get("/drivers.csv")).text
+    assert "phone_confirmed_at" in table.splitlines()[0]
+    # Whatever else is changed, the same number stays confirmed; another one is not.
+    fields = {"name": "Ilse Bakker", "company": "New", "version": "1"}
+    await visitor.sends(f"/drivers/{driver}/edit", **fields, phone="+43 664 123", expect=303)
+    assert "+43 664 123 confirmed" in (await visitor.opens(f"/drivers/{driver}")).text
+    await visitor.sends(f"/drivers/{driver}/edit", **{**fields, "version": "2"}, phone="+43 664 124", expect=303)
+    assert "+43 664 124 not confirmed" in (await visitor.opens(f"/drivers/{driver}")).text
+
+
 async def test_what_two_people_change_at_once_is_shown_and_not_lost(visitor: Visitor) -> None:
     driver = await a_driver(visitor)
     mine = {"name": "Ilse", "company": "Mine", "version": "1"}

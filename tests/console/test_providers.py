@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -144,6 +145,39 @@ async def test_a_sign_in_that_began_elsewhere_or_was_refused_there_is_none(
         answer = await client.get(f"/sign-in/back/{provider.name}{query}")
         assert answer.status_code == 403
     assert (await client.get("/sign-in/with/nobody")).status_code == 404
+    front.attempts.forget("127.0.0.1")
+
+
+async def test_an_address_that_the_provider_gave_to_somebody_else_takes_no_account_over(
+    front: Front, network: Network, provider: Provider, issuer: str, visitor: Visitor
+) -> None:
+    email = f"kim-{network.suffix}@corp.example".lower()
+    await visitor.sends("/people", name="Kim", email=email, role="technician")
+    first, later = f"kim-{network.suffix}", f"kim-2-{network.suffix}"
+    for subject in (first, later):
+        await knows(issuer, subject, email=email, email_verified=True, groups=[])
+    async with httpx.AsyncClient(base_url=front.url) as browser:
+        assert (await comes_back(browser, await goes_there(browser, provider, first))).status_code == 303
+    async with httpx.AsyncClient(base_url=front.url) as browser:
+        answer = await comes_back(browser, await goes_there(browser, provider, later))
+        assert answer.status_code == 403
+        assert "somebody else at the provider" in answer.text.lower()
+        assert "ohmstead" not in browser.cookies
+        # An owner who knows better resets the account; then it is whose address it is now.
+        kim = await network.pool.fetchval("select operator_id from operator where email = $1", email)
+        await visitor.sends(f"/people/{kim}", do="reset")
+        assert (await comes_back(browser, await goes_there(browser, provider, later))).status_code == 303
+
+
+async def test_what_comes_back_in_the_providers_name_may_be_anything(
+    front: Front, provider: Provider, client: httpx.AsyncClient
+) -> None:
+    away = await client.get(f"/sign-in/with/{provider.name}")
+    state = parse_qs(urlsplit(away.headers["location"]).query)["state"][0]
+    for error in ("%00", "%ED%A0%80", "<script>"):
+        answer = await client.get(f"/sign-in/back/{provider.name}?state={state}&error={error}")
+        assert answer.status_code == 403
+        assert "<script>" not in answer.text.replace("<script src", "")
     front.attempts.forget("127.0.0.1")
 
 

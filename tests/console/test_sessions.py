@@ -6,8 +6,11 @@ from decimal import Decimal
 import pytest
 
 from ohmstead.console.sessions import ANOMALIES
+from ohmstead.sessions.pricing.service import list_sessions
+from ohmstead.sessions.signed import service as signed
 from tests.console.town import Town
 from tests.console.visitor import Visitor
+from tests.rules.test_signed import SigningMeter
 from tests.stories.network import VERSIONS
 
 
@@ -130,3 +133,33 @@ async def test_a_real_charge_looks_the_same_whatever_the_station_speaks(visitor:
     assert "Token presented CARD" in page.text
     assert "the car was unplugged" in page.text
     assert "peak 11.0 kW" in page.text
+
+
+async def test_what_the_meter_signed_is_shown_with_its_verdict_and_as_a_file(noon: datetime, visitor: Visitor) -> None:
+    town = Town(visitor.network, noon)
+    station = await town.station("ST")
+    session_id = await town.session(station, begins=3, ends=2, wh=5_000)
+    meter = SigningMeter()
+    texts = [meter.signs("B", "1.0"), meter.signs("E", "6.0", 60, ST="M")]
+    for text in texts:
+        await visitor.network.pool.execute(
+            "insert into signed_reading (session_id, sampled_at, context, measurand, digest, public_key, data)"
+            " values ($1, $2, 'Transaction.Begin', 'x', sha256($4), $3, $4)",
+            session_id,
+            noon,
+            meter.key,
+            text,
+        )
+    before = await visitor.opens(f"/sessions/{session_id}")
+    assert "They are checked together when the session is settled." in before.text
+    async with visitor.network.pool.acquire() as conn, conn.transaction():
+        await signed.check(conn, await list_sessions(conn, [session_id]))
+    page = await visitor.opens(f"/sessions/{session_id}")
+    for said in ("What the meter signed", "The readings prove nothing.", "the meter was not in order", "6.000 kWh"):
+        assert said in page.text
+    file = await visitor.client.get(f"/sessions/{session_id}/signed.xml")
+    assert file.headers["content-type"].startswith("application/xml")
+    assert file.text.count("<signedData") == 2
+    other = await town.session(station, begins=9, ends=8, wh=5_000)
+    assert "What the meter signed" not in (await visitor.opens(f"/sessions/{other}")).text
+    assert (await visitor.client.get(f"/sessions/{other}/signed.xml")).status_code == 404

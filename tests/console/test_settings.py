@@ -133,7 +133,8 @@ async def test_the_door_goes_on_page_after_page(visitor: Visitor) -> None:
 async def test_settings_show_how_it_is_all_set_up(visitor: Visitor) -> None:
     index = await visitor.opens("/settings")
     assert [row.split("  ")[0].split()[0] for row in index.rows()] == [
-        *("Party", "People", "API", "Webhooks", "Sign-in", "Integrations", "Quirks", "Retention")
+        *("Party", "People", "API", "Invoices", "Webhooks", "Notifications", "Payments"),
+        *("Sign-in", "Integrations", "Quirks", "Retention"),
     ]
     for link in [a.attributes["href"] for a in index.all("a") if "table" in a.parents]:
         page = await visitor.opens(link)

@@ -232,7 +232,10 @@ async def test_without_a_tariff_the_page_says_what_one_is(visitor: Visitor) -> N
 async def test_a_tariff_is_published_listed_and_explained_with_examples(noon: datetime, visitor: Visitor) -> None:
     path = await made(visitor)
     page = await visitor.opens(path)
-    assert page.heading == "Day and night: 0.29–0.49 EUR per kWh, 0.10 EUR per minute, 1.00 EUR per session"
+    assert (
+        page.heading
+        == "Day and night: 0.29–0.49 EUR per kWh, 0.10 EUR per minute once the car is full, 1.00 EUR per session"
+    )
     # 20 kWh × 0.49 + 1.00, and 20 %; two hours more: 90 minutes × 0.10 on top.
     totals = [one.text for one in page.all("b", class_="total")]
     assert totals[0] == "12.96 EUR"
@@ -353,6 +356,12 @@ async def test_a_trial_says_what_would_have_come_in(noon: datetime, visitor: Vis
         return "No session was settled in this time." in (await visitor.opens(where)).text
 
     await visitor.network.until(is_done, "the trial is done")
+    month = f"{noon:%Y-%m}"
+    again = await visitor.sends("/tariffs/trials", expect=303, simulation_id=where.rpartition("/")[2], month=month)
+    page = await visitor.opens(again.answer.headers["location"])
+    assert where in page.html, "the one before is found again"
+    assert "selected" in next(page.all("option", value=month)).attributes
+    await visitor.sends("/tariffs/trials", expect=422, simulation_id=where.rpartition("/")[2], month="2026-13")
     await visitor.sends("/tariffs/trials", expect=303, **{**DAY_AND_NIGHT, "kwh": "0.99"})
     await visitor.sends("/tariffs/trials", expect=422, **{**DAY_AND_NIGHT, "kwh": "x"})
 
@@ -379,6 +388,10 @@ async def test_strangers_find_no_tariff_of_others(visitor: Visitor, stranger: Vi
     for place in (f"{path}/edit", f"{path}/assign"):
         await stranger.sends(place, expect=404, **DAY_AND_NIGHT)
     await stranger.sends("/tariffs/trials", expect=404, tariff_id=str(tariff_id))
+    asked = await visitor.sends("/tariffs/trials", expect=303, tariff_id=str(tariff_id))
+    where = asked.answer.headers["location"]
+    await stranger.opens(where, expect=404)
+    await stranger.sends("/tariffs/trials", expect=404, simulation_id=where.rpartition("/")[2])
     assert str(tariff_id) not in (await stranger.opens("/tariffs")).html
 
 

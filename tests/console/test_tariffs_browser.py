@@ -42,6 +42,7 @@ async def test_a_tariff_by_day_and_night_is_written_given_to_a_location_and_char
     await expect(page.get_by_role("heading", level=1)).to_have_text("Harbour: 0.30–0.60 EUR per kWh")
     await page.get_by_label("At a location").select_option(label="Harbour Park")
     await page.get_by_role("button", name="Let it apply").click()
+    await page.locator("#ask").get_by_role("button", name="Let it apply").click()
     await expect(page.locator("#where tbody")).to_contain_text("Harbour Park")
     # 20 kWh at once would be by day or by night; a kWh costs what the station's page says it does now.
     begins = datetime.now(UTC) + timedelta(seconds=1)
@@ -53,6 +54,8 @@ async def test_a_tariff_by_day_and_night_is_written_given_to_a_location_and_char
         location_id=place,
         started_at=begins,
         last_event_at=begins + timedelta(minutes=5),
+        register_start_at=begins,
+        register_last_at=begins + timedelta(minutes=5),
     )
     await page.goto(f"/stations/{station}")
     now = await page.locator("#prices td b").first.inner_text()

@@ -248,6 +248,44 @@ async def test_finance_reads_sessions_and_reports_takes_them_along_and_commands_
     assert await page.get_by_role("link", name="Add a station").count() == 0
 
 
+async def test_finance_decides_what_was_not_billed_takes_a_bill_back_and_closes_the_month(
+    arrives: Arrives, visitor: Visitor
+) -> None:
+    town = Town(visitor.network, datetime.now(UTC))
+    await town.tariff()
+    station = await town.station("PAID", location_id=await town.location("Harbour Park"))
+    # Three weeks before the first of this month: of a month that is over, whatever day it is.
+    begins = (datetime.now(UTC).day + 20) * 24.0
+    odd = await town.settled(station, begins=begins, ends=begins - 1, anomalies=["implausible_jump"])
+    await town.bills(odd, await town.settled(station, begins=begins + 30, ends=begins + 29))
+    page = await arrives("finance")
+    await to_room(page, "Money")
+    await expect(heading(page)).to_contain_text("Not all: 1 session is not billed.")
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await page.get_by_role("link", name="Decide").click()
+    await page.get_by_role("checkbox", name=re.compile("Choose the session of")).check()
+    await page.get_by_role("textbox", name="Why so").fill("Read off the meter")
+    await page.get_by_role("button", name="Bill after all").click()
+    await page.locator("#ask").get_by_role("button", name="Bill after all").click()
+    await expect(page.locator("#done")).to_contain_text("1 of 1 session billed. 11.86 EUR")
+    await page.get_by_role("link", name="Billed: 11.86 EUR").click()
+    await expect(heading(page)).to_have_text("11.86 EUR for 20.00 kWh.")
+    await page.get_by_role("textbox", name="Why").fill("It was ours")
+    await page.get_by_role("button", name="Take it back").click()
+    await page.locator("#ask").get_by_role("button", name="Take it back").click()
+    await expect(heading(page)).to_have_text("11.86 EUR given back for 20.00 kWh.")
+    await page.get_by_role("navigation", name="Rooms of money").get_by_role("link", name="Ledger").click()
+    await expect(heading(page)).to_have_text("3 entries, and the books balance.")
+    await page.get_by_role("link", name="Months").first.click()
+    await page.get_by_role("checkbox", name="I have looked at it").check()
+    await page.get_by_role("button", name="Close it").click()
+    await page.locator("#ask").get_by_role("button", name="Close it").click()
+    await expect(page.locator("main")).to_contain_text("Closed, with all before it.")
+    await page.goto("/money")
+    await page.get_by_role("button", name="Reckon all of it anew").click()
+    await expect(page.locator("#check")).to_contain_text("All of it was reckoned anew, and is right")
+
+
 async def test_a_site_host_sees_their_site_and_nothing_else(arrives: Arrives, visitor: Visitor) -> None:
     town = Town(visitor.network, datetime.now(UTC))
     mine, other = await town.location("Mine"), await town.location("Other", 48.3, 16.5)

@@ -6,7 +6,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from ohmstead.accounts import access
+from ohmstead.billing.cdrs import service as billing
+from ohmstead.billing.cdrs.model import Cdr
 from ohmstead.core.ids import new_id
+from ohmstead.tariffs import service as tariffs
+from ohmstead.tariffs.records import NewTariffAssignment, TariffDraft
+from tests.billing.network import per_kwh
 from tests.stories.network import Network
 
 
@@ -20,14 +26,14 @@ class Town:
     def ago(self, hours: float) -> datetime:
         return self.now - timedelta(hours=hours)
 
-    async def _insert(self, table: str, **values: Any) -> None:
+    async def insert(self, table: str, **values: Any) -> None:
         names = ", ".join(values)
         places = ", ".join(f"${n}" for n in range(1, len(values) + 1))
         await self.network.pool.execute(f"insert into {table} ({names}) values ({places})", *values.values())
 
     async def location(self, name: str, latitude: float | None = 48.2, longitude: float | None = 16.37) -> UUID:
         location_id = new_id()
-        await self._insert(
+        await self.insert(
             "location",
             location_id=location_id,
             party_id=self.network.party_id,
@@ -61,14 +67,14 @@ class Town:
                 "insert into gateway (gateway_id, address, alive_at) values ($1, 'town', now() + interval '55 seconds')",
                 row["gateway_id"],
             )
-        await self._insert("station", **row)
+        await self.insert("station", **row)
         if row["connected_at"]:
-            await self._insert("connection_change", station_id=name, at=row["connected_at"], is_connected=True)
+            await self.insert("connection_change", station_id=name, at=row["connected_at"], is_connected=True)
         if not online and row["disconnected_at"]:
-            await self._insert("connection_change", station_id=name, at=row["disconnected_at"], is_connected=False)
+            await self.insert("connection_change", station_id=name, at=row["disconnected_at"], is_connected=False)
         for number in range(1, connectors + 1):
-            await self._insert("evse", station_id=name, evse_number=number, current_type="AC", max_power_w=22_000)
-            await self._insert(
+            await self.insert("evse", station_id=name, evse_number=number, current_type="AC", max_power_w=22_000)
+            await self.insert(
                 "connector",
                 station_id=name,
                 evse_number=number,
@@ -117,7 +123,7 @@ class Town:
             "register_last_at": end or self.now,
             **values,
         }
-        await self._insert("session", **row)
+        await self.insert("session", **row)
         if end is None:
             await self.network.pool.execute(
                 "update connector set status = 'charging' where station_id = $1 and evse_number = $2",
@@ -126,8 +132,37 @@ class Town:
             )
         return session_id
 
+    async def tariff(self, price: str = "0.49", name: str = "Everywhere", **more: Any) -> UUID:
+        """A kWh costs so much, before 21 % VAT, everywhere and always."""
+        actor = access.system(self.network.party_id)
+        async with self.network.pool.acquire() as conn, conn.transaction():
+            draft = TariffDraft(name=name, tariff=per_kwh(price, **more))
+            made = await tariffs.create_tariff(conn, actor, draft)
+            await tariffs.assign(conn, actor, NewTariffAssignment(tariff_id=made.tariff_id))
+        for column in ("tariff_version set published_at", "tariff_assignment set assigned_at"):
+            await self.network.pool.execute(f"update {column} = '2020-01-01Z' where tariff_id = $1", made.tariff_id)
+        return made.tariff_id
+
+    async def settled(self, station_id: str, *, begins: float, ends: float, wh: int = 20_000, **values: Any) -> UUID:
+        """A session that is over and settled, all of it charging."""
+        about = {"settled_at": self.ago(ends), "charging_s": int((begins - ends) * 3600), "idle_s": 0, **values}
+        session_id = await self.session(station_id, begins=begins, ends=ends, wh=wh, **about)
+        await self.network.pool.execute(
+            "insert into charging_period values ($1, $2, $3, 'charging', $4)",
+            session_id,
+            self.ago(begins),
+            self.ago(ends),
+            Decimal(wh),
+        )
+        return session_id
+
+    async def bills(self, *session_ids: UUID) -> list[Cdr]:
+        """What the worker would do."""
+        async with self.network.pool.acquire() as conn, conn.transaction():
+            return await billing.bill(conn, self.network.party_id, session_ids)
+
     async def sample(self, session_id: UUID, hours_ago: float, **values: Any) -> None:
-        await self._insert(
+        await self.insert(
             "sample",
             session_id=session_id,
             sampled_at=self.ago(hours_ago),
@@ -146,7 +181,7 @@ class Town:
             "latency_us": 4200,
             **values,
         }
-        await self._insert(
+        await self.insert(
             "ocpp_message",
             station_id=station_id,
             received_at=self.ago(hours_ago),

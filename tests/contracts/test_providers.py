@@ -30,6 +30,7 @@ class Liar:
         self.status = 200
         self.configuration: dict[str, Any] = {}
         self.asked: dict[str, str] = {}
+        self.told: dict[str, Any] = {}
 
     async def configured(self, _request: web.Request) -> web.Response:
         told = {
@@ -42,6 +43,9 @@ class Liar:
 
     async def keys(self, _request: web.Request) -> web.Response:
         return web.json_response({"keys": [self.key.as_dict(private=False)]})
+
+    async def person(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.told)
 
     async def redeem(self, request: web.Request) -> web.Response:
         self.asked = {name: str(value) for name, value in (await request.post()).items()}
@@ -67,6 +71,7 @@ async def liar() -> AsyncIterator[Liar]:
     app.router.add_get("/.well-known/openid-configuration", liar.configured)
     app.router.add_get("/keys", liar.keys)
     app.router.add_post("/token", liar.redeem)
+    app.router.add_get("/person", liar.person)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -100,6 +105,29 @@ async def test_a_token_that_holds_names_somebody(liar: Liar) -> None:
     assert liar.asked["code_verifier"] == "verifier"
     assert liar.asked["authorization"].startswith("Basic ")
     assert "hush" not in liar.asked.values()
+
+
+@pytest.mark.parametrize(
+    ("in_token", "told", "found"),
+    [
+        # Whether an address is verified is said of the one beside it.
+        ({"email": "boss@corp.example"}, {"email": "eve@corp.example", "email_verified": True}, ("boss", False)),
+        ({"email_verified": True}, {"email": "boss@corp.example"}, ("boss", False)),
+        ({"email_verified": True}, {"email": "boss@corp.example", "email_verified": False}, ("boss", False)),
+        ({"email": "boss@corp.example"}, {"email": "boss@corp.example", "email_verified": True}, ("boss", True)),
+        ({}, {"email": "boss@corp.example", "email_verified": "true"}, ("boss", True)),
+        ({"email": "boss@corp.example", "email_verified": True}, {}, ("boss", True)),
+    ],
+)
+async def test_an_address_is_verified_only_by_what_is_said_of_itself(
+    liar: Liar, in_token: dict[str, Any], told: dict[str, Any], found: tuple[str, bool]
+) -> None:
+    liar.configuration = {"userinfo_endpoint": f"{liar.url}/person"}
+    liar.token = liar.signed(liar.claims(**{"email": None, "email_verified": None, "groups": None} | in_token))
+    liar.told = {"sub": "ann", "groups": ["ops"], **told}
+    vouched = await OidcProviders().finish(provider(liar), "http://us/back", "code", "n", "verifier")
+    assert (vouched.email, vouched.is_email_verified) == (f"{found[0]}@corp.example", found[1])
+    assert vouched.groups == ["ops"]
 
 
 async def test_tokens_that_do_not_hold_name_nobody(liar: Liar) -> None:

@@ -1,8 +1,9 @@
 """The outbox: at least once, in order per subject, and no event lost behind a late commit."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
 import pytest
@@ -278,6 +279,49 @@ async def test_an_event_without_a_nudge_is_seen_at_the_next_look(db: Pool) -> No
         await until(lambda: other.seen == [4])
 
 
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_look_misses_nobody_who_is_behind_whatever_happened_before(db: Pool, seed: int) -> None:
+    """Against the whole question, asked of everybody: events in any order, slow writers, readers that do some or fail."""
+    dice, kinds = random.Random(seed), [f"Kind{n}" for n in range(5)]
+    readers = [Reader(db, f"reader{n}", tuple(dice.sample(kinds, n))) for n in (1, 1, 2, 3)]
+    for reader in readers:
+        await reader.read()
+    lookout = events.Lookout({reader.name: reader.kinds for reader in readers})
+    slow: list[AsyncExitStack] = []
+    n_behind = 0
+    for number in range(60):
+        what = dice.choice(("write", "write", "slow", "end", "read", "look", "look"))
+        if what == "write":
+            await write(db, fact(number, kind=dice.choice(kinds)))
+        elif what == "slow" and len(slow) < 3:
+            slow.append(AsyncExitStack())
+            conn = await slow[-1].enter_async_context(db.acquire())
+            await slow[-1].enter_async_context(conn.transaction())
+            await events.record(conn, [fact(number, kind=dice.choice(kinds))])
+        elif what == "end" and slow:
+            await slow.pop(dice.randrange(len(slow))).aclose()
+        elif what == "read":
+            reader = dice.choice(readers)
+            await events.consume(db, reader.name, reader.handle, reader.kinds, dice.choice((1, 2, 200)))
+        elif what == "look":
+            async with db.acquire() as conn:
+                told = await lookout.look(conn)
+                behind = [one for one, (n, _) in (await events.waiting(conn, waiting_of(readers))).items() if n]
+            assert told == sorted(behind), number
+            n_behind += len(behind)
+    for transaction in slow:
+        await transaction.aclose()
+    assert n_behind > 10
+    for reader in readers:
+        await reader.read()
+    async with db.acquire() as conn:
+        assert await lookout.look(conn) == []
+
+
+def waiting_of(readers: list[Reader]) -> dict[str, tuple[str, ...]]:
+    return {reader.name: reader.kinds for reader in readers}
+
+
 async def test_what_a_reader_was_at_when_it_was_killed_goes_to_the_next(db: Pool) -> None:
     killed, heir = Reader(db), Reader(db)
     killed.hangs = True
@@ -314,6 +358,35 @@ async def test_a_commit_names_the_kinds_of_its_events_and_many_or_unknown_ones_n
         assert heard == [{"SessionEnded", "SessionStarted"}, None, None]
     finally:
         await bus.close()
+
+
+async def test_who_has_caught_up_lets_events_gather_and_who_is_behind_goes_on(
+    db: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    did: list[float] = []
+    found = iter((events.MOST_AT_ONCE, events.MOST_AT_ONCE, 7, 1, 0))
+    at_rest = asyncio.Event()
+
+    async def consumes(*_: Any) -> int:
+        did.append(n := next(found))
+        if n == 0:
+            at_rest.set()
+        return n
+
+    async def gathers(_: events.Runner) -> None:
+        did.append(-1)
+
+    monkeypatch.setattr(events, "consume", consumes)
+    monkeypatch.setattr(events.Runner, "_gather", gathers)
+    runner = events.Runner(db, None, look_every_s=NEVER_S, rest_s=NEVER_S)
+    runner.add("one", Reader(db).handle, ("SessionEnded",))
+    task = asyncio.create_task(runner.run())
+    try:
+        await asyncio.wait_for(at_rest.wait(), 15)
+        assert did == [events.MOST_AT_ONCE, events.MOST_AT_ONCE, 7, -1, 1, -1, 0]
+    finally:
+        task.cancel()
+        await asyncio.wait([task], timeout=5)
 
 
 @pytest.mark.parametrize("moments", range(8))

@@ -74,6 +74,7 @@ def environment(settings: Settings) -> dict[str, str]:
     ours |= {
         "OHMSTEAD_WEBHOOK_HOSTS": ",".join(settings.webhook_hosts),
         "OHMSTEAD_WEBHOOK_TIMEOUT_S": str(settings.webhook_timeout_s),
+        "OHMSTEAD_SANDBOX_PAYMENTS": "1" if settings.sandbox_payments else "0",
     }
     more = {
         "OHMSTEAD_LOG_FORMAT": "json",

@@ -54,7 +54,9 @@ def test_every_command_is_in_the_help(command: str) -> None:
 
 def test_completion_knows_every_command() -> None:
     both = os.pathsep.join([str(ROOT / "src"), str(ROOT / "clients" / "python" / "src")])
-    assert "names='api audit bench demo doctor " in ohmstead("api", "completion", "bash", PYTHONPATH=both).stdout
+    assert (
+        "names='api audit bench billing demo doctor " in ohmstead("api", "completion", "bash", PYTHONPATH=both).stdout
+    )
 
 
 def test_every_setting_is_listed() -> None:

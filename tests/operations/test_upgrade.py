@@ -262,7 +262,9 @@ def previous(settings: Settings, before: str, free_port: Callable[[], int], tmp_
     """The release before, unpacked from the history."""
     assert PREVIOUS is not None
     with tarfile.open(fileobj=io.BytesIO(PREVIOUS)) as packed:
-        packed.extractall(tmp_path, filter="data")
+        # Python before 3.11.4 knows no filters.
+        packed.extraction_filter = getattr(tarfile, "data_filter", lambda member, _path: member)
+        packed.extractall(tmp_path)
     release = Release(tmp_path / "src", with_settings(settings, database_url=before), free_port)
     yield release
     for role in release.roles:

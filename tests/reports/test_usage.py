@@ -17,6 +17,7 @@ from ohmstead.core.db import Connection, Pool
 from ohmstead.core.errors import NotFound
 from ohmstead.core.events import Event
 from ohmstead.core.ids import new_id
+from ohmstead.reports.pages import queries as pages
 from ohmstead.reports.usage import queries, service
 from ohmstead.reports.usage.model import Subject, Totals
 from ohmstead.reports.usage.periods import UsagePeriod
@@ -139,6 +140,22 @@ class World:
                 assert sum(row["plug_s"] for row in week) == whole.plug_s
                 hours = await queries.by_hour(conn, scope, subject, ALL)
                 assert sum(row["delivered_wh"] for row in hours) == whole.energy_wh
+            await self.last_ones_agree(conn)
+
+    async def last_ones_agree(self, conn: Connection) -> None:
+        """Stations in order by their last session: when it began, and its energy."""
+        last = {
+            row["station_id"]: row
+            for row in await conn.fetch(
+                "select distinct on (station_id) station_id, started_at, energy_wh from session"
+                " order by station_id, started_at desc"
+            )
+        }
+        for sort, column in (("energy", "energy_wh"), ("last", "started_at")):
+            found = await pages.list_stations(conn, Scope(self.party_id), sort=sort)
+            without = sorted(station_id for station_id, _ in self.stations if station_id not in last)
+            rest = sorted(last, key=lambda station_id, column=column: (last[station_id][column], station_id))
+            assert [row.station_id for row in found.rows] == without + rest, sort
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -88,8 +88,8 @@ def test_require_says_what_is_missing() -> None:
         ("technician", {"stations:write", "commands:raw", "messages:read"}, {ADMIN, "tokens:read", "tokens:write"}),
         (
             "finance",
-            {"sessions:read", "billing:read", "billing:write"},
-            {ADMIN, "stations:write", "commands:send", "messages:read"},
+            {"sessions:read", "drivers:read", "billing:read", "billing:write"},
+            {ADMIN, "stations:write", "drivers:write", "tokens:write", "commands:send", "messages:read"},
         ),
         ("support", {"commands:send", "tokens:write"}, {ADMIN, "commands:raw", "stations:write"}),
         (

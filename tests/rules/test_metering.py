@@ -329,6 +329,35 @@ def test_without_states_the_register_tells_charging_from_idling() -> None:
     ]
 
 
+def test_a_reading_that_the_start_corrects_took_nothing() -> None:
+    """0 was sent before the meter was read: nothing flowed in that minute, and what followed did when it did."""
+    registers = [(1, 910_000), (31, 910_000), (61, 915_000)]
+    items = [report("started", NOON, token=card(), samples=(begin(NOON, 0),))]
+    items += [report("metered", minutes(at), samples=(sample(minutes(at), wh),)) for at, wh in registers]
+    items.append(report("ended", minutes(61)))
+    kept = told(items)
+    assert (kept.settled().energy_wh, kept.settled().anomalies) == (5_000, ["start_register_corrected"])
+    assert [(p.kind, p.energy_wh, p.ended_at) for p in kept.periods()] == [
+        ("idle", 0, minutes(31)),
+        ("charging", 5_000, minutes(61)),
+    ]
+
+
+@pytest.mark.parametrize("garbled", [0, 1_200])
+def test_a_garbled_last_reading_moves_no_energy(garbled: int) -> None:
+    session = metered([begin(NOON, 1_000), sample(minutes(30), 1_500), end(minutes(60), garbled)])
+    shown = [(NOON, Decimal(1_000)), (minutes(30), Decimal(1_500)), (minutes(60), Decimal(garbled))]
+    points = metering.register_points(session, shown)
+    assert (session.anomalies, [energy for _, energy in points]) == (["implausible_end"], [0, 500, 500])
+
+
+def test_a_register_that_begins_anew_at_once_counts_from_there() -> None:
+    session = metered([begin(NOON, 5_000), sample(minutes(1), 100), end(minutes(30), 600)])
+    shown = [(NOON, Decimal(5_000)), (minutes(1), Decimal(100)), (minutes(30), Decimal(600))]
+    points = metering.register_points(session, shown)
+    assert (session.energy_wh, [energy for _, energy in points]) == (500, [0, 0, 500])
+
+
 def test_what_the_car_took_before_its_first_known_state_was_charging() -> None:
     """A 1.6 station that says Charging before it starts the transaction: only the pause is told."""
     items = [

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,6 +57,15 @@ def test_a_car_may_choose_up_to_what_all_profiles_allow() -> None:
     station_max = held(period(limit=8000), purpose="station_max", transaction_id=None, profile_id=2)
     assert excess(chosen(period(limit=11_000)), steps, station_max) == (0, 11_000, 8000)
     assert excess(chosen(period(limit=22_000))) is None
+
+
+def test_a_profile_that_is_on_its_way_anew_binds_and_one_that_was_never_held_does_not() -> None:
+    on_its_way = msgspec.structs.replace(held(period(limit=4000)), status="sent")
+    assert excess(chosen(period(limit=11_000)), on_its_way) is None
+    again = msgspec.structs.replace(on_its_way, confirmed_at=NOON)
+    assert excess(chosen(period(limit=11_000)), again) == (0, 11_000, 4000)
+    refused = msgspec.structs.replace(again, status="refused")
+    assert excess(chosen(period(limit=11_000)), refused) is None
 
 
 def test_amperes_and_phases_are_watts() -> None:

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tools import events_page
 
+from ohmstead.accounts.access import ACTIONS
 from ohmstead.facts import catalogue
+from ohmstead.facts.kinds import TAKES
 from ohmstead.webhooks import addresses, schedule, signing
 from tests.architecture.house import PACKAGE, python_files
 
@@ -162,6 +164,12 @@ def test_every_kind_has_a_meaning_and_an_example_of_its_type() -> None:
         assert kind.payload_schema["properties"], kind.kind
     assert catalogue.fault_of("SessionEnded", {"session_id": 1}) is not None
     assert catalogue.fault_of("Weather", {}) == "Weather is not in the catalogue"
+
+
+def test_what_a_kind_takes_is_something_that_can_be_asked_for() -> None:
+    assert {kind.takes for kind in catalogue.KINDS.values()} - {None} < set(ACTIONS)
+    # A theme that is called otherwise would be everybody's.
+    assert set(TAKES) <= {kind.theme for kind in catalogue.KINDS.values()}
 
 
 def test_the_page_of_events_is_up_to_date() -> None:

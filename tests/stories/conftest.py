@@ -38,6 +38,7 @@ async def installation(
         data_dir=data_dir,
         secret_key=token_hex(32),
         unknown_stations="reject",
+        sandbox_payments=True,
         call_timeout_s=5,
     )
     bus = await Bus.connect(nats_url, "stories")

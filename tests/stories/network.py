@@ -17,6 +17,7 @@ from ohmstead.core.bus import Bus
 from ohmstead.core.db import Pool
 from ohmstead.core.ids import new_id
 from ohmstead.ocpp.gateway import Gateway
+from ohmstead.sessions.costs import Covers
 from ohmstead.settings import Settings
 from ohmstead.stations.commands import Command, CommandDesk, Order
 from ohmstead.stations.files.addresses import Guard
@@ -29,6 +30,7 @@ VERSIONS = ("1.6", "2.0.1", "2.1")
 # What the examples of orders name, and what the least payloads give as an address.
 GUARD = Guard("x", ("files.example",))
 ASK_AFTER_S = 0.3  # how long the worker waits before it asks a station about missing messages, here
+LOOK_EVERY_S = 0.1  # how long a reader waits for what a test wrote itself: only commits of the product nudge it
 
 
 @dataclass
@@ -50,8 +52,11 @@ class Door:
 class Installation:
     """What all stories of a run share."""
 
-    def __init__(self, settings: Settings, pool: Pool, bus: Bus, **outside: Any) -> None:
+    def __init__(
+        self, settings: Settings, pool: Pool, bus: Bus, *, covers: Covers | None = None, **outside: Any
+    ) -> None:
         self.settings = settings
+        self.covers = covers  # who knows how far sessions are paid for
         self.outside = outside  # what implements ports to the outside world
         self.pool = pool
         self.bus = bus
@@ -92,7 +97,7 @@ class Installation:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Installation"]:
         await self.open_door()
-        runner = events.Runner(self.pool, self.bus, gather_s=0)
+        runner = events.Runner(self.pool, self.bus, gather_s=0, look_every_s=LOOK_EVERY_S)
         working = asyncio.create_task(
             worker.run(
                 self.settings,
@@ -103,6 +108,7 @@ class Installation:
                 rollouts_every_s=0.2,
                 runner=runner,
                 costs=self.outside.get("costs"),
+                covers=self.covers,
             )
         )
 

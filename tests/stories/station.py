@@ -49,6 +49,7 @@ class Station(ABC):
     registers: dict[int, float] = field(default_factory=dict)
     transactions: dict[int, Transaction] = field(default_factory=dict)
     answers: dict[str, Answer | Callable[[Payload], Any]] = field(default_factory=dict)
+    _said: dict[str, Any] = field(default_factory=dict)
     is_online: bool = True
     soc_percent: int | None = None
     n_transactions: int = 0
@@ -209,9 +210,14 @@ class Station(ABC):
 
     def _asked(self, action: str, payload: Payload) -> Any:
         answer = self.answers.get(action, self.usual_answers.get(action, {"status": "Accepted"}))
-        return answer(payload) if callable(answer) else answer
+        said = answer(payload) if callable(answer) else answer
+        self._said[action] = said
+        return said
 
     async def _obeyed(self, action: str, payload: Payload) -> None:
+        said = self._said.get(action)
+        if isinstance(said, dict) and said.get("status") == "Rejected":
+            return  # a station does not do what it refused
         if (uid := self.remote_start_token(action, payload)) is not None:
             self.passes("5s")
             outlet = int(payload.get("connectorId") or payload.get("evseId") or 1)

@@ -10,8 +10,9 @@ import pytest
 
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.money import Money
-from ohmstead.sessions.costs import Cost
+from ohmstead.sessions.costs import Cost, Costs
 from ohmstead.sessions.model import Session
+from ohmstead.sessions.pricing import watching
 from ohmstead.sessions.telling import service
 from tests.stories.network import Installation, Network
 from tests.stories.station import Payload, Station
@@ -66,8 +67,10 @@ async def charging(network: Network, version: str) -> Station:
     return station
 
 
-async def tells_running(network: Network, tariff: PerKwh) -> int:
-    return await service.tell_running(network.pool, network.house.desk, tariff, every=AT_ONCE)
+async def tells_running(network: Network, tariff: Costs) -> int:
+    """As the worker's timers do."""
+    await watching.look(network.pool, network.house.bus, tariff)
+    return await service.tell_running(network.pool, network.house.desk, every=AT_ONCE)
 
 
 async def ended(station: Station) -> Payload:
@@ -118,7 +121,8 @@ async def test_the_running_cost_is_told_when_it_changed_and_not_otherwise(
     assert await tells_running(priced, tariff) == 0
     await station.delivers(wh=1000, over="15m")
     # Not so soon again: the rate is bounded.
-    await service.tell_running(priced.pool, priced.house.desk, tariff)
+    await watching.look(priced.pool, priced.house.bus, tariff)
+    await service.tell_running(priced.pool, priced.house.desk)
     assert [a for _, a, _ in station.wire.heard].count("CostUpdated") == 1
     await tells_running(priced, tariff)
     assert (await station.hears("CostUpdated"))["totalCost"] == 2.5

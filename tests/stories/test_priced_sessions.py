@@ -1,7 +1,6 @@
 """Stations hear what sessions cost by the tariff that they began with, in every version the same."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,12 +12,11 @@ from ohmstead.core.db import Pool
 from ohmstead.sessions.pricing import service as prices
 from ohmstead.sessions.pricing.service import TariffCosts
 from ohmstead.sessions.pricing.store import list_sessions
-from ohmstead.sessions.telling import service as telling
 from ohmstead.tariffs import service as tariffs
 from ohmstead.tariffs.model import Tariff
 from ohmstead.tariffs.records import KeptTariff, NewTariffAssignment, TariffDraft
 from tests.stories.network import Installation, Network
-from tests.stories.test_costs import charging, ended
+from tests.stories.test_costs import charging, ended, tells_running
 
 ENERGY = {"type": "ENERGY", "price": "0.50", "taxes": [{"percentage": 20}]}
 RULES = {
@@ -68,7 +66,7 @@ async def test_a_new_version_changes_nothing_for_a_session_under_way(priced: Net
     made = await has_tariff(priced, RULES)
     station = await charging(priced, version2)
     await station.delivers(wh=4_000, over="30m")
-    assert await telling.tell_running(priced.pool, priced.house.desk, TariffCosts(), every=timedelta(0)) >= 1
+    assert await tells_running(priced, TariffCosts()) >= 1
     assert (await station.hears("CostUpdated"))["totalCost"] == 3.6
     dear = {"currency": "EUR", "elements": [{"price_components": [ENERGY | {"price": "5"}]}]}
     async with priced.pool.acquire() as conn, conn.transaction():
