@@ -1,5 +1,6 @@
 """Cases of group K in which car and CSMS negotiate (K15–K20): on the wire and kept."""
 
+import asyncio
 from decimal import Decimal
 
 from ohmstead.smartcharging import negotiation, service, store
@@ -41,12 +42,24 @@ async def test_an_answer_to_the_plan_before_says_nothing_of_the_plan_that_is_on_
         " and payload ->> 'kind' = 'set_profile'",
         station.station_id,
     )
-    async with network.pool.acquire() as conn, conn.transaction():
-        (held,) = await store.list_held(conn, station.station_id)
-        asked = (await needs_kept(network, station)).needs_id
-        await store.save_plan(conn, asked, "received")
-        await store.save_profiles(conn, station.station_id, 1, [held.profile], status="sent", set_by=held.set_by)
-        await service.learn(conn, [before])
+    asked = (await needs_kept(network, station)).needs_id
+    async with network.pool.acquire() as renewing, network.pool.acquire() as late:
+        async with renewing.transaction():
+            (held,) = await store.list_held(renewing, station.station_id)
+            await store.save_plan(renewing, asked, "received")
+            await store.save_profiles(
+                renewing, station.station_id, 1, [held.profile], status="sent", set_by=held.set_by
+            )
+            # One that hears of the answer while the plan is renewed waits for that, and must not judge by what was before.
+            hearing = asyncio.create_task(service.learn(late, [before]))
+
+            async def is_waiting() -> bool:
+                pids = (late.get_server_pid(), renewing.get_server_pid())
+                return bool(await network.pool.fetchval("select $2 = any(pg_blocking_pids($1))", *pids))
+
+            await network.until(is_waiting, "the answer waits for the plan that is renewed")
+        await hearing
+        await service.learn(late, [before])
     assert (await needs_kept(network, station)).status == "received"
     # What it holds is renewed: until the station answered, the car is judged by what was sent.
     answer = await station.says("NotifyEVChargingSchedule", chosen(11_000))

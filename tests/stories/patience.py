@@ -20,7 +20,7 @@ def reading(pool: Pool, runner: Runner) -> Look:
     return is_reading
 
 
-async def until(is_so: Look, what: str, patience_s: float = 8.0) -> None:
+async def until(is_so: Look, what: str, patience_s: float = 15.0) -> None:
     """Look again and again until it is so. AssertionError when it does not come."""
     try:
         async with asyncio.timeout(patience_s):

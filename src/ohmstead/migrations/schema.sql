@@ -355,6 +355,7 @@ table charging_needs
     selected_schedule_id integer  -- Which schedule of its profile the car chose (ISO 15118-20).
     is_tolerance_accepted boolean  -- The car keeps to the power tolerance of its profile.
     n_rejected smallint not null default 0  -- How often the car chose a schedule beyond its limits.
+    planned_at timestamp with time zone
     constraint charging_needs_status_check CHECK ((status = ANY (ARRAY['received'::text, 'planned'::text, 'refused'::text, 'impossible'::text, 'superseded'::text, 'free'::text, 'rejected'::text])))
     constraint charging_needs_station_id_fkey FOREIGN KEY (station_id) REFERENCES station(station_id) ON DELETE CASCADE
     constraint charging_needs_pkey PRIMARY KEY (needs_id)

@@ -382,15 +382,19 @@ async def save_plan(
     profile_id: int | None = None,
     plan: Any = None,
 ) -> None:
+    """What became of a plan; with "received" it is on its way from now on, and answers from before count no more."""
     await conn.execute(
         "update charging_needs set status = $2, detail = left($3, 500), transaction_id = coalesce($4, transaction_id),"
-        " profile_id = coalesce($5, profile_id), plan = coalesce($6::jsonb, plan) where needs_id = $1",
+        " profile_id = coalesce($5, profile_id), plan = coalesce($6::jsonb, plan),"
+        " planned_at = case when $2 = 'received' then $7 else planned_at end where needs_id = $1",
         needs_id,
         status,
         detail,
         transaction_id,
         profile_id,
         to_json(plan) if plan is not None else None,
+        # By the clock that orders are timed with.
+        clock.now(),
     )
 
 
@@ -407,8 +411,8 @@ async def needs_answered(
     await conn.execute(
         "update charging_needs set status = $3, detail = left($4, 500) where needs_id = (select needs_id from"
         " charging_needs where station_id = $1 and profile_id = $2 order by received_at desc limit 1)"
-        " and status in ('received', 'planned') and not exists (select from charging_profile"
-        "   where station_id = $1 and profile_id = $2 and status = 'sent' and set_at > $5)",
+        # Of the row itself: what is asked of other tables is as it was before a wait for this row.
+        " and status in ('received', 'planned') and (planned_at <= $5) is not false",
         station_id,
         profile_id,
         status,
