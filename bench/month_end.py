@@ -1,7 +1,7 @@
 """A month end: settled sessions become CDRs and entries of one party's books, customers get invoices, the books are checked.
 
 `./ohmstead bench month_end`. The aim: 200,000 sessions and 10,000 invoices as data in 10 minutes on 2 cores. One process bills,
-as one worker does: a party's books have one writer.
+as one worker does: a party's books have one writer. Then the console's pages about money are asked for over these books.
 """
 
 from __future__ import annotations
@@ -9,17 +9,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import random
 import time
 from decimal import Decimal
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
+import aiohttp
 import asyncpg
 import msgspec
 from tests.invoices.office import SELLER
 
+from bench._asking import AIM_PAGE_MS, HEAD, Asked, Timed, ask, rows_of, signed_in
 from bench._figures import console, machine, save, show, told
-from bench._system import TEMPLATE, cpu_s, execute, on_database, servers
+from bench._system import TEMPLATE, Subject, cpu_s, execute, ohmstead, on_database, servers
 from bench.pricing import DAY_AND_NIGHT, PLAIN
 from ohmstead.accounts import access
 from ohmstead.billing import verifying
@@ -94,12 +97,11 @@ _PERIODS = (
 async def fill(url: str, n: int, n_samples: int) -> UUID:
     """A party with so many settled sessions, and two tariffs: by group of stations."""
     conn = await asyncpg.connect(url, command_timeout=1800)
-    party_id = uuid4()
     try:
-        await conn.execute(
-            "insert into party (party_id, name, country_code, party_code, time_zone)"
-            " values ($1, 'Month', 'NL', 'MON', 'Europe/Amsterdam')",
-            party_id,
+        # The one whose owner is let in.
+        party_id: UUID = await conn.fetchval(
+            "update party set country_code = 'NL', party_code = 'MON', time_zone = 'Europe/Amsterdam' where party_id ="
+            " (select party_id from party order by created_at limit 1) returning party_id"
         )
         n_drivers = max(n // 20, 10)
         await conn.execute(_PEOPLE, party_id, n_drivers)
@@ -148,8 +150,14 @@ async def run(args: argparse.Namespace) -> None:
             ]
         finally:
             await pool.close()
-    _show(stages, args)
-    save(args.json, about, stages)
+        await execute(url, "vacuum analyze")
+        with ohmstead(url, on, 1, {}) as server:
+            if args.wait:
+                console.print(f"{server.web_url}\n{server.database_url}", highlight=False)
+                await asyncio.to_thread(input, "Enter begins. ")
+            pages = await time_pages(server, party_id, on.data_dir, args)
+    _show(stages, pages, args)
+    save(args.json, about, [*stages, *pages])
 
 
 async def bill(pool: Pool, party_id: UUID) -> int:
@@ -205,6 +213,61 @@ async def check(pool: Pool, party_id: UUID) -> int:
     return verdict.n_entries
 
 
+async def time_pages(server: Subject, party_id: UUID, data_dir: Path, args: argparse.Namespace) -> list[Timed]:
+    """Every page about money that grows with the books."""
+    conn = await asyncpg.connect(server.database_url)
+
+    async def some(table: str, column: str, where: str = "true") -> list[str]:
+        sql = f"select {column} as one from {table} where party_id = $1 and {where} limit 500"
+        return [str(row["one"]) for row in await conn.fetch(sql, party_id)]
+
+    try:
+        cdrs_, invoices = await some("cdr", "cdr_id"), await some("invoice", "invoice_id")
+        sessions, drivers = await some("cdr", "session_id"), await some("driver", "driver_id")
+        debtors = await some("ledger_account", "account_id", "kind = 'receivable'")
+        busiest = await some("ledger_account", "account_id", "kind = 'revenue'")
+        entries, numbers = await some("ledger_entry", "entry_id"), await some("invoice", "number")
+    finally:
+        await conn.close()
+    n_stations = 1000
+
+    def station(chance: random.Random) -> str:
+        return f"S{chance.randrange(1, n_stations + 1)}"
+
+    def day(chance: random.Random) -> str:
+        return f"2026-03-{chance.randrange(1, 31):02d}"
+
+    sorts = [
+        Asked("Money", lambda _: "/money?month=2026-03", AIM_PAGE_MS),
+        Asked("CDRs", lambda _: "/cdrs"),
+        Asked("CDRs, later pages", lambda c: f"/cdrs?page={c.randrange(2, 40)}"),
+        Asked("CDRs of a day", lambda c: (lambda d: f"/cdrs?from={d}&to={d}")(day(c))),
+        Asked("CDRs of a station", lambda c: f"/cdrs?station={station(c)}"),
+        Asked("CDRs, text", lambda c: f"/cdrs?q={c.choice((station(c), c.choice(cdrs_)[:13], 'L7', 'none'))}"),
+        Asked("CDRs by total", lambda _: "/cdrs?sort=total&order=desc"),
+        Asked("CDR", lambda c: f"/cdrs/{c.choice(cdrs_)}", AIM_PAGE_MS),
+        Asked("Session with its bill", lambda c: f"/sessions/{c.choice(sessions)}", AIM_PAGE_MS),
+        Asked("Invoices", lambda _: "/invoices"),
+        Asked("Invoices that are open", lambda _: "/invoices?show=open"),
+        Asked("Invoices, text", lambda c: f"/invoices?q={c.choice(numbers)}"),
+        Asked("Invoice", lambda c: f"/invoices/{c.choice(invoices)}", AIM_PAGE_MS),
+        Asked("Runs", lambda _: "/invoices/runs"),
+        Asked("Ledger", lambda _: "/ledger"),
+        Asked("Ledger, a customer's account", lambda c: f"/ledger/accounts/{c.choice(debtors)}"),
+        Asked("Ledger, the account of revenue", lambda c: f"/ledger/accounts/{c.choice(busiest)}"),
+        Asked("Ledger, an entry", lambda c: f"/ledger/entries/{c.choice(entries)}", AIM_PAGE_MS),
+        Asked("Ledger, months", lambda _: "/ledger/months"),
+        Asked("Exceptions", lambda _: "/exceptions"),
+        Asked("Payments", lambda _: "/payments"),
+        Asked("Drivers", lambda c: f"/drivers?q=D{c.randrange(1, 10_000)}"),
+        Asked("Driver's money", lambda c: f"/drivers/{c.choice(drivers)}/money", AIM_PAGE_MS),
+        Asked("Search", lambda c: f"/search?q={c.choice((c.choice(numbers), c.choice(cdrs_)[:13]))}"),
+    ]
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        await signed_in(server, data_dir, session)
+        return await ask(server, session, sorts, args.requests, random.Random(7))
+
+
 async def _timed(what: str, postgres: list[int], work: object) -> Stage:
     own, theirs, began = cpu_s([os.getpid()]), cpu_s(postgres), time.monotonic()
     n = await work  # type: ignore[misc]
@@ -213,7 +276,7 @@ async def _timed(what: str, postgres: list[int], work: object) -> Stage:
     return Stage(what, n, time.monotonic() - began, cpu_s([os.getpid()]) - own - theirs, theirs)
 
 
-def _show(stages: list[Stage], args: argparse.Namespace) -> None:
+def _show(stages: list[Stage], pages: list[Timed], args: argparse.Namespace) -> None:
     rows = [
         [
             one.what,
@@ -231,12 +294,15 @@ def _show(stages: list[Stage], args: argparse.Namespace) -> None:
         rows,
         markdown=args.markdown,
     )
+    show(f"Pages over these books; {args.requests} each", HEAD, rows_of(pages), markdown=args.markdown)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=200_000)
     parser.add_argument("--samples", type=int, default=12, help="readings of each session")
+    parser.add_argument("--requests", type=int, default=20, help="of each page")
+    parser.add_argument("--wait", action="store_true", help="begin to ask for pages after Enter")
     parser.add_argument("--json", type=Path, help="write everything measured into this file")
     parser.add_argument("--markdown", action="store_true")
     asyncio.run(run(parser.parse_args()))

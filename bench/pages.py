@@ -10,13 +10,13 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import asyncpg
 import msgspec
 
 from bench import _large
+from bench._asking import AIM_PAGE_MS, HEAD, Asked, Timed, ask, rows_of, signed_in
 from bench._figures import Latencies, console, machine, save, show, told
 from bench._large import Size, station_id
 from bench._station import Station
@@ -34,31 +34,13 @@ from bench._system import (
 )
 from bench._websocket import Socket
 from bench.commands import new_key
-from ohmstead import app
 from ohmstead.core import events
 from ohmstead.core.db import connect_pool
 from ohmstead.reports.usage import service as usage
-from ohmstead.settings import Settings
 
 DATABASE = "bench_pages"
-AIM_LIST_MS, AIM_PAGE_MS, AIM_LIVE_MS = 150, 200, 500
+AIM_LIVE_MS = 500
 AIM_FIRST_KB, AIM_FIRST_REQUESTS, AIM_STREAMS_PERCENT = 150, 10, 25
-
-
-class Timed(msgspec.Struct):
-    """A page, asked for with other values each time, one request after the other.
-
-    `cpu_ms`: of the web process and PostgreSQL for each request, which is what a busy machine's clock does not tell.
-    """
-
-    what: str
-    n: int
-    p50_ms: float
-    p95_ms: float
-    most_ms: float
-    cpu_ms: float
-    kb: float
-    aim_ms: int
 
 
 class FirstPage(msgspec.Struct):
@@ -125,26 +107,7 @@ async def _keep_gateway(url: str) -> None:
         await asyncio.sleep(4)
 
 
-async def signed_in(server: Subject, data_dir: Path, session: aiohttp.ClientSession) -> None:
-    """As the first owner, through the door."""
-    link = await app.new_sign_in_link(Settings(database_url=server.database_url, data_dir=data_dir))
-    secret = parse_qs(urlsplit(link).query)["link"][0]
-    form = {"link": secret, "next": "/"}
-    async with session.post(f"{server.web_url}/sign-in", data=form, allow_redirects=False) as answer:
-        if answer.status != 303:
-            raise SystemExit(f"nobody is let in: {answer.status}")
-
-
 # ------------------------------------------------------------------------------------------------------------- pages
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """Sort of page: its addresses, each time another, and what it should take."""
-
-    what: str
-    address: Callable[[random.Random], str]
-    aim_ms: int = AIM_LIST_MS
-    is_api: bool = False
 
 
 def sorts(size: Size, session_ids: Sequence[str], places: Sequence[str]) -> list[Asked]:
@@ -210,51 +173,11 @@ async def time_pages(server: Subject, args: argparse.Namespace, size: Size, data
         places = [str(row["location_id"]) for row in await conn.fetch("select location_id from location limit 500")]
     finally:
         await conn.close()
-    chance = random.Random(7)
-    found = []
+    wanted = [one for one in sorts(size, session_ids, places) if args.only.lower() in one.what.lower()]
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
         await signed_in(server, data_dir, session)
         key = {"Authorization": f"Bearer {await new_key(server)}"}
-        for asked in sorts(size, session_ids, places):
-            if args.only and args.only.lower() not in asked.what.lower():
-                continue
-            found.append(await _time(server, session, asked, args.requests, key if asked.is_api else {}, chance))
-            one = found[-1]
-            mark = "" if one.p95_ms <= one.aim_ms else "  ← too slow"
-            console.print(
-                f"  {one.what}: p50 {one.p50_ms:.0f}, p95 {one.p95_ms:.0f}, CPU {one.cpu_ms:.0f} ms{mark}",
-                highlight=False,
-            )
-    return found
-
-
-async def _time(
-    server: Subject,
-    session: aiohttp.ClientSession,
-    asked: Asked,
-    n: int,
-    headers: dict[str, str],
-    chance: random.Random,
-) -> Timed:
-    times, n_bytes, cpu_before = Latencies(), 0, 0.0
-    pids = [*server.watched["web"], *server.watched["postgres"]]
-    for turn in range(n + 2):
-        if turn == 2:
-            cpu_before = cpu_s(pids)
-        address = asked.address(chance)
-        began = time.perf_counter()
-        async with session.get(server.web_url + address, headers=headers) as answer:
-            body = await answer.read()
-        took_s = time.perf_counter() - began
-        if answer.status != 200:
-            raise SystemExit(f"{address}: {answer.status} {body[:300]!r}")
-        # The first two make connections and plans.
-        if turn >= 2:
-            times.add(took_s)
-            n_bytes += len(body)
-    cpu_ms = (cpu_s(pids) - cpu_before) * 1000 / n
-    p50, p95, most = (times.at_ms(share) for share in (0.5, 0.95, 1.0))
-    return Timed(asked.what, n, p50, p95, most, cpu_ms, n_bytes / n / 1000, asked.aim_ms)
+        return await ask(server, session, wanted, args.requests, random.Random(7), key)
 
 
 async def first_page(server: Subject, data_dir: Path) -> FirstPage:
@@ -384,19 +307,7 @@ def tell(
     title = (
         f"{size.n_stations:,} stations, {size.n_sessions:,} sessions, {size.n_samples:,} samples; {args.requests} each"
     )
-    rows = [
-        [
-            one.what,
-            f"{one.p50_ms:.0f}",
-            f"{one.p95_ms:.0f}",
-            f"{one.most_ms:.0f}",
-            str(one.aim_ms),
-            f"{one.cpu_ms:.0f}",
-            f"{one.kb:.0f}",
-        ]
-        for one in pages
-    ]
-    show(title, ("page", "p50 ms", "p95 ms", "max ms", "aim p95", "CPU ms", "KB"), rows, markdown=args.markdown)
+    show(title, HEAD, rows_of(pages), markdown=args.markdown)
     usable = f"{first.usable_ms:.0f}" if first.usable_ms else "no browser"
     rows = [
         ["first page, KB", f"{first.kb:.0f}", str(AIM_FIRST_KB)],

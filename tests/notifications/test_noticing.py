@@ -181,6 +181,9 @@ async def test_money_is_told_to_its_driver(harbour: Harbour) -> None:
     await harbour.happens(
         "DebtOpened", **of, debt_id=str(new_id()), payment_id=None, purpose="debt", amount="3.20", reason="x"
     )
+    small = {"reason": "amount_too_small", "amount": "0.20"}
+    await harbour.happens("PaymentFailed", **of, **payment | {"payment_id": str(new_id())}, **small)
+    await harbour.happens("DebtOpened", **of, debt_id=str(new_id()), payment_id=None, purpose="session", **small)
     await harbour.happens("WalletLow", driver_id=str(robin), currency="EUR", available="1.50")
     await harbour.happens(
         "WalletToppedUp", driver_id=str(robin), payment_id=str(new_id()), amount="50.00", currency="EUR"
@@ -188,6 +191,7 @@ async def test_money_is_told_to_its_driver(harbour: Harbour) -> None:
     await harbour.happens("PaymentCaptured", **of, **payment | {"purpose": "top_up"}, amount="50.00")
     await harbour.sends()
     told = {one.kind: one for one in harbour.email.letters}
+    assert len(harbour.email.letters) == 4
     assert set(told) == {"payment_failed", "debt_opened", "wallet_low", "wallet_topped_up"}
     assert "there is not enough on the account" in told["payment_failed"].text
     assert told["debt_opened"].unsubscribe_url is None

@@ -178,6 +178,11 @@ async def test_who_owes_begins_nothing_until_it_is_settled(customers: Customers)
         f"driver:{driver_id}",
     )
     assert (await customers.asks("CARD-1"))[0] == "no_credit"
+    # Of what is too small to be paid by card nobody can get rid.
+    await customers.pool.execute("update payment_debt set reason = 'amount_too_small', amount = 0.2")
+    assert (await customers.asks("CARD-1"))[0] == "accepted"
+    await customers.pool.execute("update payment_debt set reason = 'declined'")
+    assert (await customers.asks("CARD-1"))[0] == "no_credit"
     await customers.pool.execute("update payment_debt set settled_at = now(), settled_how = 'forgiven'")
     assert (await customers.asks("CARD-1"))[0] == "accepted"
 

@@ -21,6 +21,8 @@ from ohmstead.core import clock
 SECRET_KEY = "sk_test_double"
 WEBHOOK_SECRET = "whsec_double"
 ZERO_DECIMAL = {"bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"}
+# What a charge comes to at least, where it is not fifty of the unit.
+LEAST = {"gbp": 30, "dkk": 250, "nok": 300, "sek": 300, "pln": 200, "czk": 1500, "huf": 17_500}
 THREE_DECIMAL = {"bhd", "jod", "kwd", "omr", "tnd"}
 HOLD = timedelta(days=7)
 
@@ -183,7 +185,7 @@ class StripeDouble:
             price = given["line_items"]["0"]["price_data"]
             page["currency"], page["amount_total"] = (
                 price["currency"],
-                self._amount(price["unit_amount"], price["currency"]),
+                self._charge(price["unit_amount"], price["currency"]),
             )
             page["_intent"] = given["payment_intent_data"]
         elif not self._has(given.get("customer")):
@@ -224,6 +226,12 @@ class StripeDouble:
             raise invalid("three-decimal amounts have to end with 0", code="invalid_charge_amount")
         return amount
 
+    def _charge(self, text: Any, currency: str) -> int:
+        amount, least = self._amount(text, currency), LEAST.get(currency, 50)
+        if amount < least:
+            raise invalid(f"Amount must be at least {least} {currency}", code="amount_too_small", param="amount")
+        return amount
+
     def _intent(self, amount: int, currency: str, capture_method: str, metadata: Raw, **more: Any) -> Raw:
         return self._new(
             "pi", object="payment_intent", amount=amount, currency=currency, status="requires_payment_method",
@@ -235,7 +243,7 @@ class StripeDouble:
         if not self._has(given.get("customer")):
             raise invalid(f"No such customer: '{given.get('customer')}'", code="resource_missing")
         intent = self._intent(
-            self._amount(given["amount"], given["currency"]), given["currency"], given["capture_method"],
+            self._charge(given["amount"], given["currency"]), given["currency"], given["capture_method"],
             given.get("metadata", {}), customer=given["customer"],
         )  # fmt: skip
         return self._confirm(intent["id"], given)

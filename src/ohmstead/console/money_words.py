@@ -198,6 +198,7 @@ FAILURES: Final = {
     "not_billed": N_("its session was not billed"),
     "over_hold": N_("it came to more than was held"),
     "disputed": N_("the payer took it back through their bank"),
+    "amount_too_small": N_("less than a card can be charged"),
     "method_removed": N_("the stored card was removed"),
     "released": N_("let go"),
 }

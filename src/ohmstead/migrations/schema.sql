@@ -1840,7 +1840,7 @@ table payment_balance_line
     CREATE INDEX payment_balance_line_by_payment ON public.payment_balance_line USING btree (payment_id) WHERE (payment_id IS NOT NULL)
 
 table payment_debt
-    -- What a payment should have covered and did not. Its customer begins nothing until it is settled.
+    -- What a payment should have covered and did not. Its customer begins nothing until it is settled, unless it was too small for a card.
     debt_id uuid not null
     party_id uuid not null
     customer text not null
@@ -1871,6 +1871,7 @@ table payment_debt
     CREATE INDEX payment_debt_by_payer ON public.payment_debt USING btree (settled_by) WHERE (settled_by IS NOT NULL)
     CREATE INDEX payment_debt_by_payment ON public.payment_debt USING btree (payment_id)
     CREATE UNIQUE INDEX payment_debt_open ON public.payment_debt USING btree (payment_id) WHERE (settled_at IS NULL)
+    CREATE INDEX payment_debt_small ON public.payment_debt USING btree (party_id, customer, currency) WHERE ((settled_at IS NULL) AND (reason = 'amount_too_small'::text))
 
 table payment_difference
     -- Where provider, books and CDRs do not agree, and why.

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from ohmstead.billing.payments.model import TOO_SMALL
 from ohmstead.core.db import Connection, Row
 from ohmstead.core.events import Event
 from ohmstead.core.language import N_
@@ -220,6 +221,8 @@ def _payment(kind: str) -> Callable[[Event, Known], list[Order]]:
         payload = event.payload
         if kind == "payment_captured" and payload.get("purpose") in ("top_up", "debt"):
             return []  # the wallet tells of it with what it holds; the debt, with what it means
+        if kind == "payment_failed" and payload.get("reason") == TOO_SMALL:
+            return []  # nobody is held for it
         payment_id, session_id = payload["payment_id"], payload.get("session_id")
         link = f"session:{session_id}" if session_id else f"payment:{payment_id}"
         if payload.get("purpose") in ("top_up", "plan_fee", "invoice"):
@@ -235,6 +238,8 @@ def _payment(kind: str) -> Callable[[Event, Known], list[Order]]:
 def _debt(kind: str) -> Callable[[Event, Known], list[Order]]:
     def tell(event: Event, known: Known) -> list[Order]:
         payload = event.payload
+        if kind == "debt_opened" and payload.get("reason") == TOO_SMALL:
+            return []
         session_id = payload.get("session_id")
         is_guests = str(payload.get("customer")).startswith("payment:") and session_id
         link = f"session:{session_id}" if is_guests else "/drive/me/money"

@@ -1433,7 +1433,7 @@ class Debt(Struct, kw_only=True):
     session_id: UUID | None
     cdr_id: UUID | None
     reason: str
-    """Why the payment did not cover it: `over_hold`, `hold_expired`, `disputed`, `declined`, …"""
+    """Why the payment did not cover it: `over_hold`, `hold_expired`, `disputed`, `declined`, …; of `amount_too_small` nobody is held: it is taken from the card once more of it is there."""
     opened_at: dt.datetime
     settled_at: dt.datetime | None
     settled_by: UUID | None

@@ -35,6 +35,7 @@ select a.n, a.party_id, a.type, a.driver_id, a.payment_id, p.without_method, p.h
            ct.company_id, cd.company_id, case when mt.kind = 'company' then mt.ref::uuid end,
            case when md.kind = 'company' then md.ref::uuid end)) as suspended_companies,
        exists (select from payment_debt b where b.party_id = a.party_id and b.settled_at is null
+           and b.reason <> 'amount_too_small'
            and b.customer in ('driver:' || a.driver_id, 'token:' || a.token_id)) as is_in_debt
 from {asked} a join paying_policy p on p.party_id = a.party_id
 left join paying_method mt on mt.token_id = a.token_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 from uuid import UUID
 
 from msgspec import Meta, Struct
@@ -21,6 +21,9 @@ DisputeState: TypeAlias = Literal["open", "won", "lost"]
 DifferenceState: TypeAlias = Literal["open", "explained", "gone"]
 LineKind: TypeAlias = Literal["charge", "refund", "dispute", "fee", "payout", "other"]
 SetupState: TypeAlias = Literal["created", "open", "done", "failed"]
+
+# Why a provider declines what is less than it takes at all. Nobody is held for that: it is taken with what comes next.
+TOO_SMALL: Final = "amount_too_small"
 
 Why: TypeAlias = Annotated[str, Meta(min_length=1, max_length=500, description="Why; it stays with it.")]
 Failure: TypeAlias = Annotated[
@@ -201,7 +204,10 @@ class Debt(Struct, frozen=True, kw_only=True):
     cdr_id: UUID | None
     reason: Annotated[
         str,
-        Meta(description="Why the payment did not cover it: `over_hold`, `hold_expired`, `disputed`, `declined`, …"),
+        Meta(
+            description="Why the payment did not cover it: `over_hold`, `hold_expired`, `disputed`, `declined`, …; of"
+            " `amount_too_small` nobody is held: it is taken from the card once more of it is there."
+        ),
     ]
     opened_at: datetime
     settled_at: datetime | None

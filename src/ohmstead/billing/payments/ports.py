@@ -39,13 +39,17 @@ class Forged(OhmsteadError):
 
 
 class Capabilities(Struct, frozen=True, kw_only=True):
-    """What a provider can. `is_test`: no money moves."""
+    """What a provider can. `is_test`: no money moves. `least`: what it takes at least, by currency; anything elsewhere.
+
+    Less than that it declines as `amount_too_small`.
+    """
 
     name: str
     is_test: bool
     can_increase: bool
     can_store: bool
     methods: tuple[str, ...]
+    least: Mapping[str, Decimal] = {}
 
 
 class Order(Struct, frozen=True, kw_only=True):

@@ -13,16 +13,17 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-from ohmstead.billing.payments import applying, deciding, performing, queries, store
+from ohmstead.billing.payments import applying, deciding, orders, performing, queries, store
 from ohmstead.billing.payments.methods import removing
 from ohmstead.billing.payments.methods import service as methods
-from ohmstead.billing.payments.model import Operation
+from ohmstead.billing.payments.model import NewPayment, Operation
 from ohmstead.billing.payments.ports import Providers
 from ohmstead.billing.payments.webhooks import service as webhooks
 from ohmstead.core import clock
 from ohmstead.core.db import Connection, Pool
 from ohmstead.core.errors import NotFound
 from ohmstead.core.log import logger
+from ohmstead.core.money import Money
 from ohmstead.sessions.pricing import service as prices
 from ohmstead.sessions.pricing.service import TariffCosts
 from ohmstead.stations.commands import CommandDesk
@@ -46,6 +47,8 @@ class Runner:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._costs = TariffCosts()
+        takes = [providers.get(name).capabilities for name in providers.names]
+        self._least = [(one.name, currency, amount) for one in takes for currency, amount in one.least.items()]
 
     async def run(self, *, closes: bool = False) -> None:
         """Until cancelled; what is under way then is another worker's when its claim is over. `closes`: the providers are
@@ -119,14 +122,18 @@ class Runner:
             not_billed = await store.list_not_billed(conn, _PIECE)
             taken = await queries.list_taken_for_nothing(conn, _PIECE)
             due = await store.claim_looks(conn, now, performing.LEASE, _PIECE)
+            small = await store.list_small(conn, self._least, _PIECE)
         await self._each(overdue, self._let_go)
         await self._each(ending, self._capture_ahead)
         await self._each(not_billed, self._release)
         await self._each(taken, self._give_back)
         await self._each(due, partial(performing.look, self._pool, self._providers))
+        for party_id, customer, method_id, amount, currency, latest in small:
+            await self._each([(party_id, method_id)], partial(self._collect, customer, Money(amount, currency), latest))
         n_setups = await methods.look_around(self._pool, self._providers)
         n_removed = await removing.remove_due(self._pool, self._providers)
-        return len(overdue) + len(ending) + len(not_billed) + len(taken) + len(due) + n_setups + n_removed
+        n_seen = sum(len(found) for found in (overdue, ending, not_billed, taken, due, small))
+        return n_seen + n_setups + n_removed
 
     async def _each(self, found: Sequence[tuple[UUID, UUID]], work: Callable[[UUID, UUID], Awaitable[object]]) -> None:
         """One that cannot be done does not hold up the others: their holds would end meanwhile."""
@@ -139,6 +146,15 @@ class Runner:
     async def _give_back(self, party_id: UUID, payment_id: UUID) -> None:
         async with self._pool.acquire() as conn, conn.transaction():
             await applying.give_back(conn, party_id, payment_id, queries.NOT_BILLED)
+
+    async def _collect(self, customer: str, amount: Money, latest: UUID, party_id: UUID, method_id: UUID) -> None:
+        """What was too small for a card each time is enough by now. It is asked for once; if that is declined, again when more
+        is there.
+        """
+        async with self._pool.acquire() as conn, conn.transaction():
+            provider = await methods.provider_of(conn, party_id, method_id)
+            given = NewPayment(purpose="debt", customer=customer, amount=amount)
+            await orders.charge(conn, party_id, method_id, given, provider, f"small:{latest}")
 
     async def _release(self, party_id: UUID, payment_id: UUID) -> None:
         async with self._pool.acquire() as conn, conn.transaction():

@@ -36,7 +36,7 @@ from ohmstead.billing.payments.model import (
     RefundOrder,
     ReleaseOrder,
 )
-from ohmstead.billing.payments.ports import Providers
+from ohmstead.billing.payments.ports import Capabilities, Providers
 from ohmstead.billing.payments.queries import get_payment, sum_debts
 from ohmstead.billing.payments.starting import forget_tokens
 from ohmstead.core import clock
@@ -82,15 +82,20 @@ async def order(conn: Connection, party_id: UUID, given: NewPayment, providers: 
 
     With `key`, the same key again is the same payment. Raises Invalid, and Refused where no provider is set up.
     """
-    made = orders.made(party_id, given, await _provider(conn, party_id, providers, given.provider))
+    provider = await _provider(conn, party_id, providers, given.provider)
+    made = orders.made(party_id, given, provider.name)
+    currency = given.amount.currency
+    least = provider.least.get(currency)
+    if least is not None and given.amount.amount < least:
+        raise Invalid(f"is less than can be paid by card: {least} {currency}", field="amount")
     if given.debt_id is not None and (await queries.get_debt(conn, party_id, given.debt_id)).settled_at is not None:
         raise Conflict("it is settled", code="over")
     return await orders.insert(conn, made, given.key)
 
 
-async def _provider(conn: Connection, party_id: UUID, providers: Providers, wanted: str | None) -> str:
+async def _provider(conn: Connection, party_id: UUID, providers: Providers, wanted: str | None) -> Capabilities:
     setting = await store.find_setting(conn, party_id)
-    return providers.get(wanted or setting.provider).capabilities.name
+    return providers.get(wanted or setting.provider).capabilities
 
 
 async def checkout(pool: Pool, providers: Providers, party_id: UUID, payment_id: UUID, return_url: str) -> Checkout:

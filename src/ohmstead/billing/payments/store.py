@@ -11,6 +11,7 @@ from uuid import UUID
 from msgspec.structs import asdict
 
 from ohmstead.billing.payments.model import (
+    TOO_SMALL,
     Debt,
     DebtEnd,
     Dispute,
@@ -425,6 +426,38 @@ select debt_id, party_id, customer, currency, amount, payment_id, session_id, cd
 
 def debt_of(row: Row) -> Debt:
     return Debt(**dict(row))
+
+
+# any party: the worker takes them for everybody
+async def list_small(
+    conn: Connection, least: Sequence[tuple[str, str, Decimal]], most: int
+) -> list[tuple[UUID, str, UUID, Decimal, str, UUID]]:
+    """Debts that were too small for a card and by now are enough together, by customer: (party, customer, card, sum,
+    currency, latest debt). `least`: (provider, currency, what it takes). Who owes for something else pays that first; each
+    sum is asked for once."""
+    names, currencies, amounts = zip(*least, strict=True) if least else ((), (), ())
+    rows = await conn.fetch(
+        "select d.party_id, d.customer, m.method_id, d.amount, d.currency, d.latest from ("
+        "  select party_id, customer, currency, sum(amount) as amount,"
+        "   (array_agg(debt_id order by opened_at desc, debt_id desc))[1] as latest,"
+        "   (array_agg(payment_id order by opened_at desc, debt_id desc))[1] as payment_id"
+        "  from payment_debt where settled_at is null and reason = $4 group by 1, 2, 3) d"
+        " join payment p on p.payment_id = d.payment_id"
+        " join stored_method m on m.method_id = p.method_id and m.forgotten_at is null"
+        " join unnest($1::text[], $2::text[], $3::numeric[]) as l (provider, currency, least)"
+        "  on l.provider = m.provider and l.currency = d.currency and d.amount >= l.least"
+        " where not exists (select from payment_debt o where o.party_id = d.party_id and o.customer = d.customer"
+        "   and o.settled_at is null and o.reason <> $4)"
+        " and not exists (select from payment o where o.party_id = d.party_id and o.customer = d.customer"
+        "   and o.purpose = 'debt' and (o.closed_at is null or o.order_key = 'small:' || d.latest))"
+        " limit $5",
+        list(names),
+        list(currencies),
+        list(amounts),
+        TOO_SMALL,
+        most,
+    )
+    return [tuple(row.values()) for row in rows]
 
 
 async def insert_debt(conn: Connection, party_id: UUID, debt: Debt) -> None:

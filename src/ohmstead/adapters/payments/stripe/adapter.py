@@ -15,6 +15,7 @@ import msgspec
 import stripe
 
 from ohmstead.adapters.payments.stripe import amounts, reading
+from ohmstead.billing.payments.model import TOO_SMALL
 from ohmstead.billing.payments.ports import (
     BalanceLine,
     Capabilities,
@@ -71,6 +72,7 @@ class StripeProvider:
             can_increase=True,
             can_store=True,
             methods=("card", "apple_pay", "google_pay", "sepa"),
+            least=amounts.LEAST,
         )
 
     async def close(self) -> None:
@@ -322,6 +324,8 @@ async def _asked(asked: Awaitable[Any]) -> dict[str, Any]:
     except stripe.CardError as error:
         raise _declined(error) from error
     except (stripe.IdempotencyError, stripe.InvalidRequestError) as error:
+        if error.code == TOO_SMALL:
+            raise Declined(_text(error), code=TOO_SMALL, is_final=True) from error
         is_busy = error.http_status == 409 or error.code in ("idempotency_key_in_use", "lock_timeout")
         raise ExternalFailure(_text(error), permanent=not is_busy, code=error.code) from error
     except stripe.StripeError as error:

@@ -10,6 +10,24 @@ from ohmstead.core.money import Money, minor_units
 
 # Without decimals everywhere else, and with two noughts at Stripe.
 _TWO_NOUGHTS: Final = frozenset({"ISK", "UGX"})
+# What a charge comes to at least (docs.stripe.com/currencies#minimum-and-maximum-charge-amounts).
+LEAST: Final = {
+    currency: Decimal(amount)
+    for amount, currencies in {
+        "0.30": "GBP",
+        "0.50": "AUD BRL CAD CHF EUR INR NZD SGD USD",
+        "1": "BGN",
+        "2": "AED MYR PLN RON",
+        "2.50": "DKK",
+        "3": "NOK SEK",
+        "4": "HKD",
+        "10": "MXN THB",
+        "15": "CZK",
+        "50": "JPY",
+        "175": "HUF",
+    }.items()
+    for currency in currencies.split()
+}
 
 
 def _digits(currency: str) -> int:
