@@ -17,6 +17,7 @@ from ohmstead.accounts import access, service
 from tests.api.door import Visitor, problem
 from tests.architecture.house import ROOT
 from tests.faults.own_process import environment
+from tests.tampering import altered
 
 
 async def test_what_was_changed_is_told_with_before_and_after_and_no_secret(api: Visitor) -> None:
@@ -177,7 +178,7 @@ async def test_nobody_changes_it_and_who_forces_it_is_found_by_the_command(api: 
     assert "altered: entry 3 is not what it was" in found.stderr
     assert "deleted: entry 5 is missing" in found.stderr
     assert "anchor" not in found.stderr
-    other = noted[:-4] + ("0000" if not noted.endswith("0000") else "1111")
+    other = altered(noted, -4)
     assert "another hash than the one that was noted" in (await verify(api, "--party", name, "--anchor", other)).stderr
     assert "expected an entry's number" in (await verify(api, "--anchor", "nonsense")).stderr
 
