@@ -242,6 +242,8 @@ async def time_pages(server: Subject, party_id: UUID, data_dir: Path, args: argp
         Asked("CDRs", lambda _: "/cdrs"),
         Asked("CDRs, later pages", lambda c: f"/cdrs?page={c.randrange(2, 40)}"),
         Asked("CDRs of a day", lambda c: (lambda d: f"/cdrs?from={d}&to={d}")(day(c))),
+        Asked("CDRs of a month", lambda _: "/cdrs?from=2026-03-01&to=2026-03-31"),
+        Asked("CDRs that were taken back", lambda _: "/cdrs?show=credited"),
         Asked("CDRs of a station", lambda c: f"/cdrs?station={station(c)}"),
         Asked("CDRs, text", lambda c: f"/cdrs?q={c.choice((station(c), c.choice(cdrs_)[:13], 'L7', 'none'))}"),
         Asked("CDRs by total", lambda _: "/cdrs?sort=total&order=desc"),

@@ -239,6 +239,19 @@ TAMPERED = {
     "delete from ledger_posting where number = 2 and position = 1": "entry 2 has 2 postings, not 3",
     "update ledger_balance set debit_minor = debit_minor + 1": "the balance of receivable:nobody in EUR",
     "delete from ledger_balance where debit_minor > 0": "the balance of receivable:nobody in EUR",
+    "update ledger_standing set balance_minor = balance_minor + 1": "what is on receivable:nobody in EUR",
+    "delete from ledger_standing where balance_minor > 0": "what is on receivable:nobody in EUR",
+    "update ledger_sum set debit_minor = debit_minor + 1 where kind = 'receivable'": "the sum of receivable by cdr in 20",
+    "insert into ledger_sum select party_id, currency, month, kind, 'x', entry_kind, 1, 1 from ledger_sum limit 1": (
+        "is not what was posted"
+    ),
+    "update ledger_month set first_number = 2 where kind = 'cdr'": "the count of cdr in 20",
+    "delete from ledger_month where kind = 'cdr_credit'": "the count of cdr_credit in 20",
+    "update cdr set booked_on = booked_on + 1 where kind = 'charge'": "is not of the day on which it was booked",
+    "update cdr set customer = 'driver:x'": "stands on no document, and would come on none",
+    "insert into cdr_undocumented select cdr_id, party_id, customer, currency, ended_at from cdr where kind = 'credit'": (
+        "would come on a document and is not to"
+    ),
     "delete from ledger_posting where number = 2; delete from ledger_entry where number = 2": "entry 2 is missing",
     "delete from ledger_posting where number = 3; delete from ledger_entry where number = 3": "entry 3 is missing",
     "update ledger_head set last_number = 2": "entry 3 is beyond the end",

@@ -246,6 +246,7 @@ table cdr
     reason text not null default ''::text
     created_at timestamp with time zone not null
     created_by text not null
+    booked_on date not null  -- On which day it is in the books; of one that costs nothing: on which day its session ended, where the books are kept.
     constraint cdr_check CHECK (((kind = 'credit'::text) = (credits_id IS NOT NULL)))
     constraint cdr_check1 CHECK (((replaces_id IS NULL) OR (kind = 'charge'::text)))
     constraint cdr_kind_check CHECK ((kind = ANY (ARRAY['charge'::text, 'credit'::text])))
@@ -259,11 +260,22 @@ table cdr
     constraint cdr_credits_id_key UNIQUE (credits_id)
     constraint cdr_replaces_id_key UNIQUE (replaces_id)
     constraint cdr_session_id_kind_version_key UNIQUE (session_id, kind, version)
+    CREATE INDEX cdr_by_contract ON public.cdr USING btree (party_id, contract_id text_pattern_ops) WHERE (contract_id IS NOT NULL)
     CREATE INDEX cdr_by_customer ON public.cdr USING btree (party_id, customer, ended_at)
+    CREATE INDEX cdr_by_day ON public.cdr USING btree (party_id, booked_on)
+    CREATE INDEX cdr_by_end ON public.cdr USING btree (party_id, ended_at, cdr_id)
+    CREATE INDEX cdr_by_energy ON public.cdr USING btree (party_id, energy_wh, cdr_id)
     CREATE INDEX cdr_by_location ON public.cdr USING btree (location_id, created_at DESC)
     CREATE INDEX cdr_by_party ON public.cdr USING btree (party_id, created_at DESC, cdr_id DESC)
     CREATE INDEX cdr_by_place ON public.cdr USING btree (party_id, location_id, ended_at)
+    CREATE INDEX cdr_by_station ON public.cdr USING btree (station_id, created_at DESC)
+    CREATE INDEX cdr_by_tariff ON public.cdr USING btree (tariff_id, created_at DESC)
+    CREATE INDEX cdr_by_token ON public.cdr USING btree (party_id, lower(token_uid) text_pattern_ops) WHERE (token_uid IS NOT NULL)
+    CREATE INDEX cdr_by_total ON public.cdr USING btree (party_id, total, cdr_id)
+    CREATE INDEX cdr_corrected ON public.cdr USING btree (party_id, created_at DESC) WHERE (replaces_id IS NOT NULL)
+    CREATE INDEX cdr_credits ON public.cdr USING btree (party_id, created_at DESC) WHERE (kind = 'credit'::text)
     CREATE TRIGGER cdr_keep BEFORE DELETE OR UPDATE ON public.cdr FOR EACH ROW EXECUTE FUNCTION cdr_keep()
+    CREATE TRIGGER cdr_undocumented_grows AFTER INSERT ON public.cdr REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION cdr_undocumented_grows()
     CREATE TRIGGER revenue_day_grows AFTER INSERT ON public.cdr REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION revenue_day_grows()
 
 table cdr_reduction
@@ -287,6 +299,18 @@ table cdr_reduction
     constraint cdr_reduction_pkey PRIMARY KEY (cdr_id)
     constraint cdr_reduction_reduces_id_key UNIQUE (reduces_id)
     CREATE INDEX cdr_reduction_by_session ON public.cdr_reduction USING btree (session_id)
+
+table cdr_undocumented
+    -- Charges of those who get documents by month, for which something is due, that stand on no document and were not credited. Kept by triggers.
+    cdr_id uuid not null
+    party_id uuid not null
+    customer text not null
+    currency text not null
+    ended_at timestamp with time zone not null
+    constraint cdr_undocumented_cdr_id_fkey FOREIGN KEY (cdr_id) REFERENCES cdr(cdr_id)
+    constraint cdr_undocumented_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint cdr_undocumented_pkey PRIMARY KEY (cdr_id)
+    CREATE INDEX cdr_undocumented_by_customer ON public.cdr_undocumented USING btree (party_id, customer, ended_at)
 
 table certificate
     -- Station and V2G certificates issued, and the roots a party trusts (those have no station).
@@ -1032,6 +1056,7 @@ table invoice_cdr
     constraint invoice_cdr_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
     constraint invoice_cdr_pkey PRIMARY KEY (cdr_id)
     CREATE INDEX invoice_cdr_by_invoice ON public.invoice_cdr USING btree (invoice_id)
+    CREATE TRIGGER cdr_undocumented_shrinks AFTER INSERT ON public.invoice_cdr REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION cdr_undocumented_shrinks()
     CREATE TRIGGER invoice_cdr_keep BEFORE DELETE OR UPDATE ON public.invoice_cdr FOR EACH ROW EXECUTE FUNCTION billing_keep()
 
 table invoice_customer
@@ -1208,6 +1233,7 @@ table ledger_balance
     credit_minor bigint not null
     constraint ledger_balance_account_id_fkey FOREIGN KEY (account_id) REFERENCES ledger_account(account_id)
     constraint ledger_balance_pkey PRIMARY KEY (account_id, booked_on)
+    CREATE INDEX ledger_balance_by_day ON public.ledger_balance USING btree (party_id, booked_on)
 
 table ledger_entry
     -- One event in the books: postings that add up to nothing. Numbered by party, from 1, without gaps.
@@ -1234,6 +1260,7 @@ table ledger_entry
     constraint ledger_entry_party_id_number_key UNIQUE (party_id, number)
     CREATE INDEX ledger_entry_by_day ON public.ledger_entry USING btree (party_id, booked_on, number)
     CREATE CONSTRAINT TRIGGER ledger_balanced_entry AFTER INSERT ON public.ledger_entry DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_balanced()
+    CREATE TRIGGER ledger_count_on AFTER INSERT ON public.ledger_entry REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ledger_count_on()
     CREATE TRIGGER ledger_entry_keep BEFORE DELETE OR UPDATE ON public.ledger_entry FOR EACH ROW EXECUTE FUNCTION billing_keep()
     CREATE TRIGGER ledger_is_open BEFORE INSERT ON public.ledger_entry FOR EACH ROW EXECUTE FUNCTION ledger_is_open()
 
@@ -1257,6 +1284,17 @@ table ledger_lock
     constraint ledger_lock_pkey PRIMARY KEY (party_id, month)
     CREATE TRIGGER ledger_lock_keep BEFORE DELETE OR UPDATE ON public.ledger_lock FOR EACH ROW EXECUTE FUNCTION billing_keep()
 
+table ledger_month
+    -- How many entries of a kind were booked in a month, and between which numbers.
+    party_id uuid not null
+    month date not null
+    kind text not null
+    n_entries bigint not null
+    first_number bigint not null
+    last_number bigint not null
+    constraint ledger_month_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint ledger_month_pkey PRIMARY KEY (party_id, month, kind)
+
 table ledger_posting
     party_id uuid not null
     entry_id uuid not null
@@ -1275,6 +1313,28 @@ table ledger_posting
     CREATE TRIGGER ledger_add_up AFTER INSERT ON public.ledger_posting REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ledger_add_up()
     CREATE CONSTRAINT TRIGGER ledger_balanced_posting AFTER INSERT ON public.ledger_posting DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_balanced()
     CREATE TRIGGER ledger_posting_keep BEFORE DELETE OR UPDATE ON public.ledger_posting FOR EACH ROW EXECUTE FUNCTION billing_keep()
+
+table ledger_standing
+    -- What is on an account now: debit is positive.
+    account_id uuid not null
+    party_id uuid not null
+    balance_minor bigint not null
+    constraint ledger_standing_account_id_fkey FOREIGN KEY (account_id) REFERENCES ledger_account(account_id)
+    constraint ledger_standing_pkey PRIMARY KEY (account_id)
+    CREATE INDEX ledger_standing_open ON public.ledger_standing USING btree (party_id) WHERE (balance_minor <> 0)
+
+table ledger_sum
+    -- What entries of one kind did in a month to all accounts of one kind; whose: driver, company, … of what is somebody's.
+    party_id uuid not null
+    currency text not null
+    month date not null
+    kind text not null
+    whose text not null
+    entry_kind text not null
+    debit_minor bigint not null
+    credit_minor bigint not null
+    constraint ledger_sum_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+    constraint ledger_sum_pkey PRIMARY KEY (party_id, currency, month, kind, whose, entry_kind)
 
 table list_layout
     -- The columns of a list that somebody does not want to see.
@@ -3426,6 +3486,27 @@ begin
     raise exception 'a CDR is never changed: credit it' using errcode = 'insufficient_privilege';
 end $function$
 
+CREATE OR REPLACE FUNCTION public.cdr_undocumented_grows()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    insert into cdr_undocumented (cdr_id, party_id, customer, currency, ended_at)
+    select cdr_id, party_id, customer, currency, ended_at from added
+    where kind = 'charge' and total <> 0 and split_part(customer, ':', 1) in ('driver', 'company', 'partner');
+    delete from cdr_undocumented u using added a where u.cdr_id = a.credits_id;
+    return null;
+end $function$
+
+CREATE OR REPLACE FUNCTION public.cdr_undocumented_shrinks()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    delete from cdr_undocumented u using added a where u.cdr_id = a.cdr_id;
+    return null;
+end $function$
+
 CREATE OR REPLACE FUNCTION public.drop_partitions(p_table text, p_before timestamp with time zone)
  RETURNS SETOF text
  LANGUAGE plpgsql
@@ -3526,6 +3607,17 @@ begin
     group by party_id, account_id, booked_on order by account_id, booked_on
     on conflict (account_id, booked_on) do update
     set debit_minor = b.debit_minor + excluded.debit_minor, credit_minor = b.credit_minor + excluded.credit_minor;
+    insert into ledger_standing as s (account_id, party_id, balance_minor)
+    select account_id, party_id, sum(amount_minor) from added group by account_id, party_id order by account_id
+    on conflict (account_id) do update set balance_minor = s.balance_minor + excluded.balance_minor;
+    insert into ledger_sum as s (party_id, currency, month, kind, whose, entry_kind, debit_minor, credit_minor)
+    select p.party_id, p.currency, date_trunc('month', p.booked_on)::date, a.kind,
+           case when a.kind in ('receivable', 'wallet', 'host_share') then split_part(a.detail, ':', 1) else '' end, e.kind,
+           sum(greatest(p.amount_minor, 0)), sum(greatest(-p.amount_minor, 0))
+    from added p join ledger_account a using (account_id) join ledger_entry e using (entry_id)
+    group by 1, 2, 3, 4, 5, 6 order by 1, 2, 3, 4, 5, 6
+    on conflict (party_id, currency, month, kind, whose, entry_kind) do update
+    set debit_minor = s.debit_minor + excluded.debit_minor, credit_minor = s.credit_minor + excluded.credit_minor;
     return null;
 end $function$
 
@@ -3545,6 +3637,20 @@ begin
     if n_off > 0 or n_found <> n_wanted then
         raise exception 'entry % does not balance', new.entry_id using errcode = 'check_violation';
     end if;
+    return null;
+end $function$
+
+CREATE OR REPLACE FUNCTION public.ledger_count_on()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    insert into ledger_month as m (party_id, month, kind, n_entries, first_number, last_number)
+    select party_id, date_trunc('month', booked_on)::date, kind, count(*), min(number), max(number) from added
+    group by 1, 2, 3 order by 1, 2, 3
+    on conflict (party_id, month, kind) do update
+    set n_entries = m.n_entries + excluded.n_entries, first_number = least(m.first_number, excluded.first_number),
+        last_number = greatest(m.last_number, excluded.last_number);
     return null;
 end $function$
 

@@ -390,11 +390,11 @@ async def _write(conn: Connection, party_id: UUID, plan: Plan, by: str, uses: Us
         await store.take_off_list(conn, party_id, plan.cleared)
     if not plan.cdrs:
         return
-    await store.insert_cdrs(conn, party_id, plan.cdrs)
     credited = [cdr.credits_id for cdr in plan.cdrs if cdr.credits_id is not None]
     before = await ledger.find_postings(conn, party_id, credited) if credited else {}
     time_zone = await ledger.hold(conn, party_id)
     entries = [_entry(cdr, before, time_zone) for cdr in plan.cdrs]
+    await store.insert_cdrs(conn, party_id, plan.cdrs, await ledger.days_of(conn, party_id, entries))
     await ledger.post_all(conn, party_id, by, [entry for entry in entries if entry.postings])
     await record(conn, [fact_of(cdr) for cdr in plan.cdrs])
 

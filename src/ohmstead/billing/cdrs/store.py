@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -146,13 +146,14 @@ _INSERTED = {
 _OF_TOKEN = {"token_uid": "uid", "token_type": "type", "token_id": "token_id", "contract_id": "contract_id"}
 
 
-async def insert_cdrs(conn: Connection, party_id: UUID, cdrs: Sequence[Cdr]) -> None:
-    """In their order: a credit after what it credits."""
-    names = [*_INSERTED, *_OF_TOKEN]
-    types = [*_INSERTED.values(), "text", "text", "uuid", "text"]
+async def insert_cdrs(conn: Connection, party_id: UUID, cdrs: Sequence[Cdr], days: Sequence[date]) -> None:
+    """In their order: a credit after what it credits. `days`: on which each is in the books."""
+    names = [*_INSERTED, *_OF_TOKEN, "booked_on"]
+    types = [*_INSERTED.values(), "text", "text", "uuid", "text", "date"]
     arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(types, start=2))
     columns: list[list[Any]] = [[getattr(cdr, name) for cdr in cdrs] for name in _INSERTED]
     columns += [[getattr(cdr.token, field) for cdr in cdrs] for field in _OF_TOKEN.values()]
+    columns.append(list(days))
     await conn.execute(
         f"insert into cdr (party_id, {', '.join(names)}) select $1, c.* from unnest({arrays}) as c", party_id, *columns
     )

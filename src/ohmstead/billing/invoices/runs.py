@@ -39,6 +39,7 @@ log = logger("ohmstead.invoices")
 JOB: Final = "run_invoices"
 RunKind: TypeAlias = Literal["customers", "hosts"]
 # Who is billed by the month. Guests have receipts; what nobody is known for is on no document.
+# As cdr_undocumented is kept (migrations/0051_book_sums.sql).
 BY_MONTH: Final = ("driver", "company", "partner")
 
 

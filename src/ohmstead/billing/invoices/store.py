@@ -320,9 +320,8 @@ async def list_undocumented(
 ) -> list[UUID]:
     """Charges of a customer of sessions that ended before, for which something is due and no document was issued."""
     rows = await conn.fetch(
-        "select c.cdr_id from cdr c where c.party_id = $1 and c.customer = $2 and c.currency = $3 and c.ended_at < $4"
-        " and c.kind = 'charge' and c.total <> 0 and not exists (select from cdr k where k.credits_id = c.cdr_id)"
-        " and not exists (select from invoice_cdr d where d.cdr_id = c.cdr_id)"
+        "select c.cdr_id from cdr_undocumented u join cdr c using (cdr_id)"
+        " where u.party_id = $1 and u.customer = $2 and u.currency = $3 and u.ended_at < $4"
         " and not exists (select from session_cover v where v.session_id = c.session_id and v.kind = 'terminal')"
         f" and {_WAITS_FOR_NOBODY.format(since='$5')}",
         party_id,
@@ -342,10 +341,8 @@ async def list_customers(
     What a terminal settled has its receipt from there.
     """
     rows = await conn.fetch(
-        "select c.customer, c.currency from cdr c where c.party_id = $1 and c.ended_at < $2 and c.kind = 'charge'"
-        " and c.total <> 0 and split_part(c.customer, ':', 1) = any ($3)"
-        " and not exists (select from cdr k where k.credits_id = c.cdr_id)"
-        " and not exists (select from invoice_cdr d where d.cdr_id = c.cdr_id)"
+        "select c.customer, c.currency from cdr_undocumented u join cdr c using (cdr_id)"
+        " where u.party_id = $1 and u.ended_at < $2 and split_part(u.customer, ':', 1) = any ($3)"
         " and not exists (select from session_cover v where v.session_id = c.session_id and v.kind = 'terminal')"
         f" and {_WAITS_FOR_NOBODY.format(since='$5')}"
         " union select 'driver:' || f.driver_id, f.currency from plan_charge f where f.party_id = $1 and f.from_on < $4"

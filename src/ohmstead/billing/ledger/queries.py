@@ -163,6 +163,41 @@ _CHECKS = {
         full join (select * from ledger_balance where party_id = $1) b using (account_id, booked_on)
         join ledger_account a using (account_id)
         where (p.debit, p.credit) is distinct from (b.debit_minor, b.credit_minor) order by a.code, booked_on""",
+    "standing": """
+        select 'what is on ' || a.code || ' in ' || a.currency || ' is not what was posted' as text
+        from (select account_id, sum(amount_minor) as minor from ledger_posting where party_id = $1 group by account_id) p
+        full join (select * from ledger_standing where party_id = $1) s using (account_id)
+        join ledger_account a using (account_id) where p.minor is distinct from s.balance_minor order by a.code""",
+    "sum": """
+        select 'the sum of ' || kind || ' by ' || entry_kind || ' in ' || to_char(month, 'YYYY-MM') || ' is not what was posted'
+            as text
+        from (select p.currency, date_trunc('month', p.booked_on)::date as month, a.kind,
+                     case when a.kind in ('receivable', 'wallet', 'host_share') then split_part(a.detail, ':', 1) else '' end
+                         as whose, e.kind as entry_kind,
+                     sum(greatest(p.amount_minor, 0)) as debit, sum(greatest(-p.amount_minor, 0)) as credit
+              from ledger_posting p join ledger_account a using (account_id) join ledger_entry e using (entry_id)
+              where p.party_id = $1 group by 1, 2, 3, 4, 5) p
+        full join (select * from ledger_sum where party_id = $1) s using (currency, month, kind, whose, entry_kind)
+        where (p.debit, p.credit) is distinct from (s.debit_minor, s.credit_minor) order by month, kind""",
+    "month": """
+        select 'the count of ' || kind || ' in ' || to_char(month, 'YYYY-MM') || ' is not that of its entries' as text
+        from (select date_trunc('month', booked_on)::date as month, kind, count(*) as n, min(number) as first,
+                     max(number) as last from ledger_entry where party_id = $1 group by 1, 2) e
+        full join (select * from ledger_month where party_id = $1) m using (month, kind)
+        where (e.n, e.first, e.last) is distinct from (m.n_entries, m.first_number, m.last_number) order by month""",
+    "day": """
+        select 'CDR ' || c.cdr_id || ' is not of the day on which it was booked' as text
+        from cdr c join ledger_entry e on e.cdr_id = c.cdr_id
+        where c.party_id = $1 and c.booked_on <> e.booked_on order by c.created_at""",
+    "undocumented": """
+        select case when u.cdr_id is null then 'CDR ' || c.cdr_id || ' stands on no document, and would come on none'
+                    else 'CDR ' || u.cdr_id || ' would come on a document and is not to' end as text
+        from (select cdr_id from cdr c where party_id = $1 and kind = 'charge' and total <> 0
+              and split_part(customer, ':', 1) in ('driver', 'company', 'partner')
+              and not exists (select from cdr k where k.credits_id = c.cdr_id)
+              and not exists (select from invoice_cdr d where d.cdr_id = c.cdr_id)) c
+        full join (select cdr_id from cdr_undocumented where party_id = $1) u using (cdr_id)
+        where c.cdr_id is null or u.cdr_id is null""",
     "gap": """
         select case when number - before = 2 then 'entry ' || number - 1 || ' is missing'
                     else 'entries ' || before + 1 || ' to ' || number - 1 || ' are missing' end as text

@@ -55,6 +55,15 @@ async def post_all(conn: Connection, party_id: UUID, by: str, entries: Sequence[
     return [known[entry.key][1] for entry in entries]
 
 
+async def days_of(conn: Connection, party_id: UUID, entries: Sequence[Entry]) -> list[date]:
+    """On which day each would be booked now; of one that has no postings, the day that it belongs to."""
+    head = await store.hold_head(conn, party_id)
+    today = day_of(clock.now(), head.time_zone)
+    return [
+        booked_on(entry.wanted_on, today, head.first_open) if entry.postings else entry.wanted_on for entry in entries
+    ]
+
+
 async def find_postings(
     conn: Connection, party_id: UUID, cdr_ids: Sequence[UUID]
 ) -> dict[UUID, tuple[date, tuple[Posting, ...]]]:

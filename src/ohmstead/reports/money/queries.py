@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias, get_args
 from uuid import UUID
@@ -36,7 +36,10 @@ _CHIP_SQL: Final[dict[CdrChip, str]] = {
     "all": "true",
     "charge": "c.kind = 'charge'",
     "credit": "c.kind = 'credit'",
-    "credited": "c.kind = 'charge' and exists (select from cdr k where k.credits_id = c.cdr_id)",
+    "credited": (
+        "c.kind = 'charge' and exists (select from cdr k where k.credits_id = c.cdr_id and k.party_id = c.party_id"
+        " and k.kind = 'credit')"
+    ),
     "corrected": "c.replaces_id is not null",
 }
 _ORDERS: Final = {
@@ -100,29 +103,47 @@ async def sums_by_day(conn: Connection, party_id: UUID, currency: str, since: da
 
 
 async def list_owed(conn: Connection, party_id: UUID, currency: str, since: date, until: date) -> list[Owed]:
-    """What customers owe by their sort: at the start of `since`, what came and went until before `until`, and then."""
+    """What customers owe by their sort: at the start of `since`, what came and went until before `until`, and then. Both are
+    the first day of a month.
+    """
     rows = await conn.fetch(
-        "select whose, count(*) filter (where after <> 0) as n_open, sum(before)::bigint as before,"
-        " sum(debit)::bigint as debit, sum(credit)::bigint as credit, sum(after)::bigint as after from ("
-        "  select split_part(a.detail, ':', 1) as whose,"
-        "   coalesce(sum(b.debit_minor - b.credit_minor) filter (where b.booked_on < $3), 0) as before,"
-        "   coalesce(sum(b.debit_minor) filter (where b.booked_on >= $3), 0) as debit,"
-        "   coalesce(sum(b.credit_minor) filter (where b.booked_on >= $3), 0) as credit,"
-        "   coalesce(sum(b.debit_minor - b.credit_minor), 0) as after"
-        "  from ledger_account a join ledger_balance b using (account_id)"
-        "  where a.party_id = $1 and a.currency = $2 and a.kind = 'receivable' and b.booked_on < $4"
-        "  group by a.account_id, a.detail) x"
-        " group by whose order by sum(after) desc, whose",
+        "select whose, coalesce(sum(debit_minor - credit_minor) filter (where month < $3), 0)::bigint as before,"
+        " coalesce(sum(debit_minor) filter (where month >= $3), 0)::bigint as debit,"
+        " coalesce(sum(credit_minor) filter (where month >= $3), 0)::bigint as credit,"
+        " sum(debit_minor - credit_minor)::bigint as after from ledger_sum"
+        " where party_id = $1 and currency = $2 and kind = 'receivable' and month < $4"
+        " group by whose order by after desc, whose",
         party_id,
         currency,
         since,
         until,
     )
+    open_ones = await _count_open_accounts(conn, party_id, currency, until)
     money = ("before", "debit", "credit", "after")
     return [
-        Owed(whose=row["whose"], n_open=row["n_open"], **{name: amount_of(row[name], currency) for name in money})
+        Owed(
+            whose=row["whose"],
+            n_open=open_ones.get(row["whose"], 0),
+            **{name: amount_of(row[name], currency) for name in money},
+        )
         for row in rows
     ]
+
+
+async def _count_open_accounts(conn: Connection, party_id: UUID, currency: str, until: date) -> dict[str, int]:
+    """Customers whose account was not even before `until`, by their sort: from what is on it now, less what came since."""
+    rows = await conn.fetch(
+        "select split_part(a.detail, ':', 1) as whose, count(*) as n from ("
+        "  select account_id, sum(minor) as minor from ("
+        "   select account_id, balance_minor as minor from ledger_standing where party_id = $1 and balance_minor <> 0"
+        "   union all select b.account_id, b.credit_minor - b.debit_minor from ledger_balance b"
+        "   where b.party_id = $1 and b.booked_on >= $3) x group by account_id having sum(minor) <> 0) y"
+        " join ledger_account a using (account_id) where a.kind = 'receivable' and a.currency = $2 group by 1",
+        party_id,
+        currency,
+        until,
+    )
+    return {row["whose"]: row["n"] for row in rows}
 
 
 # What lessens what customers owe without taking a CDR back: money that came in, less what went out again.
@@ -134,11 +155,10 @@ _PAYING: Final = (
 
 
 async def sum_paid(conn: Connection, party_id: UUID, currency: str, since: date, until: date) -> Decimal:
-    """What customers paid of what they owe, `since` ≤ day < `until`."""
+    """What customers paid of what they owe, `since` ≤ day < `until`; both are the first day of a month."""
     minor: int = await conn.fetchval(
-        "select coalesce(-sum(p.amount_minor), 0)::bigint from ledger_entry e join ledger_posting p using (entry_id)"
-        " join ledger_account a on a.account_id = p.account_id and a.kind = 'receivable' and a.currency = $2"
-        " where e.party_id = $1 and e.booked_on >= $3 and e.booked_on < $4 and e.kind = any ($5)",
+        "select coalesce(sum(credit_minor - debit_minor), 0)::bigint from ledger_sum where party_id = $1 and currency = $2"
+        " and kind = 'receivable' and month >= $3 and month < $4 and entry_kind = any ($5)",
         party_id,
         currency,
         since,
@@ -151,8 +171,8 @@ async def sum_paid(conn: Connection, party_id: UUID, currency: str, since: date,
 async def is_even(conn: Connection, party_id: UUID) -> dict[str, bool]:
     """By currency: do all balances add up to nothing?"""
     rows = await conn.fetch(
-        "select a.currency, sum(b.debit_minor - b.credit_minor) = 0 as is_even"
-        " from ledger_account a join ledger_balance b using (account_id) where a.party_id = $1 group by 1 order by 1",
+        "select currency, sum(debit_minor - credit_minor) = 0 as is_even from ledger_sum where party_id = $1"
+        " group by 1 order by 1",
         party_id,
     )
     return {row["currency"]: row["is_even"] for row in rows}
@@ -160,11 +180,21 @@ async def is_even(conn: Connection, party_id: UUID) -> dict[str, bool]:
 
 async def sums_by_kind(conn: Connection, party_id: UUID, until: date | None) -> list[KindSum]:
     """What is on the accounts of each kind and currency, at the end of `until`; None: now."""
+    # Whole months are summed up; of the one that `until` is in, its days are read.
+    month = None if until is None else (until + timedelta(days=1)).replace(day=1)
     rows = await conn.fetch(
-        "select a.kind, a.currency, count(distinct a.account_id) as n_accounts, sum(b.debit_minor)::bigint as debit,"
-        " sum(b.credit_minor)::bigint as credit from ledger_account a join ledger_balance b using (account_id)"
-        " where a.party_id = $1 and ($2::date is null or b.booked_on <= $2) group by 1, 2 order by 2, 1",
+        "select kind, currency, n_accounts, debit, credit from ("
+        "  select kind, currency, sum(debit_minor)::bigint as debit, sum(credit_minor)::bigint as credit from ("
+        "   select kind, currency, debit_minor, credit_minor from ledger_sum"
+        "   where party_id = $1 and ($2::date is null or month < $2)"
+        "   union all select a.kind, a.currency, b.debit_minor, b.credit_minor from ledger_balance b"
+        "   join ledger_account a using (account_id)"
+        "   where b.party_id = $1 and b.booked_on >= $2 and b.booked_on <= $3) x group by 1, 2) s"
+        " join (select a.kind, a.currency, count(*) as n_accounts from ledger_account a where a.party_id = $1 and exists ("
+        "   select from ledger_balance b where b.account_id = a.account_id and ($3::date is null or b.booked_on <= $3))"
+        "   group by 1, 2) n using (kind, currency) order by currency, kind",
         party_id,
+        month,
         until,
     )
     return [
@@ -193,9 +223,9 @@ async def count_open(conn: Connection, scope: Scope) -> list[ReasonSum]:
 
 
 async def count_bookings(conn: Connection, party_id: UUID, since: date, until: date) -> dict[str, int]:
-    """How many entries of each kind were booked, `since` ≤ day < `until`."""
+    """How many entries of each kind were booked, `since` ≤ day < `until`; both are the first day of a month."""
     rows = await conn.fetch(
-        "select kind, count(*) as n from ledger_entry where party_id = $1 and booked_on >= $2 and booked_on < $3"
+        "select kind, sum(n_entries)::bigint as n from ledger_month where party_id = $1 and month >= $2 and month < $3"
         " group by kind",
         party_id,
         since,
@@ -206,18 +236,17 @@ async def count_bookings(conn: Connection, party_id: UUID, since: date, until: d
 
 # --------------------------------------------------------------------------------------------------------------- CDRs
 
-_FROM: Final = "from cdr c left join ledger_entry e on e.cdr_id = c.cdr_id"
-# What costs nothing is not in the books; it belongs to the day on which its session ended.
-_DAY: Final = "coalesce(e.booked_on, (c.ended_at at time zone coalesce(c.content->'place'->>'time_zone', 'UTC'))::date)"
 _COLUMNS: Final = """c.cdr_id, c.kind, c.session_id, c.version,
     exists (select from cdr k where k.credits_id = c.cdr_id) as is_credited, c.location_id,
     coalesce(c.content->'place'->>'name', '') as place, coalesce(c.content->'place'->>'city', '') as city, c.station_id,
     c.token_uid, c.contract_id, c.customer, c.started_at, c.ended_at, c.energy_wh, c.currency, c.before_taxes, c.total,
     c.tariff_id, coalesce(t.name, '') as tariff_name, c.tariff_version, c.created_at,
     coalesce(c.content->'place'->>'time_zone', 'UTC') as time_zone, e.number as entry_number, e.booked_on"""
+# Of the stations, locations and cards that a text is found in, so many are looked for in CDRs.
+MOST_NAMED: Final = 5000
 
 
-def _where(scope: Scope, wanted: CdrWanted) -> Conditions:
+async def _where(conn: Connection, scope: Scope, wanted: CdrWanted) -> Conditions:
     where = Conditions()
     where.add("c.party_id = {}", scope.party_id)
     where.add_given("c.location_id = any ({})", scope.locations)
@@ -228,24 +257,49 @@ def _where(scope: Scope, wanted: CdrWanted) -> Conditions:
     where.add_given("c.customer = {}", wanted.customer)
     where.add_given("c.tariff_id = {}", wanted.tariff)
     where.add_given("c.currency = {}", wanted.currency)
-    where.add_given(f"{_DAY} >= {{}}", wanted.first)
-    where.add_given(f"{_DAY} <= {{}}", wanted.last)
+    where.add_given("c.booked_on >= {}", wanted.first)
+    where.add_given("c.booked_on <= {}", wanted.last)
     if wanted.text:
-        _add_text(where, wanted.text)
+        await _add_text(conn, where, scope, wanted.text)
     return where
 
 
-def _add_text(where: Conditions, text: str) -> None:
-    """By the beginning of an id, or by a part of a uid, a contract, a station or a place."""
-    pieces: list[str] = []
-    values: list[object] = []
+async def _add_text(conn: Connection, where: Conditions, scope: Scope, text: str) -> None:
+    """By the beginning of an id, a uid or a contract, or by any part of what a station, a place or a card is called.
+
+    CDRs are too many to look into each: names are looked up first, and CDRs then by keys that have an index.
+    """
+    named = await conn.fetch(
+        "(select 'station' as kind, station_id as key from station where party_id = $1"
+        "   and ($2::uuid[] is null or location_id = any ($2)) and concat_ws(' ', station_id, name) ilike $3 limit $4)"
+        " union all (select 'location', location_id::text from location where party_id = $1"
+        "   and ($2::uuid[] is null or location_id = any ($2)) and name ilike $3 limit $4)"
+        " union all (select 'token', lower(uid) from token where party_id = $1 and (uid_key like $5 or label ilike $3)"
+        "   limit $4)",
+        scope.party_id,
+        scope.locations,
+        like(text),
+        MOST_NAMED,
+        like(text.lower()),
+    )
+    begins = like(text)[1:]
+    pieces = ["lower(c.token_uid) like {}", "c.contract_id like {}"]
+    values: list[object] = [begins.lower(), begins]
+    for kind, piece in (
+        ("station", "c.station_id = any ({}::text[])"),
+        ("location", "c.location_id = any ({}::uuid[])"),
+        ("token", "lower(c.token_uid) = any ({}::text[])"),
+    ):
+        keys = [row["key"] for row in named if row["kind"] == kind]
+        if keys:
+            pieces.append(piece)
+            values.append(keys)
     bounds = id_bounds(text)
     if bounds is not None:
         for name in ("c.cdr_id", "c.session_id", "c.credits_id", "c.replaces_id"):
             pieces.append(f"{name} between {{}}::uuid and {{}}::uuid")
             values += bounds
-    words = "concat_ws(' ', c.station_id, c.token_uid, c.contract_id, c.content->'place'->>'name')"
-    where.add(" or ".join([*pieces, f"{words} ilike {{}}"]), *values, like(text))
+    where.add(" or ".join(f"({piece})" for piece in pieces), *values)
 
 
 async def list_cdrs(
@@ -259,11 +313,11 @@ async def list_cdrs(
     offset: int = 0,
 ) -> CdrPage:
     """A page of CDRs, and what all that match come to; beyond MOST_COUNTED the sums are of the first of them."""
-    where = _where(scope, wanted)
+    where = await _where(conn, scope, wanted)
     sums = await conn.fetch(
         "select currency, count(*) as n, sum(energy_wh) as energy_wh, sum(before_taxes) as before_taxes,"
         " sum(total) as total from (select c.currency, c.before_taxes, c.total,"
-        f" case c.kind when 'charge' then c.energy_wh else -c.energy_wh end as energy_wh {_FROM} where {where.sql}"
+        f" case c.kind when 'charge' then c.energy_wh else -c.energy_wh end as energy_wh from cdr c where {where.sql}"
         f" limit {MOST_COUNTED + 1}) x group by currency order by n desc, currency",
         *where.values,
     )
@@ -278,7 +332,7 @@ async def export_cdrs(
     conn: Connection, scope: Scope, wanted: CdrWanted, *, sort: str, is_descending: bool, limit: int
 ) -> list[CdrRow]:
     """All that match, for a file."""
-    where = _where(scope, wanted)
+    where = await _where(conn, scope, wanted)
     return await _rows(conn, where, sort, is_descending=is_descending, limit=limit, offset=0)
 
 
@@ -289,8 +343,11 @@ async def _rows(
     turned = " desc" if is_descending else ""
     order = ", ".join(f"c.{name}{turned}" for name in _ORDERS[sort])
     rows = await conn.fetch(
-        f"select {_COLUMNS} {_FROM} left join tariff t on t.tariff_id = c.tariff_id where {where.sql}"
-        f" order by {order} limit {where.parameter(limit)} offset {where.parameter(offset)}",
+        # A page is cut out first: what is joined to it does not decide how CDRs are looked for.
+        f"with page as (select c.* from cdr c where {where.sql} order by {order}"
+        f" limit {where.parameter(limit)} offset {where.parameter(offset)})"
+        f" select {_COLUMNS} from page c left join ledger_entry e on e.cdr_id = c.cdr_id"
+        f" left join tariff t on t.tariff_id = c.tariff_id order by {order}",
         *where.values,
     )
     return [CdrRow(**row) for row in rows]
@@ -376,8 +433,8 @@ async def balance_until(conn: Connection, party_id: UUID, account_id: UUID, numb
 async def list_months(conn: Connection, party_id: UUID) -> list[BookMonth]:
     """All months in which something was booked, or that were closed, the latest first."""
     rows = await conn.fetch(
-        "with entry as (select date_trunc('month', booked_on)::date as month, count(*) as n_entries,"
-        "  min(number) as first_number, max(number) as last_number from ledger_entry where party_id = $1 group by 1),"
+        "with entry as (select month, sum(n_entries)::bigint as n_entries, min(first_number) as first_number,"
+        "  max(last_number) as last_number from ledger_month where party_id = $1 group by 1),"
         " closed as (select month, locked_at, locked_by from ledger_lock where party_id = $1)"
         " select coalesce(e.month, c.month) as month, coalesce(n_entries, 0) as n_entries,"
         "  coalesce(e.first_number, 0) as first_number, coalesce(e.last_number, 0) as last_number,"
