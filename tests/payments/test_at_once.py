@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from ohmstead.billing.payments import applying, queries, service, store
+from ohmstead.billing.payments.debts import service as debts
 from ohmstead.billing.payments.methods import store as methods
 from ohmstead.billing.payments.model import DebtForgiveness, NewAdHoc
 from ohmstead.core.db import Connection, Pool
@@ -150,9 +151,9 @@ async def test_no_look_walks_through_all_payments_there_are(till: Till) -> None:
         await queries.list_with_payers(c, party_id, [other])
         await store.list_charges(c, party_id, other)
         await queries.find_due(c, party_id, kept)
-        await store.sum_settled_debts(c, party_id, other)
-        await store.sum_settled_by(c, party_id, other)
-        await store.return_debts(c, party_id, other, kept.payment.amount)
+        await debts.sum_settled_debts(c, party_id, other)
+        await debts.sum_settled_by(c, party_id, other)
+        await debts.return_debts(c, party_id, other, kept.payment.amount)
         await store.sum_lost(c, party_id, other)
         await queries.list_taken_for_nothing(c, 10)
         await queries.list_debts_on(c, party_id, other)

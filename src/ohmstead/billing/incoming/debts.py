@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from ohmstead.billing.payments import debts
 from ohmstead.billing.payments import queries as payments
+from ohmstead.billing.payments.debts import service as debts
 from ohmstead.core.db import Connection
 from ohmstead.core.events import Event
 

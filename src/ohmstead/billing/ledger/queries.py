@@ -216,6 +216,7 @@ _CHECKS = {
 }
 
 
+# whole party: the books are the party's
 async def list_faults(conn: Connection, party_id: UUID, most: int) -> list[tuple[str, str]]:
     """(which check, what is wrong) of a party's books by themselves."""
     found: list[tuple[str, str]] = []

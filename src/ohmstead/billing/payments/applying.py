@@ -16,7 +16,8 @@ from msgspec.structs import replace
 
 from ohmstead.billing.ledger import service as ledger
 from ohmstead.billing.ledger.entries import Entry
-from ohmstead.billing.payments import bookings, debts, deciding, orders, queries, starting, store
+from ohmstead.billing.payments import bookings, deciding, orders, queries, starting, store
+from ohmstead.billing.payments.debts import service as debts
 from ohmstead.billing.payments.deciding import Balance, Charge, Sight, Standing, Step
 from ohmstead.billing.payments.model import Kept, NewPayment, Payment
 from ohmstead.billing.payments.ports import Seen, SeenDispute
@@ -284,7 +285,7 @@ async def position_of(conn: Connection, kept: Kept) -> Position | None:
     if _is_charge(kept):
         shares, _ = await _shares(conn, kept, currency, billed)
         billed, is_same = shares.get(payment_id, ZERO), True
-    settled = await store.sum_settled_debts(conn, party_id, payment_id)
+    settled = await debts.sum_settled_debts(conn, party_id, payment_id)
     excess = max(settled - max(billed, ZERO), ZERO) if is_same else ZERO
     billed -= settled
     due = billed - await store.sum_goodwill(conn, party_id, payment_id) if is_same else None
@@ -300,8 +301,8 @@ async def _position_of_debts(conn: Connection, kept: Kept) -> Position | None:
     payment = kept.payment
     if payment.state != "captured":
         return None
-    billed = await store.sum_settled_by(conn, payment.party_id, payment.payment_id)
-    settled = await store.sum_settled_debts(conn, payment.party_id, payment.payment_id)
+    billed = await debts.sum_settled_by(conn, payment.party_id, payment.payment_id)
+    settled = await debts.sum_settled_debts(conn, payment.party_id, payment.payment_id)
     lost = await store.sum_lost(conn, payment.party_id, payment.payment_id)
     balance = deciding.settle(await standing_of(conn, kept), billed - settled, lost)
     goodwill = await store.sum_goodwill(conn, payment.party_id, payment.payment_id)
@@ -362,7 +363,7 @@ async def _align_one(conn: Connection, kept: Kept) -> None:
     payment = kept.payment
     party_id, payment_id = payment.party_id, payment.payment_id
     # Whoever settles its debt holds that: only then is it seen what they did, and it is not opened a second time.
-    await store.find_open_debt(conn, party_id, payment_id)
+    await debts.find_open_debt(conn, party_id, payment_id)
     found = await position_of(conn, kept)
     if found is None:
         if not kept.is_hold and payment.state == "failed" and payment.method_id is not None:
@@ -385,7 +386,7 @@ async def _align_one(conn: Connection, kept: Kept) -> None:
     if found.due is not None and not balance.waits:
         await debts.set_debt(conn, kept.payment, balance.debt, payment.currency, _why_owed(kept.payment), cdr_id)
     if found.excess:
-        await store.return_debts(conn, party_id, payment_id, found.excess)
+        await debts.return_debts(conn, party_id, payment_id, found.excess)
 
 
 async def _charge_the_rest(conn: Connection, last: Kept) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
+from ohmstead.billing.payments.debts.service import DEBT, debt_of
 from ohmstead.billing.payments.model import (
     Debt,
     DifferenceState,
@@ -23,7 +24,7 @@ from ohmstead.billing.payments.model import (
     State,
     StoredMethod,
 )
-from ohmstead.billing.payments.store import DEBT, PAYMENT, debt_of, payment_of
+from ohmstead.billing.payments.store import PAYMENT, payment_of
 from ohmstead.core.conditions import Conditions
 from ohmstead.core.db import Connection
 from ohmstead.core.errors import NotFound

@@ -14,6 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from ohmstead.billing.payments import applying, deciding, orders, performing, queries, store
+from ohmstead.billing.payments.debts import service as debts
 from ohmstead.billing.payments.methods import removing
 from ohmstead.billing.payments.methods import service as methods
 from ohmstead.billing.payments.model import NewPayment, Operation
@@ -122,7 +123,7 @@ class Runner:
             not_billed = await store.list_not_billed(conn, _PIECE)
             taken = await queries.list_taken_for_nothing(conn, _PIECE)
             due = await store.claim_looks(conn, now, performing.LEASE, _PIECE)
-            small = await store.list_small(conn, self._least, _PIECE)
+            small = await debts.list_small(conn, self._least, _PIECE)
         await self._each(overdue, self._let_go)
         await self._each(ending, self._capture_ahead)
         await self._each(not_billed, self._release)

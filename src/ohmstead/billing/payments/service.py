@@ -15,8 +15,9 @@ from msgspec import Struct
 
 from ohmstead.accounts import service as accounts
 from ohmstead.accounts.access import Actor
-from ohmstead.billing.payments import applying, debts, orders, performing, queries, store
+from ohmstead.billing.payments import applying, orders, performing, queries, store
 from ohmstead.billing.payments.adhoc import begin_ad_hoc, get_setting, set_setting
+from ohmstead.billing.payments.debts import service as debts
 from ohmstead.billing.payments.methods import service as methods
 from ohmstead.billing.payments.methods.removing import forget_driver
 from ohmstead.billing.payments.methods.service import (
@@ -314,7 +315,7 @@ async def list_standings(conn: Connection, party_id: UUID, payment_ids: Sequence
     for payment_id in payment_ids:
         kept = await applying.locked(conn, party_id, payment_id)
         asked_back = (await applying.standing_of(conn, kept)).asked_back
-        debt = await store.find_open_debt(conn, party_id, payment_id)
+        debt = await debts.find_open_debt(conn, party_id, payment_id)
         back, owed = kept.payment.refunded + asked_back, debt.amount if debt is not None else Decimal(0)
         found.append(Standing(payment=kept.payment, back=back, debt=owed))
     return found
@@ -360,7 +361,7 @@ async def forgive_debt(conn: Connection, actor: Actor, debt_id: UUID, given: Deb
     why = checked(given.reason, "reason", has_lines=True)
     if not why:
         raise Invalid("say why", field="reason")
-    debt = await store.lock_debt(conn, actor.party_id, debt_id)
+    debt = await debts.lock_debt(conn, actor.party_id, debt_id)
     if debt is None:
         raise NotFound(f"no debt {debt_id}")
     if debt.settled_at is not None:

@@ -8,12 +8,38 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from ohmstead.billing.payments import orders, store
+from ohmstead.billing.payments import orders
+from ohmstead.billing.payments.debts import store
+from ohmstead.billing.payments.debts.store import (
+    DEBT,
+    debt_of,
+    find_open_debt,
+    list_small,
+    lock_debt,
+    return_debts,
+    sum_settled_by,
+    sum_settled_debts,
+)
 from ohmstead.billing.payments.model import Debt, Kept, Payment
 from ohmstead.core import clock
 from ohmstead.core.db import Connection
 from ohmstead.core.events import Event, record
 from ohmstead.core.ids import new_id
+
+__all__ = [
+    "DEBT",
+    "debt_of",
+    "find_open_debt",
+    "forgive",
+    "list_small",
+    "lock_debt",
+    "return_debts",
+    "set_debt",
+    "settle",
+    "settle_by_document",
+    "sum_settled_by",
+    "sum_settled_debts",
+]
 
 
 async def set_debt(
