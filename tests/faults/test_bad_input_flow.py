@@ -196,7 +196,7 @@ async def test_an_answer_after_the_time_out_still_counts(house: House) -> None:
     await house.station("CP-1", has_booted=True)
     async with connected(house, "CP-1") as station:
         await station.beat()
-        command = await house.order("CP-1", Reset(), timeout_s=0.2)
+        command = await house.order("CP-1", Reset(), timeout_s=0.5)
         assert command.status == "timed_out"
         asked = await station.call()
         await station.send([3, asked[1], {"status": "Accepted"}])

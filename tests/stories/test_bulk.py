@@ -72,7 +72,7 @@ async def test_every_station_gets_it_once_in_its_own_version_and_what_each_said_
     silent.answers["ClearCache"] = SILENCE
     away = await network.station("2.0.1", "AWAY", boots=False)
     everybody = [*good, unwilling, broken, silent, away]
-    made = await bulk(network, ClearCache(), everybody, timeout_s=1)
+    made = await bulk(network, ClearCache(), everybody, timeout_s=3)
     assert (made.status, made.n_stations, made.progress.waiting) == ("running", 7, 7)
     done = await over(network, made.bulk_id)
     assert done.status == "done"

@@ -115,7 +115,7 @@ async def test_of_an_order_cut_off_in_the_middle_it_is_told_how_far_it_came(netw
         SILENCE if payload["key"] == "B" else {"status": "Accepted"}
     )
     order = SetVariables(values={"A": "1", "B": "2", "C": "3"})
-    command = await network.orders(station, order, timeout_s=0.3)
+    command = await network.orders(station, order, timeout_s=1)
     assert command.status == "timed_out"
     assert "message 2 of 3; those after it were not sent" in str(command.error_text)
     message_id = station.wire.heard[-1][0]

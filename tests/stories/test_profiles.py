@@ -125,7 +125,7 @@ async def test_what_the_station_did_not_take_it_does_not_hold(
 ) -> None:
     station = await silent_station(network, version)
     station.answers["SetChargingProfile"] = answer
-    held, _ = await gives(network, station, night(), timeout_s=0.3)
+    held, _ = await gives(network, station, night(), timeout_s=0.5 if answer is SILENCE else 8)
     assert held.status == status
     assert detail is None or held.detail == detail
     assert await held_by(network, station) == []
@@ -134,7 +134,7 @@ async def test_what_the_station_did_not_take_it_does_not_hold(
 async def test_a_late_yes_still_counts(network: Network, version: str) -> None:
     station = await silent_station(network, version)
     station.answers["SetChargingProfile"] = SILENCE
-    held, _ = await gives(network, station, night(), timeout_s=0.2)
+    held, _ = await gives(network, station, night(), timeout_s=0.5)
     assert held.status == "unknown"
     await station.wire.send([3, station.wire.heard[0][0], {"status": "Accepted"}])
 
