@@ -34,7 +34,10 @@ create table ledger_month (
 );
 comment on table ledger_month is 'How many entries of a kind were booked in a month, and between which numbers.';
 
-create or replace function ledger_add_up() returns trigger language plpgsql as $$
+create or replace function ledger_add_up() returns trigger language plpgsql
+    -- Plans are kept, also those that were made while tables were small: by their keys, whatever they hold.
+    set enable_seqscan to off set enable_hashjoin to off set enable_mergejoin to off
+    as $$
 begin
     insert into ledger_balance as b (party_id, account_id, booked_on, debit_minor, credit_minor)
     select party_id, account_id, booked_on, sum(greatest(amount_minor, 0)), sum(greatest(-amount_minor, 0)) from added
@@ -113,7 +116,9 @@ create table cdr_undocumented (
 comment on table cdr_undocumented is 'Charges of those who get documents by month, for which something is due, that stand on no document and were not credited. Kept by triggers.';
 create index cdr_undocumented_by_customer on cdr_undocumented (party_id, customer, ended_at);
 
-create function cdr_undocumented_grows() returns trigger language plpgsql as $$
+create function cdr_undocumented_grows() returns trigger language plpgsql
+    set enable_seqscan to off set enable_hashjoin to off set enable_mergejoin to off
+    as $$
 begin
     insert into cdr_undocumented (cdr_id, party_id, customer, currency, ended_at)
     select cdr_id, party_id, customer, currency, ended_at from added
@@ -124,7 +129,9 @@ end $$;
 create trigger cdr_undocumented_grows after insert on cdr referencing new table as added
     for each statement execute function cdr_undocumented_grows();
 
-create function cdr_undocumented_shrinks() returns trigger language plpgsql as $$
+create function cdr_undocumented_shrinks() returns trigger language plpgsql
+    set enable_seqscan to off set enable_hashjoin to off set enable_mergejoin to off
+    as $$
 begin
     delete from cdr_undocumented u using added a where u.cdr_id = a.cdr_id;
     return null;

@@ -3489,6 +3489,9 @@ end $function$
 CREATE OR REPLACE FUNCTION public.cdr_undocumented_grows()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
 AS $function$
 begin
     insert into cdr_undocumented (cdr_id, party_id, customer, currency, ended_at)
@@ -3501,6 +3504,9 @@ end $function$
 CREATE OR REPLACE FUNCTION public.cdr_undocumented_shrinks()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
 AS $function$
 begin
     delete from cdr_undocumented u using added a where u.cdr_id = a.cdr_id;
@@ -3600,6 +3606,9 @@ end $function$
 CREATE OR REPLACE FUNCTION public.ledger_add_up()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
 AS $function$
 begin
     insert into ledger_balance as b (party_id, account_id, booked_on, debit_minor, credit_minor)
