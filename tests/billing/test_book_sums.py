@@ -3,18 +3,23 @@
 import random
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+import ohmstead.migrations
 from ohmstead.billing.ledger import queries as books
 from ohmstead.billing.ledger import service
 from ohmstead.billing.ledger.entries import Account, Entry, Posting, amount_of
+from ohmstead.billing.verifying import look_over
 from ohmstead.core.db import Connection
 from ohmstead.reports.money import queries
 from tests.billing.network import Business
 
+MIGRATIONS = Path(ohmstead.migrations.__file__).parent
+TABLES = ("cdr_undocumented", "ledger_sum", "ledger_standing", "ledger_month")
 KINDS = ("cdr", "cdr_credit", "payment_captured", "bank_receipt", "invoice_rounding")
 DAYS = [date(2026, 1, 30) + timedelta(days=n) for n in range(64)]
 NAIVE_KINDS = """
@@ -127,3 +132,33 @@ async def compare(conn: Connection, party_id: UUID) -> None:
 
 def money(row: Any, *names: str, currency: str) -> list[Decimal]:
     return [amount_of(int(row[name]), currency) for name in names]
+
+
+async def test_books_from_before_get_their_sums(business: Business) -> None:
+    for wh in (20_000, 0, 10_000):
+        await business.settles(await business.session(wh))
+    await business.credits((await business.cdrs())[0].cdr_id)
+    async with business.pool.acquire() as conn:
+        transaction = conn.transaction()
+        await transaction.start()
+        try:
+            before = await kept(conn)
+            await conn.execute(
+                "drop trigger cdr_undocumented_grows on cdr; drop trigger cdr_undocumented_shrinks on invoice_cdr;"
+                " drop trigger ledger_count_on on ledger_entry; drop function cdr_undocumented_grows, cdr_undocumented_shrinks,"
+                " ledger_count_on; drop index ledger_balance_by_day, cdr_by_end, cdr_by_total, cdr_by_energy, cdr_by_station,"
+                f" cdr_by_tariff, cdr_by_token, cdr_by_contract, cdr_credits, cdr_corrected; drop table {', '.join(TABLES)};"
+                " alter table cdr drop column booked_on"
+            )
+            await conn.execute((MIGRATIONS / "0051_book_sums.sql").read_text())
+            assert await kept(conn) == before
+            assert (await look_over(conn, business.party_id)).faults == []
+        finally:
+            await transaction.rollback()
+
+
+async def kept(conn: Connection) -> list[list[str]]:
+    """All that is summed up."""
+    wanted = [f"select to_jsonb(t)::text as row from {table} t order by 1" for table in TABLES]
+    wanted.append("select cdr_id || ' ' || booked_on as row from cdr order by 1")
+    return [[row["row"] for row in await conn.fetch(sql)] for sql in wanted]
