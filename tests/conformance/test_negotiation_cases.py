@@ -3,6 +3,7 @@
 import asyncio
 from decimal import Decimal
 
+from ohmstead.core import clock
 from ohmstead.smartcharging import negotiation, service, store
 from ohmstead.stations import orders as o
 from tests.conformance.power import charging_car, chosen, for_session, needs, needs_kept, period, sends, sent, told
@@ -67,6 +68,42 @@ async def test_an_answer_to_the_plan_before_says_nothing_of_the_plan_that_is_on_
     answer = await station.says("NotifyEVChargingSchedule", chosen(11_000))
     assert answer["statusInfo"]["additionalInfo"] == "11000 W from second 0 on, where 4140 W are allowed"
     await sends(network, station, 2)
+
+
+async def test_two_that_hear_of_answers_about_one_car_do_not_wait_for_each_other(
+    network: Network, version2: str
+) -> None:
+    station = await charging_station(network, version2)
+    await station.says("NotifyEVChargingNeeds", ac_needs())
+    await sends(network, station, 1)
+    before = await network.pool.fetchval(
+        "select payload from outbox where kind = 'CommandAnswered' and payload ->> 'station_id' = $1"
+        " and payload ->> 'kind' = 'set_profile'",
+        station.station_id,
+    )
+    async with network.pool.acquire() as reader, network.pool.acquire() as other:
+        (held,) = await store.list_held(reader, station.station_id)
+        await store.save_profiles(reader, station.station_id, 1, [held.profile], status="sent", set_by=held.set_by)
+        later = before | {"requested_at": clock.now().isoformat()}
+        async with reader.transaction():
+            # The reader of the outbox, of several answers in a piece: the car's plan is in its hands.
+            await service.learn(reader, [before])
+
+            async def hears() -> None:
+                async with other.transaction():
+                    await service.learn(other, [later])
+
+            hearing = asyncio.create_task(hears())
+
+            async def is_waiting() -> bool:
+                found = await network.pool.fetchval("select pg_blocking_pids($1)", other.get_server_pid())
+                return reader.get_server_pid() in found
+
+            await network.until(is_waiting, "the other waits")
+            await service.learn(reader, [later])
+        await hearing
+    assert (await needs_kept(network, station)).status == "planned"
+    assert [one.status for one in await held_by(network, station)] == ["held"]
 
 
 async def test_tc_k_59_what_we_renegotiated_stands_when_the_car_tells_its_needs_anew(

@@ -51,6 +51,7 @@ from ohmstead.stations.quirks.profiles import NOTHING, Effects
 KINDS = ("CommandAnswered", "ChargingNeedsReported", "SessionStarted", "SessionEnded", "StationConnected")
 ONE_PHASE_W = 7400  # 32 A at 230 V
 PLAN_JOB = "answer_charging_needs"
+_ABOUT_PROFILES = frozenset({"set_profile", "clear_profiles", "update_schedule"})
 SAFE_LIMIT_DUTY = "safe_limit"
 CHECK_DUTY = "profile_check"
 CHECK_AFTER_S = 10.0  # it may need a moment before it reckons with what it just took
@@ -244,9 +245,9 @@ async def update_dynamic(
         order, party_id=party_id, station_id=station_id, requested_by=requested_by, timeout_s=timeout_s
     )
     async with pool.acquire() as conn, conn.transaction():
+        await learn(conn, [stations.answered(command)])
         if command.status in ("rejected", "failed"):
             await _keep_profile(conn, found, found.profile)
-        await learn(conn, [stations.answered(command)])
     return command
 
 
@@ -266,7 +267,10 @@ async def _keep_profile(conn: Connection, held: HeldProfile, profile: ChargingPr
 
 async def learn(conn: Connection, commands: Sequence[dict[str, Any]]) -> None:
     """What stations answered to orders about profiles; may come any number of times."""
-    for command in commands:
+    about = [command for command in commands if command["kind"] in _ABOUT_PROFILES]
+    if about:
+        await store.lock_answers(conn, sorted({command["station_id"] for command in about}))
+    for command in about:
         station_id, status, parameters = command["station_id"], command["status"], command["parameters"]
         if command["kind"] == "set_profile":
             profile_id = int(parameters["profile"]["profile_id"])

@@ -308,6 +308,16 @@ async def lock_station(conn: Connection, station_id: str) -> None:
     await conn.execute("select pg_advisory_xact_lock(hashtextextended('charging plan ' || $1, 0))", station_id)
 
 
+async def lock_answers(conn: Connection, station_ids: Sequence[str]) -> None:
+    """Whoever hears of answers about stations' profiles waits for who does so already: both write profiles and plans, and
+    would wait for each other in a ring. Before anything else in the transaction, and in order.
+    """
+    await conn.execute(
+        "select pg_advisory_xact_lock(hashtextextended('charging answer ' || s, 0)) from unnest($1::text[]) as s",
+        list(station_ids),
+    )
+
+
 class Taker(msgspec.Struct, frozen=True):
     """Another car at the station: its plan, and what it was seen to draw."""
 
