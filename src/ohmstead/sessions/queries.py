@@ -191,13 +191,8 @@ MOST_NAMED = 5000
 _LAST_CHARACTER = chr(0x10FFFF)
 
 
-async def found_by(conn: Connection, scope: Scope, text: str) -> tuple[str, *tuple[Any, ...]]:
-    """A condition, with its values, for the sessions (s) that a text finds: what `Conditions.add` takes.
-
-    Sessions are too many to look into each: what people search by (station, location, card) is looked up first, by any
-    part of its name, and sessions then by keys that have an index. Ids of sessions, transactions and tokens, which are
-    nowhere else, are found by how they begin.
-    """
+async def keys_named(conn: Connection, scope: Scope, text: str) -> dict[str, list[str]]:
+    """Keys of the stations, locations and tokens (of these in lower case) in whose name a text is found."""
     named = await conn.fetch(
         "(select 'station' as kind, station_id as key from station where party_id = $1"
         "   and ($2::uuid[] is null or location_id = any ($2)) and concat_ws(' ', station_id, name) ilike $3 limit $4)"
@@ -211,7 +206,17 @@ async def found_by(conn: Connection, scope: Scope, text: str) -> tuple[str, *tup
         MOST_NAMED,
         like(text.lower()),
     )
-    keys = {kind: [row["key"] for row in named if row["kind"] == kind] for kind in ("station", "location", "token")}
+    return {kind: [row["key"] for row in named if row["kind"] == kind] for kind in ("station", "location", "token")}
+
+
+async def found_by(conn: Connection, scope: Scope, text: str) -> tuple[str, *tuple[Any, ...]]:
+    """A condition, with its values, for the sessions (s) that a text finds: what `Conditions.add` takes.
+
+    Sessions are too many to look into each: what people search by (station, location, card) is looked up first, by any
+    part of its name, and sessions then by keys that have an index. Ids of sessions, transactions and tokens, which are
+    nowhere else, are found by how they begin.
+    """
+    keys = await keys_named(conn, scope, text)
     small = text.lower()
     pieces = [
         "s.transaction_id ~>=~ {} and s.transaction_id ~<~ {}",

@@ -28,6 +28,7 @@ from ohmstead.reports.money.model import (
     ReasonSum,
 )
 from ohmstead.reports.search.queries import id_bounds
+from ohmstead.sessions.queries import keys_named
 
 CdrChip: TypeAlias = Literal["all", "charge", "credit", "credited", "corrected"]
 CDR_CHIPS: Final[tuple[CdrChip, ...]] = get_args(CdrChip)
@@ -242,8 +243,6 @@ _COLUMNS: Final = """c.cdr_id, c.kind, c.session_id, c.version,
     c.token_uid, c.contract_id, c.customer, c.started_at, c.ended_at, c.energy_wh, c.currency, c.before_taxes, c.total,
     c.tariff_id, coalesce(t.name, '') as tariff_name, c.tariff_version, c.created_at,
     coalesce(c.content->'place'->>'time_zone', 'UTC') as time_zone, e.number as entry_number, e.booked_on"""
-# Of the stations, locations and cards that a text is found in, so many are looked for in CDRs.
-MOST_NAMED: Final = 5000
 
 
 async def _where(conn: Connection, scope: Scope, wanted: CdrWanted) -> Conditions:
@@ -269,19 +268,7 @@ async def _add_text(conn: Connection, where: Conditions, scope: Scope, text: str
 
     CDRs are too many to look into each: names are looked up first, and CDRs then by keys that have an index.
     """
-    named = await conn.fetch(
-        "(select 'station' as kind, station_id as key from station where party_id = $1"
-        "   and ($2::uuid[] is null or location_id = any ($2)) and concat_ws(' ', station_id, name) ilike $3 limit $4)"
-        " union all (select 'location', location_id::text from location where party_id = $1"
-        "   and ($2::uuid[] is null or location_id = any ($2)) and name ilike $3 limit $4)"
-        " union all (select 'token', lower(uid) from token where party_id = $1 and (uid_key like $5 or label ilike $3)"
-        "   limit $4)",
-        scope.party_id,
-        scope.locations,
-        like(text),
-        MOST_NAMED,
-        like(text.lower()),
-    )
+    named = await keys_named(conn, scope, text)
     begins = like(text)[1:]
     pieces = ["lower(c.token_uid) like {}", "c.contract_id like {}"]
     values: list[object] = [begins.lower(), begins]
@@ -290,10 +277,9 @@ async def _add_text(conn: Connection, where: Conditions, scope: Scope, text: str
         ("location", "c.location_id = any ({}::uuid[])"),
         ("token", "lower(c.token_uid) = any ({}::text[])"),
     ):
-        keys = [row["key"] for row in named if row["kind"] == kind]
-        if keys:
+        if named[kind]:
             pieces.append(piece)
-            values.append(keys)
+            values.append(named[kind])
     bounds = id_bounds(text)
     if bounds is not None:
         for name in ("c.cdr_id", "c.session_id", "c.credits_id", "c.replaces_id"):
