@@ -327,3 +327,27 @@ async def test_who_is_asked_for_money_is_written_to_and_pays_at_the_address(visi
         await until(is_settled, "the debt is settled", patience_s=20)
         assert "What they were asked for" not in (await operator.opens(path)).text
         await operator.sends(f"{path}/debts/{debt_id}/ask", expect=409)
+
+
+async def test_what_is_too_small_for_a_card_is_told_and_asks_for_nothing(visitor: Visitor) -> None:
+    network = visitor.network
+    station = await network.station("1.6", location_id=await public_place(network))
+    await visitor.signs_in(visitor.mailbox("ada"), at=station.station_id)
+    driver_id = await visitor.driver_id()
+    await network.pool.execute(
+        "insert into payment_debt (debt_id, party_id, customer, currency, amount, reason, opened_at)"
+        " values ($1, $2, $3, 'EUR', 0.3, 'amount_too_small', now())",
+        new_id(),
+        network.party_id,
+        f"driver:{driver_id}",
+    )
+    page = await visitor.opens("/drive/me/money")
+    assert "€0.30 is still open: less than a card can be charged." in page.text
+    assert "Pay now" not in page.text
+    async with httpx.AsyncClient(base_url=visitor.front.url, timeout=30) as client:
+        operator = await sign_in(visitor.front, network, client)
+        page = await operator.opens(f"/drivers/{driver_id}/money")
+        assert "less than a card can be charged. It is taken together with what comes next." in page.text
+        assert "Ask them for" not in page.text
+        page = await operator.opens("/exceptions/debts")
+        assert "Open: is taken with what comes next" in page.text
